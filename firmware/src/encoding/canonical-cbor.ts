@@ -1,0 +1,52 @@
+import { decode, encode } from '@ipld/dag-cbor';
+import { equalBytes } from './bytes.ts';
+
+/** What may be encoded: no floats, no undefined, no links. */
+export type CborValue =
+  | null
+  | boolean
+  | number
+  | string
+  | Uint8Array
+  | readonly CborValue[]
+  | { readonly [key: string]: CborValue };
+
+function assertEncodable(value: unknown, depth: number): void {
+  if (depth > 16) throw new RangeError('CBOR nested deeper than 16');
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return;
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new RangeError('CBOR number is not a safe integer');
+    return;
+  }
+  if (value instanceof Uint8Array) return;
+  if (Array.isArray(value)) {
+    for (const item of value) assertEncodable(item, depth + 1);
+    return;
+  }
+  if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value as object)) assertEncodable(item, depth + 1);
+    return;
+  }
+  throw new RangeError('value has no canonical CBOR form');
+}
+
+/** Deterministic dag-cbor. @throws RangeError for floats, undefined and other values without one canonical form. */
+export function encodeCanonical(value: CborValue): Uint8Array {
+  assertEncodable(value, 0);
+  return encode(value);
+}
+
+/**
+ * Strict dag-cbor: decode, encode again, compare (@ipld/dag-cbor alone accepts unsorted maps and other forms).
+ * @throws RangeError if the bytes are not the canonical encoding of an allowed value.
+ */
+export function decodeCanonical(bytes: Uint8Array): CborValue {
+  let value: CborValue;
+  try {
+    value = decode(bytes);
+  } catch (cause) {
+    throw new RangeError('not dag-cbor', { cause });
+  }
+  if (!equalBytes(encodeCanonical(value), bytes)) throw new RangeError('not canonical dag-cbor');
+  return value;
+}

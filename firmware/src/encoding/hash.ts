@@ -1,0 +1,36 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { concatBytes, u16, utf8 } from './bytes.ts';
+
+/** Every domain string that is hashed or signed anywhere in Hilum. A new purpose gets a new one. */
+export type Domain =
+  | 'study-id'
+  | 'study'
+  | 'inst'
+  | 'genesis'
+  | 'block'
+  | 'transaction'
+  | 'grant'
+  | 'open'
+  | 'terms'
+  | 'close'
+  | 'proposal'
+  | 'vote'
+  | 'wal'
+  | 'object'
+  | 'address'
+  | 'mailbox'
+  | 'keys'
+  | 'plane';
+
+/** The prefix of everything hashed or signed for one purpose: u16 length, then `hilum/<domain>/1`. */
+export function domainPrefix(domain: Domain): Uint8Array {
+  const text = utf8(`hilum/${domain}/1`);
+  return concatBytes(u16(text.length), text);
+}
+
+/** H of PROTOCOL.md: SHA-256 with the length-prefixed domain string first. Parts are fixed-length or length-prefixed. */
+export function hash(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {
+  return sha256(concatBytes(domainPrefix(domain), ...parts));
+}
+
+export { sha256 };

@@ -1,0 +1,83 @@
+/**
+ * The one error table. A refusal (peer or user at fault) is returned as a value; a fault (disk, TPM, network,
+ * configuration) is thrown as AppError with one of these codes; a bug is an assertion and crashes the process.
+ * docs/errors.md is this table in prose; a test compares the two both ways. No message holds patient data.
+ */
+
+/** How the other side of a connection is treated when it causes this error. */
+export type PeerTreatment = 'none' | 'ignore' | 'reject';
+
+export interface ErrorRow {
+  /** HTTP status when the error reaches a console or wallet request. */
+  readonly http: number;
+  /** DIMSE status (PS3.7 annex C, PS3.4 B.2.3) when it reaches a C-STORE. */
+  readonly dimse: number;
+  readonly peer: PeerTreatment;
+  /** What the person in front of it should do. */
+  readonly remedy: string;
+}
+
+const row = (http: number, dimse: number, peer: PeerTreatment, remedy: string): ErrorRow => ({
+  http,
+  dimse,
+  peer,
+  remedy,
+});
+
+export const errorTable = {
+  CONFIG_UNREADABLE: row(500, 0x0110, 'none', 'Give the path of a readable JSON file with --config.'),
+  CONFIG_INVALID: row(500, 0x0110, 'none', 'Correct the key that is named; docs/configuration.md lists every key with its unit and default.'),
+  DATA_FOLDER_UNWRITABLE: row(500, 0xa700, 'none', 'Make the folder writable for the user that runs Hilum, or set another dataDir.'),
+  DATA_FOLDER_IN_USE: row(500, 0x0110, 'none', 'Another Hilum process uses this folder. Stop it first.'),
+  PORT_IN_USE: row(500, 0x0110, 'none', 'Stop the program that listens on the port, or set another port in the configuration.'),
+  STORE_CORRUPT: row(500, 0xa700, 'none', 'Nothing was changed. Keep the data folder as it is and call support; docs/runbooks/store-corrupt.md says what can be recovered.'),
+  STORE_FAILED: row(500, 0xa700, 'none', 'Check the disk (full, failing, unplugged) and restart the box.'),
+  VOTE_LOG_CORRUPT: row(500, 0x0110, 'none', 'The box goes on receiving and does not vote. docs/runbooks/vote-log.md says how it rejoins.'),
+  GENESIS_INVALID: row(500, 0x0110, 'none', 'Fetch the genesis file of the consortium again; it must list this institution with the keys of this box.'),
+  TPM_LIBRARY_MISSING: row(500, 0x0110, 'none', 'Install the tpm2-tss libraries: npm start installs them on Debian.'),
+  TPM_SIMULATOR_MISSING: row(500, 0x0110, 'none', 'Install swtpm and swtpm-tools: npm start installs them on Debian.'),
+  TPM_ABSENT: row(500, 0x0110, 'none', 'Check that the TPM is enabled in the firmware setup, or that the TCTI in the configuration is right.'),
+  TPM_WRONG: row(500, 0x0110, 'none', 'This data folder belongs to another TPM. Put the original TPM (or its swtpm state) back; without it or the recovery code the data cannot be opened.'),
+  TPM_POLICY: row(500, 0x0110, 'none', 'The firmware is not the one that sealed the keys. Start that firmware again; a development consortium can begin anew with npm start -- --fresh.'),
+  TPM_LOCKED_OUT: row(500, 0x0110, 'none', 'Wait for the lock-out time of the TPM to pass, then restart the box.'),
+  TPM_FAILED: row(500, 0x0110, 'none', 'Restart the box. If it returns, the TPM or its connection is at fault.'),
+  TPM_TIMEOUT: row(500, 0x0110, 'none', 'The TPM does not answer. The box retries by itself; power-cycle it if this stays.'),
+  NOT_A_MEMBER: row(403, 0x0110, 'reject', 'Only members of the consortium may connect. Ask for admission.'),
+  PEER_UNREACHABLE: row(503, 0x0110, 'ignore', 'Check the network to that institution; the box retries by itself.'),
+  PEER_MISBEHAVED: row(502, 0x0110, 'reject', 'The peer broke the protocol and was disconnected. If it returns, tell its institution.'),
+  NOT_RELEASED: row(404, 0x0110, 'none', 'The source releases nothing under this request. Ask the patient for a grant, or the source by telephone.'),
+  TRANSFER_UNVERIFIED: row(502, 0x0110, 'reject', 'What arrived does not match the ledger and was discarded. Ask again; if it returns, tell the source.'),
+  DELIVERY_FAILED: row(502, 0x0110, 'none', 'Check that the PACS is up and that its access list holds this box; delivery is retried by itself.'),
+  TRANSACTION_INVALID: row(400, 0x0110, 'none', 'The transaction was refused for the reason given; correct it and send it again.'),
+  LEDGER_STALE: row(503, 0x0110, 'none', 'The box has seen no new block for 30 s. Check its network and those of the other members.'),
+  MEMPOOL_FULL: row(503, 0x0110, 'none', 'Too many transactions wait. Send it again in a minute.'),
+  REQUEST_INVALID: row(400, 0x0110, 'none', 'Correct the field that is named.'),
+  NOT_AUTHENTICATED: row(401, 0x0110, 'none', 'Log in first.'),
+  NOT_AUTHORISED: row(403, 0x0110, 'none', 'Your role does not allow this. Ask an administrator.'),
+  CONSOLE_NOT_BUILT: row(500, 0x0110, 'none', 'Run npm start once, which builds the console pages.'),
+  DIMSE_PROTOCOL: row(502, 0x0110, 'reject', 'The DICOM peer broke the protocol; its association was aborted.'),
+  OBJECT_UNREADABLE: row(422, 0xc000, 'none', 'The header of the object cannot be parsed. Check the sender.'),
+  OBJECT_MISMATCH: row(422, 0xa900, 'none', 'The data set lacks its UIDs or contradicts its C-STORE request. Check the sender.'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** A fault with a code of the table. `message` names the thing; `remedy` says what to do. Never patient data. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get remedy(): string {
+    return errorTable[this.code].remedy;
+  }
+
+  /** One line for a person: what, code, remedy. */
+  get line(): string {
+    return `${this.message} [${this.code}] ${this.remedy}`;
+  }
+}

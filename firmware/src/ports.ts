@@ -1,0 +1,183 @@
+/**
+ * What the rooms ask of each other, as types only. Driving rooms (validator, ingest, release) are written against
+ * these; adapters (store, p2p, http, dimse, tpm) provide them; main.ts joins them.
+ */
+import type { CborValue } from './encoding/canonical-cbor.ts';
+import type { Certificate } from './consensus/types.ts';
+import type { Block, Institution, LedgerState, StudyId, Transaction } from './ledger/types.ts';
+
+/** Time, injected so that promised bounds can be tested. */
+export interface Clock {
+  /** UTC, milliseconds since 1970. */
+  now(): number;
+  /** Resolves after the time or rejects with the signal's reason. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  setTimer(ms: number, run: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** A structured log without patient data (a canary test holds that). Fields are identifiers, counts and codes. */
+export interface Logger {
+  child(fields: Record<string, string>): Logger;
+  debug(fields: Record<string, unknown>, message: string): void;
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+/** A long-lived part. `stop()` resolves when nothing of it runs any more. */
+export interface Service {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A signing key that never leaves its holder. Ed25519 over the message as it is (RFC 8032). */
+export interface Signer {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** 64 bytes. */
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** The one rule for Ed25519 signatures: node:crypto's, injected into the pure rooms. */
+export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+/** What the TPM gives a box: made at first start, sealed to this TPM and this firmware. */
+export interface DeviceKeys {
+  /** P-256, uncompressed SEC1 point, 65 bytes; the private half never leaves the TPM. */
+  readonly identityPublicKey: Uint8Array;
+  /** ECDSA P-256 with SHA-256 over the message; 64 bytes r ‖ s, s normalised to the low half. */
+  signWithIdentity(message: Uint8Array): Promise<Uint8Array>;
+  /** Votes on blocks. */
+  readonly voting: Signer;
+  /** Signs the institution's transactions. */
+  readonly transaction: Signer;
+  /** libp2p and the TLS plane. The seed is needed to build their certificates. */
+  readonly transport: Signer & { readonly seed: Uint8Array };
+  /** Wraps study keys and index keys. 32 bytes, AES-256. */
+  readonly boxKey: Uint8Array;
+  /** Seed of the institution's own account, to which grants are addressed. 32 bytes. */
+  readonly accountSeed: Uint8Array;
+}
+
+export type TpmHealth = 'ready' | 'absent' | 'locked-out' | 'policy-mismatch' | 'wedged' | 'wrong-tpm';
+
+export type InstitutionId = string;
+
+export interface PeerStatus {
+  readonly institution: InstitutionId;
+  readonly connected: boolean;
+  /** When the connection was made or lost, UTC milliseconds. */
+  readonly since: number;
+}
+
+/** Authenticated messages between members. A stranger never reaches a handler. */
+export interface Network {
+  readonly self: InstitutionId;
+  peers(): readonly PeerStatus[];
+  onPeerChange(listener: () => void): Unsubscribe;
+  /**
+   * One-way message on the direct stream to that member. Bounded queue per peer: the oldest is dropped when a peer
+   * is slow, so that nobody else waits (consensus re-sends what matters). Never throws for an absent peer.
+   */
+  send(to: InstitutionId, message: Uint8Array): void;
+  /** One handler. A promise that it returns holds back further reading from that peer (backpressure). */
+  onMessage(handler: (from: InstitutionId, message: Uint8Array) => void | Promise<void>): Unsubscribe;
+  /**
+   * One request, one answer. @throws AppError PEER_UNREACHABLE (no connection, time-out) or PEER_MISBEHAVED
+   * (answer too long).
+   */
+  request(to: InstitutionId, protocol: string, body: Uint8Array, options?: RequestOptions): Promise<Uint8Array>;
+  handle(
+    protocol: string,
+    handler: (from: InstitutionId, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>,
+  ): Unsubscribe;
+}
+
+export interface RequestOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly answerBytesMax?: number;
+}
+
+export type Unsubscribe = () => void;
+
+/** The finalised ledger as the rest of the box sees it, and the way to add to it. */
+export interface Ledger {
+  head(): LedgerHead;
+  state(): LedgerState;
+  /**
+   * Resolves when the transaction is in a final block, or with the reason why it never will be.
+   * @throws AppError MEMPOOL_FULL.
+   */
+  submit(transaction: Uint8Array, signal?: AbortSignal): Promise<Submitted>;
+  /** Called for each final block in order, after its state is the one that `state()` returns. */
+  onFinal(listener: (final: FinalBlock) => void): Unsubscribe;
+  /** The final blocks from a height on, in order, from disk. */
+  blocks(fromHeight: number): AsyncIterable<FinalBlock>;
+  /** The evidence for the head's state root: header and finalization certificate. */
+  evidence(): { readonly block: Block; readonly certificate: Certificate };
+}
+
+export interface LedgerHead {
+  readonly height: number;
+  /** Block time, UTC milliseconds. */
+  readonly time: number;
+  /** Digest of the block. */
+  readonly digest: Uint8Array;
+}
+
+export interface FinalBlock {
+  readonly block: Block;
+  readonly transactions: readonly Transaction[];
+}
+
+export type Submitted =
+  | { readonly kind: 'final'; readonly height: number; readonly time: number }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** An append-only log whose records are on disk (fsync) when `append` resolves. Failure is fatal to its user. */
+export interface AppendLog {
+  /** All records at once, one fsync. @throws AppError STORE_FAILED; the log takes no further record after that. */
+  append(records: readonly Uint8Array[]): Promise<void>;
+  /** All records from the first on. */
+  read(): AsyncIterable<Uint8Array>;
+  /** The record at this index (0 is the first). */
+  at(index: number): Promise<Uint8Array>;
+  readonly length: number;
+  close(): Promise<void>;
+}
+
+/** Rebuildable or encrypted state by key. `write` is atomic and on disk (fsync) when it resolves. */
+export interface KeyValueStore {
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Keys with the prefix in order, with their values. */
+  list(prefix: string): AsyncIterable<readonly [key: string, value: Uint8Array]>;
+  write(changes: readonly KeyValueChange[]): Promise<void>;
+}
+
+export type KeyValueChange =
+  | { readonly put: string; readonly value: Uint8Array }
+  | { readonly delete: string };
+
+/** What is wrong with the box now; the console shows it with since-when and what-to-do. */
+export interface HealthBoard {
+  raise(code: import('./errors.ts').ErrorCode, subject: string, detail: string): void;
+  clear(code: import('./errors.ts').ErrorCode, subject: string): void;
+  list(): readonly HealthItem[];
+  onChange(listener: () => void): Unsubscribe;
+}
+
+export interface HealthItem {
+  readonly code: import('./errors.ts').ErrorCode;
+  /** What it is about: a peer, a disk, a destination. Never a patient. */
+  readonly subject: string;
+  readonly detail: string;
+  readonly since: number;
+  readonly remedy: string;
+}
+
+export type { CborValue, Institution, StudyId };
