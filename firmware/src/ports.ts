@@ -163,6 +163,91 @@ export type KeyValueChange =
   | { readonly put: string; readonly value: Uint8Array }
   | { readonly delete: string };
 
+/** What a C-STORE-RQ says of the object that follows (PS3.7, 9.3.1). */
+export interface StoreRequest {
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly transferSyntaxUid: string;
+  readonly callingAeTitle: string;
+}
+
+/** Takes one object as it arrives. The C-STORE-RSP goes out only when `finish` has resolved. */
+export interface StoreSink {
+  /** A promise holds back the socket until it resolves (backpressure). */
+  write(chunk: Uint8Array): Promise<void> | undefined;
+  finish(): Promise<{ readonly status: number; readonly comment?: string }>;
+  abort(reason: Error): Promise<void>;
+}
+
+/** Attributes at the top level of a data set (PS3.6), as trimmed text; absent ones are left out. */
+export interface DataSetHeader {
+  readonly specificCharacterSet?: string;
+  readonly sopClassUid?: string;
+  readonly sopInstanceUid?: string;
+  readonly studyInstanceUid?: string;
+  readonly seriesInstanceUid?: string;
+  readonly patientId?: string;
+  readonly issuerOfPatientId?: string;
+  readonly patientName?: string;
+  readonly patientBirthDate?: string;
+  readonly patientSex?: string;
+  readonly studyDate?: string;
+  readonly studyDescription?: string;
+  readonly modality?: string;
+  readonly accessionNumber?: string;
+}
+
+export type HeaderScan =
+  | { readonly kind: 'complete'; readonly elements: DataSetHeader }
+  | { readonly kind: 'more' }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** Reads the beginning of a data set, in linear time; `atEnd` says that no more bytes follow. */
+export type ScanHeader = (bytes: Uint8Array, transferSyntaxUid: string, atEnd: boolean) => HeaderScan;
+
+/** A patient's study at rest: its objects' files and its manifest, encrypted under the study's own key. */
+export interface StudyFolder {
+  /** 16 random bytes in hexadecimal: says nothing of the study. */
+  readonly ref: string;
+  /** What was appended to the manifest so far. */
+  readonly records: readonly CborValue[];
+  /** On disk (fsync) when it resolves. @throws AppError STORE_FAILED; nothing may be acknowledged after that. */
+  append(record: CborValue): Promise<void>;
+  /** A new file under a random name, of which nothing stands in the manifest yet. */
+  createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter>;
+  openObject(object: StoredObject): Promise<ObjectReader>;
+}
+
+export interface StoredObject {
+  readonly ref: string;
+  /** Bytes of the plaintext. */
+  readonly length: number;
+  /** Tag of the last segment: a file that was exchanged as a whole is noticed. */
+  readonly lastTag: Uint8Array;
+}
+
+export interface ObjectWriter {
+  /** Resolves (or returns undefined at once) when more may be written: backpressure from the disk. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  /** On disk under its final name (fsync of file and folder) when it resolves. */
+  finish(): Promise<StoredObject>;
+  /** Removes what was written. */
+  abort(): Promise<void>;
+}
+
+export interface ObjectReader {
+  readonly segmentCount: number;
+  /** The plaintext of segment `index`, verified. @throws AppError STORE_CORRUPT. */
+  segment(index: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface ObjectStore {
+  /** All studies, read and verified at start. */
+  open(): AsyncIterable<StudyFolder>;
+  createStudy(): Promise<StudyFolder>;
+}
+
 /** What is wrong with the box now; the console shows it with since-when and what-to-do. */
 export interface HealthBoard {
   raise(code: import('./errors.ts').ErrorCode, subject: string, detail: string): void;

@@ -1,0 +1,83 @@
+/** What stands in a study's manifest: every fact about a kept study, in the order in which it became true. */
+import type { CborValue } from '../ports.ts';
+
+export interface PatientIdentity {
+  readonly patientId: string;
+  readonly issuer: string;
+  readonly name: string;
+  readonly birthDate: string;
+  readonly sex: string;
+}
+
+/** Where a study came from. A fetched study is never registered as this institution's own. */
+export type StudyOrigin =
+  | { readonly kind: 'modality' }
+  | { readonly kind: 'fetched'; readonly source: string; readonly studyId: string };
+
+export interface StudyCreated {
+  readonly is: 'study';
+  readonly studyInstanceUid: string;
+  /** Salt of the commitment, 32 bytes. */
+  readonly salt: Uint8Array;
+  readonly origin: StudyOrigin;
+  readonly patient: PatientIdentity;
+  readonly date: string;
+  readonly description: string;
+  readonly at: number;
+}
+
+export interface ObjectKept {
+  readonly is: 'object';
+  /** Number from which the object's x_j is derived; unique in the study, gaps where an association was aborted. */
+  readonly number: number;
+  readonly fileRef: string;
+  readonly length: number;
+  readonly lastTag: Uint8Array;
+  /** x_j and the leaves (32 bytes each, joined) of the commitment. */
+  readonly instanceKey: Uint8Array;
+  readonly leaves: Uint8Array;
+  /** SHA-256 over the instance's bytes: tells a repetition from another object. */
+  readonly digest: Uint8Array;
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly transferSyntaxUid: string;
+  readonly seriesInstanceUid: string;
+  readonly modality: string;
+  readonly at: number;
+}
+
+/** The one-time owner key of a study, kept before it is sent, so that a crash never derives another. */
+export interface OwnerDerived {
+  readonly is: 'owner';
+  readonly batch: Uint8Array;
+  readonly ephemeral: Uint8Array;
+  readonly prk: Uint8Array;
+  readonly ownerKey: Uint8Array;
+  readonly tag: number;
+  /** S of the patient's account here; its mailbox shows the note. */
+  readonly account: Uint8Array;
+  /** Seed of the account that this box holds for a patient without a wallet; empty for a patient with one. */
+  readonly custodySeed: Uint8Array;
+}
+
+/** One state of the study as it goes to the ledger. The note of a commitment is sealed once and then used again. */
+export interface VersionPlanned {
+  readonly is: 'version';
+  readonly version: number;
+  readonly objects: number;
+  readonly commitment: Uint8Array;
+  readonly note: Uint8Array;
+  readonly closed: boolean;
+  readonly at: number;
+}
+
+export type ManifestRecord = StudyCreated | ObjectKept | OwnerDerived | VersionPlanned;
+
+/** Records are plain CBOR values; their authenticity comes from the manifest's encryption. */
+export function toRecord(record: ManifestRecord): CborValue {
+  return record as unknown as CborValue;
+}
+
+export function fromRecord(value: CborValue): ManifestRecord {
+  return value as unknown as ManifestRecord;
+}

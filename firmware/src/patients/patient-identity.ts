@@ -1,0 +1,29 @@
+/** Who a patient is at one hospital, and when two records speak of the same person. */
+export interface LocalPatient {
+  readonly patientId: string;
+  readonly issuer: string;
+  /** PN, PS3.5 section 6.2. */
+  readonly name: string;
+  /** DA: YYYYMMDD. */
+  readonly birthDate: string;
+  /** CS: F, M or O. */
+  readonly sex: string;
+}
+
+/** Trailing component delimiters and letter case carry no meaning in a PN (PS3.5, 6.2.1.1). */
+function comparableName(name: string): string {
+  const [alphabetic = ''] = name.split('=');
+  return alphabetic
+    .split('^')
+    .map((component) => component.trim().toLocaleLowerCase('en'))
+    .join('^')
+    .replace(/\^+$/, '');
+}
+
+/** Name, birth date and sex must all match: an ID alone has been typed wrongly too often. */
+export function samePerson(
+  a: Pick<LocalPatient, 'name' | 'birthDate' | 'sex'>,
+  b: Pick<LocalPatient, 'name' | 'birthDate' | 'sex'>,
+): boolean {
+  return comparableName(a.name) === comparableName(b.name) && a.birthDate === b.birthDate && a.sex === b.sex;
+}

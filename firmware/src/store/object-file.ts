@@ -1,0 +1,250 @@
+/**
+ * Object file at rest: AES-GCM-HKDF streaming as in Tink (docs/formats.md, "Object file").
+ *
+ *   header    = magic(8) ‖ version(1) ‖ studyRef(16) ‖ objectRef(16) ‖ salt(32) ‖ noncePrefix(7)      80 bytes
+ *   key       = HKDF-SHA-256(studyKey, salt, header)
+ *   segment i = AES-256-GCM(key, noncePrefix ‖ u32 i ‖ u8 last, aad = H("object", header)) ‖ tag(16)
+ *
+ * A segment is 1 MiB of plaintext, the same chunk that the commitment hashes; only the last may be shorter. Nothing is
+ * ever rewritten: a (key, nonce) pair is used once, because each file has a fresh salt.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { concatBytes, equalBytes, fromHex, toHex, u32, utf8 } from '../encoding/bytes.ts';
+import { hash } from '../encoding/hash.ts';
+import { AppError } from '../errors.ts';
+import type { ObjectReader, ObjectWriter, StoredObject } from '../ports.ts';
+import { segmentBytes } from './limits.ts';
+
+const magic = utf8('HILUMOBJ');
+const version = 1;
+const headerBytes = 80;
+const saltOffset = 41;
+const saltBytes = 32;
+const noncePrefixBytes = 7;
+const tagBytes = 16;
+const sealedSegmentBytes = segmentBytes + tagBytes;
+
+export interface FileKey {
+  readonly header: Uint8Array;
+  readonly key: Uint8Array;
+  readonly aad: Uint8Array;
+}
+
+function fileKey(studyKey: Uint8Array, header: Uint8Array): FileKey {
+  const salt = header.subarray(saltOffset, saltOffset + saltBytes);
+  return {
+    header,
+    key: new Uint8Array(hkdfSync('sha256', studyKey, salt, header, 32)),
+    aad: hash('object', header),
+  };
+}
+
+/** A new header. Salt and nonce prefix are random; they are parameters for golden vectors only. */
+export function newFileKey(
+  studyKey: Uint8Array,
+  studyRef: string,
+  objectRef: string,
+  salt: Uint8Array = randomBytes(saltBytes),
+  noncePrefix: Uint8Array = randomBytes(noncePrefixBytes),
+): FileKey {
+  return fileKey(
+    studyKey,
+    concatBytes(magic, Uint8Array.of(version), fromHex(studyRef), fromHex(objectRef), salt, noncePrefix),
+  );
+}
+
+function nonce(file: FileKey, index: number, last: boolean): Uint8Array {
+  return concatBytes(file.header.subarray(-noncePrefixBytes), u32(index), Uint8Array.of(last ? 1 : 0));
+}
+
+export function sealSegment(file: FileKey, index: number, last: boolean, plaintext: Uint8Array): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', file.key, nonce(file, index, last));
+  cipher.setAAD(file.aad);
+  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** @throws Error if the segment is not this one of this file. */
+export function openSegment(file: FileKey, index: number, last: boolean, sealed: Uint8Array): Buffer {
+  if (sealed.length < tagBytes) throw new RangeError('segment shorter than its tag');
+  const decipher = createDecipheriv('aes-256-gcm', file.key, nonce(file, index, last));
+  decipher.setAAD(file.aad);
+  decipher.setAuthTag(sealed.subarray(-tagBytes));
+  return Buffer.concat([decipher.update(sealed.subarray(0, -tagBytes)), decipher.final()]);
+}
+
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes one object: at most one segment in memory, and one being written. */
+export class ObjectFileWriter implements ObjectWriter {
+  readonly #file: FileKey;
+  readonly #handle: FileHandle;
+  readonly #partPath: string;
+  readonly #path: string;
+  readonly #ref: string;
+  readonly #onSegment: (index: number, segment: Uint8Array) => void;
+  #buffer = Buffer.allocUnsafe(segmentBytes);
+  #filled = 0;
+  #index = 0;
+  #length = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(
+    file: FileKey,
+    handle: FileHandle,
+    folder: string,
+    ref: string,
+    onSegment: (index: number, segment: Uint8Array) => void,
+  ) {
+    this.#file = file;
+    this.#handle = handle;
+    this.#ref = ref;
+    this.#path = join(folder, ref);
+    this.#partPath = `${this.#path}.part`;
+    this.#onSegment = onSegment;
+  }
+
+  static async create(
+    folder: string,
+    studyKey: Uint8Array,
+    studyRef: string,
+    onSegment: (index: number, segment: Uint8Array) => void,
+  ): Promise<ObjectFileWriter> {
+    const ref = toHex(randomBytes(16));
+    try {
+      const handle = await open(join(folder, `${ref}.part`), 'wx', 0o600);
+      const file = newFileKey(studyKey, studyRef, ref);
+      const writer = new ObjectFileWriter(file, handle, folder, ref, onSegment);
+      await handle.writeFile(file.header);
+      return writer;
+    } catch (cause) {
+      throw new AppError('STORE_FAILED', `An object file cannot be created in ${folder}.`, { cause });
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    let offset = 0;
+    let pending: Promise<void> | undefined;
+    while (offset < bytes.length) {
+      // A full buffer is sealed only when more comes: the last segment carries its own mark.
+      if (this.#filled === segmentBytes) pending = this.#seal(false);
+      const taken = Math.min(segmentBytes - this.#filled, bytes.length - offset);
+      this.#buffer.set(bytes.subarray(offset, offset + taken), this.#filled);
+      this.#filled += taken;
+      offset += taken;
+    }
+    this.#length += bytes.length;
+    return pending;
+  }
+
+  async finish(): Promise<StoredObject> {
+    try {
+      const lastTag = await this.#sealLast();
+      await this.#handle.sync();
+      await this.#handle.close();
+      await rename(this.#partPath, this.#path);
+      await syncFolder(dirname(this.#path));
+      return { ref: this.#ref, length: this.#length, lastTag };
+    } catch (cause) {
+      throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, { cause });
+    }
+  }
+
+  async abort(): Promise<void> {
+    await Promise.allSettled([this.#writing]); // a failure was already told to whoever wrote
+    await this.#handle.close();
+    await rm(this.#partPath, { force: true });
+  }
+
+  async #sealLast(): Promise<Uint8Array> {
+    const segment = this.#buffer.subarray(0, this.#filled);
+    this.#onSegment(this.#index, segment);
+    const sealed = sealSegment(this.#file, this.#index, true, segment);
+    await this.#writing;
+    await this.#handle.writeFile(sealed); // writes on until all is written, unlike write()
+    return new Uint8Array(sealed.subarray(-tagBytes));
+  }
+
+  #seal(last: boolean): Promise<void> {
+    const segment = this.#buffer.subarray(0, this.#filled);
+    this.#onSegment(this.#index, segment);
+    const sealed = sealSegment(this.#file, this.#index, last, segment);
+    this.#index += 1;
+    this.#filled = 0;
+    this.#writing = this.#writing.then(async () => {
+      try {
+        await this.#handle.writeFile(sealed); // writes on until all is written, unlike write()
+      } catch (cause) {
+        throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, { cause });
+      }
+    });
+    return this.#writing;
+  }
+}
+
+export class ObjectFileReader implements ObjectReader {
+  readonly #file: FileKey;
+  readonly #handle: FileHandle;
+  readonly #path: string;
+  readonly #object: StoredObject;
+  readonly segmentCount: number;
+
+  private constructor(file: FileKey, handle: FileHandle, path: string, object: StoredObject) {
+    this.#file = file;
+    this.#handle = handle;
+    this.#path = path;
+    this.#object = object;
+    this.segmentCount = Math.max(1, Math.ceil(object.length / segmentBytes));
+  }
+
+  /** @throws AppError STORE_CORRUPT if the file is missing, foreign or of another length. */
+  static async open(
+    folder: string,
+    studyKey: Uint8Array,
+    studyRef: string,
+    object: StoredObject,
+  ): Promise<ObjectFileReader> {
+    const path = join(folder, object.ref);
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(path, 'r');
+      const header = Buffer.alloc(headerBytes);
+      await handle.read(header, 0, headerBytes, 0);
+      const expected = concatBytes(magic, Uint8Array.of(version), fromHex(studyRef), fromHex(object.ref));
+      if (!equalBytes(header.subarray(0, saltOffset), expected)) throw new RangeError('foreign header');
+      const reader = new ObjectFileReader(fileKey(studyKey, header), handle, path, object);
+      const { size } = await handle.stat();
+      if (size !== headerBytes + object.length + reader.segmentCount * tagBytes) throw new RangeError('other length');
+      return reader;
+    } catch (cause) {
+      await handle?.close();
+      throw new AppError('STORE_CORRUPT', `The object file ${path} is missing or damaged.`, { cause });
+    }
+  }
+
+  async segment(index: number): Promise<Uint8Array> {
+    const last = index === this.segmentCount - 1;
+    const plainLength = last ? this.#object.length - index * segmentBytes : segmentBytes;
+    const sealed = Buffer.allocUnsafe(plainLength + tagBytes);
+    try {
+      const { bytesRead } = await this.#handle.read(sealed, 0, sealed.length, headerBytes + index * sealedSegmentBytes);
+      if (bytesRead !== sealed.length) throw new RangeError('truncated');
+      if (last && !equalBytes(sealed.subarray(-tagBytes), this.#object.lastTag)) throw new RangeError('other last tag');
+      return openSegment(this.#file, index, last, sealed);
+    } catch (cause) {
+      throw new AppError('STORE_CORRUPT', `Segment ${index} of ${this.#path} is damaged.`, { cause });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}

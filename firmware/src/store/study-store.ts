@@ -1,0 +1,141 @@
+/**
+ * Studies at rest, one folder each under objects/: the wrapped study key, the manifest (an append-only log of encrypted
+ * records) and an object file for each instance. Names are random: a folder listing says nothing of a patient.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
+import { toHex } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
+import type {
+  AppendLog,
+  CborValue,
+  ObjectReader,
+  ObjectStore,
+  ObjectWriter,
+  StoredObject,
+  StudyFolder,
+} from '../ports.ts';
+import { writeFileAtomically } from './data-folder.ts';
+import { unwrapKey, wrapKey } from './key-wrap.ts';
+import { OpenLogs } from './open-logs.ts';
+import { ObjectFileReader, ObjectFileWriter, syncFolder } from './object-file.ts';
+import { openRecord, sealRecord } from './sealed-record.ts';
+
+const keyFile = 'study.key';
+const manifestFile = 'manifest.log';
+const studyRefPattern = /^[0-9a-f]{32}$/;
+
+export interface StudyStoreOptions {
+  readonly folder: string;
+  readonly boxKey: Uint8Array;
+  readonly openLog: (path: string) => Promise<AppendLog>;
+}
+
+class KeptFolder implements StudyFolder {
+  readonly ref: string;
+  readonly #folder: string;
+  readonly #key: Uint8Array;
+  readonly #logs: OpenLogs;
+  readonly #records: CborValue[] = [];
+  #appending: Promise<void> = Promise.resolve();
+
+  constructor(ref: string, folder: string, key: Uint8Array, logs: OpenLogs) {
+    this.ref = ref;
+    this.#folder = folder;
+    this.#key = key;
+    this.#logs = logs;
+  }
+
+  get records(): readonly CborValue[] {
+    return this.#records;
+  }
+
+  async load(): Promise<void> {
+    await this.#logs.use(this.#manifest, async (log) => {
+      for await (const sealed of log.read()) {
+        this.#records.push(decodeCanonical(openRecord(this.#key, this.#place(this.#records.length), sealed)));
+      }
+    });
+  }
+
+  /** One after the other: a record's number is part of what is authenticated. After a failure all further ones fail. */
+  append(record: CborValue): Promise<void> {
+    this.#appending = this.#appending.then(async () => {
+      const sealed = sealRecord(this.#key, this.#place(this.#records.length), encodeCanonical(record));
+      await this.#logs.use(this.#manifest, (log) => log.append([sealed]));
+      this.#records.push(record);
+    });
+    return this.#appending;
+  }
+
+  async createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter> {
+    return ObjectFileWriter.create(this.#folder, this.#key, this.ref, onSegment);
+  }
+
+  async openObject(object: StoredObject): Promise<ObjectReader> {
+    return ObjectFileReader.open(this.#folder, this.#key, this.ref, object);
+  }
+
+  get #manifest(): string {
+    return join(this.#folder, manifestFile);
+  }
+
+  #place(number: number): string {
+    return `${this.ref}/${number}`;
+  }
+}
+
+export class StudyStore implements ObjectStore {
+  readonly #options: StudyStoreOptions;
+  readonly #logs: OpenLogs;
+
+  constructor(options: StudyStoreOptions) {
+    this.#options = options;
+    this.#logs = new OpenLogs(options.openLog);
+  }
+
+  /** @throws AppError STORE_CORRUPT if a manifest or key is damaged. Half-written objects of a crash are removed. */
+  async *open(): AsyncIterable<StudyFolder> {
+    const { folder, boxKey } = this.#options;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const ref of await readdir(folder)) {
+      if (!studyRefPattern.test(ref)) continue;
+      const path = join(folder, ref);
+      const names = await readdir(path);
+      // Made just before a crash: nothing in it was ever acknowledged.
+      if (!names.includes(keyFile)) {
+        await rm(path, { recursive: true });
+        continue;
+      }
+      for (const name of names) if (name.endsWith('.part')) await rm(join(path, name));
+      const kept = new KeptFolder(ref, path, await this.#unwrap(path, ref, boxKey), this.#logs);
+      await kept.load();
+      yield kept;
+    }
+  }
+
+  async createStudy(): Promise<StudyFolder> {
+    const { folder, boxKey } = this.#options;
+    const ref = toHex(randomBytes(16));
+    const path = join(folder, ref);
+    const key = randomBytes(32);
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await writeFileAtomically(path, keyFile, wrapKey(boxKey, key, ref));
+      await syncFolder(folder);
+    } catch (cause) {
+      throw new AppError('STORE_FAILED', `A study cannot be created in ${folder}.`, { cause });
+    }
+    return new KeptFolder(ref, path, key, this.#logs);
+  }
+
+  close(): Promise<void> {
+    return this.#logs.close();
+  }
+
+  async #unwrap(path: string, ref: string, boxKey: Uint8Array): Promise<Uint8Array> {
+    return unwrapKey(boxKey, await readFile(join(path, keyFile)), ref);
+  }
+}
