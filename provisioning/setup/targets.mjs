@@ -1,0 +1,43 @@
+/** What can be run, and what each needs. */
+import { join } from 'node:path';
+import { checkoutRoot } from './checkout.mjs';
+import { SetupError } from './setup-error.mjs';
+
+/**
+ * @typedef {object} Target
+ * @property {string} script what the pinned Node runs
+ * @property {string[]} args arguments before those of the command line
+ * @property {('run' | 'test')[]} debianPackagesFor which rows of the Debian package table it needs
+ * @property {boolean} console whether the console's pages must be built
+ */
+
+const script = (...path) => join(checkoutRoot, ...path);
+
+/** @type {Record<string, Target>} */
+export const targets = {
+  start: {
+    script: script('provisioning', 'demo', 'demo.ts'),
+    args: [],
+    debianPackagesFor: ['run'],
+    console: true,
+  },
+  test: { script: script('test', 'run.ts'), args: [], debianPackagesFor: ['run', 'test'], console: true },
+  bench: { script: script('test', 'bench', 'bench.ts'), args: [], debianPackagesFor: ['run'], console: true },
+  wallet: {
+    script: script('provisioning', 'wallet', 'cli.ts'),
+    args: [],
+    debianPackagesFor: [],
+    console: false,
+  },
+  lint: { script: script('test', 'run.ts'), args: ['static'], debianPackagesFor: [], console: false },
+};
+
+/** @returns {Target} */
+export function targetNamed(name) {
+  if (Object.hasOwn(targets, name ?? '')) return targets[name];
+  throw new SetupError(
+    name === undefined ? 'nothing to run was named' : `there is nothing to run by the name of ${name}`,
+    [],
+    `Use one of: npm start, npm test, npm run bench, npm run wallet, npm run lint.`,
+  );
+}

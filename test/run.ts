@@ -1,0 +1,120 @@
+/**
+ * `npm test`: types, lint and format first, then every test file in a process of its own. Prints a line per file,
+ * the whole output of those that failed, a table of times, and the totals. Exit status 0 only if all passed.
+ */
+import { globSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { argv } from 'node:process';
+import { killRunningChildren, runChild } from './runner/child.ts';
+import { selectionOf } from './runner/selection.ts';
+import type { Selection } from './runner/selection.ts';
+import type { Check, Suite } from './runner/suites.ts';
+import { runTestFile } from './runner/test-file.ts';
+
+const root = join(import.meta.dirname, '..');
+
+interface Outcome {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly seconds: number;
+  readonly failures: readonly string[];
+}
+
+const say = (text: string): void => console.log(text);
+
+function sayResult(ok: boolean, name: string, note: string, seconds: number): void {
+  say(`${ok ? '✔' : '✘'} ${name.padEnd(58)} ${note.padStart(12)} ${seconds.toFixed(1).padStart(7)} s`);
+}
+
+function sayOutput(name: string, problems: readonly string[], output: string): void {
+  say(`\n──── ${name} ────`);
+  if (output.trim() !== '') say(output.trimEnd());
+  for (const problem of problems) say(`✘ ${name}: ${problem}`);
+  say('─'.repeat(name.length + 10));
+}
+
+async function runCheck(check: Check): Promise<Outcome> {
+  const startedAt = performance.now();
+  const { problem, output } = await runChild(check.args, { timeoutMs: check.timeoutMs, env: process.env });
+  const seconds = (performance.now() - startedAt) / 1000;
+  const ok = problem === undefined;
+  sayResult(ok, `${check.name} (${check.what})`, '', seconds);
+  if (!ok) sayOutput(check.name, [problem], output);
+  return {
+    name: check.name,
+    passed: ok ? 1 : 0,
+    failed: ok ? 0 : 1,
+    seconds,
+    failures: ok ? [] : [check.name],
+  };
+}
+
+function filesOf(suite: Suite, selection: Selection): readonly string[] {
+  return globSync(`test/${suite.name}/**/*.test.ts`, { cwd: root })
+    .sort()
+    .filter(
+      (file) => selection.fileParts.length === 0 || selection.fileParts.some((part) => file.includes(part)),
+    );
+}
+
+async function runSuite(suite: Suite, files: readonly string[], selection: Selection): Promise<Outcome> {
+  const startedAt = performance.now();
+  const queue = [...files];
+  let passed = 0;
+  let failed = 0;
+  const failures: string[] = [];
+  const worker = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const result = await runTestFile(join(root, file), suite.timeoutMs, selection.nodeOptions);
+      const name = relative('test', file);
+      const ok = result.failed === 0;
+      passed += result.passed;
+      failed += result.failed;
+      sayResult(ok, name, `${result.passed + result.failed} tests`, result.seconds);
+      if (ok) continue;
+      failures.push(name);
+      sayOutput(name, result.problems, result.output);
+    }
+  };
+  await Promise.all(Array.from({ length: suite.concurrency }, worker));
+  return { name: suite.name, passed, failed, seconds: (performance.now() - startedAt) / 1000, failures };
+}
+
+function saySummary(outcomes: readonly Outcome[]): void {
+  say('');
+  for (const { name, passed, failed, seconds } of outcomes) {
+    sayResult(failed === 0, name, `${passed} / ${passed + failed}`, seconds);
+  }
+  const failures = outcomes.flatMap((outcome) => outcome.failures);
+  if (failures.length > 0) say(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
+  const total = (pick: (outcome: Outcome) => number): number =>
+    outcomes.reduce((sum, outcome) => sum + pick(outcome), 0);
+  say(`\n${(total(({ seconds }) => seconds) / 60).toFixed(1)} minutes`);
+  say(`${total(({ passed }) => passed)} passed, ${total(({ failed }) => failed)} failed`);
+}
+
+async function main(words: readonly string[]): Promise<boolean> {
+  process.chdir(root);
+  const selection = selectionOf(words);
+  const outcomes: Outcome[] = [];
+  for (const check of selection.checks) outcomes.push(await runCheck(check));
+  for (const suite of selection.suites) {
+    const files = filesOf(suite, selection);
+    if (files.length > 0) outcomes.push(await runSuite(suite, files, selection));
+  }
+  if (selection.fileParts.length > 0 && outcomes.length === selection.checks.length) {
+    say(`No test file has ${selection.fileParts.join(' or ')} in its path.`);
+    return false;
+  }
+  saySummary(outcomes);
+  return outcomes.length > 0 && outcomes.every(({ failed }) => failed === 0);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    killRunningChildren();
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  });
+}
+process.exitCode = (await main(argv.slice(2))) ? 0 : 1;
