@@ -5,6 +5,7 @@
  * the account's key, and a binding to the holder of a ticket.
  */
 import { Type, type Static } from 'typebox';
+import { noteBytesMax } from '../src/protocol/limits.ts';
 import {
   genesisBytesMax,
   mailboxEntriesMax,
@@ -172,7 +173,7 @@ export const MailboxAnswerSchema = Type.Object(
           ephemeral: hexOf(32),
           tag: Type.Integer({ minimum: 0, maximum: 255 }),
           /** The newest note, sealed (protocol/notes.ts). */
-          note: hexUpTo(16_384),
+          note: hexUpTo(noteBytesMax),
         },
         closed,
       ),

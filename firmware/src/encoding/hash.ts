@@ -10,6 +10,7 @@ export type Domain =
   | 'block'
   | 'transaction'
   | 'grant'
+  | 'grant-note'
   | 'open'
   | 'terms'
   | 'close'

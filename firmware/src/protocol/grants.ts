@@ -1,0 +1,39 @@
+/** The grantee's one-time key of a grant: derived by the wallet, recognised by the grantee, checked by the source. */
+import { equalBytes } from '../encoding/bytes.ts';
+import type { AccessGrant } from '../ledger/types.ts';
+import type { Account, ScalarSigner } from './accounts.ts';
+import { baseTimes, decodeScalar, readPublicKey } from './edwards25519.ts';
+import { recogniseOneTime } from './owner-keys.ts';
+
+/** A grant is a batch of one: index i of its derivation. */
+export const grantKeyIndex = 0;
+
+export interface RecognisedGrant {
+  /** Signs with K_g. */
+  readonly signer: ScalarSigner;
+  /** t_g, 32 bytes: shown to the source with the request, and to nobody else. */
+  readonly tweak: Uint8Array;
+}
+
+/** The means to use a grant, or undefined if it is not addressed to this institution's account at itself. */
+export function recogniseGrant(account: Account, grant: AccessGrant): RecognisedGrant | undefined {
+  const recognised = recogniseOneTime(account, {
+    chain: grant.chain,
+    ephemeral: grant.ephemeral,
+    index: grantKeyIndex,
+    tag: grant.tag,
+    ownerKey: grant.granteeKey,
+  });
+  return recognised && { signer: recognised.signer, tweak: recognised.tweak };
+}
+
+/**
+ * True if K_g = S + t_g·B: the grant is addressed to the account with this spend key, which the source reads from the
+ * ledger's record of the member that asks.
+ */
+export function isGrantee(memberSpend: Uint8Array, tweak: Uint8Array, granteeKey: Uint8Array): boolean {
+  const spend = readPublicKey(memberSpend);
+  const scalar = decodeScalar(tweak);
+  if (spend === undefined || scalar === undefined) return false;
+  return equalBytes(spend.add(baseTimes(scalar)).toBytes(), granteeKey);
+}
