@@ -1,5 +1,6 @@
 /** What stands on the ledger: transactions, blocks, records. Byte formats: docs/formats.md. Nothing here knows DICOM. */
 import type { Domain } from '../encoding/hash.ts';
+import type { RuleReason } from './refusals.ts';
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -8,6 +9,8 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 export type StudyId = Branded<string, 'StudyId'>;
 export type GrantId = Branded<string, 'GrantId'>;
 export type OpenId = Branded<string, 'OpenId'>;
+/** H("transaction", encoded transaction). */
+export type TransactionId = Branded<string, 'TransactionId'>;
 
 /** Digest of the genesis document, 32 bytes: every signature on the ledger is made for one chain. */
 export type ChainId = Uint8Array;
@@ -135,7 +138,8 @@ export interface AccessClose extends BodyBase {
   readonly sizeBucket: number;
 }
 
-export type TransactionBody = StudyRegister | StudyAmend | AccessGrant | AccessRevoke | AccessOpen | AccessClose;
+export type TransactionBody =
+  StudyRegister | StudyAmend | AccessGrant | AccessRevoke | AccessOpen | AccessClose;
 
 /** A transaction: its body and its signatures in the order that its type names. */
 export interface Transaction {
@@ -212,14 +216,32 @@ export interface OpenRecord {
   readonly closed: { readonly digest: Uint8Array; readonly sizeBucket: number; readonly at: number } | null;
 }
 
-/** Proof that a key has this value, or none, under a state root (state-tree.ts). */
+/** That a grant is revoked: under `revoked/<grant>`, or under `revoked-ahead/<study>/<grant>` before it arrived. */
+export interface RevocationRecord {
+  readonly studyId: Uint8Array;
+  readonly revokedAt: number;
+}
+
+/** Where the open with an id stands: under `open-number/<open>`. */
+export interface OpenNumberRecord {
+  readonly studyId: Uint8Array;
+  readonly number: number;
+}
+
+/** Proof that a key has this value, or none, under a state root (state-proof.ts). */
 export interface StateProof {
   readonly key: string;
   readonly value: Uint8Array | null;
-  /** Encoded proof, verified by `verifyStateProof`. */
+  /** Hashes of the subtrees beside the path, from the leaf up to the root; verified by `verifyStateProof`. */
   readonly siblings: readonly Uint8Array[];
   /** For absence: the other leaf at the place, if any. */
   readonly otherLeaf: { readonly keyHash: Uint8Array; readonly valueHash: Uint8Array } | null;
+}
+
+/** One difference between two states; null: the key is gone. */
+export interface StateChange {
+  readonly key: string;
+  readonly value: Uint8Array | null;
 }
 
 /** An immutable snapshot of the ledger's state. */
@@ -247,6 +269,6 @@ export interface BlockContext {
 
 export type Applied =
   | { readonly kind: 'applied'; readonly state: LedgerState }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: RuleReason };
 
 export type { Domain };

@@ -1,0 +1,220 @@
+/** Building a block from candidates, and executing one that somebody else built. */
+import { equalBytes } from '../encoding/bytes.ts';
+import { applyTransaction } from './apply.ts';
+import { blockDigest, transactionsRoot } from './blocks.ts';
+import { blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
+import { mayApplyLater, type RefusalReason } from './refusals.ts';
+import { decodeTransaction } from './transactions.ts';
+import type { Block, BlockContext, BlockHeader, LedgerState, Transaction, TransactionId } from './types.ts';
+
+export interface BlockProposal {
+  readonly view: number;
+  readonly epoch: number;
+  /** UTC milliseconds, later than the parent's. */
+  readonly time: number;
+  readonly proposer: string;
+  /** Encoded transactions, in the order in which they came. */
+  readonly candidates: readonly Uint8Array[];
+  readonly verify: BlockContext['verify'];
+}
+
+export interface RefusedCandidate {
+  readonly transaction: Uint8Array;
+  readonly reason: RefusalReason;
+  /** True if it may apply to a later state, so that it is worth keeping (`mayApplyLater`). */
+  readonly later: boolean;
+}
+
+export interface BuiltBlock {
+  readonly block: Block;
+  /** The state after it. */
+  readonly state: LedgerState;
+  /** Its transactions, decoded. */
+  readonly transactions: readonly Transaction[];
+  readonly refused: readonly RefusedCandidate[];
+  /** Candidates for which this block has no room. They were not tried. */
+  readonly postponed: readonly Uint8Array[];
+}
+
+export type ExecutedBlock =
+  | { readonly kind: 'valid'; readonly state: LedgerState; readonly transactions: readonly Transaction[] }
+  | { readonly kind: 'invalid'; readonly reason: InvalidBlockReason; readonly detail: string };
+
+export type InvalidBlockReason =
+  | 'wrong-chain'
+  | 'wrong-epoch'
+  | 'wrong-height'
+  | 'wrong-parent'
+  | 'wrong-view'
+  | 'wrong-time'
+  | 'unknown-proposer'
+  | 'too-large'
+  | 'wrong-transactions-root'
+  | 'transaction-refused'
+  | 'wrong-state-root';
+
+interface Candidate {
+  readonly bytes: Uint8Array;
+  readonly transaction: Transaction;
+}
+
+/** What `fill` has of a block so far. */
+interface Filling {
+  readonly state: LedgerState;
+  readonly applied: readonly Candidate[];
+  readonly refused: readonly RefusedCandidate[];
+  readonly postponed: readonly Uint8Array[];
+}
+
+/** Passes over candidates that wait for each other: enough for what overtakes on a network, few enough to be quick. */
+const passesMax = 4;
+
+/**
+ * Applies candidates in order while there is room. What misses something that another candidate brings is tried again
+ * after it, so that transactions which overtook each other on the network end in one block. From the first candidate
+ * without room on, all wait: a large one is not passed over for ever.
+ */
+function fill(before: LedgerState, candidates: readonly Candidate[], context: BlockContext): Filling {
+  let state = before;
+  let room = blockTransactionBytesMax;
+  const applied: Candidate[] = [];
+  const refused: RefusedCandidate[] = [];
+  const postponed: Uint8Array[] = [];
+  let waiting = candidates;
+  for (let pass = 1; waiting.length > 0; pass++) {
+    const missing: { readonly candidate: Candidate; readonly refusal: RefusedCandidate }[] = [];
+    const appliedBefore = applied.length;
+    for (const candidate of waiting) {
+      const { bytes, transaction } = candidate;
+      if (postponed.length > 0 || bytes.length > room || applied.length === blockTransactionsMax) {
+        postponed.push(bytes);
+        continue;
+      }
+      const outcome = applyTransaction(state, transaction, context);
+      if (outcome.kind === 'applied') {
+        state = outcome.state;
+        room -= bytes.length;
+        applied.push(candidate);
+        continue;
+      }
+      const refusal = { transaction: bytes, reason: outcome.reason, later: mayApplyLater(outcome.reason) };
+      if (refusal.later) missing.push({ candidate, refusal });
+      else refused.push(refusal);
+    }
+    const progress = applied.length > appliedBefore;
+    if (!progress || pass === passesMax) refused.push(...missing.map(({ refusal }) => refusal));
+    waiting = progress && pass < passesMax ? missing.map(({ candidate }) => candidate) : [];
+  }
+  return { state, applied, refused, postponed };
+}
+
+/**
+ * Builds a block on the parent: revocations first, so that none waits behind a grant or an open of its block; then the
+ * rest in the order given. Candidates that do not apply are left out and named; those beyond the size limit wait.
+ * The caller bounds the candidates; each costs at most one check of its signatures.
+ */
+export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: BlockProposal): BuiltBlock {
+  const { view, epoch, time, proposer, verify } = proposal;
+  const height = parent.height + 1;
+  const refused: RefusedCandidate[] = [];
+  const decoded: Candidate[] = [];
+  const seen = new Set<TransactionId>();
+  for (const bytes of proposal.candidates) {
+    const candidate = decodeTransaction(bytes);
+    if (candidate.kind === 'refused') {
+      refused.push({ transaction: bytes, reason: candidate.reason, later: false });
+    } else if (!seen.has(candidate.id)) {
+      seen.add(candidate.id);
+      decoded.push({ bytes, transaction: candidate.transaction });
+    }
+  }
+  const isRevocation = ({ transaction }: Candidate): boolean => transaction.body.type === 'access.revoke';
+  const ordered = [
+    ...decoded.filter(isRevocation),
+    ...decoded.filter((candidate) => !isRevocation(candidate)),
+  ];
+
+  const result = fill(state, ordered, { height, time, verify });
+  const transactions = result.applied.map(({ bytes }) => bytes);
+  const header: BlockHeader = {
+    chain: parent.chain,
+    epoch,
+    height,
+    view,
+    parent: blockDigest(parent),
+    parentView: parent.view,
+    time,
+    proposer,
+    transactionsRoot: transactionsRoot(transactions),
+    stateRoot: result.state.root,
+  };
+  return {
+    block: { header, transactions },
+    state: result.state,
+    transactions: result.applied.map(({ transaction }) => transaction),
+    refused: [...refused, ...result.refused],
+    postponed: result.postponed,
+  };
+}
+
+function invalid(reason: InvalidBlockReason, detail: string): ExecutedBlock {
+  return { kind: 'invalid', reason, detail };
+}
+
+function headerFault(state: LedgerState, parent: BlockHeader, header: BlockHeader): ExecutedBlock | null {
+  if (!equalBytes(header.chain, state.chain)) return invalid('wrong-chain', 'made for another chain');
+  if (header.height !== parent.height + 1)
+    return invalid('wrong-height', `${header.height} after ${parent.height}`);
+  if (!equalBytes(header.parent, blockDigest(parent)))
+    return invalid('wrong-parent', 'digest of another parent');
+  if (header.parentView !== parent.view) return invalid('wrong-parent', `parent's view is ${parent.view}`);
+  if (header.epoch < parent.epoch || header.epoch > parent.epoch + 1) {
+    return invalid('wrong-epoch', `${header.epoch} after ${parent.epoch}`);
+  }
+  if (header.epoch === parent.epoch && header.view <= parent.view) {
+    return invalid('wrong-view', `${header.view} after ${parent.view}`);
+  }
+  if (header.time <= parent.time) return invalid('wrong-time', `${header.time} after ${parent.time}`);
+  if (!state.validators().includes(header.proposer)) return invalid('unknown-proposer', header.proposer);
+  return null;
+}
+
+/**
+ * Checks a block against its parent and the parent's state, and executes it: height, links, time, sizes, every
+ * transaction, both roots. Whether its time fits the box's clock and its proposer leads its view is consensus's to say.
+ */
+export function executeBlock(
+  state: LedgerState,
+  parent: BlockHeader,
+  block: Block,
+  context: { readonly verify: BlockContext['verify'] },
+): ExecutedBlock {
+  const { header } = block;
+  const fault = headerFault(state, parent, header);
+  if (fault !== null) return fault;
+  const bytes = block.transactions.reduce((sum, transaction) => sum + transaction.length, 0);
+  if (block.transactions.length > blockTransactionsMax || bytes > blockTransactionBytesMax) {
+    return invalid('too-large', `${block.transactions.length} transactions, ${bytes} bytes`);
+  }
+  if (!equalBytes(header.transactionsRoot, transactionsRoot(block.transactions))) {
+    return invalid('wrong-transactions-root', 'transactions are others than those of the header');
+  }
+  const transactions: Transaction[] = [];
+  let after = state;
+  for (const [index, encoded] of block.transactions.entries()) {
+    const decoded = decodeTransaction(encoded);
+    if (decoded.kind === 'refused')
+      return invalid('transaction-refused', `transaction ${index}: ${decoded.reason}`);
+    const outcome = applyTransaction(after, decoded.transaction, {
+      height: header.height,
+      time: header.time,
+      verify: context.verify,
+    });
+    if (outcome.kind === 'refused')
+      return invalid('transaction-refused', `transaction ${index}: ${outcome.reason}`);
+    after = outcome.state;
+    transactions.push(decoded.transaction);
+  }
+  if (!equalBytes(header.stateRoot, after.root)) return invalid('wrong-state-root', 'another state results');
+  return { kind: 'valid', state: after, transactions };
+}

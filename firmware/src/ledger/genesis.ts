@@ -1,0 +1,184 @@
+/** The genesis document: name, time, validators, institutions. Its digest is the chain's identity. */
+import { concatBytes, fromHex, lengthPrefixed, toHex, u64, utf8 } from '../encoding/bytes.ts';
+import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
+import { domainPrefix, hash } from '../encoding/hash.ts';
+import { AppError } from '../errors.ts';
+import { institutionIdField, listField, mapField, ShapeError, textField, timeField } from './fields.ts';
+import { genesisInstitutionsMax, genesisJsonBytesMax, institutionNameCharactersMax } from './limits.ts';
+import { isPrimeOrderKey } from './public-keys.ts';
+import { institutionValue, readInstitution } from './records.ts';
+import { initialState } from './state.ts';
+import type { CertifiedKeys, ChainId, Genesis, LedgerState } from './types.ts';
+
+/** ECDSA P-256 with SHA-256 over the message: key 65 bytes (SEC1, uncompressed), signature 64 bytes r ‖ s. */
+export type VerifyIdentity = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+function genesisValue(genesis: Genesis): CborValue {
+  return {
+    name: genesis.name,
+    time: genesis.time,
+    validators: genesis.validators,
+    institutions: genesis.institutions.map(institutionValue),
+  };
+}
+
+/** Canonical CBOR of the genesis document. */
+export function encodeGenesis(genesis: Genesis): Uint8Array {
+  return encodeCanonical(genesisValue(genesis));
+}
+
+/** H("genesis", canonical CBOR). 32 bytes. */
+export function chainId(genesis: Genesis): ChainId {
+  return hash('genesis', encodeGenesis(genesis));
+}
+
+/** The ledger's state at block 0. */
+export function genesisState(genesis: Genesis): LedgerState {
+  return initialState(chainId(genesis), genesis);
+}
+
+/**
+ * What an institution's identity key signs to certify its three keys:
+ * domain `keys` ‖ lp(institution id) ‖ voting ‖ transaction ‖ transport ‖ u64 expiry.
+ */
+export function keysMessage(
+  institution: string,
+  keys: Pick<CertifiedKeys, 'voting' | 'transaction' | 'transport' | 'expiry'>,
+): Uint8Array {
+  return concatBytes(
+    domainPrefix('keys'),
+    lengthPrefixed(utf8(institution)),
+    keys.voting,
+    keys.transaction,
+    keys.transport,
+    u64(keys.expiry),
+  );
+}
+
+/** Names of the document's fields that hold bytes; they stand as hexadecimal in its JSON. */
+const byteFields = new Set([
+  'voting',
+  'transaction',
+  'transport',
+  'identity',
+  'certificate',
+  'spend',
+  'view',
+]);
+
+/** Document, institutions, institution, keys: deeper is no genesis document. */
+const depthMax = 4;
+
+function fromJson(value: unknown, path: string, name: string, depth: number): CborValue {
+  if (depth > depthMax) throw new ShapeError(`${path}: nested too deep`);
+  if (typeof value === 'string') {
+    if (!byteFields.has(name)) return value;
+    if (!/^([0-9a-f]{2})*$/.test(value)) throw new ShapeError(`${path}: lower-case hexadecimal expected`);
+    return fromHex(value);
+  }
+  if (Array.isArray(value))
+    return value.map((item, index) => fromJson(item, `${path}[${index}]`, '', depth + 1));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [
+        key,
+        fromJson(item, path === '' ? key : `${path}.${key}`, key, depth + 1),
+      ]),
+    );
+  }
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
+  throw new ShapeError(`${path}: not JSON`);
+}
+
+function assertDistinct(path: string, values: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const value of values) {
+    if (seen.has(value)) throw new ShapeError(`${path}: ${value} stands there twice`);
+    seen.add(value);
+  }
+}
+
+function readGenesis(value: CborValue): Genesis {
+  const map = mapField(value, 'document', ['name', 'time', 'validators', 'institutions']);
+  const genesis: Genesis = {
+    name: textField(map.name, 'name', institutionNameCharactersMax),
+    time: timeField(map.time, 'time'),
+    validators: listField(map.validators, 'validators', 1, genesisInstitutionsMax).map((id, index) =>
+      institutionIdField(id, `validators[${index}]`),
+    ),
+    institutions: listField(map.institutions, 'institutions', 1, genesisInstitutionsMax).map(
+      (institution, index) => readInstitution(institution, `institutions[${index}]`),
+    ),
+  };
+  const ids = genesis.institutions.map((institution) => institution.id);
+  assertDistinct('institutions', ids);
+  assertDistinct('validators', genesis.validators);
+  for (const id of genesis.validators) {
+    if (!ids.includes(id)) throw new ShapeError(`validators: ${id} is no institution of the document`);
+  }
+  return genesis;
+}
+
+/** Keys serve one institution and one purpose, are safe curve points, and are certified beyond the genesis time. */
+function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
+  const signingKeys = genesis.institutions.flatMap(({ keys }) => [
+    keys.voting,
+    keys.transaction,
+    keys.transport,
+  ]);
+  assertDistinct('institutions: key', signingKeys.map(toHex));
+  for (const { id, keys, account } of genesis.institutions) {
+    for (const [name, key] of Object.entries({
+      voting: keys.voting,
+      transaction: keys.transaction,
+      transport: keys.transport,
+      'account.spend': account.spend,
+    })) {
+      if (!isPrimeOrderKey(key)) throw new ShapeError(`institution ${id}: ${name} is no safe Ed25519 key`);
+    }
+    if (keys.expiry <= genesis.time)
+      throw new ShapeError(`institution ${id}: keys expire before the genesis time`);
+    if (!verifyIdentity(keys.identity, keysMessage(id, keys), keys.certificate)) {
+      throw new ShapeError(`institution ${id}: its identity key did not certify these keys`);
+    }
+  }
+}
+
+/**
+ * Reads the genesis document from its JSON text: bytes as lower-case hexadecimal, no unknown fields.
+ * @throws AppError GENESIS_INVALID naming the field or institution.
+ */
+export function parseGenesis(json: string, verifyIdentity: VerifyIdentity): Genesis {
+  if (utf8(json).length > genesisJsonBytesMax) {
+    throw new AppError(
+      'GENESIS_INVALID',
+      `The genesis document is longer than ${genesisJsonBytesMax} bytes.`,
+    );
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(json);
+  } catch (cause) {
+    throw new AppError('GENESIS_INVALID', 'The genesis document is not JSON.', { cause });
+  }
+  try {
+    const genesis = readGenesis(fromJson(document, '', '', 0));
+    checkKeys(genesis, verifyIdentity);
+    return genesis;
+  } catch (cause) {
+    if (!(cause instanceof ShapeError)) throw cause;
+    throw new AppError('GENESIS_INVALID', `The genesis document is wrong: ${cause.message}.`, { cause });
+  }
+}
+
+function toJson(value: CborValue): unknown {
+  if (value instanceof Uint8Array) return toHex(value);
+  if (Array.isArray(value)) return (value as readonly CborValue[]).map(toJson);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
+}
+
+/** The JSON text that `parseGenesis` reads. */
+export function formatGenesis(genesis: Genesis): string {
+  return `${JSON.stringify(toJson(genesisValue(genesis)), null, 2)}\n`;
+}

@@ -1,0 +1,59 @@
+/** The ledger room's door: everything that other rooms may use. Light clients may import it too: no node: modules. */
+export { applyTransaction } from './apply.ts';
+export {
+  blockDigest,
+  decodeBlock,
+  decodeHeader,
+  encodeBlock,
+  encodeHeader,
+  genesisBlock,
+  transactionsRoot,
+} from './blocks.ts';
+export {
+  buildBlock,
+  executeBlock,
+  type BlockProposal,
+  type BuiltBlock,
+  type ExecutedBlock,
+  type InvalidBlockReason,
+  type RefusedCandidate,
+} from './execution.ts';
+export {
+  chainId,
+  encodeGenesis,
+  formatGenesis,
+  genesisState,
+  keysMessage,
+  parseGenesis,
+  type VerifyIdentity,
+} from './genesis.ts';
+export { grantId, idBytes, openId, studyId, toGrantId, toOpenId, toStudyId, transactionId } from './ids.ts';
+export { isPrimeOrderKey } from './public-keys.ts';
+export {
+  grantRecord,
+  institutionRecord,
+  openNumberRecord,
+  openRecord,
+  revocationRecord,
+  studyRecord,
+  validatorsRecord,
+  type RecordFormat,
+} from './records.ts';
+export {
+  mayApplyLater,
+  refusalReasons,
+  type DecodeReason,
+  type DecodeRefusal,
+  type RefusalReason,
+  type RuleReason,
+} from './refusals.ts';
+export { stateChanges, stateEntries, stateFromEntries } from './state.ts';
+export { stateKeys } from './state-keys.ts';
+export { decodeStateProof, encodeStateProof, verifyStateProof } from './state-proof.ts';
+export {
+  decodeTransaction,
+  encodeTransaction,
+  signerCounts,
+  signingMessage,
+  type DecodedTransaction,
+} from './transactions.ts';

@@ -1,0 +1,52 @@
+/** Bounds of the ledger room. docs/limits.md lists them; a test compares the two. */
+
+/** One transaction, encoded: the largest registration (256 studies of about 150 bytes each) with room to spare. */
+export const transactionBytesMax = 65536;
+
+/** Transactions of one block, encoded: it crosses a 100 Mbit/s line in a tenth of a second, within a view's time. */
+export const blockTransactionBytesMax = 1048576;
+
+/** One block, encoded: its transactions, their CBOR framing and a header. Longer input is refused before decoding. */
+export const blockBytesMax = 1114112;
+
+/** Transactions of one block: a small ARM box verifies their signatures within a view's time. */
+export const blockTransactionsMax = 2048;
+
+/** Studies of one registration: more make a transaction that delays everybody else's. */
+export const registrationEntriesMax = 256;
+
+/** Sealed note of a grant: the format is of fixed size, well below this; the ledger keeps it for ever. */
+export const grantNoteBytesMax = 2048;
+
+/** Opens that one grant may allow: each is kept in the state for ever. */
+export const grantOpensMax = 1000;
+
+/** How far a revocation may run ahead of the last grant: an owner has no more grants under way than this. */
+export const revocationSeqAheadMax = 1024;
+
+/** Institution's id: it stands in every transaction and in file names. Characters. */
+export const institutionIdCharactersMax = 32;
+
+/** Institution's display name. Characters (UTF-16 units). */
+export const institutionNameCharactersMax = 128;
+
+/** An endpoint (multiaddr, host and port, origin): a DNS name has at most 253 characters. Characters. */
+export const endpointCharactersMax = 300;
+
+/** Institutions of a genesis document: the consensus figures are shown for up to 100 validators. */
+export const genesisInstitutionsMax = 1000;
+
+/** Genesis document as JSON: 1000 institutions of about 1.5 KB each. */
+export const genesisJsonBytesMax = 2097152;
+
+/** Siblings of a state proof: the tree is keyed by 256-bit hashes. */
+export const stateProofSiblingsMax = 256;
+
+/** Key of the state: the longest is an open's, two ids and two names. Characters. */
+export const stateKeyCharactersMax = 160;
+
+/** Value of the state: the list of validators of a large consortium is the longest. */
+export const stateValueBytesMax = 65536;
+
+/** State proof, encoded: one value and the longest path. */
+export const stateProofBytesMax = 81920;

@@ -1,0 +1,77 @@
+/** Why the ledger refuses: a closed set of short words, the same on every box. They name rules, never people. */
+
+const decodeReasonList = [
+  /** Longer than its format allows. */
+  'too-large',
+  /** Not the one canonical CBOR encoding of anything. */
+  'not-canonical',
+  /** Canonical, but not a value of this format; `detail` names the field. */
+  'wrong-shape',
+] as const;
+
+const ruleReasonList = [
+  /** Made for another chain. */
+  'wrong-chain',
+  /** Block time lies after `validUntil`. */
+  'expired',
+  'unknown-institution',
+  /** The certificate of the institution's keys has run out in block time. */
+  'institution-keys-expired',
+  'study-exists',
+  'unknown-study',
+  /** The institution is not the study's source. */
+  'not-the-source',
+  'version-stale',
+  'version-gap',
+  /** A one-time key that is no point of the prime-order subgroup of edwards25519 in its canonical encoding. */
+  'bad-key',
+  'wrong-owner-epoch',
+  'seq-stale',
+  'seq-gap',
+  'grant-expired',
+  'grant-not-yet-valid',
+  'revoked',
+  'already-revoked',
+  'unknown-grant',
+  /** The grant or open is one of another study. */
+  'wrong-study',
+  'open-no-stale',
+  'open-no-gap',
+  'opens-exhausted',
+  /** The open names another commitment than the one that its grant covers. */
+  'wrong-head',
+  'unknown-open',
+  'already-closed',
+  'bad-signature',
+] as const;
+
+export type DecodeReason = (typeof decodeReasonList)[number];
+export type RuleReason = (typeof ruleReasonList)[number];
+export type RefusalReason = DecodeReason | RuleReason;
+
+export const refusalReasons: readonly RefusalReason[] = [...decodeReasonList, ...ruleReasonList];
+
+/** A transaction, block or record that is not of its format. `detail` names the field, for the log of a developer. */
+export interface DecodeRefusal {
+  readonly kind: 'refused';
+  readonly reason: DecodeReason;
+  readonly detail: string;
+}
+
+const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
+  'unknown-study',
+  'unknown-grant',
+  'unknown-open',
+  'version-gap',
+  'seq-gap',
+  'open-no-gap',
+  'grant-not-yet-valid',
+]);
+
+/**
+ * True if the same transaction may apply to a later state: what it builds on may still be on its way. Any other
+ * refusal stands for ever, since versions, sequence numbers, revocations and block time only ever grow.
+ */
+export function mayApplyLater(reason: RefusalReason): boolean {
+  return later.has(reason);
+}

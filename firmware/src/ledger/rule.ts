@@ -1,0 +1,25 @@
+/** What the rules of the transaction families share. */
+import type { RuleReason } from './refusals.ts';
+import type { LedgerSnapshot } from './state.ts';
+import type { Institution } from './types.ts';
+
+/** What a rule may ask: block time, and whether these keys signed the transaction, in this order. */
+export interface RuleContext {
+  /** Block time, UTC milliseconds. */
+  readonly time: number;
+  readonly signedBy: (...publicKeys: readonly Uint8Array[]) => boolean;
+}
+
+/** The state after the transaction, or why it does not apply. */
+export type Outcome = LedgerSnapshot | RuleReason;
+
+/** The institution as a signer: known, and its certified keys still valid in block time. */
+export function signingInstitution(
+  state: LedgerSnapshot,
+  id: string,
+  time: number,
+): Institution | Extract<RuleReason, 'unknown-institution' | 'institution-keys-expired'> {
+  const institution = state.institution(id);
+  if (institution === undefined) return 'unknown-institution';
+  return time < institution.keys.expiry ? institution : 'institution-keys-expired';
+}
