@@ -1,0 +1,123 @@
+import { AppError } from '../../src/errors.ts';
+import type { Logger } from '../../src/ports.ts';
+import type { TpmEndpoint } from '../endpoint.ts';
+import { brokerStartMsMax, brokerStopMsMax, operationMsMax, pendingOperationsMax } from '../limits.ts';
+import { systemTimer, type TimerSource } from '../timer.ts';
+import { BrokerProcess } from './process.ts';
+import type { OperationName, Operations } from './operations.ts';
+
+export interface BrokerClientOptions {
+  readonly endpoint: TpmEndpoint;
+  readonly logger: Logger;
+  /** Leave for one operation, ms; `operationMsMax` unless told. */
+  readonly operationMs?: number;
+  /** Leave for forking the broker and opening the TPM, ms; `brokerStartMsMax` unless told. */
+  readonly startMs?: number;
+  /** The system's timers unless told. */
+  readonly clock?: TimerSource;
+}
+
+/**
+ * The TPM as seen from Hilum's main process. One operation at a time; a broker that does not answer in time is killed,
+ * and the next operation forks a new one. So does a broker that lost its TPM or died.
+ */
+export class BrokerClient {
+  readonly #endpoint: TpmEndpoint;
+  readonly #logger: Logger;
+  readonly #operationMs: number;
+  readonly #startMs: number;
+  readonly #clock: TimerSource;
+  readonly #forgetLoss: () => void;
+  #broker: BrokerProcess | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+  #closed = false;
+
+  constructor({ endpoint, logger, operationMs, startMs, clock }: BrokerClientOptions) {
+    this.#endpoint = endpoint;
+    this.#logger = logger;
+    this.#operationMs = operationMs ?? operationMsMax;
+    this.#startMs = startMs ?? brokerStartMsMax;
+    this.#clock = clock ?? systemTimer;
+    this.#forgetLoss = endpoint.onLost(() => this.#drop());
+  }
+
+  /**
+   * @throws AppError TPM_ABSENT, TPM_WRONG, TPM_POLICY, TPM_LOCKED_OUT, TPM_TIMEOUT, TPM_LIBRARY_MISSING,
+   * TPM_SIMULATOR_MISSING, STORE_CORRUPT (an altered blob) or TPM_FAILED.
+   */
+  call<Name extends OperationName>(
+    operation: Name,
+    request: Operations[Name]['request'],
+  ): Promise<Operations[Name]['answer']> {
+    if (this.#closed) return Promise.reject(new AppError('TPM_FAILED', 'the TPM is closed'));
+    if (this.#pending >= pendingOperationsMax) {
+      return Promise.reject(
+        new AppError('TPM_FAILED', `more than ${pendingOperationsMax} operations wait for the TPM`),
+      );
+    }
+    return this.#serialised(() => this.#call(operation, request));
+  }
+
+  /** Waits for what is under way, shuts the TPM down and ends the broker. Never fails: a hung broker is killed. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.#serialised(async () => {
+      this.#forgetLoss();
+      const broker = this.#broker;
+      this.#broker = undefined;
+      if (!broker) return;
+      try {
+        await broker.call('close', null, brokerStopMsMax);
+      } catch (failure) {
+        this.#logger.warn({ failure: String(failure) }, 'the TPM was not shut down in order');
+      }
+      await broker.kill();
+    });
+  }
+
+  #serialised<T>(run: () => Promise<T>): Promise<T> {
+    this.#pending++;
+    const result = this.#queue.then(run).finally(() => this.#pending--);
+    // The caller gets the failure; the next operation runs all the same.
+    this.#queue = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  async #call<Name extends OperationName>(
+    operation: Name,
+    request: Operations[Name]['request'],
+  ): Promise<Operations[Name]['answer']> {
+    const broker = await this.#usableBroker();
+    try {
+      return await broker.call(operation, request, this.#operationMs);
+    } finally {
+      if (!broker.usable && this.#broker === broker) this.#drop();
+    }
+  }
+
+  async #usableBroker(): Promise<BrokerProcess> {
+    if (this.#broker?.usable) return this.#broker;
+    this.#drop();
+    const target = await this.#endpoint.open();
+    const broker = BrokerProcess.fork(this.#clock);
+    this.#broker = broker;
+    try {
+      await broker.call('open', target, this.#startMs);
+    } catch (failure) {
+      await broker.kill();
+      throw failure;
+    }
+    this.#logger.debug({ tcti: target.tcti }, 'TPM opened');
+    return broker;
+  }
+
+  #drop(): void {
+    const broker = this.#broker;
+    this.#broker = undefined;
+    if (broker) void broker.kill();
+  }
+}

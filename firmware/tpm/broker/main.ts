@@ -1,0 +1,105 @@
+/**
+ * The broker: the one process that talks to the TPM. A TPM that hangs blocks a thread of its user for ever, and even
+ * process.exit(); as a process of its own it can be killed and made anew.
+ */
+import { AppError } from '../../src/errors.ts';
+import { brokerStopMsMax } from '../limits.ts';
+import { TpmError } from '../response-code.ts';
+import { killSimulator } from '../simulator/orphan.ts';
+import type {
+  Call,
+  Failure,
+  OperationName,
+  Operations,
+  Question,
+  Reply,
+  SimulatorProcess,
+} from './operations.ts';
+import { Tpm } from './tpm.ts';
+
+let tpm: Tpm | undefined;
+let simulator: SimulatorProcess | undefined;
+let queue: Promise<void> = Promise.resolve();
+
+function openTpm(): Tpm {
+  if (!tpm) throw new Error('the first operation must be open');
+  return tpm;
+}
+
+async function perform(call: Call): Promise<Operations[OperationName]['answer']> {
+  switch (call.operation) {
+    case 'open':
+      simulator = call.request.simulator;
+      tpm = await Tpm.open(call.request.tcti);
+      return null;
+    case 'rootName':
+      return openTpm().rootName();
+    case 'readPcrs':
+      return openTpm().readPcrs(call.request.registers);
+    case 'random':
+      return openTpm().random(call.request.rootName, call.request.length);
+    case 'createIdentity':
+      return openTpm().createIdentity(call.request);
+    case 'seal':
+      return openTpm().seal(call.request, call.request.secret);
+    case 'unseal':
+      return openTpm().unseal(call.request);
+    case 'sign':
+      return openTpm().sign(call.request, call.request.digest);
+    case 'lockedOut':
+      return openTpm().lockedOut();
+    case 'close':
+      await tpm?.close();
+      tpm = undefined;
+      return null;
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof TpmError) {
+    return { kind: 'response', command: error.command, code: error.code, codeName: error.codeName };
+  }
+  if (error instanceof AppError) return { kind: 'fault', code: error.code, message: error.message };
+  return { kind: 'bug', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+async function answer(question: Question): Promise<void> {
+  let reply: Reply;
+  try {
+    reply = { id: question.id, answer: await perform(question) };
+  } catch (error) {
+    reply = { id: question.id, failure: failureOf(error) };
+  }
+  // After the parent's death nobody listens; the disconnect handler ends this process.
+  if (process.connected) process.send?.(reply);
+}
+
+/** Ends also while a thread hangs in the TPM, which process.exit() would wait for. */
+function endNow(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function orphaned(): void {
+  setTimeout(() => {
+    if (simulator) killSimulator(simulator);
+    endNow();
+  }, brokerStopMsMax);
+  void queue
+    .then(() => tpm?.close())
+    .then(
+      () => 0,
+      (failure: unknown) => {
+        process.stderr.write(`tpm broker: ${failureOf(failure).kind} while the TPM was shut down\n`);
+        return 1;
+      },
+    )
+    .then((status) => {
+      if (simulator) killSimulator(simulator);
+      process.exit(status);
+    });
+}
+
+process.on('message', (question: Question) => {
+  queue = queue.then(() => answer(question));
+});
+process.on('disconnect', orphaned);

@@ -1,0 +1,99 @@
+/**
+ * The functions of ESYS that are used, each with what it takes after the context and what it gives (TCG TSS 2.0 ESAPI,
+ * version 1.0). A structure is named as in part 2 and travels as its wire bytes; `handle` is an ESYS_TR.
+ */
+
+/** Structures that the MU library turns from and into wire bytes. */
+export type StructureName =
+  | 'TPM2B_DATA'
+  | 'TPM2B_DIGEST'
+  | 'TPM2B_CREATION_DATA'
+  | 'TPM2B_PRIVATE'
+  | 'TPM2B_PUBLIC'
+  | 'TPM2B_SENSITIVE_CREATE'
+  | 'TPM2B_SENSITIVE_DATA'
+  | 'TPML_DIGEST'
+  | 'TPML_PCR_SELECTION'
+  | 'TPMS_CAPABILITY_DATA'
+  | 'TPMT_SIGNATURE'
+  | 'TPMT_SIG_SCHEME'
+  | 'TPMT_SYM_DEF'
+  | 'TPMT_TK_CREATION'
+  | 'TPMT_TK_HASHCHECK';
+
+export type ScalarName = 'handle' | 'u8' | 'u16' | 'u32';
+export type ParameterName = StructureName | ScalarName;
+
+interface FunctionRow {
+  readonly takes: readonly ParameterName[];
+  readonly gives: readonly ParameterName[];
+}
+
+/** The three optional sessions that every command takes. */
+const sessions = ['handle', 'handle', 'handle'] as const;
+
+export const esysFunctions = {
+  Create: {
+    takes: [
+      'handle',
+      ...sessions,
+      'TPM2B_SENSITIVE_CREATE',
+      'TPM2B_PUBLIC',
+      'TPM2B_DATA',
+      'TPML_PCR_SELECTION',
+    ],
+    gives: ['TPM2B_PRIVATE', 'TPM2B_PUBLIC', 'TPM2B_CREATION_DATA', 'TPM2B_DIGEST', 'TPMT_TK_CREATION'],
+  },
+  CreatePrimary: {
+    takes: [
+      'handle',
+      ...sessions,
+      'TPM2B_SENSITIVE_CREATE',
+      'TPM2B_PUBLIC',
+      'TPM2B_DATA',
+      'TPML_PCR_SELECTION',
+    ],
+    gives: ['handle', 'TPM2B_PUBLIC', 'TPM2B_CREATION_DATA', 'TPM2B_DIGEST', 'TPMT_TK_CREATION'],
+  },
+  FlushContext: { takes: ['handle'], gives: [] },
+  GetCapability: { takes: [...sessions, 'u32', 'u32', 'u32'], gives: ['u8', 'TPMS_CAPABILITY_DATA'] },
+  GetRandom: { takes: [...sessions, 'u16'], gives: ['TPM2B_DIGEST'] },
+  Load: { takes: ['handle', ...sessions, 'TPM2B_PRIVATE', 'TPM2B_PUBLIC'], gives: ['handle'] },
+  PCR_Read: {
+    takes: [...sessions, 'TPML_PCR_SELECTION'],
+    gives: ['u32', 'TPML_PCR_SELECTION', 'TPML_DIGEST'],
+  },
+  PolicyPCR: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPML_PCR_SELECTION'], gives: [] },
+  Shutdown: { takes: [...sessions, 'u16'], gives: [] },
+  Sign: {
+    takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPMT_SIG_SCHEME', 'TPMT_TK_HASHCHECK'],
+    gives: ['TPMT_SIGNATURE'],
+  },
+  StartAuthSession: {
+    takes: ['handle', 'handle', ...sessions, 'TPM2B_DIGEST', 'u8', 'TPMT_SYM_DEF', 'u16'],
+    gives: ['handle'],
+  },
+  TRSess_SetAttributes: { takes: ['handle', 'u8', 'u8'], gives: [] },
+  TR_FromTPMPublic: { takes: ['u32', ...sessions], gives: ['handle'] },
+  Unseal: { takes: ['handle', ...sessions], gives: ['TPM2B_SENSITIVE_DATA'] },
+} as const satisfies Record<string, FunctionRow>;
+
+export type EsysFunction = keyof typeof esysFunctions;
+
+type Argument<Name extends ParameterName> = Name extends ScalarName ? number : Uint8Array | null;
+type Result<Name extends ParameterName> = Name extends ScalarName ? number : Uint8Array;
+
+type ArgumentList<Names extends readonly ParameterName[]> = {
+  readonly [Index in keyof Names]: Argument<Names[Index]>;
+};
+type ResultList<Names extends readonly ParameterName[]> = {
+  -readonly [Index in keyof Names]: Result<Names[Index]>;
+};
+
+/** Arguments of a function: numbers, and wire bytes or null (a null pointer: the default). */
+export type Arguments<Name extends EsysFunction> = ArgumentList<(typeof esysFunctions)[Name]['takes']>;
+
+export type Results<Name extends EsysFunction> = ResultList<(typeof esysFunctions)[Name]['gives']>;
+
+/** ESYS_TR of things that are always there (tss2_esys.h). */
+export const esysHandle = { none: 0xfff, password: 0x0ff, owner: 0x101 } as const;

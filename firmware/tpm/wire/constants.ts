@@ -1,0 +1,58 @@
+/** Numbers of the TPM 2.0 Library Specification, part 2 (Structures), revision 1.59. Names as there. */
+
+/** TPM_ALG_ID, table 9. */
+export const algorithm = {
+  aes: 0x0006,
+  keyedHash: 0x0008,
+  sha256: 0x000b,
+  null: 0x0010,
+  ecdsa: 0x0018,
+  ecc: 0x0023,
+  cfb: 0x0043,
+} as const;
+
+/** TPM_ECC_CURVE, table 10. */
+export const curve = { p256: 0x0003 } as const;
+
+/** TPMA_OBJECT, table 31. */
+export const objectAttribute = {
+  fixedTpm: 0x0000_0002,
+  fixedParent: 0x0000_0010,
+  sensitiveDataOrigin: 0x0000_0020,
+  userWithAuth: 0x0000_0040,
+  noDa: 0x0000_0400,
+  restricted: 0x0001_0000,
+  decrypt: 0x0002_0000,
+  sign: 0x0004_0000,
+} as const;
+
+/** TPMA_SESSION, table 34. */
+export const sessionAttribute = { continueSession: 0x01, decrypt: 0x20, encrypt: 0x40 } as const;
+
+/** TPM_SE, table 21. */
+export const sessionType = { hmac: 0x00, policy: 0x01 } as const;
+
+/** TPM_CC, table 12. */
+export const commandCode = { policyPcr: 0x0000_017f, shutdown: 0x0000_0145, pcrExtend: 0x0000_0182 } as const;
+
+/** TPM_CAP, table 22. */
+export const capability = { handles: 0x0000_0001, tpmProperties: 0x0000_0006 } as const;
+
+/** TPM_HC, table 29: the first handle of a range. */
+export const handleRange = { loadedSession: 0x0200_0000, transient: 0x8000_0000 } as const;
+
+/** TPM_PT, table 23, and TPMA_PERMANENT, table 38. */
+export const property = { permanent: 0x0000_0200 } as const;
+export const permanentAttribute = { inLockout: 0x0000_0200 } as const;
+
+/** TPM_ST, table 19. */
+export const structureTag = { noSessions: 0x8001, sessions: 0x8002, hashCheck: 0x8024 } as const;
+
+/** TPM_RH, table 28. */
+export const reservedHandle = { null: 0x4000_0007, password: 0x4000_0009 } as const;
+
+/** TPM_SU, table 20. */
+export const startupType = { clear: 0x0000 } as const;
+
+/** Bytes of a SHA-256 digest, the only hash that Hilum uses in a TPM. */
+export const digestBytes = 32;
