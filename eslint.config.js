@@ -1,3 +1,4 @@
+/** The linter: types, floating promises, exhaustive switches, and what the pure rooms may not use. */
 import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';

@@ -46,7 +46,8 @@ const installScript = fileURLToPath(new URL('install-debian-packages.sh', import
 
 const wantedFor = (purposes) => debianPackages.filter((row) => purposes.includes(row.for));
 
-const listed = (rows) => rows.map((row) => `${row.names.join(' or ').padEnd(24)} ${row.reason}`);
+const listed = (rows, nameOf = (row) => row.names[0]) =>
+  rows.map((row) => `${nameOf(row).padEnd(26)} ${row.reason}`);
 
 const onPath = (command) =>
   (process.env.PATH ?? '').split(':').some((folder) => folder !== '' && existsSync(`${folder}/${command}`));
@@ -80,7 +81,6 @@ function installedNames(names) {
   return new Set(installed.map((line) => line.slice(0, line.indexOf(' '))));
 }
 
-/** Why a line and not the purpose alone: the person sees what comes onto the machine, and for what. */
 function missingRows(purposes) {
   const rows = wantedFor(purposes);
   const installed = installedNames(rows.flatMap((row) => row.names));
@@ -127,8 +127,7 @@ export async function ensureDebianPackages(purposes, reporter) {
   const missing = missingRows(purposes);
   if (missing.length === 0) return;
 
-  reporter.heading('Debian packages that are missing:');
-  for (const line of listed(missing)) reporter.line(line);
+  reporter.heading('Debian packages:');
   const prefix = rootPrefix(missing);
   const asRoot = (command, onLine) => {
     const [program, ...args] = [
@@ -153,7 +152,8 @@ export async function ensureDebianPackages(purposes, reporter) {
     );
   }
   const names = missing.map(installableName);
-  await reporter.step(`apt-get install (${names.length} packages and what they need)`, async (hint) => {
+  for (const line of listed(missing, installableName)) reporter.line(line);
+  await reporter.step(`apt-get install these ${names.length} and what they need`, async (hint) => {
     const install = await asRoot(['sh', installScript, ...names], hint);
     if (install.code === 0) return;
     throw new SetupError(

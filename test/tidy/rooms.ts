@@ -1,0 +1,170 @@
+/**
+ * The rooms of Hilum and what each may import: this table is the written rule, and rooms.test.ts holds it.
+ *
+ * Direction: pure rooms import themselves and a listed few pure libraries; driving rooms import pure rooms and the
+ * ports; adapters import ports and pure rooms, never each other; the console imports the HTTP contract; main.ts
+ * alone joins all. Widening a row is a decision about the architecture: say why in the commit.
+ */
+
+export interface Room {
+  readonly name: string;
+  /** A folder (ends in `/`) or a single file. The longest match owns a file. */
+  readonly path: string;
+  /** Pure rooms know no Node, no clock, no I/O. Everything in them runs in a browser as it is. */
+  readonly pure: boolean;
+  /** Rooms that may be imported by value (and so for types too). */
+  readonly imports: readonly string[];
+  /** Rooms of which types may be imported, and nothing else. */
+  readonly types: readonly string[];
+  /** npm packages, as named in package.json. */
+  readonly packages: readonly string[];
+}
+
+type Row = Omit<Room, 'name' | 'path' | 'pure' | 'types'> & { readonly types?: readonly string[] };
+
+const row =
+  (pure: boolean) =>
+  (name: string, path: string, { imports, types = [], packages }: Row): Room => ({
+    name,
+    path,
+    pure,
+    imports,
+    types,
+    packages,
+  });
+const pure = row(true);
+const node = row(false);
+
+const noble = ['@noble/ciphers', '@noble/curves', '@noble/hashes'];
+const pureRooms = ['errors', 'encoding', 'protocol', 'ledger', 'consensus'];
+
+export const rooms: readonly Room[] = [
+  // Pure: `encoding` is below all; the ledger knows nothing of consensus, and neither knows DICOM.
+  pure('errors', 'firmware/src/errors.ts', { imports: [], packages: [] }),
+  pure('encoding', 'firmware/src/encoding/', {
+    imports: ['errors'],
+    packages: ['@ipld/dag-cbor', '@noble/hashes'],
+  }),
+  pure('protocol', 'firmware/src/protocol/', {
+    imports: ['errors', 'encoding'],
+    types: ['ledger'],
+    packages: [...noble, '@hpke/core'],
+  }),
+  pure('ledger', 'firmware/src/ledger/', { imports: ['errors', 'encoding'], packages: noble }),
+  pure('consensus', 'firmware/src/consensus/', {
+    imports: ['errors', 'encoding'],
+    types: ['ledger'],
+    packages: noble,
+  }),
+  pure('wallet', 'firmware/wallet/', { imports: pureRooms, packages: [...noble, '@hpke/core', 'typebox'] }),
+
+  // What the rooms ask of each other: types only.
+  pure('ports', 'firmware/src/ports.ts', {
+    imports: [],
+    types: ['errors', 'encoding', 'ledger', 'consensus'],
+    packages: [],
+  }),
+
+  // Driving rooms. `studies` is what a box keeps of a study; those that work on studies stand on it.
+  node('config', 'firmware/src/config.ts', { imports: ['errors'], packages: ['typebox'] }),
+  node('validator', 'firmware/src/validator/', { imports: pureRooms, types: ['ports'], packages: [] }),
+  node('studies', 'firmware/src/studies/', { imports: pureRooms, types: ['ports'], packages: [] }),
+  node('ingest', 'firmware/src/ingest/', {
+    imports: [...pureRooms, 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
+  node('patients', 'firmware/src/patients/', {
+    imports: [...pureRooms, 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
+  node('release', 'firmware/src/release/', {
+    imports: [...pureRooms, 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
+
+  // Adapters.
+  node('store', 'firmware/src/store/', { imports: pureRooms, types: ['ports'], packages: ['classic-level'] }),
+  node('p2p', 'firmware/src/p2p/', {
+    imports: pureRooms,
+    types: ['ports'],
+    packages: [
+      '@libp2p/crypto',
+      '@libp2p/identify',
+      '@libp2p/interface',
+      '@libp2p/peer-id',
+      '@libp2p/tcp',
+      '@libp2p/tls',
+      '@libp2p/yamux',
+      '@multiformats/multiaddr',
+      '@peculiar/x509',
+      'libp2p',
+      'reflect-metadata',
+    ],
+  }),
+  node('http', 'firmware/src/http/', {
+    imports: [...pureRooms, 'wallet contract'],
+    types: ['ports'],
+    packages: [
+      '@fastify/cookie',
+      '@fastify/rate-limit',
+      '@fastify/static',
+      '@fastify/type-provider-typebox',
+      '@peculiar/x509',
+      'fastify',
+      'reflect-metadata',
+      'typebox',
+    ],
+  }),
+  node('dimse', 'firmware/dimse/', { imports: ['errors', 'encoding'], types: ['ports'], packages: [] }),
+  node('tpm', 'firmware/tpm/', {
+    imports: ['errors', 'encoding'],
+    types: ['ports'],
+    packages: ['@noble/curves', '@noble/hashes', 'koffi', 'typebox'],
+  }),
+
+  // The two HTTP contracts are what a server shares with a browser.
+  pure('wallet contract', 'firmware/wallet/http-contract.ts', {
+    imports: ['protocol', 'wallet limits'],
+    packages: ['typebox'],
+  }),
+  pure('wallet limits', 'firmware/wallet/limits.ts', { imports: ['protocol'], packages: [] }),
+  pure('console contract', 'firmware/src/http/contract.ts', { imports: [], packages: ['typebox'] }),
+  node('console', 'firmware/console/', { imports: ['console contract'], packages: ['preact'] }),
+  node('console build', 'firmware/console/build.ts', { imports: [], packages: ['esbuild'] }),
+
+  // The only composition root.
+  node('main', 'firmware/src/main.ts', {
+    imports: [
+      ...pureRooms,
+      'config',
+      'console contract',
+      'dimse',
+      'http',
+      'ingest',
+      'p2p',
+      'patients',
+      'ports',
+      'release',
+      'store',
+      'studies',
+      'tpm',
+      'validator',
+    ],
+    packages: ['pino'],
+  }),
+
+  // Around the firmware.
+  node('wallet command', 'provisioning/wallet/', {
+    imports: ['errors', 'encoding', 'wallet', 'wallet contract'],
+    packages: ['commander'],
+  }),
+  node('demonstration', 'provisioning/demo/', {
+    imports: [...pureRooms, 'config', 'dimse', 'tpm', 'wallet', 'wallet contract', 'wallet command'],
+    types: ['ports', 'http', 'console contract'],
+    packages: [],
+  }),
+  node('set-up', 'provisioning/setup/', { imports: ['console build'], packages: [] }),
+];
