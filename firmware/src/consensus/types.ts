@@ -2,12 +2,17 @@
 
 export type VoteKind = 'notarize' | 'nullify' | 'finalize';
 
-export interface Vote {
+/** What a vote says; `voteMessage` turns it into the signed bytes. */
+export interface VoteContent {
   readonly kind: VoteKind;
   readonly epoch: number;
+  /** From 1 on; view 0 is the genesis block's. */
   readonly view: number;
   /** Digest of the block; 32 zero bytes for nullify. */
   readonly digest: Uint8Array;
+}
+
+export interface Vote extends VoteContent {
   /** Index in the epoch's validator list. */
   readonly validator: number;
   /** Ed25519 over `voteMessage(chain, vote)`, 64 bytes. */
@@ -15,18 +20,38 @@ export interface Vote {
 }
 
 /** A quorum (n−f) of votes of one kind for one view and digest. */
-export interface Certificate {
-  readonly kind: VoteKind;
+export interface Certificate extends VoteContent {
+  /** In ascending order of validator. */
+  readonly signatures: readonly { readonly validator: number; readonly signature: Uint8Array }[];
+}
+
+/** What the core knows of a proposed block: its place, not its content. All of it stands under the digest. */
+export interface ProposalHeader {
   readonly epoch: number;
   readonly view: number;
   readonly digest: Uint8Array;
-  /** In ascending order of validator. */
-  readonly signatures: readonly { readonly validator: number; readonly signature: Uint8Array }[];
+  readonly parentView: number;
+  readonly parentDigest: Uint8Array;
+}
+
+/** A proposal is a header that its view's leader has voted to notarize. */
+export interface Proposal {
+  readonly header: ProposalHeader;
+  readonly vote: Vote;
 }
 
 declare const verifiedBrand: unique symbol;
 /** A vote, certificate or proposal whose signatures were checked: nothing else enters the core. */
 export type Verified<T> = T & { readonly [verifiedBrand]: true };
+
+/** Two messages that no honest validator signs both: whoever holds them can name the guilty. */
+export interface Evidence {
+  readonly kind: 'conflicting-notarize' | 'conflicting-finalize' | 'nullify-and-finalize';
+  readonly validator: number;
+  readonly view: number;
+  readonly first: Vote;
+  readonly second: Vote;
+}
 
 /** f = ⌊(n−1)/3⌋. */
 export function faultsTolerated(validators: number): number {
@@ -36,4 +61,9 @@ export function faultsTolerated(validators: number): number {
 /** n−f, the only quorum there is. */
 export function quorum(validators: number): number {
   return validators - faultsTolerated(validators);
+}
+
+/** Index of the view's leader: each validator in turn. */
+export function leaderOf(epoch: number, view: number, validators: number): number {
+  return (epoch + view) % validators;
 }

@@ -1,0 +1,34 @@
+/** Helping a box that is behind: it says where it stands, the others answer with what it lacks. */
+import { helpCertificatesMax } from './limits.ts';
+import { uncertifiedViews } from './parents.ts';
+import type { CoreState } from './state.ts';
+import { viewOf } from './state.ts';
+import type { Certificate } from './types.ts';
+
+/** Where a box stands. */
+export interface Standing {
+  /** View of its last final block. */
+  readonly finalView: number;
+  /** The first view since of which it holds no certificate: its current one, or a gap. */
+  readonly from: number;
+}
+
+export function standingOf(state: CoreState): Standing {
+  return { finalView: state.final.view, from: uncertifiedViews(state)[0] ?? state.view };
+}
+
+/** The certificates that bring a box forward from there, the newest final one first, at most `helpCertificatesMax`. */
+export function certificatesFor(state: CoreState, { finalView, from }: Standing): Certificate[] {
+  const certificates: Certificate[] = [];
+  if (state.final.certificate !== undefined && state.final.view > finalView) {
+    certificates.push(state.final.certificate);
+  }
+  for (let view = Math.max(from, state.final.view + 1); view < state.view; view++) {
+    const { notarization, nullification } = viewOf(state, view);
+    for (const certificate of [notarization, nullification]) {
+      if (certificate !== undefined && certificates.length < helpCertificatesMax)
+        certificates.push(certificate);
+    }
+  }
+  return certificates;
+}
