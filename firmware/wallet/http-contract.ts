@@ -5,10 +5,10 @@
  * the account's key, and a binding to the holder of a ticket.
  */
 import { Type, type Static } from 'typebox';
-import { noteBytesMax } from '../src/protocol/limits.ts';
 import {
   genesisBytesMax,
   mailboxEntriesMax,
+  mailboxNoteBytesMax,
   proofKeysMax,
   stateKeyCharactersMax,
   ticketCodeCharactersMax,
@@ -25,7 +25,7 @@ export const walletPaths = {
   head: '/ledger/head',
   /** GET ?key=…&key=… → ProofAnswer */
   proof: '/ledger/proof',
-  /** POST TransactionRequest → TransactionAnswer, after at most `transactionWaitMsMax` */
+  /** POST TransactionRequest → TransactionAnswer, within 30 s; LEDGER_STALE if it is not final by then */
   transactions: '/transactions',
   /** POST ChallengeRequest → ChallengeAnswer */
   challenge: '/challenge',
@@ -173,7 +173,7 @@ export const MailboxAnswerSchema = Type.Object(
           ephemeral: hexOf(32),
           tag: Type.Integer({ minimum: 0, maximum: 255 }),
           /** The newest note, sealed (protocol/notes.ts). */
-          note: hexUpTo(noteBytesMax),
+          note: hexUpTo(mailboxNoteBytesMax),
         },
         closed,
       ),

@@ -74,7 +74,8 @@ export function termsHash(terms: GrantTerms): Uint8Array {
   return hash('terms', salt, encodeCanonical(open));
 }
 
-function readTerms(value: CborValue | undefined): GrantTerms | undefined {
+/** Strict: exactly the fields of `GrantTerms` within their limits, or undefined. */
+export function readGrantTerms(value: CborValue | undefined): GrantTerms | undefined {
   const map = mapWith(value, ['purpose', 'person', 'patientAtGrantee', 'salt']);
   if (map === undefined) return undefined;
   const { purpose, person, patientAtGrantee, salt } = map;
@@ -88,7 +89,7 @@ function readNote(value: CborValue | undefined): GrantNote | undefined {
   const map = mapWith(value, ['source', 'grantee', 'terms']);
   if (map === undefined) return undefined;
   const { source, grantee } = map;
-  const terms = readTerms(map['terms']);
+  const terms = readGrantTerms(map['terms']);
   if (!isText(source, institutionIdCharactersMax) || !isText(grantee, institutionIdCharactersMax))
     return undefined;
   return terms && { source, grantee, terms };

@@ -1,0 +1,108 @@
+/** The studies that a wallet owns at one source: its mailbox there, opened and compared with the ledger. */
+import { equalBytes, fromHex, toHex } from '../src/encoding/bytes.ts';
+import { stateKeys, studyRecord, toStudyId } from '../src/ledger/index.ts';
+import type { StudyId, StudyRecord } from '../src/ledger/types.ts';
+import type { Account, ScalarSigner } from '../src/protocol/accounts.ts';
+import { mailboxMessage } from '../src/protocol/mailbox-proof.ts';
+import { noteHash, openStudyNote, type StudyNote } from '../src/protocol/notes.ts';
+import { recogniseOneTime } from '../src/protocol/owner-keys.ts';
+import type { BoxClient } from './box-client.ts';
+import type { MailboxAnswer } from './http-contract.ts';
+import type { LedgerReader } from './ledger-reader.ts';
+import { readRecord } from './records.ts';
+
+export type UnverifiedReason =
+  /** The source gave a note for a study that the ledger does not know (yet). */
+  | 'not-on-ledger'
+  /** Another institution registered it. */
+  | 'other-source'
+  /** The owner key on the ledger is not this wallet's. */
+  | 'not-yours'
+  /** The ledger's hash is of another note: a study that grows right now, or a source that lies. */
+  | 'note-differs'
+  /** The hash holds, but the note does not open. */
+  | 'note-unreadable';
+
+export type OwnedStudy =
+  | {
+      readonly kind: 'verified';
+      readonly studyId: StudyId;
+      readonly source: string;
+      readonly note: StudyNote;
+      readonly record: StudyRecord;
+      /** Signs as the study's owner. */
+      readonly signer: ScalarSigner;
+    }
+  | {
+      readonly kind: 'unverified';
+      readonly studyId: StudyId;
+      readonly source: string;
+      readonly reason: UnverifiedReason;
+    };
+
+type MailboxEntry = MailboxAnswer['entries'][number];
+
+/** The mailbox entries of an account. The proof is made for the box's fresh challenge. */
+async function readMailbox(
+  box: BoxClient,
+  account: Account,
+  chain: Uint8Array,
+): Promise<readonly MailboxEntry[]> {
+  const nonce = await box.challenge();
+  const spend = account.spend.publicKey;
+  const signature = await account.spend.sign(
+    mailboxMessage({ chain, institution: account.institution, spend, nonce }),
+  );
+  const answer = await box.mailbox({
+    spend: toHex(spend),
+    nonce: toHex(nonce),
+    signature: toHex(signature),
+  });
+  return answer.entries;
+}
+
+export interface MailboxReading {
+  readonly box: BoxClient;
+  readonly account: Account;
+  readonly chain: Uint8Array;
+  readonly ledger: LedgerReader;
+}
+
+/** @throws AppError if the box cannot be reached or cannot prove the ledger's records. */
+export async function readOwnedStudies(reading: MailboxReading): Promise<readonly OwnedStudy[]> {
+  const { box, account, chain, ledger } = reading;
+  const entries = await readMailbox(box, account, chain);
+  if (entries.length === 0) return [];
+  const keys = entries.map((entry) => stateKeys.study(toStudyId(fromHex(entry.studyId))));
+  const { values } = await ledger.read(keys, account.institution);
+  return Promise.all(
+    entries.map((entry, index) => judge(entry, readRecord(studyRecord, values[index]), account, chain)),
+  );
+}
+
+async function judge(
+  entry: MailboxEntry,
+  record: StudyRecord | undefined,
+  account: Account,
+  chain: Uint8Array,
+): Promise<OwnedStudy> {
+  const studyId = toStudyId(fromHex(entry.studyId));
+  const source = account.institution;
+  const unverified = (reason: UnverifiedReason) => ({ kind: 'unverified', studyId, source, reason }) as const;
+  if (record === undefined) return unverified('not-on-ledger');
+  if (record.source !== source) return unverified('other-source');
+  // What the ledger says of the key is used, not what the mailbox says.
+  const recognised = recogniseOneTime(account, {
+    chain,
+    ephemeral: record.ephemeral,
+    index: record.batchIndex,
+    tag: record.tag,
+    ownerKey: record.ownerKey,
+  });
+  if (recognised === undefined) return unverified('not-yours');
+  const ciphertext = fromHex(entry.note);
+  if (!equalBytes(noteHash(ciphertext), record.noteHash)) return unverified('note-differs');
+  const note = await openStudyNote(recognised.prk, record.batchIndex, record.commitment, ciphertext);
+  if (note === undefined) return unverified('note-unreadable');
+  return { kind: 'verified', studyId, source, note, record, signer: recognised.signer };
+}

@@ -1,0 +1,109 @@
+/** What a wallet keeps: its seed, where it is bound, and its own record of grants, which alone says who was granted what. */
+import { decodeCanonical, encodeCanonical, type CborValue } from '../src/encoding/canonical-cbor.ts';
+import { readGrantTerms, type GrantTerms } from '../src/protocol/grant-note.ts';
+import { isBytes, isCount, isList, isText, mapWith, type CborMap } from '../src/protocol/fields.ts';
+import { seedBytes } from '../src/protocol/accounts.ts';
+import { institutionIdCharactersMax } from '../src/protocol/limits.ts';
+import { boxesMax, genesisBytesMax, grantsMax, walletBytesMax } from './limits.ts';
+import type { BoxEndpoint } from './wallet-ports.ts';
+
+export interface BoundBox extends BoxEndpoint {
+  readonly institution: string;
+  /** UTC milliseconds. */
+  readonly boundAt: number;
+}
+
+/** A grant as it was signed. Recorded before it is sent, so that none can be final and unknown to its maker. */
+export interface RecordedGrant {
+  readonly grantId: Uint8Array;
+  readonly studyId: Uint8Array;
+  readonly source: string;
+  readonly grantee: string;
+  readonly seq: number;
+  readonly expiry: number;
+  /** By the ledger's time when it was signed, UTC milliseconds. */
+  readonly signedAt: number;
+  readonly terms: GrantTerms;
+}
+
+export interface WalletData {
+  readonly seed: Uint8Array;
+  /** Chain and document of the consortium, once the wallet is bound anywhere. */
+  readonly genesis: { readonly chain: Uint8Array; readonly document: Uint8Array } | null;
+  readonly boxes: readonly BoundBox[];
+  readonly grants: readonly RecordedGrant[];
+}
+
+const timeMax = Number.MAX_SAFE_INTEGER;
+
+export function encodeWallet(data: WalletData): Uint8Array {
+  return encodeCanonical({
+    v: 1,
+    seed: data.seed,
+    genesis: data.genesis && { ...data.genesis },
+    boxes: data.boxes.map((box) => ({ ...box })),
+    grants: data.grants.map((grant) => ({ ...grant, terms: { ...grant.terms } })),
+  });
+}
+
+/** @throws RangeError if the bytes are not a wallet. */
+export function decodeWallet(bytes: Uint8Array): WalletData {
+  if (bytes.length > walletBytesMax) throw new RangeError('longer than a wallet');
+  const map = required(decodeCanonical(bytes), ['v', 'seed', 'genesis', 'boxes', 'grants']);
+  const { seed, genesis, boxes, grants } = map;
+  if (map['v'] !== 1 || !isBytes(seed, seedBytes)) throw new RangeError('no wallet of version 1');
+  if (!isList(boxes) || boxes.length > boxesMax) throw new RangeError('boxes');
+  if (!isList(grants) || grants.length > grantsMax) throw new RangeError('grants');
+  return {
+    seed,
+    genesis: genesis === null || genesis === undefined ? null : readGenesis(genesis),
+    boxes: boxes.map(readBox),
+    grants: grants.map(readGrant),
+  };
+}
+
+function required(value: CborValue, keys: readonly string[]): CborMap {
+  const map = mapWith(value, keys);
+  if (map === undefined) throw new RangeError(`not exactly the keys ${keys.join(', ')}`);
+  return map;
+}
+
+function readGenesis(value: CborValue): NonNullable<WalletData['genesis']> {
+  const { chain, document } = required(value, ['chain', 'document']);
+  if (!isBytes(chain, 32) || !(document instanceof Uint8Array) || document.length > genesisBytesMax) {
+    throw new RangeError('genesis');
+  }
+  return { chain, document };
+}
+
+function readBox(value: CborValue): BoundBox {
+  const map = required(value, ['institution', 'origin', 'certificateSha256', 'boundAt']);
+  const { institution, origin, certificateSha256, boundAt } = map;
+  if (!isText(institution, institutionIdCharactersMax) || !isText(origin, 255)) throw new RangeError('box');
+  if (!isText(certificateSha256, 64) || !isCount(boundAt, timeMax)) throw new RangeError('box');
+  return { institution, origin, certificateSha256, boundAt };
+}
+
+function readGrant(value: CborValue): RecordedGrant {
+  const map = required(value, [
+    'grantId',
+    'studyId',
+    'source',
+    'grantee',
+    'seq',
+    'expiry',
+    'signedAt',
+    'terms',
+  ]);
+  const { grantId, studyId, source, grantee, seq, expiry, signedAt, terms } = map;
+  if (!isBytes(grantId, 32) || !isBytes(studyId, 32)) throw new RangeError('grant ids');
+  if (!isText(source, institutionIdCharactersMax) || !isText(grantee, institutionIdCharactersMax)) {
+    throw new RangeError('grant institutions');
+  }
+  if (!isCount(seq, timeMax) || !isCount(expiry, timeMax) || !isCount(signedAt, timeMax)) {
+    throw new RangeError('grant numbers');
+  }
+  const readTerms = readGrantTerms(terms);
+  if (readTerms === undefined) throw new RangeError('grant terms');
+  return { grantId, studyId, source, grantee, seq, expiry, signedAt, terms: readTerms };
+}
