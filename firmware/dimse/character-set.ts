@@ -1,0 +1,81 @@
+/** Text in the character sets of Specific Character Set (0008,0005), PS3.3 C.12.1.1.2, as well as the platform knows them. */
+
+/** Defined term (without "ISO_IR " or "ISO 2022 IR ") to the platform's name. */
+const encodings: Readonly<Record<string, string>> = {
+  '6': 'windows-1252',
+  '100': 'windows-1252',
+  '101': 'iso-8859-2',
+  '109': 'iso-8859-3',
+  '110': 'iso-8859-4',
+  '144': 'iso-8859-5',
+  '127': 'iso-8859-6',
+  '126': 'iso-8859-7',
+  '138': 'iso-8859-8',
+  '148': 'windows-1254',
+  '203': 'iso-8859-15',
+  '166': 'windows-874',
+  '13': 'shift_jis',
+  '192': 'utf-8',
+  '87': 'iso-2022-jp',
+  '159': 'iso-2022-jp',
+  '149': 'euc-kr',
+  '58': 'gb18030',
+  GB18030: 'gb18030',
+  GBK: 'gbk',
+};
+
+/** Sets that are switched to by escape sequences; the first of them that is listed decides how all text is read. */
+const multiByte = new Set(['87', '159', '149', '58']);
+
+/** The platform's name of the encoding; ISO 646 is read as its superset Latin-1, since many devices forget to say so. */
+function encodingOf(specificCharacterSet: string): string {
+  const terms = specificCharacterSet
+    .split('\\')
+    .map((term) => term.trim().replace(/^ISO(_IR| 2022 IR) /, ''));
+  const term = terms.find((each) => multiByte.has(each)) ?? terms.find((each) => each !== '') ?? '6';
+  return encodings[term] ?? 'windows-1252';
+}
+
+/** Never fails: what cannot be read becomes U+FFFD. Padding is not removed. */
+export function decodeText(bytes: Uint8Array, specificCharacterSet: string): string {
+  const encoding = encodingOf(specificCharacterSet);
+  const text = new TextDecoder(encoding).decode(bytes);
+  // ISO-2022-JP understands its escapes; the others leave the designations of G1 ($)C and the like) in the text.
+  return encoding === 'iso-2022-jp' ? text : text.replace(/\x1b(\$\)?[A-C@]|[()-][A-Z0-9])/g, ''); // eslint-disable-line no-control-regex
+}
+
+/** Bytes in that character set, or undefined if it does not hold the text (multi-byte sets other than UTF-8: ASCII only). */
+export function encodeText(text: string, specificCharacterSet: string): Uint8Array | undefined {
+  // eslint-disable-next-line no-control-regex
+  if (/^[\x00-\x7f]*$/.test(text)) return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const terms = specificCharacterSet.split('\\');
+  const encoding = encodingOf(specificCharacterSet);
+  if (encoding === 'utf-8') return new TextEncoder().encode(text);
+  // Without the attribute only ISO 646 is legal, whatever we tolerate when reading.
+  if (
+    terms[0]?.trim() === '' ||
+    terms[0]?.trim() === 'ISO_IR 6' ||
+    ['iso-2022-jp', 'euc-kr', 'gb18030', 'gbk', 'shift_jis'].includes(encoding)
+  ) {
+    return undefined;
+  }
+  const codes = singleByteCodes(encoding);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = codes.get(text[i] as string);
+    if (code === undefined) return undefined;
+    bytes[i] = code;
+  }
+  return bytes;
+}
+
+function singleByteCodes(encoding: string): ReadonlyMap<string, number> {
+  const decoder = new TextDecoder(encoding);
+  const codes = new Map<string, number>();
+  for (let code = 0x20; code < 0x100; code++) {
+    // 80 to 9F are control codes in the ISO sets, whatever the platform's Windows variants make of them.
+    if (code < 0x80 || code >= 0xa0) codes.set(decoder.decode(Uint8Array.of(code)), code);
+  }
+  codes.delete('\ufffd');
+  return codes;
+}

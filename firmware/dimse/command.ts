@@ -1,0 +1,141 @@
+/**
+ * Command sets: Implicit VR Little Endian, group 0000 (PS3.7 6.3.1, elements of annex E). Our own small codec, since
+ * a command set needs no dictionary of data elements and its input comes straight from the network.
+ */
+import { concatBytes } from '../src/encoding/bytes.ts';
+import { decodeAscii, encodeAscii } from './text.ts';
+
+/** Command Field (0000,0100), PS3.7 E.1. A response is its request with the highest bit set. */
+export const commandField = {
+  storeRequest: 0x0001,
+  storeResponse: 0x8001,
+  getRequest: 0x0010,
+  findRequest: 0x0020,
+  moveRequest: 0x0021,
+  echoRequest: 0x0030,
+  echoResponse: 0x8030,
+  eventReportRequest: 0x0100,
+  getAttributesRequest: 0x0110,
+  setRequest: 0x0120,
+  actionRequest: 0x0130,
+  createRequest: 0x0140,
+  deleteRequest: 0x0150,
+  cancelRequest: 0x0fff,
+} as const;
+
+/** The bit of a Command Field that marks a response. */
+export const responseBit = 0x8000;
+
+/** Command Data Set Type (0000,0800): this value means that no data set follows; any other that one does. */
+export const noDataSet = 0x0101;
+const withDataSet = 0x0001;
+
+/** The elements that this room uses, by name. Others in group 0000 are skipped when read. */
+export interface Command {
+  readonly commandField: number;
+  readonly hasDataSet: boolean;
+  readonly affectedSopClassUid?: string;
+  readonly requestedSopClassUid?: string;
+  readonly messageId?: number;
+  readonly messageIdBeingRespondedTo?: number;
+  readonly priority?: number;
+  readonly status?: number;
+  readonly errorComment?: string;
+  readonly affectedSopInstanceUid?: string;
+  readonly requestedSopInstanceUid?: string;
+  readonly moveOriginatorAeTitle?: string;
+  readonly moveOriginatorMessageId?: number;
+}
+
+type Field = Exclude<keyof Command, 'hasDataSet'>;
+
+/** PS3.7 table E.1-1, in ascending order as they are sent. */
+const dictionary: readonly {
+  readonly element: number;
+  readonly vr: 'US' | 'UI' | 'LO' | 'AE';
+  readonly field: Field;
+}[] = [
+  { element: 0x0002, vr: 'UI', field: 'affectedSopClassUid' },
+  { element: 0x0003, vr: 'UI', field: 'requestedSopClassUid' },
+  { element: 0x0100, vr: 'US', field: 'commandField' },
+  { element: 0x0110, vr: 'US', field: 'messageId' },
+  { element: 0x0120, vr: 'US', field: 'messageIdBeingRespondedTo' },
+  { element: 0x0700, vr: 'US', field: 'priority' },
+  { element: 0x0900, vr: 'US', field: 'status' },
+  { element: 0x0902, vr: 'LO', field: 'errorComment' },
+  { element: 0x1000, vr: 'UI', field: 'affectedSopInstanceUid' },
+  { element: 0x1001, vr: 'UI', field: 'requestedSopInstanceUid' },
+  { element: 0x1030, vr: 'AE', field: 'moveOriginatorAeTitle' },
+  { element: 0x1031, vr: 'US', field: 'moveOriginatorMessageId' },
+];
+const commandGroupLength = 0x0000;
+const commandDataSetType = 0x0800;
+
+const byElement = new Map(dictionary.map((entry) => [entry.element, entry]));
+
+export type DecodedCommand =
+  | { readonly kind: 'command'; readonly command: Command }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+const malformed = (reason: string): DecodedCommand => ({ kind: 'malformed', reason });
+
+export function decodeCommand(bytes: Uint8Array): DecodedCommand {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const fields: Partial<Record<Field, string | number>> = {};
+  let dataSetType: number | undefined;
+  let previous = -1;
+  for (let offset = 0; offset < bytes.length;) {
+    if (bytes.length - offset < 8) return malformed('the command set ends within an element');
+    const group = view.getUint16(offset, true);
+    const element = view.getUint16(offset + 2, true);
+    const length = view.getUint32(offset + 4, true);
+    offset += 8;
+    if (group !== 0x0000) return malformed('an element of the command set is not of group 0000');
+    if (element <= previous) return malformed('the elements of the command set are not in order');
+    previous = element;
+    if (length > bytes.length - offset) return malformed('an element reaches beyond the command set');
+    const entry = byElement.get(element);
+    if (entry?.vr === 'US' || element === commandDataSetType) {
+      if (length !== 2) return malformed(`(0000,${element.toString(16).padStart(4, '0')}) is not one number`);
+      const value = view.getUint16(offset, true);
+      if (entry === undefined) dataSetType = value;
+      else fields[entry.field] = value;
+    } else if (entry !== undefined) {
+      fields[entry.field] = decodeAscii(bytes.subarray(offset, offset + length));
+    }
+    offset += length;
+  }
+  if (fields.commandField === undefined) return malformed('the command set has no Command Field');
+  if (dataSetType === undefined) return malformed('the command set has no Command Data Set Type');
+  // The dictionary gives each field its type.
+  return { kind: 'command', command: { ...fields, hasDataSet: dataSetType !== noDataSet } as Command };
+}
+
+function encodeElement(element: number, value: Uint8Array): Uint8Array {
+  const header = new DataView(new ArrayBuffer(8));
+  header.setUint16(2, element, true);
+  header.setUint32(4, value.length, true);
+  return concatBytes(new Uint8Array(header.buffer), value);
+}
+
+const littleEndian16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
+
+/** Even length: UIDs are padded with a NUL, text with a space (PS3.5 6.2). */
+function encodeText(text: string, vr: string): Uint8Array {
+  return encodeAscii(text.length % 2 === 0 ? text : text + (vr === 'UI' ? '\0' : ' '));
+}
+
+export function encodeCommand(command: Command): Uint8Array {
+  const elements = new Map<number, Uint8Array>();
+  elements.set(commandDataSetType, littleEndian16(command.hasDataSet ? withDataSet : noDataSet));
+  for (const { element, vr, field } of dictionary) {
+    const value = command[field];
+    if (typeof value === 'number') elements.set(element, littleEndian16(value));
+    else if (value !== undefined) elements.set(element, encodeText(value, vr));
+  }
+  const ascending = [...elements].sort(([a], [b]) => a - b);
+  const body = concatBytes(...ascending.map(([element, value]) => encodeElement(element, value)));
+  const groupLength = new DataView(new ArrayBuffer(4));
+  groupLength.setUint32(0, body.length, true);
+  return concatBytes(encodeElement(commandGroupLength, new Uint8Array(groupLength.buffer)), body);
+}

@@ -1,0 +1,249 @@
+/** What a data set says about itself at its beginning, read as it streams by; no more is read than is needed. */
+import { constants, inflateRawSync } from 'node:zlib';
+import { concatBytes } from '../src/encoding/bytes.ts';
+import { decodeText } from './character-set.ts';
+import { DataSetReader, tagText, undefinedLength } from './data-set-reader.ts';
+import { type DataSetSyntax, dataSetSyntax } from './data-set-syntax.ts';
+import {
+  deflatedHeaderBytesMax,
+  headerBytesMax,
+  headerElementsMax,
+  headerValueBytesMax,
+  inflatedHeaderBytesMax,
+} from './limits.ts';
+
+/** The top-level elements that are read, by the name of the result's field. All stand before (0020,0013). */
+const wanted = {
+  specificCharacterSet: 0x00080005,
+  sopClassUid: 0x00080016,
+  sopInstanceUid: 0x00080018,
+  studyDate: 0x00080020,
+  studyTime: 0x00080030,
+  accessionNumber: 0x00080050,
+  modality: 0x00080060,
+  institutionName: 0x00080080,
+  referringPhysicianName: 0x00080090,
+  studyDescription: 0x00081030,
+  seriesDescription: 0x0008103e,
+  patientName: 0x00100010,
+  patientId: 0x00100020,
+  issuerOfPatientId: 0x00100021,
+  patientBirthDate: 0x00100030,
+  patientSex: 0x00100040,
+  bodyPartExamined: 0x00180015,
+  studyInstanceUid: 0x0020000d,
+  seriesInstanceUid: 0x0020000e,
+  studyId: 0x00200010,
+  seriesNumber: 0x00200011,
+  instanceNumber: 0x00200013,
+} as const;
+
+type Field = keyof typeof wanted;
+const fieldOf = new Map<number, Field>(Object.entries(wanted).map(([field, tag]) => [tag, field as Field]));
+const lastTag = wanted.instanceNumber;
+
+/** Values without padding; several values stay joined by backslashes. Absent elements are absent, empty ones ''. */
+export type HeaderElements = { readonly [field in Field]?: string };
+
+export type ScanResult =
+  | { readonly kind: 'complete'; readonly elements: HeaderElements }
+  /** The beginning is not all there yet. */
+  | { readonly kind: 'more' }
+  /** `reason` names tags and limits, never values. */
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+const more: ScanResult = { kind: 'more' };
+const malformed = (reason: string): ScanResult => ({ kind: 'malformed', reason });
+
+/**
+ * Fed with a data set piece by piece, until it no longer says 'more'; then the answer stays. Keeps no more than the
+ * values that it reads; of a deflated data set the compressed beginning.
+ */
+export class HeaderScanner {
+  readonly #scan: PlainScan | DeflatedScan;
+
+  constructor(transferSyntaxUid: string) {
+    const syntax = dataSetSyntax(transferSyntaxUid);
+    this.#scan = syntax.deflated ? new DeflatedScan(syntax) : new PlainScan(syntax);
+  }
+
+  push(chunk: Uint8Array): ScanResult {
+    return this.#scan.push(chunk);
+  }
+
+  /** The data set has ended. Never 'more'. */
+  end(): ScanResult {
+    return this.#scan.end();
+  }
+}
+
+/** The same for a beginning that is at hand; `atEnd` if it is the whole data set. Linear in its length. */
+export function scanHeader(
+  bytes: Uint8Array,
+  transferSyntaxUid: string,
+  options: { readonly atEnd?: boolean } = {},
+): ScanResult {
+  const scanner = new HeaderScanner(transferSyntaxUid);
+  const result = scanner.push(bytes);
+  return result.kind === 'more' && options.atEnd === true ? scanner.end() : result;
+}
+
+class PlainScan {
+  readonly #reader: DataSetReader;
+  readonly #values = new Map<Field, Uint8Array>();
+  #field: Field | undefined;
+  #pieces: Uint8Array[] = [];
+  #scanned = 0;
+  #result: ScanResult = more;
+
+  constructor(syntax: DataSetSyntax) {
+    this.#reader = new DataSetReader(syntax, headerElementsMax);
+  }
+
+  push(chunk: Uint8Array): ScanResult {
+    if (this.#result.kind !== 'more') return this.#result;
+    this.#scanned += chunk.length;
+    this.#reader.push(chunk);
+    this.#result = this.#read();
+    if (this.#result.kind === 'more' && this.#scanned > headerBytesMax) {
+      this.#result = malformed(`${tagText(lastTag)} is not reached within ${headerBytesMax} bytes`);
+    }
+    return this.#result;
+  }
+
+  end(): ScanResult {
+    if (this.#result.kind === 'more') {
+      this.#result = this.#reader.betweenElements
+        ? this.#complete()
+        : malformed('the data set ends within an element');
+    }
+    return this.#result;
+  }
+
+  #read(): ScanResult {
+    for (let token = this.#reader.next(); token !== undefined; token = this.#reader.next()) {
+      if (token.kind === 'malformed') return token;
+      if (token.kind === 'element') {
+        const { tag, length } = token;
+        if (tag > lastTag) return this.#complete();
+        this.#field = fieldOf.get(tag);
+        this.#pieces = [];
+        if (this.#field === undefined) continue;
+        if (length === undefinedLength || length > headerValueBytesMax)
+          return malformed(`${tagText(tag)} is too long`);
+        // Two answers to one question: another reader might take the other one.
+        if (this.#values.has(this.#field)) return malformed(`${tagText(tag)} stands twice`);
+      } else if (this.#field !== undefined) {
+        this.#pieces.push(token.bytes);
+        if (token.last) this.#values.set(this.#field, concatBytes(...this.#pieces));
+      }
+    }
+    return more;
+  }
+
+  #complete(): ScanResult {
+    const characterSet = this.#text('specificCharacterSet', '') ?? '';
+    const elements: { [field in Field]?: string } = {};
+    for (const field of this.#values.keys()) {
+      const text = this.#text(field, characterSet);
+      if (text !== undefined) elements[field] = text;
+    }
+    return { kind: 'complete', elements };
+  }
+
+  #text(field: Field, characterSet: string): string | undefined {
+    const bytes = this.#values.get(field);
+    return bytes && decodeText(bytes, characterSet).replace(/^ +|[ \0]+$/g, '');
+  }
+}
+
+const firstTryBytes = 4096;
+/** Deflate expands at most 1032-fold: one step adds at most 66 KB. */
+const stepBytesMin = 64;
+
+/**
+ * The compressed beginning is kept and inflated anew at each doubling: linear in total. node:zlib offers no synchronous
+ * inflation piece by piece, and with an output limit it gives all or nothing; hence the smaller steps when a doubling
+ * inflates to too much.
+ */
+class DeflatedScan {
+  readonly #syntax: DataSetSyntax;
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+  #next = firstTryBytes;
+  #result: ScanResult = more;
+
+  constructor(syntax: DataSetSyntax) {
+    this.#syntax = syntax;
+  }
+
+  push(chunk: Uint8Array): ScanResult {
+    if (this.#result.kind !== 'more') return this.#result;
+    this.#pieces.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#next) return more;
+    const bytes = concatBytes(...this.#pieces);
+    this.#pieces = [bytes];
+    while (this.#next <= this.#length && this.#result.kind === 'more') {
+      this.#result = this.#try(bytes.subarray(0, this.#next), false);
+      this.#next *= 2;
+    }
+    if (this.#result.kind === 'more' && this.#length > deflatedHeaderBytesMax) {
+      this.#result = malformed(
+        `the header is not complete within ${deflatedHeaderBytesMax} compressed bytes`,
+      );
+    }
+    return this.#settle();
+  }
+
+  end(): ScanResult {
+    if (this.#result.kind === 'more') this.#result = this.#try(concatBytes(...this.#pieces), true);
+    return this.#settle();
+  }
+
+  #settle(): ScanResult {
+    if (this.#result.kind !== 'more') this.#pieces = [];
+    return this.#result;
+  }
+
+  #try(bytes: Uint8Array, atEnd: boolean): ScanResult {
+    const whole = this.#tryInflated(inflateBeginning(bytes), atEnd);
+    if (whole !== 'too-long') return whole;
+    // The longest beginning that does not inflate to too much, to within one step.
+    let fits = Math.floor(bytes.length / 2);
+    let tooLong = bytes.length;
+    while (tooLong - fits > stepBytesMin) {
+      const middle = Math.floor((fits + tooLong) / 2);
+      const result = this.#tryInflated(inflateBeginning(bytes.subarray(0, middle)), false);
+      if (result === 'too-long') tooLong = middle;
+      else if (result.kind === 'more') fits = middle;
+      else return result;
+    }
+    return malformed(`the header inflates to more than ${inflatedHeaderBytesMax} bytes`);
+  }
+
+  #tryInflated(inflated: Inflated, atEnd: boolean): ScanResult | 'too-long' {
+    if (inflated.kind === 'too-long') return 'too-long';
+    if (inflated.kind === 'corrupt') return malformed('the data set cannot be inflated');
+    const scan = new PlainScan(this.#syntax);
+    const result = scan.push(inflated.bytes);
+    return result.kind === 'more' && atEnd ? scan.end() : result;
+  }
+}
+
+type Inflated =
+  | { readonly kind: 'inflated'; readonly bytes: Uint8Array }
+  | { readonly kind: 'too-long' }
+  | { readonly kind: 'corrupt' };
+
+function inflateBeginning(bytes: Uint8Array): Inflated {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: inflatedHeaderBytesMax };
+  try {
+    return { kind: 'inflated', bytes: inflateRawSync(bytes, options) };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ERR_BUFFER_TOO_LARGE') return { kind: 'too-long' };
+    if (code?.startsWith('Z_') === true) return { kind: 'corrupt' };
+    throw error;
+  }
+}

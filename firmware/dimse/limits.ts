@@ -1,0 +1,73 @@
+/** Every limit of the DICOM room, with its reason. docs/limits.md repeats this table; a test compares the two. */
+
+/** Announced to peers and held: the length of a P-DATA-TF PDU after its 6-byte header. The largest that dcmtk sends. */
+export const pduBytesMax = 131_072;
+
+/** What is sent to a peer that sets no maximum: larger gains no speed, and it bounds what waits for a socket. */
+export const pduSentBytesMax = 131_072;
+
+/** An A-ASSOCIATE PDU: 128 contexts with 14 transfer syntaxes each fit; times `connectionsPendingMax` it bounds memory. */
+export const associateBytesMax = 131_072;
+
+/** Context ids are the odd numbers of one byte (PS3.8 9.3.2.2), so there cannot be more. */
+export const presentationContextsMax = 128;
+
+/** Sub-items of one User Information item: a role and an extended negotiation for each context, and some to spare. */
+export const userItemsMax = 512;
+
+/** A command set: real ones have some 200 bytes; N-GET with a long attribute list stays below this. */
+export const commandBytesMax = 16_384;
+
+/** Associations served at once: a large department has some 50 modalities with up to 4 associations each. */
+export const associationsMax = 200;
+
+/** Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed; beyond it the oldest gives way. */
+export const connectionsPendingMax = 512;
+
+/** ARTIM timer (PS3.8 9.1.5): how long a request or a close may be awaited. dcmtk and Orthanc use 30 s too. */
+export const artimMs = 30_000;
+
+/** Sending a last A-ABORT when the box stops: a peer that does not read must not hold the stop up. */
+export const shutdownMsMax = 1_000;
+
+/** Silence between two messages: consoles hold an association open while the technician scans. */
+export const idleMsMax = 600_000;
+
+/** Silence in the midst of a PDU or message: the peer is gone or means harm. */
+export const stallMsMax = 60_000;
+
+/** Opening a TCP connection to a peer in the hospital's network. */
+export const connectMsMax = 15_000;
+
+/** A peer's answer to our A-ASSOCIATE-RQ or A-RELEASE-RQ. */
+export const associateAnswerMsMax = 30_000;
+
+/** A peer's answer to a C-STORE or C-ECHO: slow archives write to tape libraries before they answer. */
+export const responseMsMax = 300_000;
+
+/** Error Comment (0000,0902) is an LO: 64 characters. */
+export const errorCommentCharactersMax = 64;
+
+/** Nested sequences: the deepest structured reports reach some 20; beyond this the input is made to harm. */
+export const headerDepthMax = 128;
+
+/** Elements up to (0020,0013), nested ones too: multi-frame objects with thousands of references stay below. */
+export const headerElementsMax = 500_000;
+
+/** Bytes up to (0020,0013): private groups and references of an 8,800-frame object fit; scanning it takes below 0.1 s. */
+export const headerBytesMax = 33_554_432;
+
+/** One value that is read (UIDs, names, descriptions): the longest legal ones have some 10 KB (LT). */
+export const headerValueBytesMax = 16_384;
+
+/** Compressed bytes of a deflated object that are kept while its header is sought; the header is at their very front. */
+export const deflatedHeaderBytesMax = 1_048_576;
+
+/** What the beginning of a deflated object may inflate to while its header is sought: deflated objects are reports. */
+export const inflatedHeaderBytesMax = 8_388_608;
+
+/** An Original Attributes Sequence that is already there is held to append to it; each institution adds some 300 bytes. */
+export const originalAttributesBytesMax = 1_048_576;
+
+/** Group 0002 of a Part 10 file: ours has some 300 bytes, private information may make it larger. */
+export const fileMetaBytesMax = 65_536;

@@ -1,0 +1,87 @@
+/**
+ * Messages out of fragments (PS3.7 6.3, PS3.8 annex E): a command set is gathered (bounded), its data set is handed on
+ * piece by piece. Knows nothing of services.
+ */
+import { concatBytes } from '../src/encoding/bytes.ts';
+import { type Command, decodeCommand } from './command.ts';
+import { commandBytesMax } from './limits.ts';
+import type { Fragment } from './pdu-reader.ts';
+
+/** Takes the data set of one message. A promise that a method returns holds back what follows. */
+export interface DataSetTarget {
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  end(): Promise<void> | undefined;
+}
+
+/** What is done with whole command sets. */
+export interface MessageTarget {
+  /** A command without data set. */
+  command(contextId: number, command: Command): Promise<void> | undefined;
+  /** A command whose data set follows, and goes to the returned target. */
+  commandWithDataSet(contextId: number, command: Command): Promise<DataSetTarget>;
+  /** The peer broke PS3.7: the association must be aborted. */
+  violation(reason: string): void;
+}
+
+interface GatheredCommand {
+  readonly contextId: number;
+  readonly pieces: Uint8Array[];
+  length: number;
+}
+
+export class MessageReader {
+  readonly #target: MessageTarget;
+  #command: GatheredCommand | undefined;
+  #dataSet: { readonly contextId: number; readonly target: DataSetTarget } | undefined;
+
+  constructor(target: MessageTarget) {
+    this.#target = target;
+  }
+
+  get midMessage(): boolean {
+    return this.#command !== undefined || this.#dataSet !== undefined;
+  }
+
+  read(fragment: Fragment): Promise<void> | undefined {
+    return fragment.command ? this.#readCommand(fragment) : this.#readDataSet(fragment);
+  }
+
+  #readCommand({ contextId, last, bytes }: Fragment): Promise<void> | undefined {
+    if (this.#dataSet !== undefined)
+      return this.#violate('a command began before the data set of the last one ended');
+    const gathered = (this.#command ??= { contextId, pieces: [], length: 0 });
+    if (gathered.contextId !== contextId)
+      return this.#violate('one command came on two presentation contexts');
+    gathered.length += bytes.length;
+    if (gathered.length > commandBytesMax)
+      return this.#violate(`the command set is longer than ${commandBytesMax} bytes`);
+    gathered.pieces.push(bytes);
+    if (!last) return undefined;
+    this.#command = undefined;
+    const decoded = decodeCommand(concatBytes(...gathered.pieces));
+    if (decoded.kind === 'malformed') return this.#violate(decoded.reason);
+    const { command } = decoded;
+    if (!command.hasDataSet) return this.#target.command(contextId, command);
+    return this.#target.commandWithDataSet(contextId, command).then((target) => {
+      this.#dataSet = { contextId, target };
+    });
+  }
+
+  #readDataSet({ contextId, last, bytes }: Fragment): Promise<void> | undefined {
+    const dataSet = this.#dataSet;
+    if (dataSet === undefined) return this.#violate('data came that no command announced');
+    if (dataSet.contextId !== contextId)
+      return this.#violate('a data set came on another presentation context than its command');
+    const written = bytes.length > 0 ? dataSet.target.write(bytes) : undefined;
+    if (!last) return written;
+    this.#dataSet = undefined;
+    return written === undefined ? dataSet.target.end() : written.then(() => dataSet.target.end());
+  }
+
+  #violate(reason: string): undefined {
+    this.#command = undefined;
+    this.#dataSet = undefined;
+    this.#target.violation(reason);
+    return undefined;
+  }
+}

@@ -1,0 +1,178 @@
+/** The storage SCP: a listening port whose associations hand every object on as a stream (PS3.4 annex B). */
+import assert from 'node:assert/strict';
+import { createServer, type Server, type Socket } from 'node:net';
+import { AppError } from '../src/errors.ts';
+import type { Clock, Logger, Service } from '../src/ports.ts';
+import { AcceptedAssociation, type AcceptorContext } from './accepted-association.ts';
+import { artimMs, associationsMax, connectionsPendingMax, idleMsMax, stallMsMax } from './limits.ts';
+import { pduBytesUsable } from './message-writer.ts';
+import { type AssociateReject, type AssociateRequest, reject, type UserIdentity } from './pdu.ts';
+import type { StoreRequest, StoreSink } from './store-operation.ts';
+import { applicationContextName } from './uids.ts';
+
+/** Who asks for an association. */
+export interface AdmissionRequest {
+  readonly callingAeTitle: string;
+  readonly calledAeTitle: string;
+  readonly remoteAddress: string;
+  /** As the peer claims it; not verified here. */
+  readonly userIdentity?: UserIdentity;
+}
+
+/** 'admit', or the A-ASSOCIATE-RJ (PS3.8 table 9-21). */
+export type Admission = 'admit' | AssociateReject;
+
+export interface StorageScpLimits {
+  readonly associationsMax: number;
+  readonly connectionsPendingMax: number;
+  readonly artimMs: number;
+  readonly idleMsMax: number;
+  readonly stallMsMax: number;
+}
+
+export interface StorageScpOptions {
+  readonly host: string;
+  /** 0 takes a free one; `port` tells which. */
+  readonly port: number;
+  /** Called AE titles that are ours; others are rejected (source 1, reason 7). */
+  readonly aeTitles: readonly string[];
+  /** Calling AE titles that may associate; others are rejected (source 1, reason 3). */
+  readonly callingAeTitles: readonly string[] | 'any';
+  /** A further policy, asked after the two lists. */
+  readonly admit?: (request: AdmissionRequest) => Admission | Promise<Admission>;
+  /** Opens the sink of one object. A failure is answered with its DIMSE status once the data set was discarded. */
+  readonly store: (request: StoreRequest) => StoreSink | Promise<StoreSink>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits?: Partial<StorageScpLimits>;
+}
+
+const defaultLimits: StorageScpLimits = {
+  associationsMax,
+  connectionsPendingMax,
+  artimMs,
+  idleMsMax,
+  stallMsMax,
+};
+
+export class StorageScp implements Service, AcceptorContext {
+  readonly #options: StorageScpOptions;
+  readonly #limits: StorageScpLimits;
+  readonly #server: Server;
+  /** Connections without an association, oldest first. */
+  readonly #pending = new Set<AcceptedAssociation>();
+  readonly #associations = new Set<AcceptedAssociation>();
+
+  constructor(options: StorageScpOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#server = createServer((socket) => {
+      this.#connected(socket);
+    });
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  get logger(): Logger {
+    return this.#options.logger;
+  }
+
+  get timers(): AcceptorContext['timers'] {
+    return this.#limits;
+  }
+
+  /** The port that it listens on, once started. */
+  get port(): number {
+    const address = this.#server.address();
+    assert(address !== null && typeof address === 'object', 'the storage SCP does not listen');
+    return address.port;
+  }
+
+  get associations(): number {
+    return this.#associations.size;
+  }
+
+  /** @throws AppError PORT_IN_USE; CONFIG_INVALID if the address is not one of this machine's. */
+  async start(): Promise<void> {
+    const { host, port } = this.#options;
+    const { promise, resolve, reject: fail } = Promise.withResolvers<void>();
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const code = error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CONFIG_INVALID';
+      const what =
+        error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code ?? error.message})`;
+      fail(new AppError(code, `DICOM port ${host}:${port} ${what}`, { cause: error }));
+    };
+    this.#server.once('error', failed);
+    this.#server.listen({ host, port }, resolve);
+    await promise;
+    this.#server.off('error', failed);
+    // Accepting failed (no file descriptors left): the connections that stand go on.
+    this.#server.on('error', (error) => {
+      this.logger.error({ err: error }, 'a DICOM connection could not be accepted');
+    });
+  }
+
+  /** Aborts every association and resolves when none, and none of their sinks, is at work any more. */
+  async stop(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+    });
+    await Promise.all([...this.#pending, ...this.#associations].map((association) => association.shutdown()));
+    await closed;
+  }
+
+  async admit(request: AssociateRequest, remoteAddress: string): Promise<AssociateReject | undefined> {
+    const { aeTitles, callingAeTitles, admit } = this.#options;
+    const { calledAeTitle, callingAeTitle, userInformation } = request;
+    if (request.applicationContextName !== applicationContextName) return reject.applicationContext;
+    if (!aeTitles.includes(calledAeTitle)) return reject.calledAeTitle;
+    if (callingAeTitles !== 'any' && !callingAeTitles.includes(callingAeTitle)) return reject.callingAeTitle;
+    // A maximum that leaves no room for data: no answer could be sent.
+    const peerMax = userInformation.pduBytesMax;
+    if (peerMax !== 0 && peerMax < pduBytesUsable) return reject.noReason;
+    if (admit === undefined) return undefined;
+    const { userIdentity } = userInformation;
+    try {
+      const admission = await admit({
+        callingAeTitle,
+        calledAeTitle,
+        remoteAddress,
+        ...(userIdentity !== undefined && { userIdentity }),
+      });
+      return admission === 'admit' ? undefined : admission;
+    } catch (error) {
+      this.logger.error({ err: error }, 'the admission of an association failed');
+      return reject.temporaryCongestion;
+    }
+  }
+
+  enter(association: AcceptedAssociation): boolean {
+    if (this.#associations.size >= this.#limits.associationsMax) return false;
+    this.#pending.delete(association);
+    this.#associations.add(association);
+    return true;
+  }
+
+  store(request: StoreRequest): StoreSink | Promise<StoreSink> {
+    return this.#options.store(request);
+  }
+
+  #connected(socket: Socket): void {
+    if (this.#pending.size >= this.#limits.connectionsPendingMax) {
+      // Idle connections must not keep modalities out.
+      const [oldest] = this.#pending;
+      oldest?.drop();
+      if (oldest !== undefined) this.#pending.delete(oldest);
+    }
+    const association = new AcceptedAssociation(socket, this);
+    this.#pending.add(association);
+    void association.done().then(() => {
+      this.#pending.delete(association);
+      this.#associations.delete(association);
+    });
+  }
+}

@@ -1,0 +1,142 @@
+/** One C-STORE at the SCP: from the request to the sink of whoever keeps objects, and back to a status (PS3.4 annex B). */
+import { AppError, errorTable } from '../src/errors.ts';
+import type { DataSetTarget } from './message-reader.ts';
+import { status } from './status.ts';
+
+/** What a C-STORE request says about the object that follows. The data set itself has not been looked at. */
+export interface StoreRequest {
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly transferSyntaxUid: string;
+  readonly callingAeTitle: string;
+  readonly calledAeTitle: string;
+  readonly remoteAddress: string;
+  readonly messageId: number;
+  /** Of a C-MOVE elsewhere that led to this C-STORE. */
+  readonly moveOriginator?: { readonly aeTitle: string; readonly messageId: number };
+}
+
+/** The C-STORE-RSP. The comment goes to the peer, at most 64 characters, without patient data. */
+export interface StoreOutcome {
+  readonly status: number;
+  readonly comment?: string;
+}
+
+/**
+ * Takes the data set of one object, bit for bit as it was sent. Calls never overlap, and end with either one
+ * `finish` or one `abort`. A failure is an AppError, whose DIMSE status of the error table is answered.
+ */
+export interface StoreSink {
+  /**
+   * A view that stays unchanged; the sink may keep it. With a promise, nothing more is read from the peer until it
+   * resolves. A rejection is followed by `abort`; the rest of the data set is then discarded.
+   */
+  write(chunk: Uint8Array): Promise<void> | undefined;
+  /** The data set is whole. The peer is answered when this resolves. A rejection ends the sink. */
+  finish(): Promise<StoreOutcome>;
+  /** The data set will not be completed: association lost, or `write` failed. */
+  abort(reason: Error): Promise<void>;
+}
+
+/** The status and comment for a failure of ours. What is no AppError is unforeseen and tells the peer nothing. */
+export function outcomeOfError(error: unknown): StoreOutcome {
+  if (error instanceof AppError) return { status: errorTable[error.code].dimse, comment: error.code };
+  return { status: status.processingFailure };
+}
+
+export interface StoreEnd {
+  readonly respond: (outcome: StoreOutcome) => void;
+  /** A failure of the sink, for the log. */
+  readonly failed: (error: unknown) => void;
+}
+
+export class StoreOperation implements DataSetTarget {
+  readonly #end: StoreEnd;
+  #sink: StoreSink | undefined;
+  /** Set when the object cannot be stored: the rest of its data is discarded, then this is answered. */
+  #refusal: StoreOutcome | undefined;
+  /** The sink call that runs now. */
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(end: StoreEnd) {
+    this.#end = end;
+  }
+
+  /** Opens the sink. A failure to open is answered after the data set was discarded. */
+  static async open(sink: () => StoreSink | Promise<StoreSink>, end: StoreEnd): Promise<StoreOperation> {
+    const operation = new StoreOperation(end);
+    try {
+      operation.#sink = await sink();
+    } catch (error) {
+      end.failed(error);
+      operation.#refusal = outcomeOfError(error);
+    }
+    return operation;
+  }
+
+  /** Discards the data set, then gives this answer. */
+  static refuse(outcome: StoreOutcome, end: StoreEnd): StoreOperation {
+    const operation = new StoreOperation(end);
+    operation.#refusal = outcome;
+    return operation;
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#sink === undefined) return undefined;
+    let written: Promise<void> | undefined;
+    try {
+      written = this.#sink.write(bytes);
+    } catch (error) {
+      this.#running = this.#fail(error);
+      return this.#running;
+    }
+    if (written === undefined) return undefined;
+    this.#running = written.catch((error: unknown) => this.#fail(error));
+    return this.#running;
+  }
+
+  end(): Promise<void> | undefined {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (sink === undefined) {
+      this.#end.respond(this.#refusal ?? { status: status.processingFailure });
+      return undefined;
+    }
+    this.#running = this.#finish(sink);
+    return this.#running;
+  }
+
+  /** The association ended. Resolves when the sink has nothing more to do; a `finish` that runs is let run. */
+  async abort(reason: Error): Promise<void> {
+    await this.#running;
+    await this.#abortSink(reason);
+  }
+
+  async #finish(sink: StoreSink): Promise<void> {
+    let outcome: StoreOutcome;
+    try {
+      outcome = await sink.finish();
+    } catch (error) {
+      this.#end.failed(error);
+      outcome = outcomeOfError(error);
+    }
+    this.#end.respond(outcome);
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    this.#end.failed(error);
+    this.#refusal = outcomeOfError(error);
+    await this.#abortSink(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  async #abortSink(reason: Error): Promise<void> {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (sink === undefined) return;
+    try {
+      await sink.abort(reason);
+    } catch (error) {
+      this.#end.failed(error);
+    }
+  }
+}
