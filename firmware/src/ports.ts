@@ -90,7 +90,12 @@ export interface Network {
    * One request, one answer. @throws AppError PEER_UNREACHABLE (no connection, time-out) or PEER_MISBEHAVED
    * (answer too long).
    */
-  request(to: InstitutionId, protocol: string, body: Uint8Array, options?: RequestOptions): Promise<Uint8Array>;
+  request(
+    to: InstitutionId,
+    protocol: string,
+    body: Uint8Array,
+    options?: RequestOptions,
+  ): Promise<Uint8Array>;
   handle(
     protocol: string,
     handler: (from: InstitutionId, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>,
@@ -151,6 +156,15 @@ export interface AppendLog {
   close(): Promise<void>;
 }
 
+/** An append-only log whose older records can be dropped, so that it does not grow for ever. */
+export interface ReplaceableLog extends AppendLog {
+  /**
+   * Puts these records in the place of all others, atomically and on disk when it resolves: a crash leaves the old
+   * ones or the new. @throws AppError STORE_FAILED; the old records then stand as before.
+   */
+  replace(records: readonly Uint8Array[]): Promise<void>;
+}
+
 /** Rebuildable or encrypted state by key. `write` is atomic and on disk (fsync) when it resolves. */
 export interface KeyValueStore {
   get(key: string): Promise<Uint8Array | undefined>;
@@ -160,8 +174,7 @@ export interface KeyValueStore {
 }
 
 export type KeyValueChange =
-  | { readonly put: string; readonly value: Uint8Array }
-  | { readonly delete: string };
+  { readonly put: string; readonly value: Uint8Array } | { readonly delete: string };
 
 /** What a C-STORE-RQ says of the object that follows (PS3.7, 9.3.1). */
 export interface StoreRequest {
@@ -204,6 +217,59 @@ export type HeaderScan =
 
 /** Reads the beginning of a data set, in linear time; `atEnd` says that no more bytes follow. */
 export type ScanHeader = (bytes: Uint8Array, transferSyntaxUid: string, atEnd: boolean) => HeaderScan;
+
+/** The hospital's PACS as a destination of C-STORE. */
+export interface StorageScu {
+  /** What the health list and the console call it: its AE title. */
+  readonly name: string;
+  /** @throws AppError DELIVERY_FAILED with what the peer said. */
+  open(contexts: readonly StorageContext[], signal: AbortSignal): Promise<StorageAssociation>;
+}
+
+export interface StorageContext {
+  readonly sopClassUid: string;
+  readonly transferSyntaxUid: string;
+}
+
+export interface StorageAssociation {
+  accepts(context: StorageContext): boolean;
+  /** Resolves with the status of the C-STORE-RSP (PS3.4, table B.2-1). @throws AppError DELIVERY_FAILED. */
+  store(
+    instance: StorageContext & { readonly sopInstanceUid: string },
+    dataSet: AsyncIterable<Uint8Array>,
+  ): Promise<number>;
+  release(): Promise<void>;
+  abort(): void;
+}
+
+/** Replaces the patient's identifiers in a data set; the previous ones go to the Original Attributes Sequence. */
+export type Reconcile = (
+  dataSet: AsyncIterable<Uint8Array>,
+  transferSyntaxUid: string,
+  coercion: PatientCoercion,
+) => AsyncIterable<Uint8Array>;
+
+export interface PatientCoercion {
+  /** Patient ID (0010,0020). */
+  readonly patientId: string;
+  /** Issuer of Patient ID (0010,0021); empty removes nothing and adds nothing. */
+  readonly issuer: string;
+  /** Source of Previous Values (0400,0564): the institution that the values came from. */
+  readonly source: string;
+  /** Attribute Modification DateTime (0400,0562), UTC milliseconds. */
+  readonly at: number;
+}
+
+/** The TLS plane as a grantee uses it: both ends have proved the transport keys that are final on the ledger. */
+export interface PlaneConnection {
+  /** Keying material exported from this connection. */
+  readonly exporter: Uint8Array;
+  /** Frames of the answer. @throws AppError NOT_RELEASED (refused) or PEER_UNREACHABLE (broken, truncated). */
+  request(body: Uint8Array): AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+export type OpenPlane = (member: Institution, signal: AbortSignal) => Promise<PlaneConnection>;
 
 /** A patient's study at rest: its objects' files and its manifest, encrypted under the study's own key. */
 export interface StudyFolder {

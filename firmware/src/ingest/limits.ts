@@ -1,5 +1,5 @@
-/** Bytes of a data set that are held in memory until its study is known; headers are a few KiB, hostile ones are refused. */
-export const headerBytesMax = 4_194_304;
+/** How long a registration may wait for a block: beyond any outage that is not an alarm by itself, then it is made anew. */
+export const transactionValidMs = 600_000;
 
-/** Bytes after which the header is first looked at; each further look waits for twice as many, so looking stays linear. */
-export const headerFirstLookBytes = 4_096;
+/** Pause before a study that the ledger refused, or that failed, is tried again. */
+export const registrationRetryMs = 10_000;

@@ -9,7 +9,7 @@ import type { ChainId } from '../ledger/types.ts';
 import type { Clock, InstitutionId, KeyValueStore, VerifySignature } from '../ports.ts';
 import { readAddress } from '../protocol/addresses.ts';
 import { ticketMsMax, ticketsMax } from './limits.ts';
-import { samePerson, type LocalPatient } from './patient-identity.ts';
+import { samePerson, type LocalPatient } from '../studies/patient-identity.ts';
 
 export interface Binding {
   readonly patient: LocalPatient;

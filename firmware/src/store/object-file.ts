@@ -154,13 +154,14 @@ export class ObjectFileWriter implements ObjectWriter {
       await syncFolder(dirname(this.#path));
       return { ref: this.#ref, length: this.#length, lastTag };
     } catch (cause) {
+      await this.abort();
       throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, { cause });
     }
   }
 
   async abort(): Promise<void> {
     await Promise.allSettled([this.#writing]); // a failure was already told to whoever wrote
-    await this.#handle.close();
+    await this.#handle.close(); // closing twice is allowed
     await rm(this.#partPath, { force: true });
   }
 

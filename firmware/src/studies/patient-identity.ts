@@ -1,4 +1,6 @@
 /** Who a patient is at one hospital, and when two records speak of the same person. */
+import type { DataSetHeader } from '../ports.ts';
+
 export interface LocalPatient {
   readonly patientId: string;
   readonly issuer: string;
@@ -26,4 +28,15 @@ export function samePerson(
   b: Pick<LocalPatient, 'name' | 'birthDate' | 'sex'>,
 ): boolean {
   return comparableName(a.name) === comparableName(b.name) && a.birthDate === b.birthDate && a.sex === b.sex;
+}
+
+/** The patient whom a data set names; absent attributes are empty. */
+export function patientOf(header: DataSetHeader): LocalPatient {
+  return {
+    patientId: header.patientId ?? '',
+    issuer: header.issuerOfPatientId ?? '',
+    name: header.patientName ?? '',
+    birthDate: header.patientBirthDate ?? '',
+    sex: header.patientSex ?? '',
+  };
 }

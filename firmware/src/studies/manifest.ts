@@ -1,18 +1,16 @@
 /** What stands in a study's manifest: every fact about a kept study, in the order in which it became true. */
+import type { StudyId } from '../ledger/types.ts';
 import type { CborValue } from '../ports.ts';
+import type { LocalPatient } from './patient-identity.ts';
 
-export interface PatientIdentity {
-  readonly patientId: string;
-  readonly issuer: string;
-  readonly name: string;
-  readonly birthDate: string;
-  readonly sex: string;
-}
-
-/** Where a study came from. A fetched study is never registered as this institution's own. */
+/**
+ * Where a study came from. Only what modalities sent is registered as this institution's own: neither what was fetched
+ * from elsewhere, nor what the own PACS routed back of it.
+ */
 export type StudyOrigin =
   | { readonly kind: 'modality' }
-  | { readonly kind: 'fetched'; readonly source: string; readonly studyId: string };
+  | { readonly kind: 'returned' }
+  | { readonly kind: 'fetched'; readonly source: string; readonly studyId: StudyId };
 
 export interface StudyCreated {
   readonly is: 'study';
@@ -20,7 +18,9 @@ export interface StudyCreated {
   /** Salt of the commitment, 32 bytes. */
   readonly salt: Uint8Array;
   readonly origin: StudyOrigin;
-  readonly patient: PatientIdentity;
+  readonly patient: LocalPatient;
+  /** AE title that sent its first object; empty for a fetched study. */
+  readonly callingAeTitle: string;
   readonly date: string;
   readonly description: string;
   readonly at: number;

@@ -2,7 +2,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { concatBytes } from '../encoding/bytes.ts';
 import type { ObjectWriter } from '../ports.ts';
-import { instancePrefix, leafMessagePrefix } from '../protocol/commitments.ts';
+import { leafMessagePrefix } from '../protocol/commitments.ts';
 import type { KeptStudy } from './kept-study.ts';
 import type { ObjectKept } from './manifest.ts';
 
@@ -36,7 +36,7 @@ export class ObjectIntake {
     this.#leaves = leaves;
   }
 
-  /** `instanceKeyOf` gives x_j: derived from the study's salt here, taken from the manifest for a fetched study. */
+  /** `instanceKeyOf` gives x_j: derived from the study's salt here, named by the source for a fetched study. */
   static async begin(
     study: KeptStudy,
     description: IntakeDescription,
@@ -51,14 +51,10 @@ export class ObjectIntake {
     return new ObjectIntake(description, number, instanceKey, writer, leaves);
   }
 
-  /** Bytes of the instance: the canonical prefix first (`begin` of a received object), then the data set as it came. */
+  /** Bytes of the instance: its canonical prefix first, then the data set as it came. */
   write(bytes: Uint8Array): Promise<void> | undefined {
     this.#hash.update(bytes);
     return this.#writer.write(bytes);
-  }
-
-  writePrefix(): Promise<void> | undefined {
-    return this.write(instancePrefix(this.#description));
   }
 
   /** SHA-256 over all bytes; nothing may be written after it. */

@@ -76,6 +76,11 @@ export class KeptStudy {
     return this.#versions.find((version) => sameCommitment(version.commitment))?.note;
   }
 
+  /** How many of its objects, from the first on, a commitment of this study covers. */
+  objectsUnder(sameCommitment: (commitment: Uint8Array) => boolean): number | undefined {
+    return this.#versions.find((version) => sameCommitment(version.commitment))?.objects;
+  }
+
   version(number: number): VersionPlanned | undefined {
     // A version that the ledger refused was planned again under the same number: the later plan counts.
     return this.#versions.findLast((version) => version.version === number);

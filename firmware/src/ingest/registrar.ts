@@ -1,0 +1,254 @@
+/**
+ * Brings kept studies to the ledger: registers at the first object, amends as a study grows, closes it when it is
+ * complete. What is sent stands in the study's manifest first, so that a crash never derives another key or seals
+ * another note. Reception never waits for any of it.
+ */
+import { randomBytes } from 'node:crypto';
+import { equalBytes } from '../encoding/bytes.ts';
+import type { ErrorCode } from '../errors.ts';
+import { idBytes, studyId } from '../ledger/ids.ts';
+import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
+import type { ChainId, StudyAmend, StudyId, StudyRecord, StudyRegister, TransactionBody } from '../ledger/types.ts';
+import type { Clock, HealthBoard, InstitutionId, Ledger, Logger, Service, Signer, Submitted, Timer } from '../ports.ts';
+import { deriveAccount } from '../protocol/accounts.ts';
+import { clipNoteText, noteHash, sealStudyNote } from '../protocol/notes.ts';
+import { registerOwner } from '../protocol/owner-keys.ts';
+import type { Catalogue } from '../studies/catalogue.ts';
+import type { KeptStudy } from '../studies/kept-study.ts';
+import type { OwnerDerived, VersionPlanned } from '../studies/manifest.ts';
+import type { LocalPatient } from '../studies/patient-identity.ts';
+import { commitmentTo } from '../studies/study-commitment.ts';
+import { registrationRetryMs, transactionValidMs } from './limits.ts';
+import { nextRegistrationStep, type StudyTiming } from './registration-plan.ts';
+
+export interface WalletAddress {
+  readonly spend: Uint8Array;
+  readonly view: Uint8Array;
+}
+
+export interface RegistrarOptions {
+  readonly catalogue: Catalogue;
+  readonly ledger: Ledger;
+  readonly chain: ChainId;
+  readonly institution: InstitutionId;
+  readonly signer: Signer;
+  /** The wallet that reception bound to this patient; without one the box holds the study in custody. */
+  readonly walletOf: (patient: LocalPatient) => WalletAddress | undefined;
+  readonly timing: StudyTiming;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+}
+
+/** Each study is registered in a batch of its own for now, so its index is 0. */
+const batchIndex = 0;
+const healthCode: ErrorCode = 'TRANSACTION_INVALID';
+
+export class Registrar implements Service {
+  readonly #options: RegistrarOptions;
+  readonly #working = new Map<string, Promise<void>>();
+  readonly #timers = new Map<string, Timer>();
+  readonly #stopping = new AbortController();
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+  }
+
+  start(): Promise<void> {
+    const { catalogue } = this.#options;
+    this.#unsubscribe = catalogue.onChange((study) => this.#consider(study));
+    for (const study of catalogue.studies()) this.#consider(study);
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#stopping.abort();
+    for (const timer of this.#timers.values()) timer.cancel();
+    await Promise.allSettled(this.#working.values());
+  }
+
+  /** One step at a time for each study; a change while one is under way is seen when it ends. */
+  #consider(study: KeptStudy): void {
+    if (study.created.origin.kind !== 'modality' || this.#working.has(study.ref)) return;
+    if (this.#stopping.signal.aborted) return;
+    this.#timers.get(study.ref)?.cancel();
+    this.#timers.delete(study.ref);
+    const { clock, timing, logger, health } = this.#options;
+    const step = nextRegistrationStep(this.#progress(study), timing, clock.now());
+    if (step.kind === 'settled' || step.kind === 'wait') health.clear(healthCode, study.ref);
+    if (step.kind === 'settled') return;
+    if (step.kind === 'wait') {
+      this.#later(study, step.until - clock.now());
+      return;
+    }
+    const work = this.#bring(study, step.kind === 'amend' && step.closed)
+      .then(
+        (submitted) => this.#settle(study, submitted),
+        (error: unknown) => {
+          if (this.#stopping.signal.aborted) return 'stopped' as const;
+          logger.error({ study: study.ref, error }, 'registration failed');
+          return 'again later' as const;
+        },
+      )
+      .then((outcome) => {
+        this.#working.delete(study.ref);
+        if (outcome === 'done') this.#consider(study);
+        else if (outcome === 'again later') this.#later(study, registrationRetryMs);
+      });
+    this.#working.set(study.ref, work);
+  }
+
+  #later(study: KeptStudy, ms: number): void {
+    const run = () => this.#consider(study);
+    this.#timers.set(study.ref, this.#options.clock.setTimer(Math.max(0, ms), run));
+  }
+
+  #progress(study: KeptStudy): Parameters<typeof nextRegistrationStep>[0] {
+    const record = this.#onLedger(study);
+    const version = record === undefined ? undefined : study.version(record.version);
+    return {
+      objects: study.objects.length,
+      firstObjectAt: study.objects[0]?.at ?? study.created.at,
+      lastObjectAt: study.lastObjectAt,
+      registered:
+        version === undefined
+          ? undefined
+          : { objects: version.objects, closed: version.closed, plannedAt: version.at },
+    };
+  }
+
+  #onLedger(study: KeptStudy): StudyRecord | undefined {
+    return study.studyId === undefined ? undefined : this.#options.ledger.state().study(study.studyId);
+  }
+
+  #settle(study: KeptStudy, submitted: Submitted): 'done' | 'again later' {
+    const { logger, health, catalogue } = this.#options;
+    if (submitted.kind === 'refused') {
+      logger.warn({ study: study.ref, reason: submitted.reason }, 'the ledger refused a study');
+      health.raise(healthCode, study.ref, `The ledger refused a study: ${submitted.reason}.`);
+      return 'again later';
+    }
+    logger.info(
+      { study: study.ref, version: study.latestVersion?.version, height: submitted.height },
+      'study on the ledger',
+    );
+    // Listeners see the new version; `consider` itself still finds this study at work and leaves it alone.
+    catalogue.changed(study);
+    return 'done';
+  }
+
+  async #bring(study: KeptStudy, closed: boolean): Promise<Submitted> {
+    const owner = study.owner ?? (await this.#deriveOwner(study));
+    const record = this.#onLedger(study);
+    const version = await this.#planVersion(study, owner, (record?.version ?? 0) + 1, closed);
+    const { ledger, signer } = this.#options;
+    const body = record === undefined ? this.#registration(owner, version) : this.#amendment(study, version);
+    const transaction = encodeTransaction({ body, signatures: [signer.sign(signingMessage(body))] });
+    return ledger.submit(transaction, this.#stopping.signal);
+  }
+
+  async #deriveOwner(study: KeptStudy): Promise<OwnerDerived> {
+    const { chain, institution, walletOf } = this.#options;
+    const wallet = walletOf(study.created.patient);
+    const custodySeed = wallet === undefined ? randomBytes(32) : new Uint8Array(0);
+    const address = wallet ?? this.#custodyAddress(custodySeed);
+    const r = randomBytes(32);
+    const derived = registerOwner({ chain, institution, ...address, index: batchIndex }, r);
+    r.fill(0);
+    const owner: OwnerDerived = {
+      is: 'owner',
+      batch: randomBytes(16),
+      ...derived,
+      account: address.spend,
+      custodySeed,
+    };
+    await study.append(owner);
+    study.studyId = studyId(chain, institution, owner.batch, batchIndex);
+    return owner;
+  }
+
+  #custodyAddress(seed: Uint8Array): WalletAddress {
+    const account = deriveAccount(seed, this.#options.institution);
+    return { spend: account.spend.publicKey, view: account.view };
+  }
+
+  async #planVersion(
+    study: KeptStudy,
+    owner: OwnerDerived,
+    number: number,
+    closed: boolean,
+  ): Promise<VersionPlanned> {
+    const objects = study.objects.length;
+    const committed = commitmentTo(study, objects);
+    const commitment = committed.commitment();
+    const planned = study.version(number);
+    // Sent before a crash: the same bytes again.
+    if (planned?.closed === closed && equalBytes(planned.commitment, commitment)) return planned;
+    const version: VersionPlanned = {
+      is: 'version',
+      version: number,
+      objects,
+      commitment,
+      note:
+        study.noteFor((earlier) => equalBytes(earlier, commitment)) ??
+        (await sealStudyNote(owner.prk, batchIndex, commitment, {
+          salt: study.created.salt,
+          kind: 'imaging-study',
+          studyInstanceUid: study.created.studyInstanceUid,
+          date: clipNoteText(study.created.date),
+          modalities: [...new Set(study.objects.map((object) => clipNoteText(object.modality)))].slice(0, 16),
+          description: clipNoteText(study.created.description),
+          instances: objects,
+          bytes: committed.bytes,
+        })),
+      closed,
+      at: this.#options.clock.now(),
+    };
+    await study.append(version);
+    return version;
+  }
+
+  #registration(owner: OwnerDerived, version: VersionPlanned): StudyRegister {
+    return {
+      type: 'study.register',
+      ...this.#envelope(),
+      batch: owner.batch,
+      ephemeral: owner.ephemeral,
+      entries: [
+        {
+          commitment: version.commitment,
+          ownerKey: owner.ownerKey,
+          tag: owner.tag,
+          noteHash: noteHash(version.note),
+        },
+      ],
+    };
+  }
+
+  #amendment(study: KeptStudy, version: VersionPlanned): StudyAmend {
+    if (study.studyId === undefined) throw new Error('an amended study has an id');
+    return {
+      type: 'study.amend',
+      ...this.#envelope(),
+      studyId: idBytes(study.studyId),
+      version: version.version,
+      commitment: version.commitment,
+      noteHash: noteHash(version.note),
+      closed: version.closed,
+    };
+  }
+
+  #envelope(): Pick<TransactionBody, 'chain' | 'validUntil'> & { readonly source: InstitutionId } {
+    const { chain, institution, clock } = this.#options;
+    return { chain, validUntil: clock.now() + transactionValidMs, source: institution };
+  }
+}
+
+/** The ledger's id of a kept study, from its manifest. */
+export function studyIdOf(study: KeptStudy, chain: ChainId, institution: InstitutionId): StudyId | undefined {
+  const { origin } = study.created;
+  if (origin.kind === 'fetched') return origin.studyId;
+  return study.owner === undefined ? undefined : studyId(chain, institution, study.owner.batch, batchIndex);
+}

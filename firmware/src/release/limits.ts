@@ -1,0 +1,24 @@
+/** A source releases only on a ledger state whose last final block is at most this old (PROTOCOL.md, "Freshness"). */
+export const headAgeMsMax = 30_000;
+
+/** While streaming the source looks again this often and cuts; with the age and the skew it makes the 45 s promise. */
+export const recheckMs = 5_000;
+
+/** Every refusal is answered exactly this long after it was asked for, whatever its ground: timing tells nothing. */
+export const refusalAnswerMs = 1_000;
+
+/** How long an opening or closing receipt may wait for a block. */
+export const receiptValidMs = 60_000;
+
+/** Bytes of a release request: a receipt's body with its signature. */
+export const releaseRequestBytesMax = 4_096;
+
+/** Disclosures and refusals that the console lists; all of them stay in the store. */
+export const disclosuresListedMax = 500;
+
+/** First and longest pause before a fetch or a delivery is tried again. */
+export const retryFirstMs = 1_000;
+export const retryLongestMs = 300_000;
+
+/** Presentation contexts that one delivery association proposes: the most that PS3.8 allows (odd ids, 1 to 255). */
+export const contextsPerAssociationMax = 128;

@@ -1,0 +1,106 @@
+/** What a grantee and a source say to each other over libp2p and the TLS plane: canonical CBOR, read strictly. */
+import { concatBytes } from '../encoding/bytes.ts';
+import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
+import { domainPrefix } from '../encoding/hash.ts';
+import { decodeTransaction, encodeTransaction } from '../ledger/transactions.ts';
+import type { AccessClose, AccessOpen } from '../ledger/types.ts';
+
+export const releaseProtocol = '/hilum/release/1';
+
+/** A receipt that the grantee signed with K_g and asks the source to sign and submit. */
+export interface ReceiptRequest<Body extends AccessOpen | AccessClose> {
+  readonly body: Body;
+  /** By K_g over the transaction's signing message. */
+  readonly signature: Uint8Array;
+  /** t_g: shows that K_g belongs to the member that asks. */
+  readonly tweak: Uint8Array;
+}
+
+export type AnyReceiptRequest = ReceiptRequest<AccessOpen> | ReceiptRequest<AccessClose>;
+
+/** One refusal for every ground (DESIGN.md, 10). */
+export type ReleaseAnswer = { readonly kind: 'recorded' } | { readonly kind: 'refused' };
+
+/** The place of the source's signature, until it signs. */
+const unsigned = new Uint8Array(64);
+
+/** The transaction without the source's signature, and the tweak: what the ledger decodes strictly need not be read twice. */
+export function encodeReceiptRequest(request: AnyReceiptRequest): Uint8Array {
+  const { body, signature, tweak } = request;
+  return encodeCanonical({ transaction: encodeTransaction({ body, signatures: [signature, unsigned] }), tweak });
+}
+
+function mapOf(bytes: Uint8Array, keys: readonly string[]): Readonly<Record<string, CborValue>> | undefined {
+  let value: CborValue;
+  try {
+    value = decodeCanonical(bytes);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) return undefined;
+  const map = value as Readonly<Record<string, CborValue>>;
+  return Object.keys(map).length === keys.length && keys.every((key) => Object.hasOwn(map, key)) ? map : undefined;
+}
+
+function bytesOf(value: CborValue | undefined, length: number): Uint8Array | undefined {
+  return value instanceof Uint8Array && value.length === length ? value : undefined;
+}
+
+export function decodeReceiptRequest(bytes: Uint8Array): AnyReceiptRequest | undefined {
+  const map = mapOf(bytes, ['transaction', 'tweak']);
+  const tweak = bytesOf(map?.['tweak'], 32);
+  if (tweak === undefined || !(map?.['transaction'] instanceof Uint8Array)) return undefined;
+  const decoded = decodeTransaction(map['transaction']);
+  if (decoded.kind === 'refused') return undefined;
+  const { body, signatures } = decoded.transaction;
+  const [signature] = signatures;
+  if (signature === undefined) return undefined;
+  if (body.type === 'access.open') return { body, signature, tweak };
+  return body.type === 'access.close' ? { body, signature, tweak } : undefined;
+}
+
+export function encodeReleaseAnswer(answer: ReleaseAnswer): Uint8Array {
+  return encodeCanonical({ kind: answer.kind });
+}
+
+/** Undefined for an answer that no source sends. */
+export function decodeReleaseAnswer(bytes: Uint8Array): ReleaseAnswer | undefined {
+  const kind = mapOf(bytes, ['kind'])?.['kind'];
+  return kind === 'recorded' || kind === 'refused' ? { kind } : undefined;
+}
+
+/** Asks the TLS plane for the bytes under an open: `skip` instances from the first are held already. */
+export interface StreamRequest {
+  readonly openId: Uint8Array;
+  readonly skip: number;
+  /** By K_g over `streamMessage`: bound to this connection, so that it cannot be relayed. */
+  readonly signature: Uint8Array;
+}
+
+export function streamMessage(openId: Uint8Array, exporter: Uint8Array): Uint8Array {
+  return concatBytes(domainPrefix('plane'), openId, exporter);
+}
+
+export function encodeStreamRequest(request: StreamRequest): Uint8Array {
+  return encodeCanonical({ ...request });
+}
+
+export function decodeStreamRequest(bytes: Uint8Array): StreamRequest | undefined {
+  const map = mapOf(bytes, ['openId', 'skip', 'signature']);
+  const openId = bytesOf(map?.['openId'], 32);
+  const signature = bytesOf(map?.['signature'], 64);
+  const skip = map?.['skip'];
+  if (openId === undefined || signature === undefined || typeof skip !== 'number' || skip < 0) return undefined;
+  return { openId, skip, signature };
+}
+
+/** First frame of a stream: how many frames of manifest follow before the chunks. */
+export function encodeStreamHead(manifestFrames: number): Uint8Array {
+  return encodeCanonical({ manifestFrames });
+}
+
+export function decodeStreamHead(bytes: Uint8Array): number | undefined {
+  const frames = mapOf(bytes, ['manifestFrames'])?.['manifestFrames'];
+  return typeof frames === 'number' && frames > 0 ? frames : undefined;
+}

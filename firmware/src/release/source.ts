@@ -1,0 +1,235 @@
+/**
+ * The source's side of a release. It answers a member's request for a receipt, and streams under a receipt that is
+ * final. Every refusal is one answer after one time; its ground stands in this box's own disclosures.
+ */
+import { toHex } from '../encoding/bytes.ts';
+import { openId, toOpenId, toStudyId } from '../ledger/ids.ts';
+import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
+import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
+import type { Clock, InstitutionId, Ledger, Logger, Network, Service, Signer, VerifySignature } from '../ports.ts';
+import type { Catalogue } from '../studies/catalogue.ts';
+import { admitOpen, grantPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
+import type { Disclosure, Disclosures } from './disclosures.ts';
+import { refusalAnswerMs, releaseRequestBytesMax } from './limits.ts';
+import {
+  decodeReceiptRequest,
+  decodeStreamRequest,
+  encodeReleaseAnswer,
+  releaseProtocol,
+  streamMessage,
+  type ReceiptRequest,
+} from './messages.ts';
+import { openOnLedger, type OpenSession, type OpenSessions } from './open-sessions.ts';
+import { streamObjects } from './stream.ts';
+
+export interface SourceOptions {
+  readonly self: InstitutionId;
+  readonly ledger: Ledger;
+  readonly network: Network;
+  readonly catalogue: Catalogue;
+  readonly sessions: OpenSessions;
+  readonly disclosures: Disclosures;
+  readonly signer: Signer;
+  readonly verify: VerifySignature;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A request on the TLS plane, from a member whose transport key was compared with the ledger's. */
+export interface PlaneCall {
+  readonly institution: InstitutionId;
+  /** Keying material exported from this very connection (RFC 8446, 7.5). */
+  readonly exporter: Uint8Array;
+  readonly body: Uint8Array;
+  /** Ends the connection at once, whatever is still buffered in it. */
+  readonly cut: () => void;
+}
+
+type Decision =
+  | { readonly kind: 'recorded' }
+  | { readonly kind: 'refused'; readonly ground: RefusalGround; readonly studyId: StudyId | null };
+
+export class ReleaseSource implements Service {
+  readonly #options: SourceOptions;
+  #unhandle: (() => void) | undefined;
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+  }
+
+  start(): Promise<void> {
+    this.#unhandle = this.#options.network.handle(releaseProtocol, (asker, body, signal) =>
+      this.#answer(asker, body, signal),
+    );
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    this.#unhandle?.();
+    return Promise.resolve();
+  }
+
+  async #answer(asker: InstitutionId, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const { clock, disclosures, logger } = this.#options;
+    const askedAt = clock.now();
+    const decision = await this.#decide(asker, bytes, signal);
+    if (decision.kind === 'refused') {
+      logger.info({ asker, ground: decision.ground }, 'release refused');
+      await disclosures.record({
+        direction: 'out',
+        institution: asker,
+        studyId: decision.studyId,
+        outcome: 'refused',
+        reason: decision.ground,
+        objects: 0,
+        bytes: 0,
+      });
+      await clock.sleep(Math.max(0, askedAt + refusalAnswerMs - clock.now()), signal);
+    }
+    return encodeReleaseAnswer({ kind: decision.kind });
+  }
+
+  async #decide(asker: InstitutionId, bytes: Uint8Array, signal: AbortSignal): Promise<Decision> {
+    const request = bytes.length > releaseRequestBytesMax ? undefined : decodeReceiptRequest(bytes);
+    if (request === undefined) return { kind: 'refused', ground: 'the request is malformed', studyId: null };
+    const { body } = request;
+    const ground =
+      body.type === 'access.open'
+        ? await this.#open(asker, { ...request, body }, signal)
+        : await this.#close(asker, { ...request, body }, signal);
+    return ground === undefined ? { kind: 'recorded' } : { kind: 'refused', ground, studyId: toStudyId(body.studyId) };
+  }
+
+  async #open(
+    asker: InstitutionId,
+    request: ReceiptRequest<AccessOpen>,
+    signal: AbortSignal,
+  ): Promise<RefusalGround | undefined> {
+    const { body, signature, tweak } = request;
+    const { self, verify, sessions, ledger } = this.#options;
+    const id = openId(body);
+    const earlier = await sessions.get(Buffer.from(id, 'hex'));
+    // Asked again because the answer was lost: the receipt stands, the stream checks everything anew.
+    if (earlier?.institution === asker && openOnLedger(ledger.state(), earlier.studyId, id) !== undefined) return undefined;
+    const admission = admitOpen(this.#snapshot(), self, asker, body, tweak);
+    if (admission.kind === 'refused') return admission.ground;
+    if (!verify(admission.grant.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
+    if (this.#objectsUnder(toStudyId(body.studyId), body.head) === undefined) return 'no such study here';
+    await sessions.keep({
+      openId: Buffer.from(id, 'hex'),
+      grantId: body.grantId,
+      studyId: toStudyId(body.studyId),
+      institution: asker,
+      granteeKey: admission.grant.granteeKey,
+      head: body.head,
+    });
+    return this.#record(body, signature, signal);
+  }
+
+  async #close(
+    asker: InstitutionId,
+    request: ReceiptRequest<AccessClose>,
+    signal: AbortSignal,
+  ): Promise<RefusalGround | undefined> {
+    const { body, signature } = request;
+    const { sessions, verify, ledger } = this.#options;
+    const session = await sessions.get(body.openId);
+    if (session?.institution !== asker) return 'no open receipt';
+    if (!verify(session.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
+    const record = openOnLedger(ledger.state(), session.studyId, toOpenId(body.openId));
+    if (record !== undefined && record.closed !== null) return undefined;
+    return this.#record(body, signature, signal);
+  }
+
+  /** Signs as the source and waits until the receipt is final. */
+  async #record(
+    body: AccessOpen | AccessClose,
+    granteeSignature: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<RefusalGround | undefined> {
+    const { signer, ledger, logger } = this.#options;
+    const signatures = [granteeSignature, signer.sign(signingMessage(body))];
+    const submitted = await ledger.submit(encodeTransaction({ body, signatures }), signal);
+    if (submitted.kind === 'final') return undefined;
+    logger.warn({ type: body.type, reason: submitted.reason }, 'the ledger refused a receipt');
+    return 'the ledger refused the receipt';
+  }
+
+  /**
+   * The frames of a stream, or undefined if nothing may be streamed. Ends with an error when the ledger stops
+   * permitting it: the plane then cuts the connection.
+   */
+  async serve(call: PlaneCall): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const { sessions, verify, ledger, disclosures, logger } = this.#options;
+    const request = decodeStreamRequest(call.body);
+    const session = request && (await sessions.get(request.openId));
+    if (request === undefined || session?.institution !== call.institution) return undefined;
+    if (!verify(session.granteeKey, streamMessage(session.openId, call.exporter), request.signature)) return undefined;
+    const record = openOnLedger(ledger.state(), session.studyId, toOpenId(session.openId));
+    if (record === undefined || record.closed !== null) return undefined;
+    const objects = this.#objectsUnder(session.studyId, session.head);
+    const ground = objects === undefined ? 'no such study here' : this.#groundAgainst(session);
+    if (ground !== undefined || objects === undefined) {
+      logger.info({ asker: call.institution, ground }, 'stream refused');
+      return undefined;
+    }
+    const disclosure = await disclosures.record({
+      direction: 'out',
+      institution: call.institution,
+      studyId: session.studyId,
+      outcome: 'running',
+      reason: `grant ${toHex(session.grantId).slice(0, 8)} by the patient`,
+      objects: 0,
+      bytes: 0,
+    });
+    return this.#stream(session, disclosure, objects, request.skip, call.cut);
+  }
+
+  async *#stream(
+    session: OpenSession,
+    disclosure: Disclosure,
+    objects: number,
+    skip: number,
+    cut: () => void,
+  ): AsyncIterable<Uint8Array> {
+    const { catalogue, clock, disclosures } = this.#options;
+    const study = catalogue.byStudyId(session.studyId);
+    if (study === undefined) throw new Error('a session is of a kept study');
+    let sent = 0;
+    let outcome: Pick<Disclosure, 'outcome' | 'reason'> = { outcome: 'failed', reason: 'the connection broke' };
+    try {
+      for await (const frame of streamObjects({
+        study,
+        objects,
+        skip,
+        clock,
+        groundAgainst: () => this.#groundAgainst(session),
+        cut: (ground) => {
+          outcome = { outcome: 'failed', reason: `cut: ${ground}` };
+          cut();
+        },
+      })) {
+        sent += frame.length;
+        yield frame;
+      }
+      outcome = { outcome: 'released', reason: disclosure.reason };
+    } finally {
+      await disclosures.update(disclosure, { ...outcome, objects: objects - skip, bytes: sent });
+    }
+  }
+
+  #groundAgainst(session: OpenSession): RefusalGround | undefined {
+    const permitted = grantPermits(this.#snapshot(), session.grantId);
+    return permitted.kind === 'refused' ? permitted.ground : undefined;
+  }
+
+  #objectsUnder(studyId: StudyId, head: Uint8Array): number | undefined {
+    const study = this.#options.catalogue.byStudyId(studyId);
+    return study?.objectsUnder((commitment) => Buffer.compare(commitment, head) === 0);
+  }
+
+  #snapshot(): LedgerSnapshot {
+    const { ledger, clock } = this.#options;
+    return { head: ledger.head(), state: ledger.state(), now: clock.now() };
+  }
+}

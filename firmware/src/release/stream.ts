@@ -1,0 +1,86 @@
+/**
+ * The frames of a release: head, manifest, then each chunk of each object. The ledger is asked again every 5 s
+ * (PROTOCOL.md, "Freshness"), by a timer, so that a stalled receiver gets no byte after the bound either.
+ */
+import { AppError } from '../errors.ts';
+import type { Clock, Timer } from '../ports.ts';
+import { studyTop } from '../protocol/commitments.ts';
+import { chunkBytes } from '../protocol/limits.ts';
+import { encodeManifest } from '../protocol/manifests.ts';
+import { KeptStudy } from '../studies/kept-study.ts';
+import { committedInstance } from '../studies/study-commitment.ts';
+import type { RefusalGround } from './admission.ts';
+import { recheckMs } from './limits.ts';
+import { encodeStreamHead } from './messages.ts';
+
+export interface StreamOptions {
+  readonly study: KeptStudy;
+  /** Objects under the commitment that is released, from the first on. */
+  readonly objects: number;
+  /** Objects that the grantee holds already. */
+  readonly skip: number;
+  readonly clock: Clock;
+  /** Undefined while the ledger permits the stream. */
+  readonly groundAgainst: () => RefusalGround | undefined;
+  /** Called once when it does not any more: the connection must be cut at once. */
+  readonly cut: (ground: RefusalGround) => void;
+}
+
+/** @throws AppError NOT_RELEASED when the stream was cut; STORE_CORRUPT if an object is damaged. */
+export async function* streamObjects(options: StreamOptions): AsyncIterable<Uint8Array> {
+  const watch = new Watch(options);
+  try {
+    yield* headFrames(options);
+    for (const object of options.study.objects.slice(options.skip, options.objects)) {
+      const reader = await options.study.folder.openObject(KeptStudy.stored(object));
+      try {
+        for (let index = 0; index < reader.segmentCount; index++) {
+          const segment = await reader.segment(index);
+          watch.assertPermitted();
+          yield segment;
+        }
+      } finally {
+        await reader.close();
+      }
+    }
+    watch.assertPermitted();
+  } finally {
+    watch.stop();
+  }
+}
+
+function* headFrames({ study, objects }: StreamOptions): Iterable<Uint8Array> {
+  const manifest = encodeManifest({
+    top: studyTop(study.created.salt),
+    instances: study.objects.slice(0, objects).map(committedInstance),
+  });
+  yield encodeStreamHead(Math.ceil(manifest.length / chunkBytes));
+  for (let at = 0; at < manifest.length; at += chunkBytes) yield manifest.subarray(at, at + chunkBytes);
+}
+
+class Watch {
+  readonly #options: StreamOptions;
+  #timer: Timer;
+  #ground: RefusalGround | undefined;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#timer = this.#set();
+  }
+
+  assertPermitted(): void {
+    if (this.#ground !== undefined) throw new AppError('NOT_RELEASED', `The stream was cut: ${this.#ground}.`);
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #set(): Timer {
+    return this.#options.clock.setTimer(recheckMs, () => {
+      this.#ground = this.#options.groundAgainst();
+      if (this.#ground === undefined) this.#timer = this.#set();
+      else this.#options.cut(this.#ground);
+    });
+  }
+}

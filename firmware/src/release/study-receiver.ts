@@ -1,0 +1,133 @@
+/** Takes a stream of a study: the manifest against the ledger's commitment, each chunk against the manifest, then disk. */
+import { createHmac, randomBytes } from 'node:crypto';
+import { concatBytes } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
+import type { StudyId } from '../ledger/types.ts';
+import type { Clock, DataSetHeader, InstitutionId, ScanHeader } from '../ports.ts';
+import { acceptsChunk, chunkCount, leafMessagePrefix, type CommittedInstance } from '../protocol/commitments.ts';
+import { parseInstancePrefix } from '../protocol/instance-prefix.ts';
+import { chunkBytes, manifestBytesMax } from '../protocol/limits.ts';
+import { decodeManifest, verifyManifest, type Manifest } from '../protocol/manifests.ts';
+import type { Catalogue } from '../studies/catalogue.ts';
+import type { KeptStudy } from '../studies/kept-study.ts';
+import { patientOf } from '../studies/patient-identity.ts';
+import { ObjectReception } from '../studies/object-reception.ts';
+import { decodeStreamHead } from './messages.ts';
+
+export interface StudyReceiverOptions {
+  readonly catalogue: Catalogue;
+  readonly scanHeader: ScanHeader;
+  readonly clock: Clock;
+}
+
+export interface IncomingStudy {
+  readonly studyId: StudyId;
+  readonly source: InstitutionId;
+  /** C as the opening receipt names it. */
+  readonly commitment: Uint8Array;
+  /** Objects of the study that are held from an earlier stream. */
+  readonly skip: number;
+  readonly onProgress: (objects: number, bytes: number) => void;
+}
+
+function unverified(what: string): AppError {
+  return new AppError('TRANSFER_UNVERIFIED', `A transfer does not match the ledger: ${what}.`);
+}
+
+export class StudyReceiver {
+  readonly #options: StudyReceiverOptions;
+
+  constructor(options: StudyReceiverOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves with the study when all of it is on disk.
+   * @throws AppError TRANSFER_UNVERIFIED; what was verified before stays, nothing else is kept.
+   */
+  async receive(frames: AsyncIterable<Uint8Array>, incoming: IncomingStudy): Promise<KeptStudy | undefined> {
+    const iterator = frames[Symbol.asyncIterator]();
+    const next = async (): Promise<Uint8Array> => {
+      const result = await iterator.next();
+      if (result.done === true) throw unverified('it ended early');
+      return result.value;
+    };
+    try {
+      const manifest = await this.#manifest(next, incoming.commitment);
+      let study: KeptStudy | undefined;
+      let objects = incoming.skip;
+      for (const instance of manifest.instances.slice(incoming.skip)) {
+        study = await this.#instance(next, instance, incoming);
+        objects += 1;
+        incoming.onProgress(objects, study.bytes);
+      }
+      if ((await iterator.next()).done !== true) throw unverified('it goes on after its last chunk');
+      return study;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  async #manifest(next: () => Promise<Uint8Array>, commitment: Uint8Array): Promise<Manifest> {
+    const frameCount = decodeStreamHead(await next());
+    if (frameCount === undefined || frameCount * chunkBytes > manifestBytesMax + chunkBytes) throw unverified('its head');
+    const parts: Uint8Array[] = [];
+    for (let i = 0; i < frameCount; i++) parts.push(await next());
+    const decoded = decodeManifest(concatBytes(...parts));
+    if (decoded.kind === 'refused' || !verifyManifest(decoded.manifest, commitment)) throw unverified('its manifest');
+    return decoded.manifest;
+  }
+
+  async #instance(
+    next: () => Promise<Uint8Array>,
+    instance: CommittedInstance,
+    incoming: IncomingStudy,
+  ): Promise<KeptStudy> {
+    const { catalogue } = this.#options;
+    let reception: ObjectReception | undefined;
+    try {
+      for (let n = 0; n < chunkCount(instance.length); n++) {
+        const chunk = await next();
+        const leaf = createHmac('sha256', instance.key).update(leafMessagePrefix(n)).update(chunk).digest();
+        if (!acceptsChunk(instance, n, chunk.length, leaf)) throw unverified('a chunk');
+        if (reception === undefined) {
+          const begin = parseInstancePrefix(chunk);
+          if (begin === undefined) throw unverified('an object without its identity');
+          reception = new ObjectReception({
+            ...this.#options,
+            identity: begin.identity,
+            place: async (header) => ({
+              study: await catalogue.obtain(this.#describe(header, incoming)),
+              instanceKeyOf: () => instance.key,
+            }),
+          });
+          await reception.write(chunk.subarray(begin.dataSetOffset));
+        } else {
+          await reception.write(chunk);
+        }
+      }
+      if (reception === undefined) throw unverified('an empty object');
+      const { study } = await reception.finish();
+      study.studyId = incoming.studyId;
+      catalogue.changed(study);
+      return study;
+    } catch (error) {
+      await reception?.abort();
+      throw error;
+    }
+  }
+
+  #describe(header: DataSetHeader, incoming: IncomingStudy) {
+    return {
+      is: 'study',
+      studyInstanceUid: header.studyInstanceUid ?? '',
+      salt: randomBytes(32),
+      origin: { kind: 'fetched', source: incoming.source, studyId: incoming.studyId },
+      callingAeTitle: '',
+      patient: patientOf(header),
+      date: header.studyDate ?? '',
+      description: header.studyDescription ?? '',
+      at: this.#options.clock.now(),
+    } as const;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * One data set on its way to disk. First its header is gathered until its study is known; from then on bytes go
+ * straight to the object's file. `finish` resolves when file, folder and manifest record are on disk (fsync).
+ */
+import { equalBytes } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
+import type { Clock, DataSetHeader, ScanHeader } from '../ports.ts';
+import { instancePrefix, type InstanceIdentity } from '../protocol/instance-prefix.ts';
+import type { KeptStudy } from './kept-study.ts';
+import { headerBytesMax, headerFirstLookBytes } from './limits.ts';
+import { ObjectIntake } from './object-intake.ts';
+
+export interface Place {
+  readonly study: KeptStudy;
+  /** x_j of the object that gets this number. */
+  readonly instanceKeyOf: (number: number) => Uint8Array;
+}
+
+export interface ReceptionOptions {
+  readonly identity: InstanceIdentity;
+  /** Finds or makes the study. @throws AppError OBJECT_MISMATCH. */
+  readonly place: (header: DataSetHeader) => Promise<Place>;
+  readonly scanHeader: ScanHeader;
+  readonly clock: Clock;
+}
+
+export interface Received {
+  readonly study: KeptStudy;
+  /** `repeated`: the same bytes under the same UID are held already, nothing was added. */
+  readonly outcome: 'kept' | 'kept beside others of its UID' | 'repeated';
+}
+
+function prefixOf(identity: InstanceIdentity): Uint8Array {
+  try {
+    return instancePrefix(identity);
+  } catch (cause) {
+    throw new AppError('OBJECT_MISMATCH', 'A C-STORE request names no valid UIDs.', { cause });
+  }
+}
+
+export class ObjectReception {
+  readonly #options: ReceptionOptions;
+  readonly #prefix: Uint8Array;
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #nextLookBytes = headerFirstLookBytes;
+  #placed: { readonly study: KeptStudy; readonly intake: ObjectIntake } | undefined;
+
+  /** @throws AppError OBJECT_MISMATCH if the identity has no valid UIDs. */
+  constructor(options: ReceptionOptions) {
+    this.#options = options;
+    this.#prefix = prefixOf(options.identity);
+  }
+
+  /** Bytes of the data set. A promise holds back the sender until it resolves. */
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#placed !== undefined) return this.#placed.intake.write(chunk);
+    // The chunk may be a view of the socket's buffer, which is used again: what is gathered is copied.
+    this.#gathered.push(Uint8Array.from(chunk));
+    this.#gatheredBytes += chunk.length;
+    if (this.#gatheredBytes < this.#nextLookBytes) return undefined;
+    this.#nextLookBytes = this.#gatheredBytes * 2;
+    return this.#look(false);
+  }
+
+  async finish(): Promise<Received> {
+    if (this.#placed === undefined) await this.#look(true);
+    if (this.#placed === undefined) throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
+    const { study, intake } = this.#placed;
+    const digest = intake.digest();
+    const earlier = study.instances(this.#options.identity.sopInstanceUid);
+    if (earlier.some((object) => equalBytes(object.digest, digest))) {
+      await intake.abort();
+      return { study, outcome: 'repeated' };
+    }
+    await study.append(await intake.finish(digest, this.#options.clock.now()));
+    return { study, outcome: earlier.length > 0 ? 'kept beside others of its UID' : 'kept' };
+  }
+
+  async abort(): Promise<void> {
+    await this.#placed?.intake.abort();
+  }
+
+  async #look(atEnd: boolean): Promise<void> {
+    const { identity, scanHeader, place } = this.#options;
+    const head = Buffer.concat(this.#gathered);
+    const scan = scanHeader(head, identity.transferSyntaxUid, atEnd);
+    switch (scan.kind) {
+      case 'malformed':
+        throw new AppError('OBJECT_UNREADABLE', `The header of an object cannot be parsed: ${scan.reason}.`);
+      case 'more':
+        if (head.length > headerBytesMax) {
+          throw new AppError('OBJECT_UNREADABLE', `An object has no UIDs in its first ${headerBytesMax} bytes.`);
+        }
+        return;
+      case 'complete': {
+        const { study, instanceKeyOf } = await place(scan.elements);
+        const { seriesInstanceUid = '', modality = '' } = scan.elements;
+        const intake = await ObjectIntake.begin(study, { ...identity, seriesInstanceUid, modality }, instanceKeyOf);
+        this.#placed = { study, intake };
+        this.#gathered = [];
+        await intake.write(this.#prefix);
+        await intake.write(head);
+      }
+    }
+  }
+}
