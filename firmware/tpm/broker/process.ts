@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../../src/errors.ts';
 import { faultOf } from '../fault.ts';
-import { kindOf } from '../response-code.ts';
+import { kindOf, type ResponseKind } from '../response-code.ts';
 import type { TimerSource } from '../timer.ts';
 import type { Failure, OperationName, Operations, Reply } from './operations.ts';
 
@@ -124,8 +124,10 @@ export class BrokerProcess {
   }
 }
 
-/** A lost connection wedges the ESYS context, and after a bug nothing is sure. */
+/** After these the TPM is as it was; any other failure leaves the broker's connection or handles in doubt. */
+const harmlessKinds: readonly ResponseKind[] = ['policy', 'locked-out', 'integrity'];
+
 function endsBroker(failure: Failure): boolean {
-  if (failure.kind === 'response') return kindOf(failure.code) === 'connection';
+  if (failure.kind === 'response') return !harmlessKinds.includes(kindOf(failure.code));
   return failure.kind === 'bug';
 }

@@ -78,8 +78,11 @@ export class Tpm {
     await this.#esys.close();
   }
 
+  /** Derived anew each time: the TPM may have been cleared or exchanged since. */
   async rootName(): Promise<Uint8Array> {
-    return (await this.#storageRoot()).name;
+    const { handle, name } = await this.#deriveRoot();
+    await this.#flush(handle);
+    return name;
   }
 
   async readPcrs(registers: readonly number[]): Promise<Uint8Array[]> {
@@ -201,8 +204,7 @@ export class Tpm {
     return result;
   }
 
-  async #storageRoot(): Promise<StorageRoot> {
-    if (this.#root) return this.#root;
+  async #deriveRoot(): Promise<StorageRoot> {
     const [handle, publicArea] = await this.#esys.call(
       'CreatePrimary',
       owner,
@@ -214,8 +216,7 @@ export class Tpm {
       noOutsideInfo,
       noCreationPcrs,
     );
-    this.#root = { handle, name: nameOf(publicArea) };
-    return this.#root;
+    return { handle, name: nameOf(publicArea) };
   }
 
   /**
@@ -223,7 +224,7 @@ export class Tpm {
    * a chip between us and the TPM could show its own.
    */
   async #pinnedRoot(name: Uint8Array): Promise<StorageRoot> {
-    const root = await this.#storageRoot();
+    const root = (this.#root ??= await this.#deriveRoot());
     if (!equalBytes(root.name, name)) {
       throw new AppError('TPM_WRONG', 'the storage root key of the TPM is not the pinned one');
     }

@@ -1,5 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,7 @@ import type { Logger, Service } from '../../src/ports.ts';
 import type { TpmEndpoint, TpmTarget } from '../endpoint.ts';
 import { simulatorPollMs, simulatorStartMsMax, simulatorStopMsMax } from '../limits.ts';
 import { pcrExtendCommand, sendCommands, shutdownCommand } from './boot.ts';
+import { Complaints } from './complaints.ts';
 import { encodeEventLog, type BootEvent } from './event-log.ts';
 import { developmentBoot } from './measurement.ts';
 import { hasExited, killSimulator, pidFileName, recordedPid, stateArgument } from './orphan.ts';
@@ -40,7 +42,6 @@ interface Running {
 
 const ownFirmwareRoot = fileURLToPath(new URL('../../..', import.meta.url));
 const eventLogName = 'event-log.bin';
-const logName = 'swtpm.log';
 
 /** True once the process has ended. */
 function hasEnded(child: ChildProcess): boolean {
@@ -83,17 +84,18 @@ export class SoftwareTpm implements TpmEndpoint, Service {
 
   /** @throws AppError TPM_SIMULATOR_MISSING or TPM_FAILED. */
   async start(): Promise<void> {
+    this.#stopped = false;
     await this.open();
   }
 
   /** Starts swtpm if it does not run; so it comes back after it died. */
   async open(): Promise<TpmTarget> {
     if (this.#stopped) throw new AppError('TPM_ABSENT', 'the software TPM was stopped');
-    this.#running ??= this.#launch();
+    const running = (this.#running ??= this.#launch());
     try {
-      return (await this.#running).target;
+      return (await running).target;
     } catch (failure) {
-      this.#running = undefined;
+      if (this.#running === running) this.#running = undefined;
       throw failure;
     }
   }
@@ -106,10 +108,11 @@ export class SoftwareTpm implements TpmEndpoint, Service {
   /** Shuts the TPM down, ends swtpm and removes its sockets. What uses the TPM must be stopped before. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    const running = this.#running;
+    // If it is just failing to start, whoever started it is told.
+    const running = await this.#running?.catch(() => undefined);
     this.#running = undefined;
     if (!running) return;
-    const { child, target } = await running;
+    const { child, target } = running;
     const { socketFolder } = target.simulator;
     try {
       await sendCommands(commandSocket(socketFolder), [shutdownCommand()], simulatorStopMsMax);
@@ -127,6 +130,7 @@ export class SoftwareTpm implements TpmEndpoint, Service {
     this.#boot ??= await developmentBoot(this.#firmwareRoot);
     const socketFolder = makeSocketFolder(this.#stateFolder);
     const child = this.#spawn(socketFolder);
+    const complaints = new Complaints(child.stderr, this.#logger);
     try {
       await once(child, 'spawn');
     } catch (cause) {
@@ -139,7 +143,7 @@ export class SoftwareTpm implements TpmEndpoint, Service {
     } catch (cause) {
       await this.#end(child);
       removeSocketFolder(socketFolder, this.#stateFolder);
-      throw new AppError('TPM_FAILED', `swtpm did not start; see ${join(this.#stateFolder, logName)}`, {
+      throw new AppError('TPM_FAILED', `swtpm did not start: ${complaints.last}`, {
         cause,
       });
     }
@@ -162,7 +166,7 @@ export class SoftwareTpm implements TpmEndpoint, Service {
   }
 
   /** In a group of its own: Ctrl-C in a terminal reaches the parent alone, which stops swtpm in order. */
-  #spawn(socketFolder: string): ChildProcess {
+  #spawn(socketFolder: string): ChildProcessByStdio<null, null, Readable> {
     return spawn(
       this.#programs.swtpm,
       [
@@ -173,9 +177,8 @@ export class SoftwareTpm implements TpmEndpoint, Service {
         ...['--ctrl', `type=unixio,path=${controlSocket(socketFolder)},mode=0600`],
         ...['--flags', 'not-need-init,startup-clear'],
         ...['--pid', `file=${join(this.#stateFolder, pidFileName)}`],
-        ...['--log', `file=${join(this.#stateFolder, logName)},level=0,truncate`],
       ],
-      { argv0: 'swtpm', stdio: 'ignore', detached: true },
+      { argv0: 'swtpm', stdio: ['ignore', 'ignore', 'pipe'], detached: true },
     );
   }
 

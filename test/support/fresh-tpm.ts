@@ -1,0 +1,96 @@
+/** A software TPM of its own for each test, in a folder that goes with it, measuring a firmware of two small files. */
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../firmware/tpm/index.ts';
+import { RecordingLogger } from './recording-logger.ts';
+
+/** Time-outs for tests that do not wait for one: wide, since other tests may share the machine. */
+const patientMs = 30_000;
+
+export interface Limits {
+  readonly operationMs: number;
+  readonly startMs: number;
+}
+
+/** A box's data folder with its TPM. Everything in it ends with the test, in the right order. */
+export class FreshTpm {
+  readonly folder: string;
+  readonly logger = new RecordingLogger();
+  readonly #opened = new Set<OpenDeviceKeys>();
+  #softwareTpm: SoftwareTpm | undefined;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async make(t: TestContext): Promise<FreshTpm> {
+    const fresh = new FreshTpm(await mkdtemp(join(tmpdir(), 'hilum-test-tpm-')));
+    t.after(() => fresh.#remove());
+    await mkdir(join(fresh.firmwareRoot, 'firmware'), { recursive: true });
+    await writeFile(join(fresh.firmwareRoot, 'firmware', 'main.ts'), 'first version\n');
+    await writeFile(join(fresh.firmwareRoot, 'package-lock.json'), '{}\n');
+    return fresh;
+  }
+
+  get firmwareRoot(): string {
+    return join(this.folder, 'checkout');
+  }
+
+  get stateFolder(): string {
+    return join(this.folder, 'swtpm');
+  }
+
+  get keysFile(): string {
+    return join(this.folder, 'device-keys.json');
+  }
+
+  get softwareTpm(): SoftwareTpm {
+    this.#softwareTpm ??= new SoftwareTpm({
+      stateFolder: this.stateFolder,
+      logger: this.logger,
+      firmwareRoot: this.firmwareRoot,
+    });
+    return this.#softwareTpm;
+  }
+
+  async pid(): Promise<number> {
+    const { simulator } = await this.softwareTpm.open();
+    if (!simulator) throw new Error('not a simulator');
+    return simulator.pid;
+  }
+
+  async tcti(): Promise<string> {
+    return (await this.softwareTpm.open()).tcti;
+  }
+
+  async openKeys(limits: Limits = { operationMs: patientMs, startMs: patientMs }): Promise<OpenDeviceKeys> {
+    const { softwareTpm, keysFile, logger } = this;
+    const keys = await openDeviceKeys({ softwareTpm, keysFile, institutionId: 'north', logger, ...limits });
+    this.#opened.add(keys);
+    return keys;
+  }
+
+  /** What a power-off and power-on in order is to a box. The firmware is measured anew. */
+  async reboot(): Promise<void> {
+    await this.powerOff();
+    await this.softwareTpm.start();
+  }
+
+  async powerOff(): Promise<void> {
+    for (const keys of this.#opened) await keys.stop();
+    this.#opened.clear();
+    await this.#softwareTpm?.stop();
+    this.#softwareTpm = undefined;
+  }
+
+  changeFirmware(): Promise<void> {
+    return appendFile(join(this.firmwareRoot, 'firmware', 'main.ts'), 'changed\n');
+  }
+
+  async #remove(): Promise<void> {
+    await this.powerOff();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
