@@ -1,5 +1,16 @@
-/** Bytes of plaintext in a segment of an object file, and the chunk that commitments hash (PROTOCOL: 1 MiB). */
-export const segmentBytes = 1_048_576;
+import { chunkBytes } from '../protocol/limits.ts';
+
+/**
+ * Body of one frame of an append-only log: what one fsync makes durable. The largest is a group of blocks that become
+ * final together; each has at most 1.1 MiB.
+ */
+export const frameBytesMax = 33554432;
+
+/** Space that a log takes ahead, in zeroed steps, unless its owner says otherwise: some thousand votes. */
+export const allocationBytesDefault = 1048576;
+
+/** Plaintext bytes in a segment of an object file: the chunk that commitments hash, so that each is read and verified alone. */
+export const segmentBytes = chunkBytes;
 
 /** Manifest logs held open at once: the studies that modalities send just now. Linux allows 1024 files by default. */
 export const openLogsMax = 64;

@@ -1,0 +1,124 @@
+/**
+ * Bytes of an append-only log (docs/formats.md, "Append-only log"): a header, then frames. A frame is what one fsync
+ * made durable: one or more records. Integers big-endian.
+ *
+ *   header = "HILUMLOG" ‖ u32 version ‖ domain (32 bytes, zero-padded) ‖ 16 zero bytes ‖ u32 CRC-32 of the 60 before
+ *   frame  = u32 length of body ‖ u32 CRC-32 ‖ chain (32) ‖ body ‖ end mark
+ *   body   = u32 length ‖ record, one or more times
+ *   chain  = SHA-256(chain of the frame before ‖ body); of the first: SHA-256(hash("wal", header) ‖ body)
+ *
+ * The CRC covers length, chain and body. The end mark is never zero, so that a frame whose end was not written shows
+ * in the zeroed space around it.
+ */
+import { crc32 } from 'node:zlib';
+import { concatBytes, equalBytes, lengthPrefixed, u32, utf8 } from '../encoding/bytes.ts';
+import { hash, sha256 } from '../encoding/hash.ts';
+
+export const headerBytes = 64;
+/** Length, CRC and chain. */
+export const frameHeadBytes = 40;
+/** What a frame adds to its body. */
+export const frameOverheadBytes = frameHeadBytes + 1;
+export const endMark = 0x5a;
+
+const magic = utf8('HILUMLOG');
+const version = 1;
+const domainBytesMax = 32;
+
+/** @throws RangeError if the domain is longer than 32 bytes. */
+export function encodeHeader(domain: string): Uint8Array {
+  const name = utf8(domain);
+  if (name.length === 0 || name.length > domainBytesMax)
+    throw new RangeError('domain of 1 to 32 bytes expected');
+  const padding = new Uint8Array(domainBytesMax - name.length + 16);
+  const start = concatBytes(magic, u32(version), name, padding);
+  return concatBytes(start, u32(crc32(start)));
+}
+
+/** What is wrong with these bytes as the header of a log of that domain, or undefined. */
+export function headerFault(bytes: Uint8Array, domain: string): string | undefined {
+  if (equalBytes(bytes, encodeHeader(domain))) return undefined;
+  if (bytes.length < headerBytes) return 'it is shorter than its header';
+  if (!equalBytes(bytes.subarray(0, magic.length), magic)) return 'it is no log of this kind';
+  const intact = equalBytes(bytes.subarray(60), u32(crc32(bytes.subarray(0, 60))));
+  return intact ? 'it is a log of another version or purpose' : 'its header is damaged';
+}
+
+/** The chain value before the first frame. */
+export function firstChain(domain: string): Uint8Array {
+  return hash('wal', encodeHeader(domain));
+}
+
+export interface EncodedFrame {
+  readonly bytes: Uint8Array;
+  readonly chain: Uint8Array;
+  /** Place of each record from the frame's first byte. */
+  readonly records: readonly RecordPlace[];
+}
+
+export interface RecordPlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export function encodeFrame(previousChain: Uint8Array, records: readonly Uint8Array[]): EncodedFrame {
+  const body = concatBytes(...records.map(lengthPrefixed));
+  const chain = sha256(concatBytes(previousChain, body));
+  const length = u32(body.length);
+  const crc = u32(frameCrc(length, chain, body));
+  const places: RecordPlace[] = [];
+  let offset = frameHeadBytes;
+  for (const record of records) {
+    places.push({ offset: offset + 4, length: record.length });
+    offset += 4 + record.length;
+  }
+  return { bytes: concatBytes(length, crc, chain, body, Uint8Array.of(endMark)), chain, records: places };
+}
+
+function frameCrc(length: Uint8Array, chain: Uint8Array, body: Uint8Array): number {
+  return crc32(body, crc32(chain, crc32(length)));
+}
+
+/** Length of the body that a frame's first bytes announce; undefined if there are fewer than four. */
+export function announcedLength(bytes: Uint8Array): number | undefined {
+  if (bytes.length < 4) return undefined;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+}
+
+export interface ParsedFrame {
+  readonly chain: Uint8Array;
+  readonly body: Uint8Array;
+  readonly records: readonly RecordPlace[];
+  /** Bytes of the whole frame. */
+  readonly length: number;
+}
+
+/** The frame at the start of these bytes if CRC, end mark and inner lengths are right; the chain is the caller's. */
+export function parseFrame(bytes: Uint8Array): ParsedFrame | undefined {
+  const length = announcedLength(bytes);
+  // The shortest body is one empty record.
+  if (length === undefined || length < 4 || bytes.length < length + frameOverheadBytes) return undefined;
+  if (bytes[frameHeadBytes + length] !== endMark) return undefined;
+  const chain = bytes.subarray(8, frameHeadBytes);
+  const body = bytes.subarray(frameHeadBytes, frameHeadBytes + length);
+  const crc = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+  if (crc !== frameCrc(bytes.subarray(0, 4), chain, body)) return undefined;
+  const records = recordPlaces(body);
+  return records === undefined ? undefined : { chain, body, records, length: length + frameOverheadBytes };
+}
+
+export function chainFollows(previousChain: Uint8Array, frame: ParsedFrame): boolean {
+  return equalBytes(frame.chain, sha256(concatBytes(previousChain, frame.body)));
+}
+
+function recordPlaces(body: Uint8Array): RecordPlace[] | undefined {
+  const places: RecordPlace[] = [];
+  let at = 0;
+  while (at < body.length) {
+    const length = announcedLength(body.subarray(at));
+    if (length === undefined || at + 4 + length > body.length) return undefined;
+    places.push({ offset: frameHeadBytes + at + 4, length });
+    at += 4 + length;
+  }
+  return places;
+}

@@ -1,0 +1,338 @@
+/** Our own log file for votes and final blocks: what `append` acknowledged survives power loss, or damage is noticed. */
+import type { FileHandle } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ErrorCode } from '../errors.ts';
+import { AppError } from '../errors.ts';
+import type { ReplaceableLog } from '../ports.ts';
+import type { ParsedFrame } from './append-log-format.ts';
+import {
+  announcedLength,
+  chainFollows,
+  encodeFrame,
+  encodeHeader,
+  firstChain,
+  frameOverheadBytes,
+  headerBytes,
+  headerFault,
+  parseFrame,
+} from './append-log-format.ts';
+import { judgeTail } from './append-log-damage.ts';
+import { allocationBytesDefault, frameBytesMax } from './limits.ts';
+
+export interface AppendLogOptions {
+  /** What the log is for, 1 to 32 bytes; a log of another purpose is not opened. */
+  readonly domain: string;
+  /** The code with which damage is reported. */
+  readonly damageCode: Extract<ErrorCode, 'VOTE_LOG_CORRUPT' | 'STORE_CORRUPT'>;
+  /** Space taken ahead, in bytes; at most `frameBytesMax`. A small log that there are many of takes less. */
+  readonly allocationBytes?: number;
+}
+
+/** An unfinished last frame that was cut off at opening. It had not been acknowledged. */
+export interface TornTail {
+  readonly offset: number;
+}
+
+/** The open file: where it ends and where its records are. */
+interface Content {
+  readonly handle: FileHandle;
+  /** Where the next frame goes. */
+  end: number;
+  /** Size of the file; zero from `end` on. */
+  allocated: number;
+  readonly allocationBytes: number;
+  chain: Uint8Array;
+  /** Place of each record in the file. */
+  readonly offsets: number[];
+  readonly lengths: number[];
+}
+
+export class FileAppendLog implements ReplaceableLog {
+  readonly #path: string;
+  readonly #options: AppendLogOptions;
+  #content: Content;
+  /** The writes under way, one after the other. */
+  #writes: Promise<unknown> = Promise.resolve();
+  #waiting: Uint8Array[] = [];
+  #appending: Promise<void> | undefined;
+  #failure: AppError | undefined;
+  /** Set if the last opening cut off an unfinished frame. */
+  readonly torn: TornTail | undefined;
+
+  private constructor(path: string, options: AppendLogOptions, content: Content, torn: TornTail | undefined) {
+    this.#path = path;
+    this.#options = options;
+    this.#content = content;
+    this.torn = torn;
+  }
+
+  /**
+   * Opens the log, or creates it. Every frame is read and checked; an unfinished last one is cut off.
+   * @throws AppError `damageCode`, naming file and byte, with nothing changed; STORE_FAILED if the disk fails.
+   */
+  static async open(path: string, options: AppendLogOptions): Promise<FileAppendLog> {
+    try {
+      await rm(`${path}.new`, { force: true });
+      const handle = await openExisting(path);
+      if (handle === undefined) {
+        return new FileAppendLog(path, options, await create(path, options, []), undefined);
+      }
+      try {
+        const { content, torn } = await readContent(handle, path, options);
+        return new FileAppendLog(path, options, content, torn);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    } catch (error) {
+      throw asFault(error, path);
+    }
+  }
+
+  get length(): number {
+    return this.#content.offsets.length;
+  }
+
+  /** Bytes of the records and their frames, without the space allocated ahead. */
+  get bytes(): number {
+    return this.#content.end;
+  }
+
+  /** Calls that come while a write is under way share the next one. */
+  append(records: readonly Uint8Array[]): Promise<void> {
+    assertSizes(records);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (records.length === 0) return this.#writes.then(() => undefined);
+    this.#waiting.push(...records);
+    this.#appending ??= this.#exclusively(async () => {
+      this.#appending = undefined;
+      await this.#writeFrames(this.#waiting.splice(0));
+    });
+    return this.#appending;
+  }
+
+  async *read(): AsyncIterable<Uint8Array> {
+    for (let index = 0; index < this.length; index++) yield await this.at(index);
+  }
+
+  async at(index: number): Promise<Uint8Array> {
+    const offset = this.#content.offsets[index];
+    const length = this.#content.lengths[index];
+    if (offset === undefined || length === undefined)
+      throw new RangeError(`no record ${index} in ${this.#path}`);
+    try {
+      return await readAt(this.#content.handle, offset, length);
+    } catch (cause) {
+      throw asFault(cause, this.#path);
+    }
+  }
+
+  replace(records: readonly Uint8Array[]): Promise<void> {
+    assertSizes(records);
+    return this.#exclusively(async () => {
+      const old = this.#content;
+      this.#content = await create(this.#path, this.#options, records);
+      await old.handle.close();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#failure ??= new AppError('STORE_FAILED', `${this.#path} is closed`);
+    await this.#writes;
+    await this.#content.handle.close();
+  }
+
+  /** After everything that was asked for before. A failed append ends writing: what is on disk is unknown since. */
+  #exclusively(run: () => Promise<void>): Promise<void> {
+    const done = this.#writes.then(async () => {
+      if (this.#failure !== undefined && this.#failure.cause !== undefined) throw this.#failure;
+      try {
+        await run();
+      } catch (error) {
+        throw asFault(error, this.#path);
+      }
+    });
+    this.#writes = done.catch(() => undefined);
+    return done;
+  }
+
+  async #writeFrames(records: readonly Uint8Array[]): Promise<void> {
+    const content = this.#content;
+    try {
+      for (const group of groupsOf(records)) await writeFrame(content, group);
+    } catch (error) {
+      this.#failure = asFault(error, this.#path);
+      throw this.#failure;
+    }
+  }
+}
+
+/** Writes one frame into space that is already allocated, then flushes: its size on disk does not change. */
+async function writeFrame(content: Content, records: readonly Uint8Array[]): Promise<void> {
+  const frame = encodeFrame(content.chain, records);
+  const end = content.end + frame.bytes.length;
+  if (end > content.allocated) {
+    const allocated = Math.ceil(end / content.allocationBytes) * content.allocationBytes;
+    await writeAt(content.handle, new Uint8Array(allocated - content.allocated), content.allocated);
+    await content.handle.datasync();
+    content.allocated = allocated;
+  }
+  await writeAt(content.handle, frame.bytes, content.end);
+  await content.handle.datasync();
+  addPlaces(content, frame.records);
+  content.end = end;
+  content.chain = frame.chain;
+}
+
+/** A record that no frame can hold is its writer's error. */
+function assertSizes(records: readonly Uint8Array[]): void {
+  for (const { length } of records)
+    if (length + 4 > frameBytesMax) throw new RangeError(`record of ${length} bytes`);
+}
+
+/** Groups of records that fit a frame each. */
+function* groupsOf(records: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let group: Uint8Array[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    if (bytes + 4 + record.length > frameBytesMax) {
+      yield group;
+      group = [];
+      bytes = 0;
+    }
+    group.push(record);
+    bytes += 4 + record.length;
+  }
+  if (group.length > 0) yield group;
+}
+
+/** A log with these records under the path, complete before it takes the place of what was there. */
+async function create(
+  path: string,
+  options: AppendLogOptions,
+  records: readonly Uint8Array[],
+): Promise<Content> {
+  const header = encodeHeader(options.domain);
+  const allocationBytes = options.allocationBytes ?? allocationBytesDefault;
+  const handle = await open(`${path}.new`, 'w+', 0o600);
+  try {
+    const content: Content = {
+      handle,
+      end: headerBytes,
+      allocated: allocationBytes,
+      allocationBytes,
+      chain: firstChain(options.domain),
+      offsets: [],
+      lengths: [],
+    };
+    const space = new Uint8Array(allocationBytes);
+    space.set(header);
+    await writeAt(handle, space, 0);
+    for (const group of groupsOf(records)) await writeFrame(content, group);
+    await handle.sync();
+    await rename(`${path}.new`, path);
+    await syncFolder(dirname(path));
+    return content;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+async function readContent(
+  handle: FileHandle,
+  path: string,
+  options: AppendLogOptions,
+): Promise<{ readonly content: Content; readonly torn: TornTail | undefined }> {
+  const { size } = await handle.stat();
+  const damaged = (offset: number, reason: string): AppError =>
+    new AppError(options.damageCode, `${path} is damaged at byte ${offset}: ${reason}`);
+  const fault = headerFault(await readAt(handle, 0, Math.min(headerBytes, size)), options.domain);
+  if (fault !== undefined) throw damaged(0, fault);
+
+  const content: Content = {
+    handle,
+    end: headerBytes,
+    allocated: size,
+    allocationBytes: options.allocationBytes ?? allocationBytesDefault,
+    chain: firstChain(options.domain),
+    offsets: [],
+    lengths: [],
+  };
+  for (;;) {
+    const frame = await readFrame(handle, content.end, size);
+    if (frame === undefined || !chainFollows(content.chain, frame)) break;
+    addPlaces(content, frame.records);
+    content.end += frame.length;
+    content.chain = frame.chain.slice();
+  }
+  // An unfinished frame and the space ahead are less than this.
+  if (size - content.end > 2 * frameBytesMax + frameOverheadBytes) {
+    throw damaged(content.end, 'more follows than was taken ahead');
+  }
+  const rest = await readAt(handle, content.end, size - content.end);
+  const tail = judgeTail(rest, content.end, content.chain);
+  if (tail.kind === 'damaged') throw damaged(content.end, tail.reason);
+  if (tail.kind === 'clean') return { content, torn: undefined };
+  await writeAt(handle, new Uint8Array(rest.length), content.end);
+  await handle.datasync();
+  return { content, torn: { offset: content.end } };
+}
+
+async function readFrame(handle: FileHandle, offset: number, size: number): Promise<ParsedFrame | undefined> {
+  const length = announcedLength(await readAt(handle, offset, Math.min(4, size - offset)));
+  if (length === undefined || length > frameBytesMax || offset + length + frameOverheadBytes > size)
+    return undefined;
+  return parseFrame(await readAt(handle, offset, length + frameOverheadBytes));
+}
+
+function addPlaces(content: Content, records: ParsedFrame['records']): void {
+  for (const { offset, length } of records) {
+    content.offsets.push(content.end + offset);
+    content.lengths.push(length);
+  }
+}
+
+async function openExisting(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r+');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function readAt(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0) throw new Error(`file ends at byte ${offset + done}`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function writeAt(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
+    done += bytesWritten;
+  }
+}
+
+/** A rename is on disk when its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function asFault(error: unknown, path: string): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError('STORE_FAILED', `${path} cannot be read or written`, { cause: error });
+}

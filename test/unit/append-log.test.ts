@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test, type TestContext } from 'node:test';
+import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+
+const options = { domain: 'votes', damageCode: 'VOTE_LOG_CORRUPT', allocationBytes: 4096 } as const;
+const records = ['one', 'two and a half', 'three'].map(utf8);
+
+async function newPath(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'hilum-log-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return join(folder, 'votes.log');
+}
+
+/** Each record in a frame of its own. */
+async function writeLog(path: string): Promise<{ bytes: Uint8Array; ends: number[] }> {
+  const log = await FileAppendLog.open(path, options);
+  const ends = [log.bytes];
+  for (const record of records) {
+    await log.append([record]);
+    ends.push(log.bytes);
+  }
+  await log.close();
+  return { bytes: new Uint8Array(await readFile(path)), ends };
+}
+
+async function recordsOf(log: FileAppendLog): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = [];
+  for await (const record of log.read()) found.push(new Uint8Array(record));
+  return found;
+}
+
+test('the bytes of a log are those of the golden vector', async (t) => {
+  const path = await newPath(t);
+  const { bytes, ends } = await writeLog(path);
+  const vector = JSON.parse(
+    await readFile(new URL('../vectors/append-log.json', import.meta.url), 'utf8'),
+  ) as { log: string };
+  assert.equal(toHex(bytes.subarray(0, ends.at(-1))), vector.log);
+});
+
+for (const kind of ['cut', 'zeroed'] as const) {
+  test(`a last frame ${kind} at any byte is cut off, the rest stands, and the log goes on`, async (t) => {
+    const path = await newPath(t);
+    const { bytes, ends } = await writeLog(path);
+    const [lastStart, lastEnd] = [ends[2] ?? 0, ends[3] ?? 0];
+    for (let at = lastStart; at < lastEnd; at++) {
+      await writeFile(path, kind === 'cut' ? bytes.subarray(0, at) : new Uint8Array(bytes).fill(0, at));
+      const log = await FileAppendLog.open(path, options);
+      // The first bytes of the length are zero, as is the space: of these nothing shows.
+      const shows = bytes.subarray(lastStart, at).some((byte) => byte !== 0);
+      assert.deepEqual(log.torn, shows ? { offset: lastStart } : undefined, `byte ${at}`);
+      assert.deepEqual(await recordsOf(log), records.slice(0, 2));
+      await log.append([utf8('after')]);
+      await log.close();
+      const again = await FileAppendLog.open(path, options);
+      assert.equal(again.torn, undefined);
+      assert.deepEqual(await recordsOf(again), [...records.slice(0, 2), utf8('after')]);
+      await again.close();
+    }
+  });
+}
+
+test('a large frame with a sector missing is unfinished', async (t) => {
+  const path = await newPath(t);
+  const log = await FileAppendLog.open(path, options);
+  await log.append([utf8('kept')]);
+  const start = log.bytes;
+  await log.append([utf8('x'.repeat(3000))]);
+  await log.close();
+  const bytes = new Uint8Array(await readFile(path));
+  for (const sector of [0, 512, 1024, 2560]) {
+    const from = Math.max(sector, start);
+    await writeFile(path, new Uint8Array(bytes).fill(0, from, sector + 512));
+    const opened = await FileAppendLog.open(path, options);
+    assert.deepEqual(opened.torn, { offset: start }, `sector at ${sector}`);
+    assert.deepEqual(await recordsOf(opened), [utf8('kept')]);
+    await opened.close();
+  }
+});
+
+test('a flipped bit anywhere in what was written is damage: named, and nothing is changed', async (t) => {
+  const path = await newPath(t);
+  const { bytes, ends } = await writeLog(path);
+  const end = ends.at(-1) ?? 0;
+  for (let at = 0; at < end; at++) {
+    for (const bit of [0, 3, 7]) {
+      const flipped = new Uint8Array(bytes);
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << bit);
+      await writeFile(path, flipped);
+      const frame = ends.findLast((start) => start <= at) ?? 0;
+      await assert.rejects(FileAppendLog.open(path, options), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'VOTE_LOG_CORRUPT', `byte ${at} bit ${bit}: ${error.message}`);
+        assert.ok(error.message.includes(path) && error.message.includes(`byte ${frame}:`), error.message);
+        return true;
+      });
+      assert.deepEqual(new Uint8Array(await readFile(path)), flipped);
+    }
+  }
+});
+
+test('a frame that was taken out or put in from elsewhere breaks the chain', async (t) => {
+  const path = await newPath(t);
+  const { bytes, ends } = await writeLog(path);
+  const [first, second, third] = [ends[0] ?? 0, ends[1] ?? 0, ends[2] ?? 0];
+  const removed = Buffer.concat([bytes.subarray(0, first), bytes.subarray(second)]);
+  await writeFile(path, removed);
+  await assert.rejects(FileAppendLog.open(path, options), { code: 'VOTE_LOG_CORRUPT' });
+  await writeFile(path, Buffer.concat([bytes.subarray(0, third), bytes.subarray(first)]));
+  await assert.rejects(FileAppendLog.open(path, options), { code: 'VOTE_LOG_CORRUPT' });
+});
+
+test('a log of another purpose, another file and an empty one are not opened as this log', async (t) => {
+  const path = await newPath(t);
+  await writeLog(path);
+  await assert.rejects(
+    FileAppendLog.open(path, { ...options, domain: 'blocks', damageCode: 'STORE_CORRUPT' }),
+    {
+      code: 'STORE_CORRUPT',
+    },
+  );
+  for (const content of ['', 'hello', 'x'.repeat(5000)]) {
+    await writeFile(path, content);
+    await assert.rejects(FileAppendLog.open(path, options), { code: 'VOTE_LOG_CORRUPT' });
+  }
+});
+
+test('a folder that does not exist is a fault of the store', async (t) => {
+  await assert.rejects(FileAppendLog.open(join(await newPath(t), 'none', 'votes.log'), options), {
+    code: 'STORE_FAILED',
+  });
+});
+
+/** A process that appends numbered records of 200 bytes and prints each number once it is acknowledged. */
+const writer = `
+  import { FileAppendLog } from ${JSON.stringify(new URL('../../firmware/src/store/append-log.ts', import.meta.url).href)};
+  const log = await FileAppendLog.open(process.argv[1], ${JSON.stringify(options)});
+  for (let number = log.length; ; number++) {
+    try {
+      await log.append([new TextEncoder().encode(String(number).padStart(200))]);
+    } catch (error) {
+      const again = await log.append([new Uint8Array(1)]).then(() => 'taken', (later) => later.code);
+      console.log('failed', error.code, again);
+      process.exit(3);
+    }
+    console.log(String(number));
+  }
+`;
+const writerArguments = ['--input-type=module-typescript', '--eval', writer];
+
+test('what a writer acknowledged before kill -9 stands, in order', async (t) => {
+  const path = await newPath(t);
+  let acknowledged = -1;
+  for (const target of [5, 40, 200]) {
+    const child = spawn(process.execPath, [...writerArguments, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    for await (const line of createInterface({ input: child.stdout })) {
+      acknowledged = Number(line);
+      if (acknowledged >= target) child.kill('SIGKILL');
+    }
+    await (child.exitCode === null && child.signalCode === null ? once(child, 'close') : undefined);
+    const log = await FileAppendLog.open(path, options);
+    const found = await recordsOf(log);
+    assert.ok(found.length > acknowledged, `${found.length} records, ${acknowledged} acknowledged`);
+    for (const [number, record] of found.entries()) {
+      assert.equal(Number(Buffer.from(record).toString()), number);
+    }
+    await log.close();
+  }
+});
+
+test('a log whose disk fails takes no further record, and what was acknowledged stands', async (t) => {
+  const path = await newPath(t);
+  // The shell bounds the size of files (512-byte blocks here); Node ignores SIGXFSZ, so that a write fails instead.
+  const child = spawn(
+    'sh',
+    ['-c', 'ulimit -f 32; exec "$0" "$@"', process.execPath, ...writerArguments, path],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  assert.equal(lines.at(-1), 'failed STORE_FAILED STORE_FAILED');
+  const log = await FileAppendLog.open(path, options);
+  assert.ok(log.length >= lines.length - 1 && lines.length > 10);
+  await log.close();
+});
+
+test('space is taken ahead in steps', async (t) => {
+  const path = await newPath(t);
+  const log = await FileAppendLog.open(path, options);
+  assert.equal((await stat(path)).size, 4096);
+  await log.append([new Uint8Array(4096)]);
+  assert.equal((await stat(path)).size, 8192);
+  await log.close();
+});
