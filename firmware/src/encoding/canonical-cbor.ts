@@ -11,11 +11,21 @@ export type CborValue =
   | readonly CborValue[]
   | { readonly [key: string]: CborValue };
 
+/** UTF-8 has no form for half a surrogate pair: encoders replace it, and two texts would share their bytes. */
+function assertText(text: string): void {
+  if (!text.isWellFormed()) throw new RangeError('CBOR text is not well-formed Unicode');
+}
+
 function assertEncodable(value: unknown, depth: number): void {
   if (depth > 16) throw new RangeError('CBOR nested deeper than 16');
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return;
+  if (value === null || typeof value === 'boolean') return;
+  if (typeof value === 'string') {
+    assertText(value);
+    return;
+  }
   if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new RangeError('CBOR number is not a safe integer');
+    if (!Number.isSafeInteger(value) || Object.is(value, -0))
+      throw new RangeError('CBOR number is not a safe integer');
     return;
   }
   if (value instanceof Uint8Array) return;
@@ -24,7 +34,10 @@ function assertEncodable(value: unknown, depth: number): void {
     return;
   }
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
-    for (const item of Object.values(value as object)) assertEncodable(item, depth + 1);
+    for (const [key, item] of Object.entries(value)) {
+      assertText(key);
+      assertEncodable(item, depth + 1);
+    }
     return;
   }
   throw new RangeError('value has no canonical CBOR form');
