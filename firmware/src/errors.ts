@@ -42,6 +42,12 @@ export const errorTable = {
   TPM_LOCKED_OUT: row(500, 0x0110, 'none', 'Wait for the lock-out time of the TPM to pass, then restart the box.'),
   TPM_FAILED: row(500, 0x0110, 'none', 'Restart the box. If it returns, the TPM or its connection is at fault.'),
   TPM_TIMEOUT: row(500, 0x0110, 'none', 'The TPM does not answer. The box retries by itself; power-cycle it if this stays.'),
+  NOT_ADMITTED: row(
+    503,
+    0x0110,
+    'none',
+    'The box receives and keeps studies. Ask the consortium for admission, then set genesisFile in the configuration.',
+  ),
   NOT_A_MEMBER: row(403, 0x0110, 'reject', 'Only members of the consortium may connect. Ask for admission.'),
   PEER_UNREACHABLE: row(503, 0x0110, 'ignore', 'Check the network to that institution; the box retries by itself.'),
   PEER_MISBEHAVED: row(502, 0x0110, 'reject', 'The peer broke the protocol and was disconnected. If it returns, tell its institution.'),

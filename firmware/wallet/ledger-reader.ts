@@ -21,6 +21,13 @@ export interface LedgerReaderOptions {
   readonly boxes: readonly BoundBox[];
 }
 
+/** The institution's own box first, the others in their order. */
+export function preferredFirst(boxes: readonly BoundBox[], institution: string): readonly BoundBox[] {
+  return [...boxes].sort(
+    (a, b) => Number(b.institution === institution) - Number(a.institution === institution),
+  );
+}
+
 export class LedgerReader {
   readonly #options: LedgerReaderOptions;
 
@@ -33,11 +40,8 @@ export class LedgerReader {
    * prove the same. @throws AppError of the first box if none can (PEER_UNREACHABLE, LEDGER_STALE, LEDGER_UNPROVEN …).
    */
   async read(keys: readonly string[], preferred: string): Promise<LedgerReading> {
-    const boxes = [...this.#options.boxes].sort(
-      (a, b) => Number(b.institution === preferred) - Number(a.institution === preferred),
-    );
     let first: AppError | undefined;
-    for (const box of boxes) {
+    for (const box of preferredFirst(this.#options.boxes, preferred)) {
       try {
         return await this.#readFrom(box, keys);
       } catch (cause) {

@@ -5,7 +5,7 @@ import type { StudyId, StudyRecord } from '../src/ledger/types.ts';
 import type { Account, ScalarSigner } from '../src/protocol/accounts.ts';
 import { mailboxMessage } from '../src/protocol/mailbox-proof.ts';
 import { noteHash, openStudyNote, type StudyNote } from '../src/protocol/notes.ts';
-import { recogniseOneTime } from '../src/protocol/owner-keys.ts';
+import { recogniseOneTime, type RecognisedKey } from '../src/protocol/owner-keys.ts';
 import type { BoxClient } from './box-client.ts';
 import type { MailboxAnswer } from './http-contract.ts';
 import type { LedgerReader } from './ledger-reader.ts';
@@ -80,6 +80,16 @@ export async function readOwnedStudies(reading: MailboxReading): Promise<readonl
   );
 }
 
+/** The means to act as a study's owner, from what the ledger says of its key; undefined if it is not this account's. */
+export function recogniseStudy(
+  account: Account,
+  chain: Uint8Array,
+  record: StudyRecord,
+): RecognisedKey | undefined {
+  const { ephemeral, batchIndex: index, tag, ownerKey } = record;
+  return recogniseOneTime(account, { chain, ephemeral, index, tag, ownerKey });
+}
+
 async function judge(
   entry: MailboxEntry,
   record: StudyRecord | undefined,
@@ -91,14 +101,7 @@ async function judge(
   const unverified = (reason: UnverifiedReason) => ({ kind: 'unverified', studyId, source, reason }) as const;
   if (record === undefined) return unverified('not-on-ledger');
   if (record.source !== source) return unverified('other-source');
-  // What the ledger says of the key is used, not what the mailbox says.
-  const recognised = recogniseOneTime(account, {
-    chain,
-    ephemeral: record.ephemeral,
-    index: record.batchIndex,
-    tag: record.tag,
-    ownerKey: record.ownerKey,
-  });
+  const recognised = recogniseStudy(account, chain, record);
   if (recognised === undefined) return unverified('not-yours');
   const ciphertext = fromHex(entry.note);
   if (!equalBytes(noteHash(ciphertext), record.noteHash)) return unverified('note-differs');

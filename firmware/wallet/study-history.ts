@@ -84,9 +84,13 @@ export async function readHistory(question: HistoryQuestion): Promise<StudyHisto
     version: study.version,
     closed: study.closed,
     asOf: { height: first.header.height, time: first.header.time },
-    grants: grants.map((grant, index) =>
-      describeGrant(grant, study, first.header, values.slice(study.opens + 2 * index)),
-    ),
+    grants: grants
+      .map((grant, index) => describeGrant(grant, study, first.header, values.slice(study.opens + 2 * index)))
+      // A grant that the ledger refused and can no longer take was none.
+      .filter(
+        ({ status }, index) =>
+          status !== 'not-on-ledger' || (grants[index]?.validUntil ?? 0) >= first.header.time,
+      ),
     releases: openNumbers.map((number, index) => describeOpen(number, values[index], grants)),
   };
 }

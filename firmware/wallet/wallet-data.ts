@@ -21,8 +21,8 @@ export interface RecordedGrant {
   readonly grantee: string;
   readonly seq: number;
   readonly expiry: number;
-  /** By the ledger's time when it was signed, UTC milliseconds. */
-  readonly signedAt: number;
+  /** Block time after which it can no longer become final, UTC milliseconds. */
+  readonly validUntil: number;
   readonly terms: GrantTerms;
 }
 
@@ -92,18 +92,18 @@ function readGrant(value: CborValue): RecordedGrant {
     'grantee',
     'seq',
     'expiry',
-    'signedAt',
+    'validUntil',
     'terms',
   ]);
-  const { grantId, studyId, source, grantee, seq, expiry, signedAt, terms } = map;
+  const { grantId, studyId, source, grantee, seq, expiry, validUntil, terms } = map;
   if (!isBytes(grantId, 32) || !isBytes(studyId, 32)) throw new RangeError('grant ids');
   if (!isText(source, institutionIdCharactersMax) || !isText(grantee, institutionIdCharactersMax)) {
     throw new RangeError('grant institutions');
   }
-  if (!isCount(seq, timeMax) || !isCount(expiry, timeMax) || !isCount(signedAt, timeMax)) {
+  if (!isCount(seq, timeMax) || !isCount(expiry, timeMax) || !isCount(validUntil, timeMax)) {
     throw new RangeError('grant numbers');
   }
   const readTerms = readGrantTerms(terms);
   if (readTerms === undefined) throw new RangeError('grant terms');
-  return { grantId, studyId, source, grantee, seq, expiry, signedAt, terms: readTerms };
+  return { grantId, studyId, source, grantee, seq, expiry, validUntil, terms: readTerms };
 }

@@ -13,8 +13,9 @@ import {
   stateKeys,
   studyRecord,
   toGrantId,
+  toStudyId,
 } from '../src/ledger/index.ts';
-import type { AccessRevoke, GrantId, StudyId } from '../src/ledger/types.ts';
+import type { AccessRevoke, StudyId, StudyRecord } from '../src/ledger/types.ts';
 import { deriveAccount, seedBytes, type Account } from '../src/protocol/accounts.ts';
 import { makeAddress } from '../src/protocol/addresses.ts';
 import { grantPersonBytesMax, grantPurposeBytesMax } from '../src/protocol/limits.ts';
@@ -23,13 +24,22 @@ import { isText } from '../src/protocol/fields.ts';
 import { BoxClient } from './box-client.ts';
 import { openGenesis, type GenesisCheckpoint } from './genesis-checkpoint.ts';
 import { buildGrant, buildRevocation, type SignedGrant } from './grant-building.ts';
-import { LedgerReader } from './ledger-reader.ts';
+import { LedgerReader, preferredFirst } from './ledger-reader.ts';
 import { LightClient } from './light-client.ts';
 import { boxesMax, grantDaysMax, grantOpensMax, grantsMax } from './limits.ts';
-import { readOwnedStudies, type OwnedStudy } from './owned-studies.ts';
+import { readOwnedStudies, recogniseStudy, type OwnedStudy } from './owned-studies.ts';
 import { readRecord } from './records.ts';
 import { readHistory, type StudyHistory } from './study-history.ts';
 import { parseTicket } from './tickets.ts';
+import type {
+  Granted,
+  GrantRequest,
+  Refusal,
+  Revoked,
+  RevokeRequest,
+  WalletRefusal,
+  WalletStudies,
+} from './wallet-answers.ts';
 import {
   decodeWallet,
   encodeWallet,
@@ -43,75 +53,6 @@ export interface WalletModules {
   readonly store: WalletStore;
   readonly transport: WalletTransport;
   readonly clock: WalletClock;
-}
-
-export type WalletRefusal =
-  /** The text is no ticket of a reception. */
-  | 'ticket-malformed'
-  /** The ticket is of another consortium than the wallet's. */
-  | 'ticket-other-consortium'
-  /** The institution of the ticket is no member. */
-  | 'ticket-no-member'
-  | 'too-many-hospitals'
-  | 'study-not-found'
-  /** More than one study fits. */
-  | 'study-ambiguous'
-  /** The source's note of the study does not agree with the ledger now. */
-  | 'study-unverified'
-  | 'grantee-unknown'
-  | 'grantee-is-source'
-  /** The grantee's account on the ledger has keys that are refused. */
-  | 'grantee-keys'
-  | 'days-out-of-range'
-  | 'opens-out-of-range'
-  | 'purpose-out-of-range'
-  | 'person-out-of-range'
-  | 'too-many-grants'
-  | 'grant-not-found'
-  | 'nothing-to-revoke';
-
-/** Why something was not done: by the wallet itself, or in the words of the hospital's box or the ledger. */
-export type Refusal =
-  | { readonly kind: 'refused'; readonly by: 'wallet'; readonly reason: WalletRefusal }
-  | { readonly kind: 'refused'; readonly by: 'box' | 'ledger'; readonly reason: string };
-
-export type WalletStudy =
-  Omit<Extract<OwnedStudy, { kind: 'verified' }>, 'signer'> | Extract<OwnedStudy, { kind: 'unverified' }>;
-
-export interface WalletStudies {
-  readonly studies: readonly WalletStudy[];
-  /** Hospitals whose mailbox could not be read now, and why: the list is not complete. */
-  readonly unread: readonly { readonly institution: string; readonly error: AppError }[];
-}
-
-export interface GrantRequest {
-  /** Study id (or at least 8 digits of it) or Study Instance UID. */
-  readonly study: string;
-  readonly grantee: string;
-  readonly days: number;
-  readonly purpose: string;
-  readonly person?: string;
-  /** How often the grantee may open the study; 5 if not said. A transfer that resumes is no new opening. */
-  readonly maxOpens?: number;
-  /** Whether what the source adds later is granted too; true if not said. */
-  readonly amendments?: boolean;
-}
-
-export interface Granted {
-  readonly kind: 'granted';
-  readonly grantId: GrantId;
-  readonly studyId: StudyId;
-  readonly grantee: string;
-  /** Block times, UTC milliseconds. */
-  readonly grantedAt: number;
-  readonly expiry: number;
-}
-
-export interface Revoked {
-  readonly kind: 'revoked';
-  readonly studyId: StudyId;
-  /** The one grant, or undefined when all were revoked. */
-  readonly grantId: GrantId | undefined;
 }
 
 const dayMs = 86_400_000;
@@ -257,34 +198,36 @@ export class Wallet {
    * Revokes one grant (its id, or at least 8 digits of it), or all grants of the study, also such as are still on
    * their way. @throws AppError if no box can be reached or prove the outcome.
    */
-  revoke(request: { readonly study: string; readonly grant?: string }): Promise<Revoked | Refusal> {
+  revoke(request: RevokeRequest): Promise<Revoked | Refusal> {
     return this.#serially(async () => {
-      const study = await this.#find(request.study);
-      if (study.kind === 'refused') return study;
+      const study = await this.#identify(request.study);
+      if ('kind' in study) return study;
       const { checkpoint, reader } = this.#consortium();
       const { header, values } = await reader.read([stateKeys.study(study.studyId)], study.source);
       const record = readRecord(studyRecord, values[0]);
-      if (record === undefined) return refused('study-unverified');
-      const target = this.#revocationTarget(study.studyId, record.grantSeq, request.grant);
+      // The ledger's record alone: a source that withholds or changes a note must not hold up a revocation.
+      const owned = record && recogniseStudy(this.#account(study.source), checkpoint.chain, record);
+      if (record === undefined || owned === undefined) return refused('study-not-found');
+      const target = this.#revocationTarget(study.studyId, record, header.time, request.grant);
       if (target === undefined) return refused('grant-not-found');
       if ('upTo' in target && target.upTo <= record.revokedUpTo) return refused('nothing-to-revoke');
       const transaction = await buildRevocation({
         chain: checkpoint.chain,
         studyId: study.studyId,
         ownerEpoch: record.ownerEpoch,
-        signer: study.signer,
+        signer: owned.signer,
         now: header.time,
         target,
       });
-      const answer = await this.#box(study.source).submit(transaction);
-      if (answer.kind === 'refused') return { kind: 'refused', by: 'ledger', reason: answer.reason };
+      const answer = await this.#submit(transaction, study.source);
+      if (answer.kind === 'refused') return answer;
       const grantId = 'grantId' in target ? toGrantId(target.grantId) : undefined;
       await this.#awaitRevocation(reader, study, target);
       return { kind: 'revoked', studyId: study.studyId, grantId };
     });
   }
 
-  /** Grants and receipts of one study, complete as of the block that it names. A whole study id needs no mailbox. */
+  /** Grants and receipts of one study, complete as of the block that it names. What was granted once needs no mailbox. */
   async history(study: string): Promise<StudyHistory | Refusal> {
     const known = await this.#identify(study);
     if ('kind' in known) return known;
@@ -311,17 +254,13 @@ export class Wallet {
       grantee,
       seq: grant.body.seq,
       expiry: grant.body.expiry,
-      signedAt: grant.body.notBefore,
+      validUntil: grant.body.validUntil,
       terms: grant.terms,
     };
-    const before = this.#data;
-    // Before it is sent: a lost answer must not leave a grant on the ledger that its maker does not know.
-    await this.#save({ ...before, grants: [...before.grants, recorded] });
-    const answer = await this.#box(source).submit(grant.transaction);
-    if (answer.kind === 'refused') {
-      await this.#save(before);
-      return { kind: 'refused', by: 'ledger', reason: answer.reason };
-    }
+    // Before it is sent, and kept whatever the boxes answer: none may be final that its maker does not know.
+    await this.#save({ ...this.#data, grants: [...this.#data.grants, recorded] });
+    const answer = await this.#submit(grant.transaction, source);
+    if (answer.kind === 'refused') return answer;
     const { reader } = this.#consortium();
     const key = stateKeys.grant(grant.id);
     const { values } = await reader.await([key], source, ([value]) => value !== null);
@@ -329,14 +268,43 @@ export class Wallet {
     return { kind: 'granted', grantId: grant.id, studyId, grantee, grantedAt, expiry: grant.body.expiry };
   }
 
+  /**
+   * Sends the transaction to the preferred institution's box, and to the others until one calls it final: no single
+   * box can hold it up. @throws AppError of the first box if none answered.
+   */
+  async #submit(
+    transaction: Uint8Array,
+    preferred: string,
+  ): Promise<{ readonly kind: 'final'; readonly time: number } | Refusal> {
+    let refusal: Refusal | undefined;
+    let fault: AppError | undefined;
+    for (const box of preferredFirst(this.#data.boxes, preferred)) {
+      try {
+        const answer = await this.#box(box.institution).submit(transaction);
+        if (answer.kind === 'final') return answer;
+        refusal ??= { kind: 'refused', by: 'ledger', reason: answer.reason };
+      } catch (cause) {
+        if (!(cause instanceof AppError)) throw cause;
+        fault ??= cause;
+      }
+    }
+    if (refusal !== undefined) return refusal;
+    throw fault ?? new AppError('PEER_UNREACHABLE', 'The wallet is bound at no hospital yet.');
+  }
+
   /** undefined if the wallet made no such grant, or more than one fits. */
   #revocationTarget(
     studyId: StudyId,
-    grantSeq: number,
+    record: StudyRecord,
+    time: number,
     grant: string | undefined,
   ): AccessRevoke['target'] | undefined {
     const own = this.#grantsOf(studyId);
-    if (grant === undefined) return { upTo: Math.max(grantSeq, ...own.map((recorded) => recorded.seq)) };
+    if (grant === undefined) {
+      // Grants whose answer was lost may still arrive until they lapse: they are revoked ahead.
+      const underWay = own.filter((recorded) => recorded.validUntil >= time);
+      return { upTo: Math.max(record.grantSeq, ...underWay.map((recorded) => recorded.seq)) };
+    }
     const fitting = own.filter((recorded) => isIdPrefix(grant, toHex(recorded.grantId)));
     const [only] = fitting;
     return only !== undefined && fitting.length === 1 ? { grantId: only.grantId } : undefined;
@@ -365,8 +333,11 @@ export class Wallet {
   async #identify(
     reference: string,
   ): Promise<{ readonly studyId: StudyId; readonly source: string } | Refusal> {
-    const own = this.#data.grants.find((grant) => toHex(grant.studyId) === reference);
-    if (own !== undefined) return { studyId: reference as StudyId, source: own.source };
+    const own = this.#data.grants.filter((grant) => isIdPrefix(reference, toHex(grant.studyId)));
+    const [first] = own;
+    if (first !== undefined && own.every((grant) => equalBytes(grant.studyId, first.studyId))) {
+      return { studyId: toStudyId(first.studyId), source: first.source };
+    }
     const found = await this.#locate(reference);
     return found.kind === 'refused' ? found : { studyId: found.studyId, source: found.source };
   }

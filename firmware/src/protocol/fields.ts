@@ -37,7 +37,7 @@ export function isCount(value: CborValue | undefined, max: number): value is num
 
 const encoder = new TextEncoder();
 
-/** Text of at most so many UTF-8 bytes. */
+/** Text of at most so many UTF-8 bytes, without lone surrogates, which UTF-8 cannot carry. */
 export function isText(value: CborValue | undefined, bytesMax: number): value is string {
-  return typeof value === 'string' && encoder.encode(value).length <= bytesMax;
+  return typeof value === 'string' && value.isWellFormed() && encoder.encode(value).length <= bytesMax;
 }
