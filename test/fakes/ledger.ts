@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { p256 } from '@noble/curves/nist.js';
 import { u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import {
   chainId,
@@ -58,16 +59,6 @@ export function verifySignature(publicKey: Uint8Array, message: Uint8Array, sign
   return verify(null, message, key, signature);
 }
 
-/** SEC 1 and RFC 5915: a P-256 private key that follows from a name. */
-function identityKeyOf(name: string): KeyObject {
-  const der = Buffer.concat([
-    Buffer.from('30310201010420', 'hex'),
-    bytesOf(`identity ${name}`),
-    Buffer.from('a00a06082a8648ce3d030107', 'hex'),
-  ]);
-  return createPrivateKey({ key: der, format: 'der', type: 'sec1' });
-}
-
 const spkiOfP256Prefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
 
 /** ECDSA P-256 with SHA-256, r ‖ s. */
@@ -110,17 +101,15 @@ export function institutionOf(box: Box, index: number): Institution {
     transport: box.transport.publicKey,
     expiry: keysExpiry,
   };
-  const identity = identityKeyOf(box.id);
-  const spki = createPublicKey(identity).export({ format: 'der', type: 'spki' });
+  const identity = bytesOf(`identity ${box.id}`);
   return {
     id: box.id,
     name: `Hospital ${box.id}`,
     keys: {
       ...keys,
-      identity: new Uint8Array(spki.subarray(-65)),
-      certificate: new Uint8Array(
-        sign('sha256', keysMessage(box.id, keys), { key: identity, dsaEncoding: 'ieee-p1363' }),
-      ),
+      identity: p256.getPublicKey(identity, false),
+      // RFC 6979, so that the genesis document and the chain are the same at every run.
+      certificate: p256.sign(keysMessage(box.id, keys), identity),
     },
     account: { spend: signerOf(`${box.id} account`).publicKey, view: bytesOf(`${box.id} view`) },
     endpoints: {
