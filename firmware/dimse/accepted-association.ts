@@ -12,7 +12,7 @@ import { abortReason, type AssociateReject, type AssociateRequest, reject } from
 import { isStored, status, statusText } from './status.ts';
 import { StoreOperation, type StoreOutcome, type StoreRequest, type StoreSink } from './store-operation.ts';
 import { isStorageSopClass, isUid } from './uids.ts';
-import { type AbortIndication, UpperLayer, type UpperLayerUser } from './upper-layer.ts';
+import { type AbortIndication, describeAbort, UpperLayer, type UpperLayerUser } from './upper-layer.ts';
 
 /** What the associations of one SCP have in common. */
 export interface AcceptorContext {
@@ -272,20 +272,5 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     if (operation === undefined) return;
     this.#operation = undefined;
     this.#cutOff = operation.abort(reason);
-  }
-}
-
-function describeAbort(indication: AbortIndication): string {
-  switch (indication.kind) {
-    case 'peer':
-      return `A-ABORT by the peer, source ${indication.abort.source}, reason ${indication.abort.reason}`;
-    case 'provider':
-      return indication.detail;
-    case 'silence':
-      return 'the peer was silent for too long';
-    case 'closed':
-      return indication.cause === undefined
-        ? 'the peer closed the connection'
-        : `connection lost: ${indication.cause.message}`;
   }
 }

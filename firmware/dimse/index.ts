@@ -7,6 +7,18 @@ export {
   type StorageScpOptions,
 } from './storage-scp.ts';
 export type { StoreOutcome, StoreRequest, StoreSink } from './store-operation.ts';
+export {
+  openAssociation,
+  type AcceptedContext,
+  type Association,
+  type AssociationLimits,
+  type AssociationOptions,
+  type StoredObject,
+} from './association.ts';
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
+export { replaceElements, type Replacement } from './replace-elements.ts';
+export { part10Header, readPart10Header, type FileMeta, type Part10Header } from './part10.ts';
 export { isStored, status, statusText } from './status.ts';
+export { isAeTitle } from './text.ts';
+export * as limits from './limits.ts';
 export * as uids from './uids.ts';

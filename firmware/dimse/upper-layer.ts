@@ -53,7 +53,8 @@ export interface UpperLayerOptions {
   readonly clock: Clock;
   readonly artimMs: number;
   /** Silence of the peer between messages and within one; nothing is counted while we hold back reading. */
-  readonly idleMsMax: number;
+  /** Undefined for a requestor: the peer has no reason to speak first, and answers are awaited by the user. */
+  readonly idleMsMax: number | undefined;
   readonly stallMsMax: number;
   /** What is announced to the peer and held. */
   readonly pduBytesMax: number;
@@ -475,7 +476,9 @@ export class UpperLayer {
     if (this.#held || !associated.has(this.#state)) return;
     const { clock, idleMsMax, stallMsMax } = this.#options;
     const stalled = this.#reader.midPdu || this.#user.midMessage();
-    this.#silence = clock.setTimer(stalled ? stallMsMax : idleMsMax, () => {
+    const silenceMsMax = stalled ? stallMsMax : idleMsMax;
+    if (silenceMsMax === undefined) return;
+    this.#silence = clock.setTimer(silenceMsMax, () => {
       this.#silent();
     });
   }
@@ -489,3 +492,19 @@ export class UpperLayer {
 
 const userAbort: Abort = { source: 0, reason: 0 };
 const unexpectedPdu: Abort = { source: 2, reason: abortReason.unexpectedPdu };
+
+/** For errors and logs. */
+export function describeAbort(indication: AbortIndication): string {
+  switch (indication.kind) {
+    case 'peer':
+      return `A-ABORT by the peer, source ${indication.abort.source}, reason ${indication.abort.reason}`;
+    case 'provider':
+      return `the peer broke the protocol: ${indication.detail}`;
+    case 'silence':
+      return 'the peer was silent for too long';
+    case 'closed':
+      return indication.cause === undefined
+        ? 'the peer closed the connection'
+        : `connection lost: ${indication.cause.message}`;
+  }
+}
