@@ -64,7 +64,7 @@ export const errorTable = {
   REQUEST_INVALID: row(400, 0x0110, 'none', 'Correct the field that is named.'),
   NOT_AUTHENTICATED: row(401, 0x0110, 'none', 'Log in first.'),
   NOT_AUTHORISED: row(403, 0x0110, 'none', 'Your role does not allow this. Ask an administrator.'),
-  LOGIN_FAILED: row(401, 0x0110, 'none', 'Check name and password.'),
+  LOGIN_FAILED: row(401, 0x0110, 'none', 'Type both again. An administrator can make a new account.'),
   PASSWORD_CHANGE_REQUIRED: row(403, 0x0110, 'none', 'Set a password of your own first.'),
   ORIGIN_REFUSED: row(403, 0x0110, 'none', 'Use the console page of this box; other pages may not act in your name.'),
   ACCOUNT_EXISTS: row(409, 0x0110, 'none', 'Choose another name.'),

@@ -1,0 +1,67 @@
+/** The console's calls to its box. */
+import type {
+  AccountView,
+  ErrorAnswer,
+  Me,
+  NewAccount,
+  NewAccountBody,
+  TicketAnswer,
+  TicketBody,
+} from '../../src/http/contract.ts';
+
+/** What the box refused or why it could not be asked: what happened, and what to do. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly remedy: string;
+
+  constructor({ code, message, remedy }: ErrorAnswer) {
+    super(message);
+    this.code = code;
+    this.remedy = remedy;
+  }
+}
+
+async function call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await send(method, path, body);
+  if (response.status === 204) return undefined as Answer;
+  const answer: unknown = await response.json();
+  if (!response.ok) throw new ApiError(withWait(answer as ErrorAnswer, response));
+  return answer as Answer;
+}
+
+async function send(method: string, path: string, body: unknown): Promise<Response> {
+  const init: RequestInit = { method, credentials: 'same-origin' };
+  if (body !== undefined) {
+    init.headers = { 'content-type': 'application/json' };
+    init.body = JSON.stringify(body);
+  }
+  try {
+    return await fetch(`/api/v1/${path}`, init);
+  } catch (cause) {
+    const error = new ApiError({
+      code: 'UNREACHABLE',
+      message: 'The box does not answer.',
+      remedy: 'Check the network between this browser and the box.',
+    });
+    error.cause = cause;
+    throw error;
+  }
+}
+
+function withWait(answer: ErrorAnswer, response: Response): ErrorAnswer {
+  const seconds = response.headers.get('retry-after');
+  return seconds === null ? answer : { ...answer, remedy: `Try again in ${seconds} s.` };
+}
+
+export const api = {
+  me: async () => call<Me>('GET', 'me'),
+  login: async (name: string, password: string) =>
+    call<{ account: AccountView }>('POST', 'login', { name, password }),
+  logout: async () => call<undefined>('POST', 'logout'),
+  changePassword: async (current: string, next: string) =>
+    call<undefined>('POST', 'password', { current, next }),
+  accounts: async () => call<readonly AccountView[]>('GET', 'accounts'),
+  createAccount: async (account: NewAccountBody) => call<NewAccount>('POST', 'accounts', account),
+  removeAccount: async (name: string) => call<undefined>('DELETE', `accounts/${encodeURIComponent(name)}`),
+  createTicket: async (patient: TicketBody) => call<TicketAnswer>('POST', 'tickets', patient),
+};

@@ -1,0 +1,71 @@
+/** The console: what is wrong first, then what came in and went out, then the box itself. */
+import { useEffect } from 'preact/hooks';
+import type { AccountView, Overview } from '../../src/http/contract.ts';
+import { AccountsPanel } from './accounts-panel.tsx';
+import { BoxPanel } from './box-panel.tsx';
+import { BoxTime, useBoxTime } from './box-time.tsx';
+import { Header } from './header.tsx';
+import { HealthPanel } from './health-panel.tsx';
+import { LedgerPanel } from './ledger-panel.tsx';
+import { useLiveOverview } from './live-overview.ts';
+import { Problem, type Refusal } from './problem.tsx';
+import { ReleasesPanel } from './releases-panel.tsx';
+import { StudiesPanel } from './studies-panel.tsx';
+import { usePresence } from './use-presence.ts';
+import { WalletBinding } from './wallet-binding.tsx';
+
+interface ConsoleProps {
+  readonly account: AccountView;
+  readonly refusal: Refusal | null;
+  readonly onLogout: () => void;
+  /** The session may have ended. */
+  readonly onLookAgain: () => void;
+}
+
+export function Console({ account, refusal, onLogout, onLookAgain }: ConsoleProps) {
+  const { overview, connected, clockOffsetMs } = useLiveOverview(onLookAgain);
+  const now = useBoxTime(clockOffsetMs);
+  usePresence(onLookAgain);
+  useTitle(overview);
+  return (
+    <BoxTime.Provider value={now}>
+      <Header account={account} overview={overview} connected={connected} onLogout={onLogout} />
+      <main class="console">
+        <Problem refusal={refusal} />
+        {overview === null ? (
+          <p class="waiting" role="status">
+            Waiting for the box …
+          </p>
+        ) : (
+          <>
+            <HealthPanel items={overview.health} />
+            <div class="columns">
+              <div class="column">
+                {account.role === 'reception' && <WalletBinding />}
+                <StudiesPanel studies={overview.studies} dicom={overview.box.dicom} />
+                <ReleasesPanel releases={overview.releases} />
+              </div>
+              <div class="column side">
+                <LedgerPanel ledger={overview.ledger} peers={overview.peers} />
+                <BoxPanel box={overview.box} />
+                {(account.role === 'administrator' || account.role === 'auditor') && (
+                  <AccountsPanel own={account} />
+                )}
+              </div>
+            </div>
+          </>
+        )}
+      </main>
+    </BoxTime.Provider>
+  );
+}
+
+/** So that a tab in the background tells that something is wrong. */
+function useTitle(overview: Overview | null): void {
+  const problems = overview?.health.length ?? 0;
+  const institution = overview?.box.institution.name;
+  useEffect(() => {
+    const place = institution === undefined ? 'Hilum' : `${institution} – Hilum`;
+    document.title = problems === 0 ? place : `(${problems}) ${place}`;
+  }, [problems, institution]);
+}

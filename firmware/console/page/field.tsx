@@ -1,0 +1,30 @@
+/** One labelled input with its hint. */
+import type { InputHTMLAttributes } from 'preact';
+
+interface FieldProps {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly input?: InputHTMLAttributes<HTMLInputElement>;
+}
+
+export function Field({ name, label, hint, input = {} }: FieldProps) {
+  const id = `field-${name}`;
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        name={name}
+        required
+        {...input}
+        {...(hint === undefined ? {} : { 'aria-describedby': `${id}-hint` })}
+      />
+      {hint !== undefined && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,67 @@
+/** How far the ledger is, how old its last block, and which members are connected. */
+import type { Overview, PeerView } from '../../src/http/contract.ts';
+import { Ago } from './box-time.tsx';
+import { formatCount } from './format.ts';
+import { Panel } from './panel.tsx';
+
+interface LedgerPanelProps {
+  readonly ledger: Overview['ledger'];
+  readonly peers: readonly PeerView[];
+}
+
+export function LedgerPanel({ ledger, peers }: LedgerPanelProps) {
+  const connected = peers.filter((peer) => peer.connected).length;
+  return (
+    <Panel id="ledger" title="Ledger">
+      <dl class="figures">
+        <div>
+          <dt>Height</dt>
+          <dd class="large">{formatCount(ledger.height)}</dd>
+        </div>
+        <div>
+          <dt>Last block</dt>
+          <dd class={ledger.stale ? 'large bad-text' : 'large'}>
+            <Ago at={ledger.lastBlockAt} />
+          </dd>
+        </div>
+      </dl>
+      {ledger.stale && <p class="bad-text">Nothing is released until there is a new block.</p>}
+      <h3>
+        Members <span class="muted">{`${connected} of ${peers.length} connected`}</span>
+      </h3>
+      {peers.length === 0 ? (
+        <p class="muted">No other member is known yet.</p>
+      ) : (
+        <ul class="peers">
+          {peers.map((peer) => (
+            <Peer key={peer.institution} peer={peer} />
+          ))}
+        </ul>
+      )}
+      <p class="muted small">
+        {ledger.validator ? 'This box votes, as one of ' : 'This box does not vote; '}
+        {ledger.validator ? `${ledger.validators} validators.` : `there are ${ledger.validators} validators.`}
+      </p>
+    </Panel>
+  );
+}
+
+function Peer({ peer }: { readonly peer: PeerView }) {
+  return (
+    <li>
+      <span class={peer.connected ? 'dot good' : 'dot bad'} aria-hidden="true" />
+      <span class="peer-name">
+        {peer.name}
+        {!peer.validator && <span class="second">does not vote</span>}
+      </span>
+      <span class={peer.connected ? 'muted' : 'bad-text'}>
+        {peer.connected ? 'connected' : 'not connected'}
+        {!peer.connected && peer.since !== null && (
+          <span class="second">
+            <Ago at={peer.since} />
+          </span>
+        )}
+      </span>
+    </li>
+  );
+}
