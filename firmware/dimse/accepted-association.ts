@@ -12,7 +12,8 @@ import { abortReason, type AssociateReject, type AssociateRequest, reject } from
 import { isStored, status, statusText } from './status.ts';
 import { StoreOperation, type StoreOutcome, type StoreRequest, type StoreSink } from './store-operation.ts';
 import { isStorageSopClass, isUid } from './uids.ts';
-import { type AbortIndication, describeAbort, UpperLayer, type UpperLayerUser } from './upper-layer.ts';
+import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
+import { UpperLayer } from './upper-layer.ts';
 
 /** What the associations of one SCP have in common. */
 export interface AcceptorContext {

@@ -31,7 +31,8 @@ import {
   implementationVersionName,
   verificationSopClass,
 } from './uids.ts';
-import { type AbortIndication, describeAbort, UpperLayer, type UpperLayerUser } from './upper-layer.ts';
+import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
+import { UpperLayer } from './upper-layer.ts';
 
 export interface AssociationLimits {
   readonly connectMsMax: number;

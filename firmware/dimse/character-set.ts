@@ -41,12 +41,12 @@ export function decodeText(bytes: Uint8Array, specificCharacterSet: string): str
   const encoding = encodingOf(specificCharacterSet);
   const text = new TextDecoder(encoding).decode(bytes);
   // ISO-2022-JP understands its escapes; the others leave the designations of G1 ($)C and the like) in the text.
-  return encoding === 'iso-2022-jp' ? text : text.replace(/\x1b(\$\)?[A-C@]|[()-][A-Z0-9])/g, ''); // eslint-disable-line no-control-regex
+  return encoding === 'iso-2022-jp' ? text : text.replace(/\x1b(\$\)?[A-C@]|[()-][A-Z0-9])/g, ''); // eslint-disable-line no-control-regex -- ESC is what is looked for
 }
 
 /** Bytes in that character set, or undefined if it does not hold the text (multi-byte sets other than UTF-8: ASCII only). */
 export function encodeText(text: string, specificCharacterSet: string): Uint8Array | undefined {
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- ISO 646 with its controls
   if (/^[\x00-\x7f]*$/.test(text)) return Uint8Array.from(text, (character) => character.charCodeAt(0));
   const terms = specificCharacterSet.split('\\');
   const encoding = encodingOf(specificCharacterSet);

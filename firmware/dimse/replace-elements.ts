@@ -322,7 +322,7 @@ function editsOf({ values }: Replacement): Edit[] {
   for (const [name, { tag, vr }] of Object.entries(replaceable)) {
     const value = values[name as Replaceable];
     if (value === undefined) continue;
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- controls are what is refused
     if (/[\\\x00-\x1f\x7f]/.test(value))
       throw new AppError('REQUEST_INVALID', `the value for ${tagText(tag)} holds a backslash or control`);
     edits.push({ tag, vr, value: value.trimEnd() });

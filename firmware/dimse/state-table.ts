@@ -55,10 +55,12 @@ export type Action =
 /** An empty cell: the event cannot happen in that state. */
 const none = null;
 
+/** Sta1 to Sta13. */
+// prettier-ignore
 type Row = readonly [
   Action | null, Action | null, Action | null, Action | null, Action | null, Action | null, Action | null,
   Action | null, Action | null, Action | null, Action | null, Action | null, Action | null,
-]; // prettier-ignore
+];
 
 // prettier-ignore
 export const table: Readonly<Record<Event, Row>> = {
