@@ -29,6 +29,7 @@ export const requestProtocol = '/hilum/requests/1';
 const statuses = ['answer', 'no-such-protocol', 'busy', 'failed'] as const;
 type Status = (typeof statuses)[number];
 
+/** Must end soon after the signal has fired: `stop` waits for it. */
 export type RequestHandler = (from: string, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 
 export interface RequestsOptions {
