@@ -1,5 +1,4 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../../src/errors.ts';
@@ -30,7 +29,7 @@ interface Waiting {
 export class BrokerProcess {
   readonly #child: ChildProcess;
   readonly #clock: TimerSource;
-  readonly #ended: Promise<unknown>;
+  readonly #ended: Promise<void>;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #usable = true;
@@ -38,7 +37,7 @@ export class BrokerProcess {
   private constructor(child: ChildProcess, clock: TimerSource) {
     this.#child = child;
     this.#clock = clock;
-    this.#ended = once(child, 'exit');
+    this.#ended = new Promise((resolve) => child.once('exit', () => resolve()));
     child.on('message', (reply: Reply) => this.#settle(reply));
     child.on('error', (cause) =>
       this.#abandon(new AppError('TPM_FAILED', 'the TPM broker failed', { cause })),

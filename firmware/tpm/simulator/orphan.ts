@@ -1,65 +1,58 @@
 /** Ends a swtpm that nobody looks after: after a crash of its parent, or found at the next start. */
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppError } from '../../src/errors.ts';
 import type { SimulatorProcess } from '../broker/operations.ts';
+import { simulatorPollMs, simulatorStopMsMax } from '../limits.ts';
 import { removeSocketFolder } from './sockets.ts';
 
-export const pidFileName = 'swtpm.pid';
+/** swtpm locks this file in its state folder for as long as it runs, so that two never share one state. */
+const lockName = '.lock';
 
-function isMissing(failure: unknown): boolean {
-  const code = (failure as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ESRCH';
-}
-
-/** True if the process is a swtpm with this state folder: process ids are used again. Linux only, as swtpm here. */
-function isSimulator(pid: number, stateFolder: string): boolean {
-  let commandLine: string;
+/** What `read` gives, or undefined for a file or process that is gone. */
+function unlessGone<T>(read: () => T): T | undefined {
   try {
-    commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return read();
   } catch (failure) {
-    if (isMissing(failure)) return false;
+    const code = (failure as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw failure;
   }
-  const words = commandLine.split('\0');
-  return words[0] === 'swtpm' && words.includes(stateArgument(stateFolder));
 }
 
-/** True once the process has given up its files and locks: it is gone, or waits for its parent to take note (proc(5)). */
-export function hasExited(pid: number): boolean {
-  let status: string;
-  try {
-    status = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch (failure) {
-    if (isMissing(failure)) return true;
-    throw failure;
+/** True if the process is a swtpm that was told this folder: process ids are used again. */
+function isSimulator(pid: number, folder: string): boolean {
+  const commandLine = unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  const [program = '', ...words] = (commandLine ?? '').split('\0');
+  return basename(program) === 'swtpm' && words.some((word) => word.includes(folder));
+}
+
+/** The process that holds the folder's lock (proc(5), /proc/locks: the fifth field; the sixth ends with the inode). */
+function lockHolder(folder: string): number | undefined {
+  const inode = unlessGone(() => statSync(join(folder, lockName)).ino);
+  if (inode === undefined) return undefined;
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  const fields = lines.map((line) => line.split(/\s+/)).find((parts) => parts[5]?.endsWith(`:${inode}`));
+  return fields && Number(fields[4]);
+}
+
+/**
+ * Ends a swtpm that still works on this folder, and waits until it has let it go, which takes a killed process a
+ * moment. Its state survives that as a power cut.
+ * @throws AppError TPM_FAILED if something else holds the folder.
+ */
+export async function endSimulatorsOf(folder: string): Promise<void> {
+  const deadline = performance.now() + simulatorStopMsMax;
+  for (let pid = lockHolder(folder); pid !== undefined; pid = lockHolder(folder)) {
+    if (performance.now() > deadline) throw new AppError('TPM_FAILED', `process ${pid} uses ${folder}`);
+    if (isSimulator(pid, folder)) process.kill(pid, 'SIGKILL');
+    await delay(simulatorPollMs);
   }
-  const state = status.charAt(status.lastIndexOf(')') + 2);
-  return state === 'Z' || state === 'X';
 }
 
-/** The option by which a swtpm is told its state folder, and recognised. */
-export function stateArgument(stateFolder: string): string {
-  return `dir=${stateFolder},mode=0600`;
-}
-
-/** Its state survives: swtpm replaces its state file as a whole. @returns false if it did not run any more. */
-export function killSimulator({ pid, stateFolder, socketFolder }: SimulatorProcess): boolean {
-  const runs = isSimulator(pid, stateFolder);
-  if (runs) process.kill(pid, 'SIGKILL');
-  rmSync(join(stateFolder, pidFileName), { force: true });
+/** The end of a swtpm whose parent is gone. Synchronous: the last that a broker does. */
+export function killSimulator({ pid, stateFolder, socketFolder }: SimulatorProcess): void {
+  if (isSimulator(pid, stateFolder)) process.kill(pid, 'SIGKILL');
   removeSocketFolder(socketFolder, stateFolder);
-  return runs;
-}
-
-/** The process id that a swtpm of this folder wrote, if it wrote one. */
-export function recordedPid(stateFolder: string): number | undefined {
-  let text: string;
-  try {
-    text = readFileSync(join(stateFolder, pidFileName), 'utf8');
-  } catch (failure) {
-    if (isMissing(failure)) return undefined;
-    throw failure;
-  }
-  const pid = Number(text.trim());
-  return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
 }

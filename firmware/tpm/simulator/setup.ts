@@ -1,24 +1,27 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '../../src/errors.ts';
 import { simulatorSetupMsMax } from '../limits.ts';
+import { endSimulatorsOf } from './orphan.ts';
 
 const run = promisify(execFile);
 
-/** Written last: a set-up that was cut short is done again, which no key can have been made under yet. */
-const markerName = 'set-up';
+/** Ending of the folder in which a TPM is made, before six random characters. */
+const draftEnding = '.making-';
+/** A set-up that is just ending may add a file while its folder is removed. */
+const removalsMax = 5;
 const logName = 'swtpm-setup.log';
 /** Where Debian 12 and 13 have it (package swtpm-tools). */
 const certificateTool = '/usr/bin/swtpm_localca';
 
-async function exists(file: string): Promise<boolean> {
+/** The names in a folder; none if there is no such folder. */
+async function namesIn(folder: string): Promise<string[]> {
   try {
-    await readFile(file);
-    return true;
+    return await readdir(folder);
   } catch (failure) {
-    if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw failure;
   }
 }
@@ -58,21 +61,14 @@ async function writeCertificateSettings(stateFolder: string): Promise<string> {
   return setup;
 }
 
-/**
- * Makes the simulator's TPM in the folder, with endorsement keys and their certificates, unless it is there already.
- * @throws AppError TPM_SIMULATOR_MISSING without swtpm_setup, TPM_FAILED if it fails.
- */
-export async function setUpSimulator(stateFolder: string, program: string): Promise<void> {
-  const marker = join(stateFolder, markerName);
-  await mkdir(stateFolder, { recursive: true, mode: 0o700 });
-  if (await exists(marker)) return;
-  const settings = await writeCertificateSettings(stateFolder);
+async function runSetup(program: string, folder: string): Promise<void> {
+  const settings = await writeCertificateSettings(folder);
   try {
     await run(
       program,
       [
         '--tpm2',
-        ...['--tpmstate', stateFolder],
+        ...['--tpmstate', folder],
         ...['--config', settings],
         '--ecc',
         '--create-ek-cert',
@@ -80,7 +76,7 @@ export async function setUpSimulator(stateFolder: string, program: string): Prom
         '--lock-nvram',
         ...['--pcr-banks', 'sha256'],
         '--overwrite',
-        ...['--logfile', join(stateFolder, logName)],
+        ...['--logfile', join(folder, logName)],
       ],
       { timeout: simulatorSetupMsMax },
     );
@@ -88,12 +84,47 @@ export async function setUpSimulator(stateFolder: string, program: string): Prom
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new AppError('TPM_SIMULATOR_MISSING', `${program} is not installed`, { cause });
     }
-    throw new AppError('TPM_FAILED', `${program} failed; see ${join(stateFolder, logName)}`, { cause });
+    const log = await readFile(join(folder, logName), 'utf8');
+    throw new AppError('TPM_FAILED', `${program} failed: ${log.trimEnd().split('\n').at(-1)}`, { cause });
   }
-  const handle = await open(marker, 'w', 0o600);
+}
+
+/** The processes of a set-up outlive the one that began it. */
+async function removeDraft(draft: string): Promise<void> {
+  await endSimulatorsOf(draft);
+  await rm(draft, { recursive: true, force: true, maxRetries: removalsMax });
+}
+
+/** The name is on disk when this resolves. */
+async function moveDurably(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  const parent = await open(dirname(to), 'r');
   try {
-    await handle.sync();
+    await parent.sync();
   } finally {
-    await handle.close();
+    await parent.close();
+  }
+}
+
+/**
+ * Makes the simulator's TPM, with endorsement keys and their certificates, unless the folder holds one already. It is
+ * made aside and moved there as a whole; what an interrupted set-up left, its processes too, never meets the next one.
+ * @throws AppError TPM_SIMULATOR_MISSING without swtpm_setup, TPM_FAILED if it fails.
+ */
+export async function setUpSimulator(stateFolder: string, program: string): Promise<void> {
+  if ((await namesIn(stateFolder)).length > 0) return;
+  const parent = dirname(stateFolder);
+  const draftName = basename(stateFolder) + draftEnding;
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  for (const name of await namesIn(parent)) {
+    if (name.startsWith(draftName)) await removeDraft(join(parent, name));
+  }
+  const draft = await mkdtemp(join(parent, draftName)); // mode 0700
+  try {
+    await runSetup(program, draft);
+    await moveDurably(draft, stateFolder);
+  } catch (failure) {
+    await removeDraft(draft);
+    throw failure;
   }
 }

@@ -13,7 +13,7 @@ import { pcrExtendCommand, sendCommands, shutdownCommand } from './boot.ts';
 import { Complaints } from './complaints.ts';
 import { encodeEventLog, type BootEvent } from './event-log.ts';
 import { developmentBoot } from './measurement.ts';
-import { hasExited, killSimulator, pidFileName, recordedPid, stateArgument } from './orphan.ts';
+import { endSimulatorsOf } from './orphan.ts';
 import { setUpSimulator } from './setup.ts';
 import {
   commandSocket,
@@ -124,7 +124,8 @@ export class SoftwareTpm implements TpmEndpoint, Service {
   }
 
   async #launch(): Promise<Running> {
-    await this.#endLeftover();
+    await endSimulatorsOf(this.#stateFolder); // a crash may have left one
+    removeSocketFolder(recordedSocketFolder(this.#stateFolder), this.#stateFolder);
     await setUpSimulator(this.#stateFolder, this.#programs.setup);
     // What runs is what was measured when this process began, also if swtpm dies and is started anew.
     this.#boot ??= await developmentBoot(this.#firmwareRoot);
@@ -152,19 +153,6 @@ export class SoftwareTpm implements TpmEndpoint, Service {
     return { child, target: { tcti: `swtpm:path=${commandSocket(socketFolder)}`, simulator } };
   }
 
-  /** Two swtpm on one state would destroy it; one may be left after a crash. */
-  async #endLeftover(): Promise<void> {
-    const socketFolder = recordedSocketFolder(this.#stateFolder);
-    const pid = recordedPid(this.#stateFolder);
-    if (pid === undefined) {
-      removeSocketFolder(socketFolder, this.#stateFolder);
-      return;
-    }
-    if (!killSimulator({ pid, stateFolder: this.#stateFolder, socketFolder })) return;
-    this.#logger.warn({ pid }, 'ended a swtpm that an earlier run left behind');
-    while (!hasExited(pid)) await delay(simulatorPollMs);
-  }
-
   /** In a group of its own: Ctrl-C in a terminal reaches the parent alone, which stops swtpm in order. */
   #spawn(socketFolder: string): ChildProcessByStdio<null, null, Readable> {
     return spawn(
@@ -172,11 +160,10 @@ export class SoftwareTpm implements TpmEndpoint, Service {
       [
         'socket',
         '--tpm2',
-        ...['--tpmstate', stateArgument(this.#stateFolder)],
+        ...['--tpmstate', `dir=${this.#stateFolder},mode=0600`],
         ...['--server', `type=unixio,path=${commandSocket(socketFolder)},mode=0600`],
         ...['--ctrl', `type=unixio,path=${controlSocket(socketFolder)},mode=0600`],
         ...['--flags', 'not-need-init,startup-clear'],
-        ...['--pid', `file=${join(this.#stateFolder, pidFileName)}`],
       ],
       { argv0: 'swtpm', stdio: ['ignore', 'ignore', 'pipe'], detached: true },
     );

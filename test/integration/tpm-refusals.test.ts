@@ -1,0 +1,263 @@
+/** When the TPM, its state, the firmware or the keys file is not the one: each ends with its own error. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { AppError, type ErrorCode } from '../../firmware/src/errors.ts';
+import { fixedEndpoint, openDeviceKeys, SoftwareTpm, TpmError } from '../../firmware/tpm/index.ts';
+import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
+import { utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { FreshTpm } from '../support/fresh-tpm.ts';
+
+const run = promisify(execFile);
+
+/** @returns the error, so that its text can be looked at. */
+async function refused(code: ErrorCode, attempt: Promise<unknown>): Promise<AppError> {
+  const failure = await attempt.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.ok(failure instanceof AppError, `expected ${code}, got ${String(failure)}`);
+  assert.equal(failure.code, code, failure.message);
+  return failure;
+}
+
+/** Resolves when somebody accepts connections there. The runner's time-out bounds it. */
+async function listening(socket: string): Promise<void> {
+  for (;;) {
+    const connection = connect(socket);
+    const failure = await once(connection, 'connect').then(
+      () => undefined,
+      (error: unknown) => error as NodeJS.ErrnoException,
+    );
+    connection.destroy();
+    if (!failure) return;
+    if (failure.code !== 'ENOENT' && failure.code !== 'ECONNREFUSED') throw failure;
+    await delay(10);
+  }
+}
+
+test('a changed firmware opens nothing; the old one opens again', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const { boxKey } = await tpm.openKeys();
+  await tpm.powerOff();
+  const original = await readFile(join(tpm.firmwareRoot, 'firmware', 'main.ts'));
+  await tpm.changeFirmware();
+  const failure = await refused('TPM_POLICY', tpm.openKeys());
+  assert.match(failure.message, /^PCR 11 changed since .*device-keys\.json was sealed$/);
+  // It was the TPM that refused, not our comparison.
+  const refusal = (failure.cause as AppError).cause as TpmError;
+  assert.equal(refusal.command, 'Esys_Unseal');
+  assert.equal(refusal.code, 0x99d);
+  assert.match(refusal.codeName, /policy check failed/);
+  await writeFile(join(tpm.firmwareRoot, 'firmware', 'main.ts'), original);
+  await tpm.powerOff();
+  assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
+});
+
+test('a PCR that is extended under a running box stops its identity key, and the probe sees it', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  assert.equal(await keys.probe(), 'ready');
+  await run('tpm2_pcrextend', ['-T', await tpm.tcti(), `7:sha256=${'ab'.repeat(32)}`]);
+  assert.equal(await keys.probe(), 'policy-mismatch');
+  await refused('TPM_POLICY', keys.signWithIdentity(utf8('x')));
+  assert.equal(keys.health(), 'policy-mismatch');
+});
+
+test('keys are not bound to registers into which nothing was measured', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await tpm.softwareTpm.start();
+  await tpm.softwareTpm.stop();
+  // As a machine without measured boot has it: the same TPM, started without our measurements.
+  const socket = join(tpm.folder, 'bare');
+  const bare = execFile('swtpm', [
+    'socket',
+    '--tpm2',
+    ...['--tpmstate', `dir=${tpm.stateFolder}`],
+    ...['--server', `type=unixio,path=${socket}`],
+    ...['--ctrl', `type=unixio,path=${socket}.ctrl`],
+    ...['--flags', 'not-need-init,startup-clear'],
+  ]);
+  try {
+    await listening(socket);
+    const failure = await refused(
+      'TPM_POLICY',
+      openDeviceKeys({
+        tcti: `swtpm:path=${socket}`,
+        keysFile: tpm.keysFile,
+        institutionId: 'north',
+        logger: tpm.logger,
+      }),
+    );
+    assert.match(failure.message, /nothing was measured into PCR 7/);
+    await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
+  } finally {
+    const ended = once(bare, 'exit');
+    bare.kill();
+    await ended;
+  }
+});
+
+test('another TPM cannot open the keys, and says whose file it is', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const { boxKey } = await tpm.openKeys();
+  await tpm.powerOff();
+  const original = `${tpm.stateFolder}.original`;
+  await rename(tpm.stateFolder, original);
+  const failure = await refused('TPM_WRONG', tpm.openKeys());
+  assert.equal(failure.message, `the TPM is not the one that sealed ${tpm.keysFile}`);
+  await tpm.powerOff();
+  await rm(tpm.stateFolder, { recursive: true });
+  await rename(original, tpm.stateFolder);
+  assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
+});
+
+test('a TPM that is cleared is another TPM, under a running box too', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  await keys.signWithIdentity(utf8('before'));
+  await run('tpm2_clear', ['-T', await tpm.tcti(), '-c', 'lockout']);
+  assert.equal(await keys.probe(), 'wrong-tpm');
+  // The loaded root key went with the TPM: the first use meets that, the next one a TPM with another root key.
+  await assert.rejects(keys.signWithIdentity(utf8('after')), AppError);
+  await refused('TPM_WRONG', keys.signWithIdentity(utf8('after')));
+  assert.equal(keys.health(), 'wrong-tpm');
+  await tpm.powerOff();
+  await refused('TPM_WRONG', tpm.openKeys());
+});
+
+test('a hung TPM is a time-out, and works again when it comes back', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys({ operationMs: 1_500, startMs: 4_000 });
+  const seen: string[] = [];
+  keys.onHealthChange((health) => seen.push(health));
+  const pid = await tpm.pid();
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const failure = await refused('TPM_TIMEOUT', keys.signWithIdentity(utf8('x')));
+    assert.match(failure.message, /did not answer sign within 1500 ms/);
+    // A new broker meets the same hung TPM.
+    await refused('TPM_TIMEOUT', keys.signWithIdentity(utf8('x')));
+    assert.equal(await keys.probe(), 'wedged');
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
+  assert.deepEqual(seen, ['wedged', 'ready']);
+});
+
+test('a TPM that dies is absent, and started and measured anew at the next use', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const lost = new Promise<string>((resolve) => keys.onHealthChange(resolve));
+  const pid = await tpm.pid();
+  // What runs was measured when it started: a file that changed since must not shut out the running box.
+  await tpm.changeFirmware();
+  process.kill(pid, 'SIGKILL');
+  assert.equal(await lost, 'absent');
+  assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
+  assert.equal(keys.health(), 'ready');
+  assert.notEqual(await tpm.pid(), pid);
+});
+
+test('lock-out shows in the probe and does not stop keys that are exempt from it', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const tcti = ['-T', await tpm.tcti()];
+  await run('tpm2_dictionarylockout', [...tcti, '-s', '-n', '1', '-t', '1000', '-l', '1000']);
+  const primary = join(tpm.folder, 'primary.ctx');
+  await run('tpm2_createprimary', [...tcti, '-C', 'o', '-p', 'right', '-c', primary]);
+  const guess = ['tpm2_create', [...tcti, '-C', primary, '-P', 'wrong']] as const;
+  await assert.rejects(run(...guess), /DA counter incremented/);
+  await assert.rejects(run(...guess), /DA lockout mode/);
+  assert.equal(await keys.probe(), 'locked-out');
+  assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
+  assert.equal(keys.health(), 'locked-out');
+  await run('tpm2_dictionarylockout', [...tcti, '-c']);
+  assert.equal(await keys.probe(), 'ready');
+});
+
+test('a TPM that is not there, and a transport that is not installed', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const options = { keysFile: tpm.keysFile, institutionId: 'north', logger: tpm.logger };
+  const nowhere = join(tpm.folder, 'nowhere');
+  const absent = await refused('TPM_ABSENT', openDeviceKeys({ ...options, tcti: `swtpm:path=${nowhere}` }));
+  assert.ok(absent.cause instanceof TpmError);
+  await refused('TPM_ABSENT', openDeviceKeys({ ...options, tcti: `device:${nowhere}` }));
+  await refused('TPM_LIBRARY_MISSING', openDeviceKeys({ ...options, tcti: 'nonsense:1' }));
+  await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
+});
+
+test('missing simulator programs are named', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const programs = { swtpm: 'swtpm', setup: 'no-such-setup' };
+  const { stateFolder, logger, firmwareRoot } = tpm;
+  const options = { stateFolder, logger, firmwareRoot };
+  const setup = await refused('TPM_SIMULATOR_MISSING', new SoftwareTpm({ ...options, programs }).start());
+  assert.equal(setup.message, 'no-such-setup is not installed');
+  const swtpm = new SoftwareTpm({ ...options, programs: { swtpm: 'no-such-swtpm', setup: 'swtpm_setup' } });
+  assert.equal(
+    (await refused('TPM_SIMULATOR_MISSING', swtpm.start())).message,
+    'no-such-swtpm is not installed',
+  );
+  await swtpm.stop();
+});
+
+test('a damaged keys file is named and left as it is', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const { boxKey } = await tpm.openKeys();
+  await tpm.powerOff();
+  const good = await readFile(tpm.keysFile, 'utf8');
+  const damaged = good.replace(/"institutionId": "north"/, '"institutionId": "south"');
+  for (const bad of ['', 'garbage', good.slice(0, -20), damaged]) {
+    await writeFile(tpm.keysFile, bad);
+    const failure = await refused('STORE_CORRUPT', tpm.openKeys());
+    assert.ok(failure.message.includes(tpm.keysFile));
+    assert.equal(await readFile(tpm.keysFile, 'utf8'), bad);
+  }
+  await writeFile(tpm.keysFile, good);
+  assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
+});
+
+test('the keys of another institution are refused', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await tpm.openKeys();
+  const { softwareTpm, keysFile, logger } = tpm;
+  await refused('CONFIG_INVALID', openDeviceKeys({ softwareTpm, keysFile, institutionId: 'south', logger }));
+});
+
+test('an altered blob is refused by the TPM, and nothing is left in its slots', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await tpm.openKeys();
+  await tpm.powerOff();
+  await tpm.softwareTpm.start();
+  const { content } = JSON.parse(await readFile(tpm.keysFile, 'utf8')) as {
+    content: { rootName: string; sealed: { boxKey: { publicArea: string; privateArea: string } } };
+  };
+  const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
+  const rootName = bytes(content.rootName);
+  const publicArea = bytes(content.sealed.boxKey.publicArea);
+  const privateArea = bytes(content.sealed.boxKey.privateArea);
+  const altered = privateArea.slice();
+  altered[altered.length - 1]! ^= 1;
+  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
+  try {
+    const registers = [7, 11];
+    // More often than a TPM has slots.
+    for (let i = 0; i < 8; i++) {
+      const blob = { publicArea, privateArea: altered };
+      await refused('STORE_CORRUPT', broker.call('unseal', { blob, rootName, registers }));
+      const good = { publicArea, privateArea };
+      await refused('TPM_POLICY', broker.call('unseal', { blob: good, rootName, registers: [7] }));
+      assert.equal((await broker.call('unseal', { blob: good, rootName, registers })).length, 32);
+    }
+  } finally {
+    await broker.close();
+  }
+});
