@@ -18,12 +18,14 @@ import { SetupError } from './setup-error.mjs';
 export function launch(node, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(node, args, { stdio: 'inherit' });
-    // Ctrl-C in a terminal goes to the whole process group, so the program has it already, and a second one
-    // would tell it to hurry. Without a terminal (CI, a supervisor) the signal reached only us.
-    const forwardInterrupt = () => {
-      if (!process.stdin.isTTY) child.kill('SIGINT');
-    };
-    process.on('SIGINT', forwardInterrupt);
+    // Ctrl-C in a terminal goes to the whole process group, so the program has it already, and npm passes its own
+    // on to us besides: a second one would tell the program to hurry. Without a terminal (CI, a supervisor) the
+    // signal reached only npm and us.
+    let interrupted = false;
+    process.on('SIGINT', () => {
+      if (!process.stdin.isTTY && !interrupted) child.kill('SIGINT');
+      interrupted = true;
+    });
     for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
     child.on('error', (error) =>
       reject(

@@ -64,9 +64,10 @@ export async function ensureNpmPackages(reporter, signal) {
     const result = await runTool(command, [...before, ...npmArguments], {
       cwd: checkoutRoot,
       signal,
-      // Thousands of request lines: the file name is a good hint, and none of them explains a failure.
+      // Hundreds of lines on requests, and on engines that the Node at hand is too old for (ours is not): a file
+      // name is a good hint, and none of them explains a failure.
       onLine: (line) => {
-        if (!line.startsWith('npm http')) return true;
+        if (!/^npm (http|warn EBADENGINE)/i.test(line)) return true;
         hint(/([^/\s]+\.tgz)/.exec(line)?.[1] ?? '');
         return false;
       },

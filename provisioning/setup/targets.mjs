@@ -29,6 +29,12 @@ export const targets = {
     debianPackagesFor: [],
     console: false,
   },
+  format: {
+    script: script('node_modules', 'prettier', 'bin', 'prettier.cjs'),
+    args: ['--write', '.'],
+    debianPackagesFor: [],
+    console: false,
+  },
   lint: { script: script('test', 'run.ts'), args: ['static'], debianPackagesFor: [], console: false },
 };
 
@@ -38,6 +44,6 @@ export function targetNamed(name) {
   throw new SetupError(
     name === undefined ? 'nothing to run was named' : `there is nothing to run by the name of ${name}`,
     [],
-    `Use one of: npm start, npm test, npm run bench, npm run wallet, npm run lint.`,
+    `Use one of: npm start, npm test, npm run bench, npm run wallet, npm run lint, npm run format.`,
   );
 }
