@@ -13,8 +13,6 @@ import { hash } from '../encoding/hash.ts';
 import { merkleRoot } from '../encoding/merkle-tree.ts';
 import { chunkBytes, studyBytesMax, studyInstancesMax } from './limits.ts';
 
-export { instancePrefix, parseInstancePrefix } from './instance-prefix.ts';
-
 export const saltBytes = 32;
 
 function assertSalt(salt: Uint8Array): void {

@@ -92,9 +92,22 @@ export function noteHash(ciphertext: Uint8Array): Uint8Array {
   return sha256(ciphertext);
 }
 
+/** A note of which every text fits: what a modality writes is not bounded by the standard alone. */
+function clipNote(note: StudyNote): StudyNote {
+  const short = (text: string) => clipNoteText(text, noteShortTextBytesMax);
+  return {
+    ...note,
+    studyInstanceUid: short(note.studyInstanceUid),
+    date: short(note.date),
+    modalities: note.modalities.slice(0, noteModalitiesMax).map(short),
+    description: clipNoteText(note.description),
+  };
+}
+
 /**
- * The sealed note of entry `index` under commitment C. Seal once for each (prk, index, C) and keep the ciphertext.
- * @throws RangeError if a field exceeds its limit (`clipNoteText` cuts texts).
+ * The sealed note of entry `index` under commitment C, its texts cut where they exceed their limits. Seal once for
+ * each (prk, index, C) and keep the ciphertext.
+ * @throws RangeError if the salt or a count is out of its limits.
  */
 export async function sealStudyNote(
   prk: Uint8Array,
@@ -102,7 +115,7 @@ export async function sealStudyNote(
   commitment: Uint8Array,
   note: StudyNote,
 ): Promise<Uint8Array> {
-  const value = { v: 1, ...note, modalities: [...note.modalities] };
+  const value = { v: 1, ...clipNote(note) };
   if (readNote(value) === undefined) throw new RangeError('a field of the note is out of its limits');
   return sealOnce(deriveNoteKey(prk, index, commitment), pad(encodeCanonical(value), notePaddingBytes));
 }
