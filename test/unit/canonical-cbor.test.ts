@@ -125,3 +125,22 @@ test('does not encode what has no canonical form', () => {
     assert.throws(() => encodeCanonical(value as CborValue), RangeError);
   }
 });
+
+test('encodes to plain byte arrays that share no memory, of every size', () => {
+  for (const length of [0, 10, 200, 5000, 100_000]) {
+    const bytes = encodeCanonical(new Uint8Array(length));
+    assert.equal(Object.getPrototypeOf(bytes), Uint8Array.prototype);
+    assert.equal(bytes.buffer.byteLength, bytes.byteLength);
+  }
+});
+
+test('decodes byte strings that do not change with the bytes that held them', () => {
+  for (const whole of [
+    encodeCanonical([fromHex('010203')]),
+    Buffer.from(encodeCanonical([fromHex('010203')])),
+  ]) {
+    const [field] = decodeCanonical(whole) as readonly [Uint8Array];
+    whole.fill(0);
+    assert.deepEqual(field, fromHex('010203'));
+  }
+});

@@ -46,7 +46,9 @@ function assertEncodable(value: unknown, depth: number): void {
 /** Deterministic dag-cbor. @throws RangeError for floats, undefined and other values without one canonical form. */
 export function encodeCanonical(value: CborValue): Uint8Array {
   assertEncodable(value, 0);
-  return encode(value);
+  // The codec returns pieces of 64 KiB chunks, under Node often Buffers, whose slice() shares memory: a kept record of
+  // 300 bytes would hold its whole chunk.
+  return new Uint8Array(encode(value));
 }
 
 /**

@@ -65,9 +65,10 @@ export function booleanField(value: CborValue, path: string): boolean {
   return value;
 }
 
-/** Text of 1 to max UTF-16 units without control characters. @throws ShapeError */
+/** Well-formed text of 1 to max UTF-16 units without control characters. @throws ShapeError */
 export function textField(value: CborValue, path: string, max: number): string {
-  if (typeof value !== 'string' || value.length < 1 || value.length > max || /\p{Cc}/u.test(value)) {
+  // \p{Cc}: control characters, \p{Cs}: halves of surrogate pairs, which UTF-8 cannot hold.
+  if (typeof value !== 'string' || value.length < 1 || value.length > max || /[\p{Cc}\p{Cs}]/u.test(value)) {
     throw new ShapeError(`${path}: text of 1 to ${max} characters expected`);
   }
   return value;

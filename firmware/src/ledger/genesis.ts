@@ -8,7 +8,7 @@ import { genesisInstitutionsMax, genesisJsonBytesMax, institutionNameCharactersM
 import { isPrimeOrderKey } from './public-keys.ts';
 import { institutionValue, readInstitution } from './records.ts';
 import { initialState } from './state.ts';
-import type { CertifiedKeys, ChainId, Genesis, LedgerState } from './types.ts';
+import type { CertifiedKeys, ChainId, Genesis, Institution, LedgerState } from './types.ts';
 
 /** ECDSA P-256 with SHA-256 over the message: key 65 bytes (SEC1, uncompressed), signature 64 bytes r ‖ s. */
 export type VerifyIdentity = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
@@ -181,4 +181,9 @@ function toJson(value: CborValue): unknown {
 /** The JSON text that `parseGenesis` reads. */
 export function formatGenesis(genesis: Genesis): string {
   return `${JSON.stringify(toJson(genesisValue(genesis)), null, 2)}\n`;
+}
+
+/** One entry of the document's `institutions`, as an institution hands it in. */
+export function formatInstitution(institution: Institution): string {
+  return `${JSON.stringify(toJson(institutionValue(institution)), null, 2)}\n`;
 }

@@ -22,6 +22,7 @@ export {
   chainId,
   encodeGenesis,
   formatGenesis,
+  formatInstitution,
   genesisState,
   keysMessage,
   parseGenesis,

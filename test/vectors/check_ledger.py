@@ -1,0 +1,130 @@
+"""Checks the ledger's golden vectors without any of Hilum's code: encodes the values, hashes the bytes.
+
+Values stand as JSON in which {"hex": "…"} is a byte string. Exit status 0 if every vector holds.
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+FOLDER = pathlib.Path(__file__).parent
+failures = []
+
+
+def load(name):
+    return json.loads((FOLDER / name).read_text())
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def length_prefixed(data):
+    return len(data).to_bytes(4, "big") + data
+
+
+def domain_hash(domain, *parts):
+    text = f"hilum/{domain}/1".encode()
+    return sha256(len(text).to_bytes(2, "big") + text + b"".join(parts))
+
+
+def head(major, number):
+    if number < 24:
+        return bytes([major << 5 | number])
+    for code, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
+        if number < 1 << 8 * size:
+            return bytes([major << 5 | code]) + number.to_bytes(size, "big")
+    raise ValueError(number)
+
+
+def is_bytes(value):
+    return isinstance(value, dict) and list(value) == ["hex"]
+
+
+def cbor(value):
+    """dag-cbor: map keys in the order of their length, then of their bytes."""
+    if value is None:
+        return b"\xf6"
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if isinstance(value, int):
+        return head(0, value) if value >= 0 else head(1, -1 - value)
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if is_bytes(value):
+        data = bytes.fromhex(value["hex"])
+        return head(2, len(data)) + data
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(cbor(item) for item in value)
+    keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+    return head(5, len(keys)) + b"".join(cbor(key) + cbor(value[key]) for key in keys)
+
+
+def raw(value):
+    return bytes.fromhex(value["hex"])
+
+
+def merkle_root(entries):
+    """RFC 9162, section 2.1.1."""
+    if len(entries) < 2:
+        return sha256(b"".join(b"\0" + entry for entry in entries))
+    k = 1
+    while 2 * k < len(entries):
+        k *= 2
+    return sha256(b"\1" + merkle_root(entries[:k]) + merkle_root(entries[k:]))
+
+
+def check(name, computed, stated):
+    if computed.hex() != stated:
+        failures.append(f"{name}: {computed.hex()} is not {stated}")
+
+
+genesis = load("genesis.json")
+check("genesis encoding", cbor(genesis["value"]), genesis["encoded"])
+chain = domain_hash("genesis", cbor(genesis["value"]))
+check("chain", chain, genesis["chain"])
+for certified in genesis["keysMessages"]:
+    institution = next(i for i in genesis["value"]["institutions"] if i["id"] == certified["institution"])
+    keys = institution["keys"]
+    text = b"hilum/keys/1"
+    message = len(text).to_bytes(2, "big") + text + length_prefixed(institution["id"].encode())
+    message += raw(keys["voting"]) + raw(keys["transaction"]) + raw(keys["transport"])
+    check("keys message", message + keys["expiry"].to_bytes(8, "big"), certified["message"])
+
+transactions = load("transaction.json")["transactions"]
+for vector in transactions:
+    name, value = vector["name"], vector["value"]
+    body = value["body"]
+    encoded = cbor(value)
+    check(name, encoded, vector["encoded"])
+    check(f"{name} id", domain_hash("transaction", encoded), vector["id"])
+    message = length_prefixed(body["type"].encode()) + length_prefixed(chain) + cbor(body)
+    check(f"{name} message", message, vector["signingMessage"])
+    if body["type"] == "study.register":
+        for index, stated in enumerate(vector["studyIds"]):
+            place = length_prefixed(body["source"].encode()) + length_prefixed(raw(body["batch"]))
+            check(f"{name} study", domain_hash("study-id", chain, place, index.to_bytes(4, "big")), stated)
+    if "grantId" in vector:
+        check(f"{name} grant", domain_hash("grant", cbor(body)), vector["grantId"])
+    if "openId" in vector:
+        check(f"{name} open", domain_hash("open", cbor(body)), vector["openId"])
+
+blocks = load("block.json")["blocks"]
+for vector in blocks:
+    value = vector["value"]
+    check(vector["name"], cbor(value), vector["encoded"])
+    check(f"{vector['name']} digest", domain_hash("block", cbor(value["header"])), vector["digest"])
+    root = merkle_root([raw(transaction) for transaction in value["transactions"]])
+    check(f"{vector['name']} root", root, value["header"]["transactionsRoot"]["hex"])
+
+records = load("state-tree-records.json")["records"]
+for vector in records:
+    check(vector["key"], cbor(vector["value"]), vector["encoded"])
+
+for failure in failures:
+    print(failure)
+print(
+    f"{len(transactions)} transactions, {len(blocks)} blocks, {len(records)} records, {len(failures)} failures"
+)
+sys.exit(bool(failures))
