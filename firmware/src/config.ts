@@ -15,7 +15,12 @@ const host = (description: string) =>
   Type.String({ minLength: 1, maxLength: 253, default: '127.0.0.1', description });
 const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65535, description });
 const milliseconds = (description: string, byDefault: number, minimum = 100) =>
-  Type.Integer({ minimum, maximum: 86_400_000, default: byDefault, description: `${description} Milliseconds.` });
+  Type.Integer({
+    minimum,
+    maximum: 86_400_000,
+    default: byDefault,
+    description: `${description} Milliseconds.`,
+  });
 
 /** PS3.5 table 6.2-1, VR AE: at most 16 characters, no backslash, no control characters. */
 const aeTitle = (description: string, byDefault?: string) =>
@@ -47,14 +52,26 @@ export const configSchema = section('A Hilum box.', {
   tpm: section('The TPM that seals the keys.', {
     kind: Type.Union([Type.Literal('device'), Type.Literal('swtpm')], {
       default: 'device',
-      description: '"device" for the TPM of the machine; "swtpm" (development and tests only) lets Hilum start swtpm.',
+      description:
+        '"device" for the TPM of the machine; "swtpm" (development and tests only) lets Hilum start swtpm.',
     }),
-    device: Type.String({ default: '/dev/tpmrm0', description: 'Device file of the TPM resource manager (kind "device").' }),
-    swtpmDir: Type.String({ default: 'swtpm', description: 'State folder of swtpm, relative to dataDir (kind "swtpm").' }),
+    device: Type.String({
+      default: '/dev/tpmrm0',
+      description: 'Device file of the TPM resource manager (kind "device").',
+    }),
+    swtpmDir: Type.String({
+      default: 'swtpm',
+      description: 'State folder of swtpm, relative to dataDir (kind "swtpm").',
+    }),
   }),
   dicom: section('The storage SCP to which modalities send.', {
     host: host('Address to listen on.'),
-    port: Type.Integer({ minimum: 0, maximum: 65535, default: 11112, description: 'TCP port; 11112 is the registered port of DICOM.' }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      default: 11112,
+      description: 'TCP port; 11112 is the registered port of DICOM.',
+    }),
     aeTitle: aeTitle('AE title by which modalities call the box.', 'HILUM'),
     callingAeTitles: Type.Array(aeTitle('AE title of a modality.'), {
       maxItems: 1000,
@@ -63,8 +80,14 @@ export const configSchema = section('A Hilum box.', {
     }),
   }),
   study: section('When a growing study is registered, amended and held to be complete.', {
-    quietMs: milliseconds('A study is complete when nothing arrived for this long; 60 s is usual for modalities.', 60_000),
-    forcedMs: milliseconds('A study is closed at the latest this long after its first object.', 4 * 3_600_000),
+    quietMs: milliseconds(
+      'A study is complete when nothing arrived for this long; 60 s is usual for modalities.',
+      60_000,
+    ),
+    forcedMs: milliseconds(
+      'A study is closed at the latest this long after its first object.',
+      4 * 3_600_000,
+    ),
     amendMs: milliseconds('A growing study is amended on the ledger at most this often.', 30_000),
   }),
   pacs: Type.Optional(
@@ -90,10 +113,13 @@ export const configSchema = section('A Hilum box.', {
     port: Type.Integer({ minimum: 0, maximum: 65535, default: 4003, description: 'TCP port (HTTPS).' }),
   }),
   log: section('The operational log: JSON lines on standard error, without patient data.', {
-    level: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
-      default: 'info',
-      description: 'The least severe level that is written.',
-    }),
+    level: Type.Union(
+      [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
+      {
+        default: 'info',
+        description: 'The least severe level that is written.',
+      },
+    ),
   }),
 });
 
@@ -144,7 +170,8 @@ function deepFreeze<T>(value: T): T {
  */
 export function decodeConfig(raw: unknown, baseDir: string): Config {
   const value = Value.Default(configSchema, withSections(structuredClone(raw)));
-  if (!Value.Check(configSchema, value)) throw new AppError('CONFIG_INVALID', `Configuration: ${firstFault(value)}.`);
+  if (!Value.Check(configSchema, value))
+    throw new AppError('CONFIG_INVALID', `Configuration: ${firstFault(value)}.`);
   const dataDir = resolve(baseDir, value.dataDir);
   return deepFreeze({
     ...value,

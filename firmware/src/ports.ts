@@ -3,6 +3,7 @@
  * these; adapters (store, p2p, http, dimse, tpm) provide them; main.ts joins them.
  */
 import type { CborValue } from './encoding/canonical-cbor.ts';
+import type { ErrorCode } from './errors.ts';
 import type { Certificate } from './consensus/types.ts';
 import type { Block, Institution, LedgerState, StudyId, Transaction } from './ledger/types.ts';
 
@@ -239,7 +240,8 @@ export interface StorageAssociation {
     dataSet: AsyncIterable<Uint8Array>,
   ): Promise<number>;
   release(): Promise<void>;
-  abort(): void;
+  /** Resolves when the connection is closed. */
+  abort(): Promise<void>;
 }
 
 /** Replaces the patient's identifiers in a data set; the previous ones go to the Original Attributes Sequence. */
@@ -316,14 +318,14 @@ export interface ObjectStore {
 
 /** What is wrong with the box now; the console shows it with since-when and what-to-do. */
 export interface HealthBoard {
-  raise(code: import('./errors.ts').ErrorCode, subject: string, detail: string): void;
-  clear(code: import('./errors.ts').ErrorCode, subject: string): void;
+  raise(code: ErrorCode, subject: string, detail: string): void;
+  clear(code: ErrorCode, subject: string): void;
   list(): readonly HealthItem[];
   onChange(listener: () => void): Unsubscribe;
 }
 
 export interface HealthItem {
-  readonly code: import('./errors.ts').ErrorCode;
+  readonly code: ErrorCode;
   /** What it is about: a peer, a disk, a destination. Never a patient. */
   readonly subject: string;
   readonly detail: string;

@@ -1,12 +1,19 @@
 /** A box of which the console sees what a test says, and a wallet service with known answers. */
 import type { BoxView, TicketCreated } from '../../firmware/src/http/box-view.ts';
-import type { Overview, StudyView, TicketBody } from '../../firmware/src/http/contract.ts';
+import type {
+  Overview,
+  RequestAnswer,
+  RequestBody,
+  StudyView,
+  TicketBody,
+} from '../../firmware/src/http/contract.ts';
 import type { MailboxAnswer, MailboxProof, WalletService } from '../../firmware/src/http/wallet-service.ts';
 import type { Submitted, Unsubscribe } from '../../firmware/src/ports.ts';
 
 export class FakeBox implements BoxView {
   readonly institution = { id: 'north', name: 'Northgate Hospital' };
   readonly tickets: { readonly patient: TicketBody; readonly by: string }[] = [];
+  readonly requests: (RequestBody & { readonly by: string })[] = [];
   readonly #listeners = new Set<() => void>();
   #overview: Overview;
   /** A snapshot fails with this, as a bug would. */
@@ -55,12 +62,17 @@ export class FakeBox implements BoxView {
       },
     });
   }
+
+  requestStudy(request: RequestBody, by: { readonly account: string }): Promise<RequestAnswer> {
+    this.requests.push({ ...request, by: by.account });
+    return Promise.resolve({ kind: 'refused' });
+  }
 }
 
 export class FakeWallet implements WalletService {
   readonly submitted: Uint8Array[] = [];
   /** Left open: a submitted transaction waits until its signal says otherwise. */
-  answer: Submitted | undefined = { kind: 'final', height: 12, time: 1_767_600_000_000 };
+  answer: Submitted | undefined = { kind: 'final', at: 1_700_000_000_000, time: 1_767_600_000_000 };
 
   genesis(): Uint8Array {
     return Uint8Array.of(0xa0);
@@ -151,7 +163,7 @@ export function exampleStudy(time: number, part: Partial<StudyView> = {}): Study
     receivedAt: time - 90_000,
     updatedAt: time - 40_000,
     state: 'complete',
-    ledger: { kind: 'final', height: 4_208, version: 2, closed: true },
+    ledger: { kind: 'final', at: 1_700_000_000_000_208, version: 2, closed: true },
     origin: { kind: 'received', aeTitle: 'CT_ROOM_2' },
     owner: 'wallet',
     deliveries: [],

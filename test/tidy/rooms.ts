@@ -135,8 +135,8 @@ export const rooms: readonly Room[] = [
   node('console', 'firmware/console/', { imports: ['console contract'], packages: ['preact'] }),
   node('console build', 'firmware/console/build.ts', { imports: [], packages: ['esbuild'] }),
 
-  // The only composition root.
-  node('main', 'firmware/src/main.ts', {
+  // The only composition root: `box` joins the rooms into one box, main.ts is its command line.
+  node('box', 'firmware/src/box/', {
     imports: [
       ...pureRooms,
       'config',
@@ -146,15 +146,16 @@ export const rooms: readonly Room[] = [
       'ingest',
       'p2p',
       'patients',
-      'ports',
       'release',
       'store',
       'studies',
       'tpm',
       'validator',
     ],
+    types: ['ports'],
     packages: ['pino'],
   }),
+  node('main', 'firmware/src/main.ts', { imports: ['errors', 'config', 'box'], packages: ['commander'] }),
 
   // Around the firmware.
   node('wallet command', 'provisioning/wallet/', {
@@ -162,9 +163,9 @@ export const rooms: readonly Room[] = [
     packages: ['commander'],
   }),
   node('demonstration', 'provisioning/demo/', {
-    imports: [...pureRooms, 'config', 'dimse', 'tpm', 'wallet', 'wallet contract', 'wallet command'],
-    types: ['ports', 'http', 'console contract'],
-    packages: [],
+    imports: [],
+    types: ['config', 'wallet', 'console contract'],
+    packages: ['commander'],
   }),
   node('set-up', 'provisioning/setup/', { imports: ['console build'], packages: [] }),
 ];

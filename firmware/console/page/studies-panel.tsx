@@ -158,7 +158,10 @@ function LedgerState({ study: { ledger, owner } }: { readonly study: StudyView }
       return (
         <>
           <span class="badge good">Final</span>
-          <span class="second">block {formatCount(ledger.height)}</span>
+          <span class="second">
+            version {ledger.version}
+            {ledger.closed ? '' : ', growing'}
+          </span>
           {owner !== 'elsewhere' && (
             <span class="second">{owner === 'wallet' ? 'patient’s wallet' : 'held for patient'}</span>
           )}

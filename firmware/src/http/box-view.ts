@@ -1,6 +1,6 @@
 /** What the console shows of a box and may do with it. main.ts implements it by joining the rooms. */
 import type { Unsubscribe } from '../ports.ts';
-import type { Overview, TicketBody } from './contract.ts';
+import type { Overview, RequestAnswer, RequestBody, TicketBody } from './contract.ts';
 
 export interface BoxView {
   /** Whose box it is: shown before the login too, public on the ledger. */
@@ -11,6 +11,11 @@ export interface BoxView {
   onChange(listener: () => void): Unsubscribe;
   /** Starts the binding of a patient's wallet. `by` is the account that did it, for the audit trail. */
   createTicket(patient: TicketBody, by: { readonly account: string }): Promise<TicketCreated>;
+  /**
+   * Asks the source for the study and resolves when it is kept here, or refused.
+   * @throws AppError PEER_UNREACHABLE, NOT_ADMITTED.
+   */
+  requestStudy(request: RequestBody, by: { readonly account: string }): Promise<RequestAnswer>;
 }
 
 export type TicketCreated =

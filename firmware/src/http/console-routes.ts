@@ -9,8 +9,10 @@ import type { BoxView } from './box-view.ts';
 import {
   accountNameSchema,
   newAccountBodySchema,
+  requestBodySchema,
   ticketBodySchema,
   type NewAccount,
+  type RequestAnswer,
   type TicketAnswer,
 } from './contract.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -37,6 +39,7 @@ export function addConsoleRoutes(app: App, modules: ConsoleModules): void {
   });
   addAccountRoutes(app, modules);
   addTicketRoute(app, modules);
+  addRequestRoute(app, modules);
 }
 
 function addAccountRoutes(app: App, { accounts, sessions, logger }: ConsoleModules): void {
@@ -85,6 +88,20 @@ function addTicketRoute(app: App, { box, certificateSha256, logger }: ConsoleMod
         payload: encodeTicket(ticket, certificateSha256),
         expiresAt: ticket.expiresAt,
       };
+    },
+  );
+}
+
+function addRequestRoute(app: App, { box, logger }: ConsoleModules): void {
+  app.post(
+    '/api/v1/requests',
+    { config: { access: ['clinician', 'administrator'] }, schema: { body: requestBodySchema } },
+    async (request): Promise<RequestAnswer> => {
+      const by = personOf(request).account.name;
+      const { body } = request;
+      const answer = await box.requestStudy(body, { account: by });
+      logger.info({ account: by, source: body.source, answer: answer.kind }, 'study requested');
+      return answer;
     },
   );
 }

@@ -89,6 +89,20 @@ export type Me = Static<typeof meSchema>;
 export const newAccountSchema = Type.Object({ account: accountSchema, oneTimePassword: Type.String() });
 export type NewAccount = Static<typeof newAccountSchema>;
 
+/** POST /requests: a person here wants a study from elsewhere now, grant or not. */
+export const requestBodySchema = body({
+  source: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }),
+  studyId: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+});
+export type RequestBody = Static<typeof requestBodySchema>;
+
+/** A refusal gives no ground: the source tells nobody whether there is such a study. */
+export const requestAnswerSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('kept'), objects: Type.Integer() }),
+  Type.Object({ kind: Type.Literal('refused') }),
+]);
+export type RequestAnswer = Static<typeof requestAnswerSchema>;
+
 /** POST /tickets: what the wallet needs to bind; `payload` is the text of the QR code. */
 export const ticketSchema = Type.Object({
   code: Type.String(),
@@ -133,12 +147,12 @@ const studySchema = Type.Object({
   receivedAt: Type.Number(),
   updatedAt: Type.Number(),
   state: Type.Union([Type.Literal('receiving'), Type.Literal('complete')]),
-  /** `final` is the block that holds the study's last version. */
+  /** `final`: the version that stands in a final block, and that block's time. */
   ledger: Type.Union([
     Type.Object({ kind: Type.Literal('waiting') }),
     Type.Object({
       kind: Type.Literal('final'),
-      height: Type.Integer(),
+      at: Type.Number(),
       version: Type.Integer(),
       closed: Type.Boolean(),
     }),

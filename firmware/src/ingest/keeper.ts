@@ -46,7 +46,10 @@ export class Keeper {
       },
       abort: async (reason) => {
         await reception.abort();
-        logger.warn({ reason: reason instanceof AppError ? reason.code : reason.name }, 'object not received');
+        logger.warn(
+          { reason: reason instanceof AppError ? reason.code : reason.name },
+          'object not received',
+        );
       },
     };
   }
@@ -62,7 +65,10 @@ export class Keeper {
       throw new AppError('OBJECT_MISMATCH', 'An object lacks its study, series or SOP instance UID.');
     }
     if (sopInstanceUid !== request.sopInstanceUid) {
-      throw new AppError('OBJECT_MISMATCH', 'The SOP instance UID of a data set is not that of its C-STORE request.');
+      throw new AppError(
+        'OBJECT_MISMATCH',
+        'The SOP instance UID of a data set is not that of its C-STORE request.',
+      );
     }
     const { catalogue, clock } = this.#options;
     return {

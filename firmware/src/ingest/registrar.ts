@@ -8,8 +8,25 @@ import { equalBytes } from '../encoding/bytes.ts';
 import type { ErrorCode } from '../errors.ts';
 import { idBytes, studyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
-import type { ChainId, StudyAmend, StudyId, StudyRecord, StudyRegister, TransactionBody } from '../ledger/types.ts';
-import type { Clock, HealthBoard, InstitutionId, Ledger, Logger, Service, Signer, Submitted, Timer } from '../ports.ts';
+import type {
+  ChainId,
+  StudyAmend,
+  StudyId,
+  StudyRecord,
+  StudyRegister,
+  TransactionBody,
+} from '../ledger/types.ts';
+import type {
+  Clock,
+  HealthBoard,
+  InstitutionId,
+  Ledger,
+  Logger,
+  Service,
+  Signer,
+  Submitted,
+  Timer,
+} from '../ports.ts';
 import { deriveAccount } from '../protocol/accounts.ts';
 import { clipNoteText, noteHash, sealStudyNote } from '../protocol/notes.ts';
 import { registerOwner } from '../protocol/owner-keys.ts';

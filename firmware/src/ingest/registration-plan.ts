@@ -14,8 +14,7 @@ export interface StudyProgress {
   readonly lastObjectAt: number;
   /** The version that stands on the ledger, if any. */
   readonly registered:
-    | { readonly objects: number; readonly closed: boolean; readonly plannedAt: number }
-    | undefined;
+    { readonly objects: number; readonly closed: boolean; readonly plannedAt: number } | undefined;
 }
 
 export type RegistrationStep =
@@ -25,7 +24,11 @@ export type RegistrationStep =
   | { readonly kind: 'wait'; readonly until: number }
   | { readonly kind: 'settled' };
 
-export function nextRegistrationStep(study: StudyProgress, timing: StudyTiming, now: number): RegistrationStep {
+export function nextRegistrationStep(
+  study: StudyProgress,
+  timing: StudyTiming,
+  now: number,
+): RegistrationStep {
   const { registered } = study;
   if (study.objects === 0) return { kind: 'settled' };
   if (registered === undefined) return { kind: 'register' };

@@ -32,7 +32,7 @@ interface PendingTicket extends OpenTicket {
 export interface BindingsOptions {
   readonly store: KeyValueStore;
   readonly institution: InstitutionId;
-  readonly chain: () => ChainId | undefined;
+  readonly chain: ChainId;
   readonly verify: VerifySignature;
   readonly clock: Clock;
 }
@@ -67,7 +67,8 @@ export class Bindings {
   createTicket(patient: LocalPatient): OpenTicket | { readonly refused: string } {
     const now = this.#options.clock.now();
     for (const [code, ticket] of this.#tickets) if (ticket.expiresAt <= now) this.#tickets.delete(code);
-    if (this.#tickets.size >= ticketsMax) return { refused: 'Too many tickets are open; wait until some lapse.' };
+    if (this.#tickets.size >= ticketsMax)
+      return { refused: 'Too many tickets are open; wait until some lapse.' };
     const bound = this.#byPatientId.get(patient.patientId);
     if (bound !== undefined && !samePerson(bound.patient, patient)) {
       return { refused: 'Name, birth date or sex contradict what is held under this patient ID.' };
@@ -84,10 +85,9 @@ export class Bindings {
 
   /** Binds the address to the ticket's patient. A ticket serves once; why it does not serve is not told apart. */
   async bind(code: string, encodedAddress: Uint8Array): Promise<boolean> {
-    const { clock, store, institution, verify } = this.#options;
+    const { clock, store, institution, chain, verify } = this.#options;
     const ticket = this.#tickets.get(code);
-    const chain = this.#options.chain();
-    if (ticket === undefined || chain === undefined || ticket.expiresAt <= clock.now()) return false;
+    if (ticket === undefined || ticket.expiresAt <= clock.now()) return false;
     const read = readAddress(encodedAddress, { chain, institution, nonce: ticket.nonce, verify });
     if (read.kind === 'refused') return false;
     this.#tickets.delete(code);

@@ -32,8 +32,7 @@ export interface LedgerSnapshot {
 }
 
 export type Admission<Admitted> =
-  | ({ readonly kind: 'admitted' } & Admitted)
-  | { readonly kind: 'refused'; readonly ground: RefusalGround };
+  ({ readonly kind: 'admitted' } & Admitted) | { readonly kind: 'refused'; readonly ground: RefusalGround };
 
 const refused = (ground: RefusalGround) => ({ kind: 'refused', ground }) as const;
 
@@ -69,7 +68,8 @@ export function admitOpen(
   const { state } = snapshot;
   if (!equalBytes(open.chain, state.chain)) return refused('the request is malformed');
   const study = state.study(toStudyId(open.studyId));
-  if (study === undefined || study.source !== self || open.source !== self) return refused('no such study here');
+  if (study === undefined || study.source !== self || open.source !== self)
+    return refused('no such study here');
   const permitted = grantPermits(snapshot, open.grantId);
   if (permitted.kind === 'refused') return permitted;
   const { grant } = permitted;

@@ -103,7 +103,7 @@ export class PacsDelivery implements Service {
 
   async #deliverAll(): Promise<void> {
     const { clock, health, logger, pacs } = this.#options;
-    for (let failures = 0; !this.#stopping.signal.aborted; ) {
+    for (let failures = 0; !this.#stopping.signal.aborted;) {
       // The one that was tried longest ago, so that a study which the PACS refuses holds up no other.
       const [next] = [...this.#deliveries.values()]
         .filter((delivery) => delivery.status.state !== 'delivered')
@@ -129,7 +129,8 @@ export class PacsDelivery implements Service {
   async #deliver(delivery: Delivery): Promise<void> {
     const { catalogue, pacs, logger } = this.#options;
     const study = catalogue.byStudyId(delivery.studyId);
-    if (study === undefined) throw new AppError('STORE_CORRUPT', 'A study that waits for delivery is not held.');
+    if (study === undefined)
+      throw new AppError('STORE_CORRUPT', 'A study that waits for delivery is not held.');
     let { delivered } = delivery;
     while (delivered < study.objects.length) {
       const batch = nextBatch(study.objects.slice(delivered));
@@ -141,7 +142,7 @@ export class PacsDelivery implements Service {
         }
         await association.release();
       } catch (error) {
-        association.abort();
+        await association.abort();
         throw error;
       } finally {
         await this.#save({ ...delivery, delivered });
@@ -160,17 +161,27 @@ export class PacsDelivery implements Service {
     const { pacs, reconcile, logger } = this.#options;
     if (!association.accepts(object)) {
       // Nothing to try again: the PACS cannot take this kind of object as it is.
-      logger.warn({ study: study.ref, sopClass: object.sopClassUid, transferSyntax: object.transferSyntaxUid }, 'PACS refuses');
+      logger.warn(
+        { study: study.ref, sopClass: object.sopClassUid, transferSyntax: object.transferSyntaxUid },
+        'PACS refuses',
+      );
       throw new AppError(
         'DELIVERY_FAILED',
         `${pacs.name} accepts no ${object.sopClassUid} in transfer syntax ${object.transferSyntaxUid}`,
       );
     }
-    const dataSet = reconcile(dataSetOf(study, object), object.transferSyntaxUid, this.#coercion(study, delivery));
+    const dataSet = reconcile(
+      dataSetOf(study, object),
+      object.transferSyntaxUid,
+      this.#coercion(study, delivery),
+    );
     const status = await association.store(object, dataSet);
     // 0xB000 to 0xBFFF are warnings: the object was stored (PS3.4, table B.2-1).
     if (status !== 0 && status >> 12 !== 0xb) {
-      throw new AppError('DELIVERY_FAILED', `${pacs.name} answered C-STORE with status 0x${status.toString(16)}`);
+      throw new AppError(
+        'DELIVERY_FAILED',
+        `${pacs.name} answered C-STORE with status 0x${status.toString(16)}`,
+      );
     }
   }
 
@@ -187,7 +198,12 @@ export class PacsDelivery implements Service {
     if (local !== undefined && samePerson(local, patient)) {
       return { patientId: local.patientId, issuer: local.issuer, source, at };
     }
-    return { patientId: patient.patientId, issuer: patient.issuer === '' ? source : patient.issuer, source, at };
+    return {
+      patientId: patient.patientId,
+      issuer: patient.issuer === '' ? source : patient.issuer,
+      source,
+      at,
+    };
   }
 
   #status(state: DeliveryStatus['state']): DeliveryStatus {
@@ -230,7 +246,8 @@ async function* dataSetOf(study: KeptStudy, object: ObjectKept): AsyncIterable<U
         continue;
       }
       const begin = parseInstancePrefix(segment);
-      if (begin === undefined) throw new AppError('STORE_CORRUPT', `An object of study ${study.ref} has no identity.`);
+      if (begin === undefined)
+        throw new AppError('STORE_CORRUPT', `An object of study ${study.ref} has no identity.`);
       yield segment.subarray(begin.dataSetOffset);
     }
   } finally {

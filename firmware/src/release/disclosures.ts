@@ -41,7 +41,9 @@ export class Disclosures {
       const disclosure = decodeCanonical(value) as unknown as Disclosure;
       this.#remember(
         // Whatever ran when the box stopped does not run any more.
-        disclosure.outcome === 'running' ? { ...disclosure, outcome: 'failed', reason: 'the box was stopped' } : disclosure,
+        disclosure.outcome === 'running'
+          ? { ...disclosure, outcome: 'failed', reason: 'the box was stopped' }
+          : disclosure,
       );
     }
   }

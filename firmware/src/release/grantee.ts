@@ -11,7 +11,16 @@ import { AppError } from '../errors.ts';
 import { grantId, idBytes, openId, toStudyId } from '../ledger/ids.ts';
 import { decodeTransaction, encodeTransaction, signingMessage } from '../ledger/transactions.ts';
 import type { AccessClose, AccessGrant, AccessOpen, StudyId, TransactionBody } from '../ledger/types.ts';
-import type { Clock, FinalBlock, InstitutionId, Ledger, Logger, Network, OpenPlane, Service } from '../ports.ts';
+import type {
+  Clock,
+  FinalBlock,
+  InstitutionId,
+  Ledger,
+  Logger,
+  Network,
+  OpenPlane,
+  Service,
+} from '../ports.ts';
 import type { Account } from '../protocol/accounts.ts';
 import { openGrantNote } from '../protocol/grant-note.ts';
 import { recogniseGrant, type RecognisedGrant } from '../protocol/grants.ts';
@@ -120,9 +129,11 @@ export class Grantee implements Service {
   // --- grants in final blocks ---
 
   #scanSoon(): void {
-    this.#scanning = this.#scanning.then(() => this.#scan()).catch((error: unknown) => {
-      this.#options.logger.error({ error }, 'looking for grants failed');
-    });
+    this.#scanning = this.#scanning
+      .then(() => this.#scan())
+      .catch((error: unknown) => {
+        this.#options.logger.error({ error }, 'looking for grants failed');
+      });
   }
 
   async #scan(): Promise<void> {
@@ -144,7 +155,8 @@ export class Grantee implements Service {
         if (job !== undefined) found.push(job);
       } else if (body.type === 'study.amend') {
         const job = this.#options.jobs.ofStudy(toStudyId(body.studyId));
-        if (job?.state === 'done' && grantOf(job).amendments) found.push({ ...job, state: 'granted', open: null });
+        if (job?.state === 'done' && grantOf(job).amendments)
+          found.push({ ...job, state: 'granted', open: null });
       }
     }
     return found;
@@ -189,7 +201,10 @@ export class Grantee implements Service {
         return;
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
-        logger.warn({ grant: job.grantId, source: job.source, error }, 'fetching failed, will be tried again');
+        logger.warn(
+          { grant: job.grantId, source: job.source, error },
+          'fetching failed, will be tried again',
+        );
         await clock.sleep(retryPauseMs(failures), this.#stopping.signal).catch(() => 'stopped');
       }
     }
@@ -228,7 +243,8 @@ export class Grantee implements Service {
   async #take(job: FetchJob): Promise<FetchJob> {
     const { ledger, openPlane, receiver, catalogue, disclosures, jobs, logger, onKept } = this.#options;
     const member = ledger.state().institution(job.source);
-    if (member === undefined) throw new AppError('NOT_A_MEMBER', `The source ${job.source} is no member any more.`);
+    if (member === undefined)
+      throw new AppError('NOT_A_MEMBER', `The source ${job.source} is no member any more.`);
     const open = openOf(job);
     const id = idBytes(openId(open));
     const running = await disclosures.record({
@@ -255,7 +271,11 @@ export class Grantee implements Service {
       });
       const study = catalogue.byStudyId(job.studyId);
       if (study === undefined) throw new Error('a study without objects is never released');
-      await disclosures.update(running, { outcome: 'released', objects: study.objects.length, bytes: study.bytes });
+      await disclosures.update(running, {
+        outcome: 'released',
+        objects: study.objects.length,
+        bytes: study.bytes,
+      });
       await onKept(study, job);
       logger.info({ study: study.ref, source: job.source, objects: study.objects.length }, 'study fetched');
       return await jobs.save({ ...job, state: 'kept' });
@@ -282,8 +302,13 @@ export class Grantee implements Service {
       digest: hash('close', salt, open.head),
       sizeBucket: Math.ceil(Math.log2(Math.max(1, catalogue.byStudyId(job.studyId)?.bytes ?? 1))),
     };
-    const answer = await this.#send(job.source, { body, signature: await signer.sign(signingMessage(body)), tweak });
-    if (answer.kind === 'refused') throw new AppError('NOT_RELEASED', 'The source did not record the closing receipt.');
+    const answer = await this.#send(job.source, {
+      body,
+      signature: await signer.sign(signingMessage(body)),
+      tweak,
+    });
+    if (answer.kind === 'refused')
+      throw new AppError('NOT_RELEASED', 'The source did not record the closing receipt.');
     logger.info({ grant: job.grantId }, 'receipt closed');
     return jobs.save({ ...job, state: 'done' });
   }
@@ -303,10 +328,15 @@ export class Grantee implements Service {
   }
 
   async #send(source: InstitutionId, request: AnyReceiptRequest): Promise<ReleaseAnswer> {
-    const bytes = await this.#options.network.request(source, releaseProtocol, encodeReceiptRequest(request), {
-      timeoutMs: receiptValidMs,
-      signal: this.#stopping.signal,
-    });
+    const bytes = await this.#options.network.request(
+      source,
+      releaseProtocol,
+      encodeReceiptRequest(request),
+      {
+        timeoutMs: receiptValidMs,
+        signal: this.#stopping.signal,
+      },
+    );
     const answer = decodeReleaseAnswer(bytes);
     if (answer === undefined) throw new AppError('PEER_MISBEHAVED', `${source} gave no answer that exists.`);
     return answer;
@@ -318,7 +348,9 @@ export class Grantee implements Service {
     return recognised;
   }
 
-  #envelope(source: InstitutionId): Pick<TransactionBody, 'chain' | 'validUntil'> & { readonly source: InstitutionId } {
+  #envelope(
+    source: InstitutionId,
+  ): Pick<TransactionBody, 'chain' | 'validUntil'> & { readonly source: InstitutionId } {
     const { ledger, clock } = this.#options;
     return { chain: ledger.state().chain, validUntil: clock.now() + receiptValidMs, source };
   }
@@ -342,4 +374,3 @@ function grantOf(job: FetchJob): AccessGrant {
 function openOf(job: FetchJob): AccessOpen {
   return bodyOf(job.open, 'access.open');
 }
-

@@ -27,7 +27,10 @@ const unsigned = new Uint8Array(64);
 /** The transaction without the source's signature, and the tweak: what the ledger decodes strictly need not be read twice. */
 export function encodeReceiptRequest(request: AnyReceiptRequest): Uint8Array {
   const { body, signature, tweak } = request;
-  return encodeCanonical({ transaction: encodeTransaction({ body, signatures: [signature, unsigned] }), tweak });
+  return encodeCanonical({
+    transaction: encodeTransaction({ body, signatures: [signature, unsigned] }),
+    tweak,
+  });
 }
 
 function mapOf(bytes: Uint8Array, keys: readonly string[]): Readonly<Record<string, CborValue>> | undefined {
@@ -38,9 +41,12 @@ function mapOf(bytes: Uint8Array, keys: readonly string[]): Readonly<Record<stri
     if (error instanceof RangeError) return undefined;
     throw error;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) return undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array)
+    return undefined;
   const map = value as Readonly<Record<string, CborValue>>;
-  return Object.keys(map).length === keys.length && keys.every((key) => Object.hasOwn(map, key)) ? map : undefined;
+  return Object.keys(map).length === keys.length && keys.every((key) => Object.hasOwn(map, key))
+    ? map
+    : undefined;
 }
 
 function bytesOf(value: CborValue | undefined, length: number): Uint8Array | undefined {
@@ -91,7 +97,8 @@ export function decodeStreamRequest(bytes: Uint8Array): StreamRequest | undefine
   const openId = bytesOf(map?.['openId'], 32);
   const signature = bytesOf(map?.['signature'], 64);
   const skip = map?.['skip'];
-  if (openId === undefined || signature === undefined || typeof skip !== 'number' || skip < 0) return undefined;
+  if (openId === undefined || signature === undefined || typeof skip !== 'number' || skip < 0)
+    return undefined;
   return { openId, skip, signature };
 }
 

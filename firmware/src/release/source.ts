@@ -6,7 +6,16 @@ import { toHex } from '../encoding/bytes.ts';
 import { openId, toOpenId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
-import type { Clock, InstitutionId, Ledger, Logger, Network, Service, Signer, VerifySignature } from '../ports.ts';
+import type {
+  Clock,
+  InstitutionId,
+  Ledger,
+  Logger,
+  Network,
+  Service,
+  Signer,
+  VerifySignature,
+} from '../ports.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import { admitOpen, grantPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
 import type { Disclosure, Disclosures } from './disclosures.ts';
@@ -97,7 +106,9 @@ export class ReleaseSource implements Service {
       body.type === 'access.open'
         ? await this.#open(asker, { ...request, body }, signal)
         : await this.#close(asker, { ...request, body }, signal);
-    return ground === undefined ? { kind: 'recorded' } : { kind: 'refused', ground, studyId: toStudyId(body.studyId) };
+    return ground === undefined
+      ? { kind: 'recorded' }
+      : { kind: 'refused', ground, studyId: toStudyId(body.studyId) };
   }
 
   async #open(
@@ -110,7 +121,8 @@ export class ReleaseSource implements Service {
     const id = openId(body);
     const earlier = await sessions.get(Buffer.from(id, 'hex'));
     // Asked again because the answer was lost: the receipt stands, the stream checks everything anew.
-    if (earlier?.institution === asker && openOnLedger(ledger.state(), earlier.studyId, id) !== undefined) return undefined;
+    if (earlier?.institution === asker && openOnLedger(ledger.state(), earlier.studyId, id) !== undefined)
+      return undefined;
     const admission = admitOpen(this.#snapshot(), self, asker, body, tweak);
     if (admission.kind === 'refused') return admission.ground;
     if (!verify(admission.grant.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
@@ -164,7 +176,8 @@ export class ReleaseSource implements Service {
     const request = decodeStreamRequest(call.body);
     const session = request && (await sessions.get(request.openId));
     if (request === undefined || session?.institution !== call.institution) return undefined;
-    if (!verify(session.granteeKey, streamMessage(session.openId, call.exporter), request.signature)) return undefined;
+    if (!verify(session.granteeKey, streamMessage(session.openId, call.exporter), request.signature))
+      return undefined;
     const record = openOnLedger(ledger.state(), session.studyId, toOpenId(session.openId));
     if (record === undefined || record.closed !== null) return undefined;
     const objects = this.#objectsUnder(session.studyId, session.head);
@@ -196,7 +209,10 @@ export class ReleaseSource implements Service {
     const study = catalogue.byStudyId(session.studyId);
     if (study === undefined) throw new Error('a session is of a kept study');
     let sent = 0;
-    let outcome: Pick<Disclosure, 'outcome' | 'reason'> = { outcome: 'failed', reason: 'the connection broke' };
+    let outcome: Pick<Disclosure, 'outcome' | 'reason'> = {
+      outcome: 'failed',
+      reason: 'the connection broke',
+    };
     try {
       for await (const frame of streamObjects({
         study,

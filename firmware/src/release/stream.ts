@@ -69,7 +69,8 @@ class Watch {
   }
 
   assertPermitted(): void {
-    if (this.#ground !== undefined) throw new AppError('NOT_RELEASED', `The stream was cut: ${this.#ground}.`);
+    if (this.#ground !== undefined)
+      throw new AppError('NOT_RELEASED', `The stream was cut: ${this.#ground}.`);
   }
 
   stop(): void {

@@ -4,7 +4,12 @@ import { concatBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { StudyId } from '../ledger/types.ts';
 import type { Clock, DataSetHeader, InstitutionId, ScanHeader } from '../ports.ts';
-import { acceptsChunk, chunkCount, leafMessagePrefix, type CommittedInstance } from '../protocol/commitments.ts';
+import {
+  acceptsChunk,
+  chunkCount,
+  leafMessagePrefix,
+  type CommittedInstance,
+} from '../protocol/commitments.ts';
 import { parseInstancePrefix } from '../protocol/instance-prefix.ts';
 import { chunkBytes, manifestBytesMax } from '../protocol/limits.ts';
 import { decodeManifest, verifyManifest, type Manifest } from '../protocol/manifests.ts';
@@ -70,11 +75,13 @@ export class StudyReceiver {
 
   async #manifest(next: () => Promise<Uint8Array>, commitment: Uint8Array): Promise<Manifest> {
     const frameCount = decodeStreamHead(await next());
-    if (frameCount === undefined || frameCount * chunkBytes > manifestBytesMax + chunkBytes) throw unverified('its head');
+    if (frameCount === undefined || frameCount * chunkBytes > manifestBytesMax + chunkBytes)
+      throw unverified('its head');
     const parts: Uint8Array[] = [];
     for (let i = 0; i < frameCount; i++) parts.push(await next());
     const decoded = decodeManifest(concatBytes(...parts));
-    if (decoded.kind === 'refused' || !verifyManifest(decoded.manifest, commitment)) throw unverified('its manifest');
+    if (decoded.kind === 'refused' || !verifyManifest(decoded.manifest, commitment))
+      throw unverified('its manifest');
     return decoded.manifest;
   }
 

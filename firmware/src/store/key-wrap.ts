@@ -21,6 +21,8 @@ export function unwrapKey(wrappingKey: Uint8Array, wrapped: Uint8Array, purpose:
     decipher.setAuthTag(wrapped.subarray(-tagBytes));
     return Buffer.concat([decipher.update(wrapped.subarray(nonceBytes, -tagBytes)), decipher.final()]);
   } catch (cause) {
-    throw new AppError('STORE_CORRUPT', `The key for ${purpose} does not open under this box's key.`, { cause });
+    throw new AppError('STORE_CORRUPT', `The key for ${purpose} does not open under this box's key.`, {
+      cause,
+    });
   }
 }

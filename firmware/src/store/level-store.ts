@@ -70,13 +70,16 @@ export class EncryptedStore implements KeyValueStore {
   }
 
   async *list(prefix: string): AsyncIterable<readonly [string, Uint8Array]> {
-    for await (const [key, sealed] of this.#inner.list(prefix)) yield [key, openRecord(this.#key, key, sealed)];
+    for await (const [key, sealed] of this.#inner.list(prefix))
+      yield [key, openRecord(this.#key, key, sealed)];
   }
 
   write(changes: readonly KeyValueChange[]): Promise<void> {
     return this.#inner.write(
       changes.map((change) =>
-        'put' in change ? { put: change.put, value: sealRecord(this.#key, change.put, change.value) } : change,
+        'put' in change
+          ? { put: change.put, value: sealRecord(this.#key, change.put, change.value) }
+          : change,
       ),
     );
   }

@@ -14,3 +14,6 @@ export const segmentBytes = chunkBytes;
 
 /** Manifest logs held open at once: the studies that modalities send just now. Linux allows 1024 files by default. */
 export const openLogsMax = 64;
+
+/** Space that a study's manifest takes ahead, bytes: room for some fifty objects, since most studies are small. */
+export const manifestAllocationBytes = 16_384;

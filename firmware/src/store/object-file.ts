@@ -184,7 +184,9 @@ export class ObjectFileWriter implements ObjectWriter {
       try {
         await this.#handle.writeFile(sealed); // writes on until all is written, unlike write()
       } catch (cause) {
-        throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, { cause });
+        throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, {
+          cause,
+        });
       }
     });
     return this.#writing;
@@ -223,7 +225,8 @@ export class ObjectFileReader implements ObjectReader {
       if (!equalBytes(header.subarray(0, saltOffset), expected)) throw new RangeError('foreign header');
       const reader = new ObjectFileReader(fileKey(studyKey, header), handle, path, object);
       const { size } = await handle.stat();
-      if (size !== headerBytes + object.length + reader.segmentCount * tagBytes) throw new RangeError('other length');
+      if (size !== headerBytes + object.length + reader.segmentCount * tagBytes)
+        throw new RangeError('other length');
       return reader;
     } catch (cause) {
       await handle?.close();
@@ -236,9 +239,15 @@ export class ObjectFileReader implements ObjectReader {
     const plainLength = last ? this.#object.length - index * segmentBytes : segmentBytes;
     const sealed = Buffer.allocUnsafe(plainLength + tagBytes);
     try {
-      const { bytesRead } = await this.#handle.read(sealed, 0, sealed.length, headerBytes + index * sealedSegmentBytes);
+      const { bytesRead } = await this.#handle.read(
+        sealed,
+        0,
+        sealed.length,
+        headerBytes + index * sealedSegmentBytes,
+      );
       if (bytesRead !== sealed.length) throw new RangeError('truncated');
-      if (last && !equalBytes(sealed.subarray(-tagBytes), this.#object.lastTag)) throw new RangeError('other last tag');
+      if (last && !equalBytes(sealed.subarray(-tagBytes), this.#object.lastTag))
+        throw new RangeError('other last tag');
       return openSegment(this.#file, index, last, sealed);
     } catch (cause) {
       throw new AppError('STORE_CORRUPT', `Segment ${index} of ${this.#path} is damaged.`, { cause });

@@ -24,11 +24,17 @@ export function sealRecord(key: Uint8Array, place: string, plaintext: Uint8Array
 /** @throws AppError STORE_CORRUPT if it was changed, moved or sealed under another key. */
 export function openRecord(key: Uint8Array, place: string, sealed: Uint8Array): Uint8Array {
   try {
-    const decipher = createDecipheriv('aes-256-gcm', recordKey(key, sealed.subarray(0, saltBytes)), zeroNonce);
+    const decipher = createDecipheriv(
+      'aes-256-gcm',
+      recordKey(key, sealed.subarray(0, saltBytes)),
+      zeroNonce,
+    );
     decipher.setAAD(Buffer.from(place));
     decipher.setAuthTag(sealed.subarray(-tagBytes));
     return Buffer.concat([decipher.update(sealed.subarray(saltBytes, -tagBytes)), decipher.final()]);
   } catch (cause) {
-    throw new AppError('STORE_CORRUPT', `The record at ${place} is damaged or belongs to another box.`, { cause });
+    throw new AppError('STORE_CORRUPT', `The record at ${place} is damaged or belongs to another box.`, {
+      cause,
+    });
   }
 }

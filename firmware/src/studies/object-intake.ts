@@ -46,7 +46,9 @@ export class ObjectIntake {
     const instanceKey = instanceKeyOf(number);
     const leaves: Uint8Array[] = [];
     const writer = await study.folder.createObject((index, segment) => {
-      leaves.push(createHmac('sha256', instanceKey).update(leafMessagePrefix(index)).update(segment).digest());
+      leaves.push(
+        createHmac('sha256', instanceKey).update(leafMessagePrefix(index)).update(segment).digest(),
+      );
     });
     return new ObjectIntake(description, number, instanceKey, writer, leaves);
   }

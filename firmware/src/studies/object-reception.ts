@@ -65,7 +65,8 @@ export class ObjectReception {
 
   async finish(): Promise<Received> {
     if (this.#placed === undefined) await this.#look(true);
-    if (this.#placed === undefined) throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
+    if (this.#placed === undefined)
+      throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
     const { study, intake } = this.#placed;
     const digest = intake.digest();
     const earlier = study.instances(this.#options.identity.sopInstanceUid);
@@ -90,13 +91,20 @@ export class ObjectReception {
         throw new AppError('OBJECT_UNREADABLE', `The header of an object cannot be parsed: ${scan.reason}.`);
       case 'more':
         if (head.length > headerBytesMax) {
-          throw new AppError('OBJECT_UNREADABLE', `An object has no UIDs in its first ${headerBytesMax} bytes.`);
+          throw new AppError(
+            'OBJECT_UNREADABLE',
+            `An object has no UIDs in its first ${headerBytesMax} bytes.`,
+          );
         }
         return;
       case 'complete': {
         const { study, instanceKeyOf } = await place(scan.elements);
         const { seriesInstanceUid = '', modality = '' } = scan.elements;
-        const intake = await ObjectIntake.begin(study, { ...identity, seriesInstanceUid, modality }, instanceKeyOf);
+        const intake = await ObjectIntake.begin(
+          study,
+          { ...identity, seriesInstanceUid, modality },
+          instanceKeyOf,
+        );
         this.#placed = { study, intake };
         this.#gathered = [];
         await intake.write(this.#prefix);

@@ -1,0 +1,174 @@
+/** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
+import { fileURLToPath } from 'node:url';
+import { scanHeader, StorageScp } from '../../dimse/index.ts';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import type { BoxView } from '../http/box-view.ts';
+import { ConsoleServer, type FirstLogin } from '../http/console-server.ts';
+import { Keeper } from '../ingest/keeper.ts';
+import type { ScanHeader, Service } from '../ports.ts';
+import { toStudyId } from '../ledger/index.ts';
+import { fromHex } from '../encoding/bytes.ts';
+import { DiskSpace } from './disk-space.ts';
+import { openFoundation, type Foundation } from './foundation.ts';
+import { openMembership, type Membership } from './membership.ts';
+import { overviewOf } from './overview.ts';
+import { openLog } from './pino-log.ts';
+import { systemClock } from './system-clock.ts';
+import { Undo } from './undo.ts';
+import { closedWalletDesk, walletDesk } from './wallet-desk.ts';
+
+export interface BoxEvents {
+  /** Shown once to the person in front of the box, kept nowhere. */
+  readonly onFirstAdministrator: (login: FirstLogin) => void;
+}
+
+/** Where the set-up puts the console's pages. */
+const consoleDistDir = fileURLToPath(new URL('../../console/dist', import.meta.url));
+
+/** How often the TPM is asked whether it is there and well. */
+const tpmProbeMs = 60_000;
+
+const scan: ScanHeader = (bytes, transferSyntaxUid, atEnd) => scanHeader(bytes, transferSyntaxUid, { atEnd });
+
+export class Box {
+  readonly #undo: Undo;
+  /** One line for whoever started it: where it is reached, and the certificate that a browser will show. */
+  readonly readyLine: string;
+
+  private constructor(undo: Undo, readyLine: string) {
+    this.#undo = undo;
+    this.readyLine = readyLine;
+  }
+
+  /** @throws AppError naming what is wrong; whatever was opened is closed again. */
+  static async open(config: Config, events: BoxEvents): Promise<Box> {
+    const undo = new Undo();
+    try {
+      return new Box(undo, await assemble(config, events, undo));
+    } catch (error) {
+      await undo.run();
+      throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.#undo.run();
+  }
+}
+
+async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<string> {
+  const logger = openLog(config);
+  const startedAt = systemClock.now();
+  const foundation = await openFoundation(config, systemClock, logger, undo);
+  const start = async (service: Service): Promise<void> => {
+    undo.later(() => service.stop());
+    await service.start();
+  };
+
+  const disk = new DiskSpace(config.dataDir, systemClock, logger);
+  await start(disk);
+  const membership =
+    config.genesisFile === undefined
+      ? undefined
+      : await openMembership({ foundation, genesisFile: config.genesisFile, scanHeader: scan, undo, start });
+  if (membership === undefined) await foundation.catalogue.load(() => undefined);
+
+  const keeper = new Keeper({ ...foundation, scanHeader: scan, logger: logger.child({ room: 'ingest' }) });
+  await start(
+    new StorageScp({
+      host: config.dicom.host,
+      port: config.dicom.port,
+      aeTitles: [config.dicom.aeTitle],
+      callingAeTitles: config.dicom.callingAeTitles,
+      store: (request) => keeper.receive(request),
+      clock: systemClock,
+      logger: logger.child({ room: 'dimse' }),
+    }),
+  );
+
+  const console = new ConsoleServer(
+    { host: config.console.host, port: config.console.port, consoleDistDir },
+    {
+      store: foundation.index,
+      clock: systemClock,
+      logger: logger.child({ room: 'http' }),
+      box: boxView(foundation, membership, disk, startedAt),
+      wallet:
+        membership === undefined
+          ? closedWalletDesk()
+          : walletDesk({ ...foundation, ...membership, institution: config.institution.id }),
+      onFirstAdministrator: events.onFirstAdministrator,
+    },
+  );
+  await start(console);
+  watchTpm(foundation, undo);
+  logger.info({ membership: membership === undefined ? 'none' : 'member' }, 'the box is up');
+  return (
+    `Hilum is up: console https://${config.console.host}:${console.port} ` +
+    `(certificate SHA-256 ${console.certificateSha256}), ` +
+    `DICOM ${config.dicom.aeTitle} at ${config.dicom.host}:${config.dicom.port}`
+  );
+}
+
+function boxView(
+  foundation: Foundation,
+  membership: Membership | undefined,
+  disk: DiskSpace,
+  startedAt: number,
+): BoxView {
+  const { config, health, catalogue, keys } = foundation;
+  return {
+    institution: config.institution,
+    overview: () => overviewOf({ foundation, membership, disk, startedAt }),
+    onChange: (listener) => {
+      const unsubscribes = [
+        health.onChange(listener),
+        catalogue.onChange(listener),
+        keys.onHealthChange(listener),
+        ...(membership === undefined ? [] : membership.changes(listener)),
+      ];
+      return () => {
+        for (const unsubscribe of unsubscribes) unsubscribe();
+      };
+    },
+    createTicket: (patient) => {
+      const ticket = membership?.bindings.createTicket({ ...patient, issuer: patient.issuer ?? '' });
+      if (membership === undefined || ticket === undefined) {
+        return Promise.resolve({
+          kind: 'refused',
+          reason: 'This hospital is not a member of a consortium yet.',
+        });
+      }
+      if ('refused' in ticket) return Promise.resolve({ kind: 'refused', reason: ticket.refused });
+      const { chain } = membership.ledger.state();
+      const origin = `https://${config.console.host}:${config.console.port}`;
+      return Promise.resolve({
+        kind: 'created',
+        ticket: { institution: config.institution.id, origin, genesis: chain, ...ticket },
+      });
+    },
+    requestStudy: async ({ source, studyId }) => {
+      if (membership === undefined)
+        throw new AppError('NOT_ADMITTED', 'This box can ask nobody for a study.');
+      return membership.grantee.ask(source, toStudyId(fromHex(studyId)));
+    },
+  };
+}
+
+/** A TPM that fails while the box runs is an alarm; what was unsealed stays usable. */
+function watchTpm({ keys, health, clock }: Foundation, undo: Undo): void {
+  const subject = 'TPM';
+  const look = async (): Promise<void> => {
+    const state = await keys.probe();
+    if (state === 'ready') health.clear('TPM_FAILED', subject);
+    else health.raise('TPM_FAILED', subject, `The TPM is ${state}.`);
+    if (!stopped) timer = clock.setTimer(tpmProbeMs, () => void look());
+  };
+  let stopped = false;
+  let timer = clock.setTimer(tpmProbeMs, () => void look());
+  undo.later(() => {
+    stopped = true;
+    timer.cancel();
+  });
+}

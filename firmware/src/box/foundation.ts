@@ -1,0 +1,86 @@
+/** What every box stands on, member or not: its folder, its keys, its stores, the studies that it keeps. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../tpm/index.ts';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import type { Clock, Logger } from '../ports.ts';
+import { FileAppendLog } from '../store/append-log.ts';
+import { claimDataFolder, dataKey } from '../store/data-folder.ts';
+import { EncryptedStore, LevelStore } from '../store/level-store.ts';
+import { manifestAllocationBytes } from '../store/limits.ts';
+import { StudyStore } from '../store/study-store.ts';
+import { Catalogue } from '../studies/catalogue.ts';
+import { Health } from './health.ts';
+import type { Undo } from './undo.ts';
+
+export interface Foundation {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly keys: OpenDeviceKeys;
+  /** Rebuildable ledger state. */
+  readonly ledgerStore: LevelStore;
+  /** What the box must remember besides studies: accounts, bindings, receipts. Encrypted value by value. */
+  readonly index: EncryptedStore;
+  readonly catalogue: Catalogue;
+}
+
+/** The keys of the box, from its TPM. */
+export async function openKeys(
+  { tpm, dataDir, institution }: Config,
+  clock: Clock,
+  logger: Logger,
+  undo: Undo,
+): Promise<OpenDeviceKeys> {
+  const common = { keysFile: join(dataDir, 'keys.json'), institutionId: institution.id, clock, logger };
+  if (tpm.kind === 'device') {
+    const keys = await openDeviceKeys({ ...common, tcti: `device:${tpm.device}` });
+    undo.later(() => keys.stop());
+    return keys;
+  }
+  const softwareTpm = new SoftwareTpm({ stateFolder: tpm.swtpmDir, logger });
+  undo.later(() => softwareTpm.stop());
+  await softwareTpm.start();
+  const keys = await openDeviceKeys({ ...common, softwareTpm });
+  undo.later(() => keys.stop());
+  return keys;
+}
+
+/** Opens everything in order; `undo` closes what was opened, also after a fault half-way. */
+export async function openFoundation(
+  config: Config,
+  clock: Clock,
+  logger: Logger,
+  undo: Undo,
+): Promise<Foundation> {
+  const { dataDir } = config;
+  undo.later(await claimDataFolder(dataDir));
+  const health = new Health(clock, logger);
+  const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), undo);
+
+  const ledgerStore = await LevelStore.open(join(dataDir, 'ledger'));
+  undo.later(() => ledgerStore.close());
+  const indexFolder = join(dataDir, 'index');
+  if (existsSync(indexFolder) && !existsSync(join(dataDir, 'index.key'))) {
+    throw new AppError('STORE_CORRUPT', `The key of the index is missing in ${dataDir}.`);
+  }
+  const indexKey = await dataKey(dataDir, 'index', keys.boxKey);
+  const indexStore = await LevelStore.open(indexFolder);
+  undo.later(() => indexStore.close());
+
+  const studies = new StudyStore({
+    folder: join(dataDir, 'objects'),
+    boxKey: keys.boxKey,
+    openLog: (path) =>
+      FileAppendLog.open(path, {
+        domain: 'study manifest',
+        damageCode: 'STORE_CORRUPT',
+        allocationBytes: manifestAllocationBytes,
+      }),
+  });
+  undo.later(() => studies.close());
+  const index = new EncryptedStore(indexStore, indexKey);
+  return { config, clock, logger, health, keys, ledgerStore, index, catalogue: new Catalogue(studies) };
+}

@@ -1,0 +1,207 @@
+/** What a box does as a member of its consortium: keeps the ledger, registers its studies, releases and fetches. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { equalBytes } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
+import { Registrar, studyIdOf } from '../ingest/registrar.ts';
+import { chainId, parseGenesis } from '../ledger/index.ts';
+import type { Genesis } from '../ledger/types.ts';
+import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
+import { TlsPlane } from '../p2p/tls-plane.ts';
+import { Bindings } from '../patients/bindings.ts';
+import type { Ledger, Network, ScanHeader, Service, Unsubscribe } from '../ports.ts';
+import { PacsDelivery } from '../release/delivery.ts';
+import { Disclosures } from '../release/disclosures.ts';
+import { FetchJobs } from '../release/fetch-jobs.ts';
+import { Grantee } from '../release/grantee.ts';
+import { OpenSessions } from '../release/open-sessions.ts';
+import { ReleaseSource } from '../release/source.ts';
+import { StudyReceiver } from '../release/study-receiver.ts';
+import { FileAppendLog } from '../store/append-log.ts';
+import { LedgerStateStore } from '../store/ledger-state-store.ts';
+import { Validator } from '../validator/validator.ts';
+import { institutionAccount } from './enrolment.ts';
+import type { Foundation } from './foundation.ts';
+import { pacsOf, reconcileWith } from './pacs.ts';
+import { verifyEd25519, verifyP256 } from './signatures.ts';
+import type { Undo } from './undo.ts';
+
+export interface Membership {
+  readonly genesis: Genesis;
+  readonly ledger: Ledger;
+  readonly network: Network;
+  readonly bindings: Bindings;
+  readonly disclosures: Disclosures;
+  readonly grantee: Grantee;
+  readonly delivery: PacsDelivery | undefined;
+  /** Subscribes to everything of it that the console shows. */
+  changes(listener: () => void): readonly Unsubscribe[];
+}
+
+/** The genesis file. @throws AppError GENESIS_INVALID unless it lists this institution with the keys of this box. */
+async function readGenesis({ config, keys }: Foundation, path: string): Promise<Genesis> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AppError('GENESIS_INVALID', `The genesis file ${path} cannot be read.`, { cause });
+  }
+  const genesis = parseGenesis(text, verifyP256);
+  const own = genesis.institutions.find(({ id }) => id === config.institution.id);
+  const isOwn =
+    own !== undefined &&
+    equalBytes(own.keys.identity, keys.identityPublicKey) &&
+    equalBytes(own.keys.voting, keys.voting.publicKey) &&
+    equalBytes(own.keys.transaction, keys.transaction.publicKey) &&
+    equalBytes(own.keys.transport, keys.transport.publicKey);
+  if (!isOwn) {
+    throw new AppError(
+      'GENESIS_INVALID',
+      `The genesis file ${path} does not list ${config.institution.id} with the keys of this box.`,
+    );
+  }
+  return genesis;
+}
+
+/** Undefined if it is damaged: the box then receives and follows the ledger, but does not vote until an admin acts. */
+async function openVoteLog(
+  { config, health, logger }: Foundation,
+  undo: Undo,
+): Promise<FileAppendLog | undefined> {
+  const path = join(config.dataDir, 'votes.log');
+  try {
+    const log = await FileAppendLog.open(path, { domain: 'votes', damageCode: 'VOTE_LOG_CORRUPT' });
+    undo.later(() => log.close());
+    return log;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'VOTE_LOG_CORRUPT') throw error;
+    logger.error({ error }, 'the vote log is damaged, this box does not vote');
+    health.raise('VOTE_LOG_CORRUPT', 'vote log', error.message);
+    return undefined;
+  }
+}
+
+export interface MembershipModules {
+  readonly foundation: Foundation;
+  readonly genesisFile: string;
+  readonly scanHeader: ScanHeader;
+  readonly undo: Undo;
+  readonly start: (service: Service) => Promise<void>;
+}
+
+export async function openMembership(modules: MembershipModules): Promise<Membership> {
+  const { foundation, genesisFile, scanHeader, undo, start } = modules;
+  const { config, keys, clock, logger, health, catalogue, index, ledgerStore } = foundation;
+  const self = config.institution.id;
+  const genesis = await readGenesis(foundation, genesisFile);
+  const chain = chainId(genesis);
+  await catalogue.load((study) => studyIdOf(study, chain, self));
+
+  const voteLog = await openVoteLog(foundation, undo);
+  const blockLog = await FileAppendLog.open(join(config.dataDir, 'blocks.log'), {
+    domain: 'blocks',
+    damageCode: 'STORE_CORRUPT',
+  });
+  undo.later(() => blockLog.close());
+  // Validators change by ledger votes from a later release on; until then the members are those of the genesis file.
+  const members = { members: () => genesis.institutions, onMembersChange: () => () => undefined };
+  const transportSeed = keys.transport.seed;
+  const network = new Libp2pNetwork({
+    self,
+    chain,
+    transportSeed,
+    listen: config.p2p.listen,
+    ...members,
+    clock,
+    logger,
+  });
+  const plane = new TlsPlane({
+    self,
+    chain,
+    transportSeed,
+    listen: { host: config.plane.host, port: config.plane.port },
+    ...members,
+    clock,
+    logger,
+  });
+  const validator = new Validator({
+    genesis,
+    self,
+    voting: keys.voting,
+    network,
+    blockLog,
+    voteLog,
+    state: new LedgerStateStore(ledgerStore),
+    verify: verifyEd25519,
+    clock,
+    logger: logger.child({ room: 'validator' }),
+    health,
+  });
+  const bindings = new Bindings({ store: index, institution: self, chain, verify: verifyEd25519, clock });
+  await bindings.load();
+  const disclosures = new Disclosures(index, clock);
+  await disclosures.load();
+  const jobs = new FetchJobs(index);
+  await jobs.load();
+
+  const release = logger.child({ room: 'release' });
+  const common = { self, ledger: validator, network, catalogue, disclosures, clock, logger: release };
+  const delivery =
+    config.pacs === undefined
+      ? undefined
+      : new PacsDelivery({
+          pacs: pacsOf(config.pacs, config.dicom.aeTitle, clock),
+          reconcile: reconcileWith(`Hilum ${self}`),
+          patientOf: (account) => bindings.ofAccount(account)?.patient,
+          catalogue,
+          store: index,
+          clock,
+          logger: release,
+          health,
+        });
+  const source = new ReleaseSource({
+    ...common,
+    sessions: new OpenSessions(index),
+    signer: keys.transaction,
+    verify: verifyEd25519,
+  });
+  const grantee = new Grantee({
+    ...common,
+    account: institutionAccount(config, keys),
+    openPlane: (member, signal) => plane.open(member, signal),
+    jobs,
+    receiver: new StudyReceiver({ catalogue, scanHeader, clock }),
+    onKept: async (_study, job) => delivery?.enqueue(job.studyId, job.patientAccount),
+  });
+  undo.later(plane.serve((request) => source.serve(request)));
+  const registrar = new Registrar({
+    catalogue,
+    ledger: validator,
+    chain,
+    institution: self,
+    signer: keys.transaction,
+    walletOf: (patient) => bindings.ofPatient(patient),
+    timing: config.study,
+    clock,
+    logger: logger.child({ room: 'ingest' }),
+    health,
+  });
+  for (const service of [network, plane, validator, source, registrar, delivery, grantee]) {
+    if (service !== undefined) await start(service);
+  }
+  return {
+    genesis,
+    ledger: validator,
+    network,
+    bindings,
+    disclosures,
+    grantee,
+    delivery,
+    changes: (listener) => [
+      validator.onFinal(listener),
+      network.onPeerChange(listener),
+      disclosures.onChange(listener),
+      ...(delivery === undefined ? [] : [delivery.onChange(listener)]),
+    ],
+  };
+}

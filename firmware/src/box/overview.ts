@@ -1,0 +1,160 @@
+/** What the console shows of this box, gathered from the rooms. */
+import type { Config } from '../config.ts';
+import type { Overview, PeerView, ReleaseView, StudyView } from '../http/contract.ts';
+import type { Institution } from '../ledger/types.ts';
+import type { Catalogue } from '../studies/catalogue.ts';
+import type { KeptStudy } from '../studies/kept-study.ts';
+import type { Disclosure } from '../release/disclosures.ts';
+import type { PacsDelivery } from '../release/delivery.ts';
+import { headAgeMsMax } from '../release/limits.ts';
+import type { Foundation } from './foundation.ts';
+import type { DiskSpace } from './disk-space.ts';
+import type { Membership } from './membership.ts';
+import { version } from './version.ts';
+
+/** Rows that one overview carries; older ones stay in the store. */
+export const overviewRowsMax = 200;
+
+export interface OverviewSources {
+  readonly foundation: Foundation;
+  readonly membership: Membership | undefined;
+  readonly disk: DiskSpace;
+  readonly startedAt: number;
+}
+
+export function overviewOf(sources: OverviewSources): Overview {
+  const { foundation, membership, disk, startedAt } = sources;
+  const { config, catalogue, clock, health, keys } = foundation;
+  const studies = catalogue.studies();
+  return {
+    time: clock.now(),
+    box: {
+      institution: { ...config.institution },
+      version,
+      startedAt,
+      development: config.tpm.kind === 'swtpm',
+      tpm: keys.health(),
+      dicom: { aeTitle: config.dicom.aeTitle, host: config.dicom.host, port: config.dicom.port },
+      storage: {
+        usedBytes: studies.reduce((sum, study) => sum + study.bytes, 0),
+        freeBytes: disk.freeBytes,
+        studies: studies.length,
+        objects: studies.reduce((sum, study) => sum + study.objects.length, 0),
+      },
+    },
+    health: health.list().map((item) => ({ ...item })),
+    ledger: ledgerView(foundation, membership),
+    peers: membership === undefined ? [] : peersView(membership, config),
+    studies: newest(studies, (study) => study.lastObjectAt).map((study) =>
+      studyView(study, membership, config),
+    ),
+    releases:
+      membership === undefined
+        ? []
+        : membership.disclosures
+            .list()
+            .slice(0, overviewRowsMax)
+            .map((disclosure) => releaseView(disclosure, catalogue, membership)),
+  };
+}
+
+function newest<Item>(items: readonly Item[], time: (item: Item) => number): Item[] {
+  return [...items].sort((a, b) => time(b) - time(a)).slice(0, overviewRowsMax);
+}
+
+function ledgerView({ config, clock }: Foundation, membership: Membership | undefined): Overview['ledger'] {
+  if (membership === undefined)
+    return { height: 0, lastBlockAt: 0, stale: true, validator: false, validators: 0 };
+  const { height, time } = membership.ledger.head();
+  const validators = membership.ledger.state().validators();
+  return {
+    height,
+    lastBlockAt: time,
+    stale: clock.now() - time > headAgeMsMax,
+    validator: validators.includes(config.institution.id),
+    validators: validators.length,
+  };
+}
+
+function peersView(membership: Membership, config: Config): PeerView[] {
+  const status = new Map(membership.network.peers().map((peer) => [peer.institution, peer]));
+  const state = membership.ledger.state();
+  return state
+    .institutions()
+    .filter(({ id }) => id !== config.institution.id)
+    .map(({ id, name }) => ({
+      institution: id,
+      name,
+      validator: state.validators().includes(id),
+      connected: status.get(id)?.connected ?? false,
+      since: status.get(id)?.since ?? null,
+    }));
+}
+
+function nameOf(membership: Membership | undefined, id: string): string {
+  const institution: Institution | undefined = membership?.ledger.state().institution(id);
+  return institution?.name ?? id;
+}
+
+function studyView(study: KeptStudy, membership: Membership | undefined, config: Config): StudyView {
+  const { created, objects, owner, latestVersion } = study;
+  const { origin } = created;
+  const fetched = origin.kind === 'fetched';
+  return {
+    studyInstanceUid: created.studyInstanceUid,
+    patientName: created.patient.name,
+    patientId: created.patient.patientId,
+    modality: [...new Set(objects.map((object) => object.modality))].filter((name) => name !== '').join(', '),
+    description: created.description,
+    studyDate: created.date,
+    objects: objects.length,
+    bytes: study.bytes,
+    receivedAt: created.at,
+    updatedAt: study.lastObjectAt,
+    state: fetched || latestVersion?.closed === true ? 'complete' : 'receiving',
+    ledger: ledgerOf(study, membership),
+    origin: fetched
+      ? { kind: 'fetched', institution: origin.source, name: nameOf(membership, origin.source) }
+      : { kind: 'received', aeTitle: created.callingAeTitle },
+    owner: fetched
+      ? 'elsewhere'
+      : owner !== undefined && owner.custodySeed.length === 0
+        ? 'wallet'
+        : 'custody',
+    deliveries: deliveriesOf(study, membership?.delivery, config),
+  };
+}
+
+function ledgerOf(study: KeptStudy, membership: Membership | undefined): StudyView['ledger'] {
+  const record = study.studyId === undefined ? undefined : membership?.ledger.state().study(study.studyId);
+  if (record === undefined) return { kind: 'waiting' };
+  return { kind: 'final', at: record.amendedAt, version: record.version, closed: record.closed };
+}
+
+function deliveriesOf(
+  study: KeptStudy,
+  delivery: PacsDelivery | undefined,
+  config: Config,
+): StudyView['deliveries'] {
+  const status = study.studyId === undefined ? undefined : delivery?.statusOf(study.studyId);
+  return status === undefined || config.pacs === undefined
+    ? []
+    : [{ aeTitle: config.pacs.aeTitle, ...status }];
+}
+
+function releaseView(disclosure: Disclosure, catalogue: Catalogue, membership: Membership): ReleaseView {
+  const study = disclosure.studyId === null ? undefined : catalogue.byStudyId(disclosure.studyId);
+  return {
+    id: disclosure.id,
+    direction: disclosure.direction,
+    at: disclosure.at,
+    institution: disclosure.institution,
+    institutionName: nameOf(membership, disclosure.institution),
+    patientName: study?.created.patient.name ?? null,
+    studyDescription: study?.created.description ?? null,
+    outcome: disclosure.outcome,
+    reason: disclosure.reason,
+    objects: disclosure.objects,
+    bytes: disclosure.bytes,
+  };
+}

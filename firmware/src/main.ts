@@ -1,0 +1,57 @@
+/**
+ * A Hilum box: the very program that runs on the appliance. `run` starts it; `enrol` writes what its hospital gives to
+ * the consortium. Everything else stands in the configuration file. A fault at start ends with one line and status 1.
+ */
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { Box } from './box/box.ts';
+import { enrol } from './box/enrolment.ts';
+import { version } from './box/version.ts';
+import { readConfig } from './config.ts';
+import { AppError } from './errors.ts';
+
+/** One line for the person in front of the box; what is not an AppError is a bug and keeps its stack. */
+function fail(error: unknown): never {
+  if (error instanceof AppError) process.stderr.write(`hilum: ${error.line}\n`);
+  else console.error('hilum: this is a bug, please report it:', error);
+  process.exit(1);
+}
+
+async function run(configPath: string): Promise<void> {
+  const box = await Box.open(readConfig(configPath), {
+    onFirstAdministrator: ({ name, oneTimePassword }) => {
+      process.stdout.write(
+        `First administrator: ${name}, one-time password: ${oneTimePassword} (shown once)\n`,
+      );
+    },
+  });
+  process.stdout.write(`${box.readyLine}\n`);
+  const stop = (): void => {
+    box.stop().then(() => process.exit(0), fail);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+async function writeEnrolment(configPath: string): Promise<void> {
+  const config = readConfig(configPath);
+  const path = join(config.dataDir, 'enrolment.json');
+  await enrol(config, path);
+  process.stdout.write(`Enrolment record written: ${path}\n`);
+}
+
+const program = new Command('hilum')
+  .description('The gateway box of a radiology department.')
+  .version(version);
+program
+  .command('run')
+  .description('start the box')
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .action(({ config }: { config: string }) => run(config));
+program
+  .command('enrol')
+  .description("make the box's keys and write the record that the consortium's genesis file takes")
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .action(({ config }: { config: string }) => writeEnrolment(config));
+
+program.parseAsync().catch(fail);

@@ -1,0 +1,104 @@
+/** Orthanc as a hospital's PACS: a real one, on loopback, its storage in a folder of the demonstration. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { boxAeTitle, type PacsAddress } from './hospitals.ts';
+
+const startMsMax = 30_000;
+
+export class Orthanc {
+  readonly address: PacsAddress;
+  readonly #folder: string;
+  #child: ChildProcess | undefined;
+
+  constructor(address: PacsAddress, folder: string) {
+    this.address = address;
+    this.#folder = folder;
+  }
+
+  get #url(): string {
+    return `http://127.0.0.1:${this.address.httpPort}`;
+  }
+
+  /** Resolves when it answers. */
+  async start(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    const configPath = join(this.#folder, 'orthanc.json');
+    await writeFile(configPath, JSON.stringify(this.#configuration(), null, 2));
+    const log = await open(join(this.#folder, 'orthanc.log'), 'a');
+    try {
+      this.#child = spawn('Orthanc', [configPath], { stdio: ['ignore', log.fd, log.fd], detached: true });
+      await once(this.#child, 'spawn');
+    } finally {
+      await log.close();
+    }
+    const deadline = Date.now() + startMsMax;
+    while (!(await this.#answers())) {
+      if (this.#child.exitCode !== null) throw new Error(`Orthanc ended; see ${this.#folder}/orthanc.log`);
+      if (Date.now() > deadline) throw new Error(`Orthanc does not answer at ${this.#url}`);
+      await delay(100);
+    }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, 'close');
+    child.kill('SIGTERM');
+    await closed;
+  }
+
+  /** Orthanc's ids of the instances of a study; empty if it holds none. */
+  async instancesOf(studyInstanceUid: string): Promise<readonly string[]> {
+    const found = await this.#json<readonly string[]>('/tools/find', {
+      Level: 'Instance',
+      Query: { StudyInstanceUID: studyInstanceUid },
+    });
+    return found;
+  }
+
+  /** The file of an instance as Orthanc keeps it. */
+  async file(instance: string): Promise<Buffer> {
+    const response = await fetch(`${this.#url}/instances/${instance}/file`);
+    if (!response.ok) throw new Error(`Orthanc answered ${response.status} for an instance`);
+    return Buffer.from(await response.arrayBuffer());
+  }
+
+  async #json<Result>(path: string, body: unknown): Promise<Result> {
+    const response = await fetch(`${this.#url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`Orthanc answered ${response.status} to ${path}`);
+    return (await response.json()) as Result;
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.#url}/system`)).ok;
+    } catch {
+      return false; // not listening yet
+    }
+  }
+
+  #configuration(): unknown {
+    return {
+      Name: this.address.aeTitle,
+      StorageDirectory: join(this.#folder, 'storage'),
+      IndexDirectory: join(this.#folder, 'storage'),
+      Plugins: [],
+      RemoteAccessAllowed: false,
+      AuthenticationEnabled: false,
+      HttpBindAddresses: ['127.0.0.1'],
+      HttpPort: this.address.httpPort,
+      DicomAet: this.address.aeTitle,
+      DicomPort: this.address.dicomPort,
+      // Only the box may send, under its own title.
+      DicomCheckCalledAet: true,
+      DicomAlwaysAllowStore: false,
+      DicomModalities: { box: [boxAeTitle, '127.0.0.1', 104] },
+      UnknownSopClassAccepted: true,
+      OverwriteInstances: true,
+      StableAge: 1,
+    };
+  }
+}
