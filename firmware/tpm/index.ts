@@ -7,4 +7,3 @@ export { BrokerClient, type BrokerClientOptions } from './broker/client.ts';
 export type { OperationName, Operations } from './broker/operations.ts';
 export { pcrPolicyDigest, type PcrPolicy } from './wire/policy.ts';
 export { nameOf, type ObjectBlob } from './wire/structures.ts';
-export * as limits from './limits.ts';

@@ -134,16 +134,15 @@ test('a TPM that is cleared is another TPM, under a running box too', async (t) 
 
 test('a hung TPM is a time-out, and works again when it comes back', async (t) => {
   const tpm = await FreshTpm.make(t);
-  const keys = await tpm.openKeys({ operationMs: 1_500, startMs: 4_000 });
+  const keys = await tpm.openKeys({ operationMs: 2_500, startMs: 8_000 });
   const seen: string[] = [];
   keys.onHealthChange((health) => seen.push(health));
   const pid = await tpm.pid();
   process.kill(pid, 'SIGSTOP');
   try {
     const failure = await refused('TPM_TIMEOUT', keys.signWithIdentity(utf8('x')));
-    assert.match(failure.message, /did not answer sign within 1500 ms/);
+    assert.match(failure.message, /did not answer sign within 2500 ms/);
     // A new broker meets the same hung TPM.
-    await refused('TPM_TIMEOUT', keys.signWithIdentity(utf8('x')));
     assert.equal(await keys.probe(), 'wedged');
   } finally {
     process.kill(pid, 'SIGCONT');
@@ -168,14 +167,16 @@ test('a TPM that dies is absent, and started and measured anew at the next use',
 
 test('lock-out shows in the probe and does not stop keys that are exempt from it', async (t) => {
   const tpm = await FreshTpm.make(t);
-  const keys = await tpm.openKeys();
   const tcti = ['-T', await tpm.tcti()];
   await run('tpm2_dictionarylockout', [...tcti, '-s', '-n', '1', '-t', '1000', '-l', '1000']);
   const primary = join(tpm.folder, 'primary.ctx');
   await run('tpm2_createprimary', [...tcti, '-C', 'o', '-p', 'right', '-c', primary]);
   const guess = ['tpm2_create', [...tcti, '-C', primary, '-P', 'wrong']] as const;
-  await assert.rejects(run(...guess), /DA counter incremented/);
-  await assert.rejects(run(...guess), /DA lockout mode/);
+  for (const refusal of [/DA counter incremented/, /DA lockout mode/]) {
+    await run('tpm2_flushcontext', [...tcti, '-t']);
+    await assert.rejects(run(...guess), refusal);
+  }
+  const keys = await tpm.openKeys();
   assert.equal(await keys.probe(), 'locked-out');
   assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
   assert.equal(keys.health(), 'locked-out');

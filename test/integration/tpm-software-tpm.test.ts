@@ -139,6 +139,41 @@ test('a box that is killed takes its broker and its swtpm with it, and comes bac
   assert.equal(Buffer.from(keys.boxKey).toString('hex'), ready.boxKey);
 });
 
+test('a box that is killed while its TPM hangs leaves nothing either', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const box = startBox(tpm);
+  const [ready] = (await once(box, 'message')) as [{ swtpm: number }];
+  const [broker] = await brokersOf(box.pid as number);
+  assert.ok(broker !== undefined);
+  process.kill(ready.swtpm, 'SIGSTOP');
+  box.kill('SIGKILL');
+  await gone(broker);
+  await gone(ready.swtpm);
+});
+
+test('a hung swtpm does not hold up a stop', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await tpm.openKeys();
+  const pid = await tpm.pid();
+  process.kill(pid, 'SIGSTOP');
+  await tpm.powerOff();
+  assert.equal(await runs(pid), false);
+  assert.ok(tpm.logger.lines.some((line) => line.startsWith('warn the TPM was not shut down in order')));
+  assert.ok(tpm.logger.lines.some((line) => line.startsWith('warn swtpm was not shut down in order')));
+});
+
+test('an operation that is under way when the TPM dies fails as absent', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const pid = await tpm.pid();
+  process.kill(pid, 'SIGSTOP');
+  const waiting = keys.signWithIdentity(utf8('x'));
+  const lost = new Promise<string>((resolve) => keys.onHealthChange(resolve));
+  process.kill(pid, 'SIGKILL');
+  await assert.rejects(waiting, (failure) => failure instanceof AppError && failure.code === 'TPM_ABSENT');
+  assert.equal(await lost, 'absent');
+});
+
 test('a broker that is killed is forked anew, and its handles do not fill the TPM', async (t) => {
   const tpm = await FreshTpm.make(t);
   const keys = await tpm.openKeys();

@@ -39,7 +39,7 @@ export class BrokerClient {
     this.#operationMs = operationMs ?? operationMsMax;
     this.#startMs = startMs ?? brokerStartMsMax;
     this.#clock = clock ?? systemTimer;
-    this.#forgetLoss = endpoint.onLost(() => this.#drop());
+    this.#forgetLoss = endpoint.onLost(() => this.#drop(new AppError('TPM_ABSENT', 'the TPM has ended')));
   }
 
   /**
@@ -115,9 +115,9 @@ export class BrokerClient {
     return broker;
   }
 
-  #drop(): void {
+  #drop(reason?: AppError): void {
     const broker = this.#broker;
     this.#broker = undefined;
-    if (broker) void broker.kill();
+    if (broker) void broker.kill(reason);
   }
 }

@@ -79,24 +79,28 @@ function endNow(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+/** @returns the exit status. */
+async function finish(): Promise<number> {
+  try {
+    await queue;
+    await tpm?.close();
+    return 0;
+  } catch (failure) {
+    process.stderr.write(`tpm broker: the TPM was not shut down in order: ${String(failure)}\n`);
+    return 1;
+  }
+}
+
+/** The parent is gone: nobody else will end what it started. */
 function orphaned(): void {
   setTimeout(() => {
     if (simulator) killSimulator(simulator);
     endNow();
   }, brokerStopMsMax);
-  void queue
-    .then(() => tpm?.close())
-    .then(
-      () => 0,
-      (failure: unknown) => {
-        process.stderr.write(`tpm broker: ${failureOf(failure).kind} while the TPM was shut down\n`);
-        return 1;
-      },
-    )
-    .then((status) => {
-      if (simulator) killSimulator(simulator);
-      process.exit(status);
-    });
+  void finish().then((status) => {
+    if (simulator) killSimulator(simulator);
+    process.exit(status);
+  });
 }
 
 process.on('message', (question: Question) => {

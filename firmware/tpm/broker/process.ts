@@ -96,9 +96,9 @@ export class BrokerProcess {
     });
   }
 
-  /** Resolves when the process is gone. */
-  async kill(): Promise<void> {
-    this.#usable = false;
+  /** Resolves when the process is gone. What is under way fails for this reason. */
+  async kill(reason = new AppError('TPM_FAILED', 'the TPM broker was ended')): Promise<void> {
+    this.#abandon(reason);
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill('SIGKILL');
     await this.#ended;
