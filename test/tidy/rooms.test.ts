@@ -107,6 +107,7 @@ test('the rule catches what it is there for', () => {
   assert.ok(catches('firmware/src/ingest/keeper.ts', '../ports.ts'), 'ports by value');
   assert.ok(catches('firmware/console/page.tsx', '../src/http/accounts.ts', true), 'console → server');
   assert.ok(catches('firmware/src/http/app.ts', '../main.ts'), 'anyone → main');
+  assert.ok(catches('firmware/src/release/source.ts', '../box/box.ts', true), 'anyone → box');
   assert.ok(!catches('firmware/src/ingest/keeper.ts', '../ports.ts', true));
   assert.ok(!catches('firmware/wallet/wallet.ts', '../src/protocol/notes.ts'));
 });
