@@ -11,7 +11,6 @@ class Leaf {
   readonly keyHash: Uint8Array;
   readonly key: string;
   readonly value: Uint8Array;
-  #valueHash: Uint8Array | undefined;
   #hash: Uint8Array | undefined;
 
   constructor(keyHash: Uint8Array, key: string, value: Uint8Array) {
@@ -20,8 +19,9 @@ class Leaf {
     this.value = value;
   }
 
+  /** Not kept: it is needed for the hash, once, and for proofs of absence. */
   get valueHash(): Uint8Array {
-    return (this.#valueHash ??= sha256(this.value));
+    return sha256(this.value);
   }
 
   get hash(): Uint8Array {
