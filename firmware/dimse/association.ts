@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock } from '../src/ports.ts';
+import { dataSetSyntax } from './data-set-syntax.ts';
+import { padToEven } from './even-padding.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
 import {
   associateAnswerMsMax,
@@ -193,7 +195,8 @@ export class Association implements UpperLayerUser, MessageTarget {
   }
 
   /**
-   * C-STORE of a data set that is in the object's transfer syntax. Reads no faster than the peer takes it.
+   * C-STORE of a data set that is in the object's transfer syntax, unchanged (but for the padding of a deflated one).
+   * Reads no faster than the peer takes it.
    * @returns the peer's status, whatever it is (`isStored` judges it).
    * @throws AppError DELIVERY_FAILED if the association fails or no context fits; the error of `data` if reading it
    * fails, and the association is aborted then, since a data set that was begun cannot be taken back.
@@ -211,7 +214,7 @@ export class Association implements UpperLayerUser, MessageTarget {
         affectedSopInstanceUid: sopInstanceUid,
         priority: 0,
       },
-      data,
+      dataSetSyntax(transferSyntaxUid).deflated ? padToEven(data) : data,
     );
     return outcomeOf(await answer);
   }

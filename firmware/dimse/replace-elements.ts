@@ -24,6 +24,7 @@ import {
   implicitLittleEndian,
 } from './data-set-syntax.ts';
 import { encodeElement, encodeItem, encodeSequence } from './element-encoder.ts';
+import { padToEven } from './even-padding.ts';
 import { headerElementsMax, headerValueBytesMax, originalAttributesBytesMax } from './limits.ts';
 import { encodeAscii } from './text.ts';
 
@@ -351,14 +352,4 @@ async function* through(data: AsyncIterable<Uint8Array>, transform: Transform): 
     if (code?.startsWith('Z_') === true) throw unreadable(`the data set cannot be inflated (${code})`);
     throw error;
   }
-}
-
-/** A deflated data set of odd length ends with a NUL (PS3.5 A.5). */
-async function* padToEven(data: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let length = 0;
-  for await (const chunk of data) {
-    length += chunk.length;
-    yield chunk;
-  }
-  if (length % 2 === 1) yield Uint8Array.of(0);
 }
