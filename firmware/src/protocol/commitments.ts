@@ -95,11 +95,11 @@ export class StudyCommitment {
 
   /** @throws RangeError for an instance that is malformed or there already, or beyond the limits of a study. */
   add(instance: CommittedInstance): void {
-    const instanceHashed = instanceHash(instance);
     const key = toHex(instance.key);
     if (this.#keys.has(key)) throw new RangeError('instance committed to twice');
     if (this.#instances.length >= studyInstancesMax) throw new RangeError('study has too many instances');
     if (this.#bytes + instance.length > studyBytesMax) throw new RangeError('study has too many bytes');
+    const instanceHashed = instanceHash(instance);
     this.#keys.add(key);
     this.#instances.push(instance);
     this.#hashes.push(instanceHashed);
