@@ -10,6 +10,9 @@ export interface MemoryDisk {
 export class MemoryAppendLog implements ReplaceableLog {
   readonly disk: MemoryDisk;
   failAppends = false;
+  /** Called before each append; may crash the box of which this is the disk. */
+  beforeAppend: () => void = () => undefined;
+  #halted = false;
   #failure: AppError | undefined;
 
   constructor(disk: MemoryDisk = { records: [] }) {
@@ -20,7 +23,14 @@ export class MemoryAppendLog implements ReplaceableLog {
     return this.disk.records.length;
   }
 
+  /** The process is gone: what it writes goes nowhere, and it hears nothing more. */
+  halt(): void {
+    this.#halted = true;
+  }
+
   append(records: readonly Uint8Array[]): Promise<void> {
+    if (!this.#halted) this.beforeAppend();
+    if (this.#halted) return new Promise(() => undefined);
     if (this.failAppends) this.#failure ??= new AppError('STORE_FAILED', 'memory log cannot be written');
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.disk.records.push(...records.map((record) => record.slice()));
@@ -39,6 +49,7 @@ export class MemoryAppendLog implements ReplaceableLog {
   }
 
   replace(records: readonly Uint8Array[]): Promise<void> {
+    if (this.#halted) return new Promise(() => undefined);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.disk.records = records.map((record) => record.slice());
     return Promise.resolve();

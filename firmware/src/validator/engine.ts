@@ -1,0 +1,243 @@
+/**
+ * Runs the consensus core: one input after the other, the votes of a batch of inputs on disk with one fsync, and only
+ * then what follows from them. If the vote log fails, the box votes no more and follows on as a reader.
+ */
+import type { Effect, Input, PersistRecord, Stepped, CoreState } from '../consensus/state.ts';
+import { recordsToKeep } from '../consensus/recovery.ts';
+import { step } from '../consensus/simplex.ts';
+import { AppError } from '../errors.ts';
+import type { HealthBoard, Logger, ReplaceableLog } from '../ports.ts';
+import { inputsBatchMax, inputsQueuedMax } from './limits.ts';
+import type { VoteRecord } from './vote-records.ts';
+import { encodeVoteRecord } from './vote-records.ts';
+
+export type OutwardEffect = Exclude<Effect, { readonly kind: 'persist' }>;
+
+export interface EngineOptions {
+  /** Undefined: the box does not vote. */
+  readonly voteLog: ReplaceableLog | undefined;
+  /** Bytes that the vote log holds already. */
+  readonly voteLogBytes: number;
+  /** After so many bytes it is begun anew. */
+  readonly voteLogBytesMax: number;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+  /** The encoded block with this digest: it is written with the vote for it. */
+  readonly blockBytes: (digest: Uint8Array) => Uint8Array;
+  readonly execute: (effect: OutwardEffect) => void;
+  /** After the effects of a batch: final blocks are written, blocks judged and built. May give further inputs. */
+  readonly afterBatch: () => Promise<void>;
+  /** A core that follows without a vote, from the final head. */
+  readonly observe: () => Stepped;
+  /** View of the head in the block log. */
+  readonly headView: () => number;
+  /** The disk failed where the box cannot go on, or the ledger does not execute. */
+  readonly failed: (fault: AppError) => void;
+}
+
+interface Task {
+  readonly kind: 'task';
+  readonly run: () => Promise<void>;
+  /** The engine ends before its turn. */
+  readonly abandon: () => void;
+}
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #queue: (Input | Task)[] = [];
+  #core: CoreState;
+  #startEffects: readonly Effect[];
+  #voteLog: ReplaceableLog | undefined;
+  #voteLogBytes: number;
+  #wake = Promise.withResolvers<void>();
+  #room: PromiseWithResolvers<void> | undefined;
+  #running: Promise<void> | undefined;
+  #isDue = false;
+  #stopped = false;
+
+  constructor(options: EngineOptions, recovered: Stepped) {
+    if (options.voteLog === undefined && recovered.state.options.self !== undefined) {
+      throw new Error('a box without a vote log must not vote');
+    }
+    this.#options = options;
+    this.#core = recovered.state;
+    this.#startEffects = recovered.effects;
+    this.#voteLog = options.voteLog;
+    this.#voteLogBytes = options.voteLogBytes;
+  }
+
+  get core(): CoreState {
+    return this.#core;
+  }
+
+  get isVoting(): boolean {
+    return this.#core.options.self !== undefined && !this.#stopped;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#halt();
+    await this.#running;
+  }
+
+  input(...inputs: readonly Input[]): void {
+    this.#enqueue(...inputs);
+  }
+
+  /** Runs between two batches, so that nothing else changes meanwhile. Undefined: the engine ended before or in it. */
+  exclusively<Result>(task: () => Promise<Result>): Promise<Result | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Result | undefined>();
+    const abandon = (): void => resolve(undefined);
+    const run = async (): Promise<void> => {
+      try {
+        resolve(await task());
+      } catch (error) {
+        abandon();
+        throw error;
+      }
+    };
+    if (this.#stopped) abandon();
+    else this.#enqueue({ kind: 'task', run, abandon });
+    return promise;
+  }
+
+  /** Has `afterBatch` run soon: something has changed outside the core. */
+  wake(): void {
+    this.#isDue = true;
+    this.#wake.resolve();
+  }
+
+  /** Undefined while there is room in the queue; otherwise resolves when there is: peers are read no further then. */
+  room(): Promise<void> | undefined {
+    if (this.#queue.length < inputsQueuedMax || this.#stopped) return undefined;
+    this.#room ??= Promise.withResolvers<void>();
+    return this.#room.promise;
+  }
+
+  #enqueue(...items: readonly (Input | Task)[]): void {
+    if (this.#stopped || items.length === 0) return;
+    this.#queue.push(...items);
+    this.#wake.resolve();
+  }
+
+  #halt(): void {
+    this.#stopped = true;
+    this.#isDue = true;
+    for (const item of this.#queue.splice(0)) if (item.kind === 'task') item.abandon();
+    this.#wake.resolve();
+    this.#room?.resolve();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#finishBatch(this.#startEffects);
+      for (;;) {
+        if (this.#queue.length === 0 && !this.#isDue) await this.#wake.promise;
+        this.#wake = Promise.withResolvers<void>();
+        this.#isDue = false;
+        if (this.#stopped) return;
+        await this.#runBatch();
+      }
+    } catch (error) {
+      this.#halt();
+      // A bug ends the process; a fault ends this part of the box, and the board says so.
+      if (!(error instanceof AppError)) throw error;
+      this.#options.failed(error);
+    }
+  }
+
+  async #runBatch(): Promise<void> {
+    const effects: Effect[] = [];
+    for (let taken = 0; taken < inputsBatchMax; taken++) {
+      const item = this.#queue[0];
+      if (item === undefined || (item.kind === 'task' && taken > 0)) break;
+      this.#queue.shift();
+      if (item.kind === 'task') {
+        await item.run();
+        break;
+      }
+      const stepped = step(this.#core, item);
+      this.#core = stepped.state;
+      effects.push(...stepped.effects);
+    }
+    if (this.#queue.length < inputsQueuedMax) {
+      this.#room?.resolve();
+      this.#room = undefined;
+    }
+    await this.#finishBatch(effects);
+  }
+
+  /** First everything that must be on disk, in one write; then the rest in order. */
+  async #finishBatch(effects: readonly Effect[]): Promise<void> {
+    const records: PersistRecord[] = [];
+    const outward: OutwardEffect[] = [];
+    for (const effect of effects) {
+      if (effect.kind === 'persist') records.push(effect.record);
+      else outward.push(effect);
+    }
+    const isWritten = records.length === 0 || this.#voteLog === undefined || (await this.#write(records));
+    // What was decided on top of votes that may not be on disk is forgotten with them.
+    for (const effect of isWritten ? outward : this.#startObserving()) {
+      if (effect.kind !== 'persist') this.#options.execute(effect);
+    }
+    if (this.#stopped) return;
+    await this.#options.afterBatch();
+    await this.#beginAnewIfLarge();
+  }
+
+  async #write(records: readonly PersistRecord[]): Promise<boolean> {
+    const encoded = records.map((record) => encodeVoteRecord(this.#recordOf(record)));
+    try {
+      await this.#voteLog?.append(encoded);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#options.logger.error({ code: error.code }, 'the vote log failed: this box votes no more');
+      this.#options.health.raise(error.code, 'vote log', error.message);
+      return false;
+    }
+    for (const { length } of encoded) this.#voteLogBytes += length;
+    return true;
+  }
+
+  #startObserving(): readonly Effect[] {
+    this.#voteLog = undefined;
+    const { state, effects } = this.#options.observe();
+    this.#core = state;
+    return effects;
+  }
+
+  #recordOf(record: PersistRecord): VoteRecord {
+    if (record.kind === 'certificate') return { type: 'certificate', certificate: record.certificate };
+    const { vote, header } = record;
+    return {
+      type: 'vote',
+      vote,
+      block: header === undefined ? null : this.#options.blockBytes(header.digest),
+    };
+  }
+
+  /** Drops what lies before the last final block, once that is in the block log. */
+  async #beginAnewIfLarge(): Promise<void> {
+    const { view } = this.#core.final;
+    if (
+      this.#voteLog === undefined ||
+      this.#voteLogBytes < this.#options.voteLogBytesMax ||
+      view !== this.#options.headView()
+    )
+      return;
+    const kept: VoteRecord[] = [{ type: 'floor', view: Math.max(view, this.#core.floor) }];
+    for (const record of recordsToKeep(this.#core)) kept.push(this.#recordOf(record));
+    const encoded = kept.map(encodeVoteRecord);
+    try {
+      await this.#voteLog.replace(encoded);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // The old log stands and goes on; the next try comes after as many bytes again.
+      this.#options.logger.warn({ code: error.code }, 'the vote log could not be begun anew');
+    }
+    this.#voteLogBytes = encoded.reduce((sum, { length }) => sum + length, 0);
+  }
+}

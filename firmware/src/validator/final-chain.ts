@@ -1,0 +1,277 @@
+/** The final blocks on disk and the state after the newest: what `Ledger` shows to the rest of the box. */
+import { equalBytes, toHex } from '../encoding/bytes.ts';
+import { verifyCertificate } from '../consensus/signatures.ts';
+import type { Certificate } from '../consensus/types.ts';
+import { AppError } from '../errors.ts';
+import {
+  blockDigest,
+  decodeTransaction,
+  executeBlock,
+  genesisBlock,
+  genesisState,
+  stateChanges,
+  stateEntries,
+  stateFromEntries,
+  transactionId,
+} from '../ledger/index.ts';
+import type { Block, Genesis, LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
+import type { AppendLog, FinalBlock, LedgerHead, Logger, VerifySignature } from '../ports.ts';
+import type { FinalRecord } from './final-records.ts';
+import { decodeFinalRecord, encodeFinalRecord } from './final-records.ts';
+import type { StateStore } from './state-store.ts';
+
+/** A block with what its execution gave. */
+export interface ExecutedBlock {
+  readonly block: Block;
+  readonly digest: Uint8Array;
+  /** After the block. */
+  readonly state: LedgerState;
+  readonly transactions: readonly Transaction[];
+  /** Of the transactions, in their order. */
+  readonly ids: readonly TransactionId[];
+}
+
+export function executedBlock(
+  block: Block,
+  state: LedgerState,
+  transactions: readonly Transaction[],
+): ExecutedBlock {
+  const digest = blockDigest(block.header);
+  return { block, digest, state, transactions, ids: block.transactions.map(transactionId) };
+}
+
+export interface FinalChainOptions {
+  readonly genesis: Genesis;
+  /** One record a height: {block, certificate}; the genesis block is record 0. */
+  readonly blockLog: AppendLog;
+  readonly stateStore: StateStore;
+  readonly verify: VerifySignature;
+  readonly logger: Logger;
+}
+
+export interface NewlyFinal {
+  readonly executed: ExecutedBlock;
+  readonly certificate: Certificate | null;
+}
+
+/** What is final can be lost or damaged only with the disk: the box then stops and says so. */
+export class FinalChain {
+  readonly #options: FinalChainOptions;
+  #head: ExecutedBlock;
+  /** The newest block with a certificate of its own; the head, but for a crash in the midst of a very large group. */
+  #certified: { readonly block: Block; readonly certificate: Certificate };
+
+  private constructor(options: FinalChainOptions, head: ExecutedBlock, certified: FinalChain['evidence']) {
+    this.#options = options;
+    this.#head = head;
+    this.#certified = certified;
+  }
+
+  /**
+   * Reads state and block log and brings the state to the log's end; a missing or wrong state is built anew.
+   * @throws AppError STORE_CORRUPT if the log is of another chain, or a block of it does not execute.
+   */
+  static async open(options: FinalChainOptions): Promise<FinalChain> {
+    const { blockLog, genesis, stateStore } = options;
+    const genesisRecord = encodeFinalRecord({ block: genesisBlock(genesis), certificate: null });
+    if (blockLog.length === 0) await blockLog.append([genesisRecord]);
+    if (!equalBytes(new Uint8Array(await blockLog.at(0)), genesisRecord)) {
+      throw new AppError('STORE_CORRUPT', 'block log: block 0 is not the one of the genesis file');
+    }
+    let head = await savedHead(options);
+    if (head === undefined) {
+      head = executedGenesis(genesis);
+      await stateStore.reset(0, head.digest, stateEntries(head.state));
+    }
+    head = await replay(options, head);
+    return new FinalChain(options, head, await lastCertified(options, head));
+  }
+
+  get head(): LedgerHead {
+    const { height, time } = this.#head.block.header;
+    return { height, time, digest: this.#head.digest };
+  }
+
+  get tip(): ExecutedBlock {
+    return this.#head;
+  }
+
+  get state(): LedgerState {
+    return this.#head.state;
+  }
+
+  /** Block 0 has a certificate without signatures: the genesis file itself stands for it. */
+  get evidence(): { readonly block: Block; readonly certificate: Certificate } {
+    return this.#certified;
+  }
+
+  /**
+   * Adds blocks that are final by the certificate of the last; the others may have certificates of their own. They
+   * are on disk when `each` is called, once a block, when that block is the head. @throws AppError STORE_FAILED.
+   */
+  async add(blocks: readonly NewlyFinal[], each: (executed: ExecutedBlock) => void): Promise<void> {
+    const last = blocks.at(-1);
+    if (last === undefined || last.certificate === null)
+      throw new Error('the last final block has no certificate');
+    const records = blocks.map(({ executed: { block }, certificate }) =>
+      encodeFinalRecord({ block, certificate }),
+    );
+    await this.#options.blockLog.append(records);
+    const { block, digest, state } = last.executed;
+    // The log holds the truth; a crash between the two writes is made good at the next start.
+    await this.#options.stateStore.save(block.header.height, digest, stateChanges(this.#head.state, state));
+    for (const { executed, certificate } of blocks) {
+      this.#head = executed;
+      if (certificate !== null) this.#certified = { block: executed.block, certificate };
+      each(executed);
+    }
+  }
+
+  /** The encoded record at a height, as it stands in the log. */
+  async recordAt(height: number): Promise<Uint8Array> {
+    return new Uint8Array(await this.#options.blockLog.at(height));
+  }
+
+  async *blocks(fromHeight: number): AsyncIterable<FinalBlock> {
+    for (let height = fromHeight; height <= this.head.height; height++) {
+      const { block } = decodeRecord(await this.recordAt(height), height);
+      yield { block, transactions: block.transactions.map((bytes) => decodeOwn(bytes, height)) };
+    }
+  }
+}
+
+function executedGenesis(genesis: Genesis): ExecutedBlock {
+  return executedBlock(genesisBlock(genesis), genesisState(genesis), []);
+}
+
+/** The saved state if it is the one after a block of the log. */
+async function savedHead({
+  blockLog,
+  stateStore,
+  genesis,
+  logger,
+}: FinalChainOptions): Promise<ExecutedBlock | undefined> {
+  const saved = await stateStore.load();
+  if (saved === undefined) return undefined;
+  const { height, digest, entries } = saved;
+  if (height >= blockLog.length) {
+    throw new AppError(
+      'STORE_CORRUPT',
+      `block log ends at height ${blockLog.length - 1}, but the state is of ${height}`,
+    );
+  }
+  const { block } = decodeRecord(new Uint8Array(await blockLog.at(height)), height);
+  const own = blockDigest(block.header);
+  if (!equalBytes(own, digest)) {
+    throw new AppError('STORE_CORRUPT', `state and block log differ at height ${height}`);
+  }
+  const state = stateOf(genesisBlock(genesis).header.chain, entries);
+  if (state === undefined || !equalBytes(state.root, block.header.stateRoot)) {
+    logger.warn({ height }, 'the saved ledger state does not match its block and is built anew');
+    return undefined;
+  }
+  return executedBlock(
+    block,
+    state,
+    block.transactions.map((bytes) => decodeOwn(bytes, height)),
+  );
+}
+
+/** Undefined if the entries are no state: like a wrong root, a reason to build it anew. */
+function stateOf(
+  chain: Uint8Array,
+  entries: Iterable<readonly [string, Uint8Array]>,
+): LedgerState | undefined {
+  try {
+    return stateFromEntries(chain, entries);
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+/** Executes the blocks of the log after this one: their state roots show that nothing was changed. */
+async function replay(options: FinalChainOptions, from: ExecutedBlock): Promise<ExecutedBlock> {
+  const { blockLog, stateStore, verify, logger } = options;
+  let head = from;
+  while (head.block.header.height + 1 < blockLog.length) {
+    const height = head.block.header.height + 1;
+    const { block } = decodeRecord(new Uint8Array(await blockLog.at(height)), height);
+    const executed = executeBlock(head.state, head.block.header, block, { verify });
+    if (executed.kind === 'invalid') {
+      throw new AppError('STORE_CORRUPT', `block log: block ${height} is not valid (${executed.reason})`);
+    }
+    const next = executedBlock(block, executed.state, executed.transactions);
+    await stateStore.save(height, next.digest, stateChanges(head.state, next.state));
+    head = next;
+  }
+  if (head !== from)
+    logger.info({ height: head.block.header.height }, 'ledger state brought to the end of the block log');
+  return head;
+}
+
+async function lastCertified(
+  options: FinalChainOptions,
+  head: ExecutedBlock,
+): Promise<FinalChain['evidence']> {
+  const { blockLog, verify, genesis } = options;
+  for (let height = head.block.header.height; height > 0; height--) {
+    const { block, certificate } = decodeRecord(new Uint8Array(await blockLog.at(height)), height);
+    if (certificate === null) continue;
+    if (!certifies(head.state, block, certificate, verify)) {
+      throw new AppError('STORE_CORRUPT', `block log: the certificate of block ${height} is not valid`);
+    }
+    return { block, certificate };
+  }
+  const block = genesisBlock(genesis);
+  const { epoch, view } = block.header;
+  return {
+    block,
+    certificate: { kind: 'finalize', epoch, view, digest: blockDigest(block.header), signatures: [] },
+  };
+}
+
+/** True if this is a finalization certificate of this block by the validators of the state. */
+export function certifies(
+  state: LedgerState,
+  { header }: Block,
+  certificate: Certificate,
+  verify: VerifySignature,
+): boolean {
+  const { kind, epoch, view, digest } = certificate;
+  if (kind !== 'finalize' || epoch !== header.epoch || view !== header.view) return false;
+  if (!equalBytes(digest, blockDigest(header))) return false;
+  return verifyCertificate(state.chain, votingKeys(state), certificate, verify);
+}
+
+/** Voting keys in the order of the validator list. */
+export function votingKeys(state: LedgerState): readonly Uint8Array[] {
+  return state.validators().map((id) => {
+    const institution = state.institution(id);
+    if (institution === undefined) throw new AppError('GENESIS_INVALID', `validator ${id} is no institution`);
+    return institution.keys.voting;
+  });
+}
+
+function decodeRecord(bytes: Uint8Array, height: number): FinalRecord {
+  try {
+    const record = decodeFinalRecord(bytes);
+    if (record.block.header.height === height) return record;
+    throw new RangeError(`it says height ${record.block.header.height}`);
+  } catch (cause) {
+    throw new AppError('STORE_CORRUPT', `block log: record ${height} is no block of that height`, { cause });
+  }
+}
+
+function decodeOwn(bytes: Uint8Array, height: number): Transaction {
+  const decoded = decodeTransaction(bytes);
+  if (decoded.kind === 'refused') {
+    throw new AppError('STORE_CORRUPT', `block ${height} holds a transaction that does not decode`);
+  }
+  return decoded.transaction;
+}
+
+/** For maps keyed by digest. */
+export function keyOf(digest: Uint8Array): string {
+  return toHex(digest);
+}

@@ -1,0 +1,103 @@
+/** Bounds of the validator: its mempool, its times, what it keeps and what it asks of others (docs/limits.md). */
+
+/** A block is due this long after its parent when there is nothing to say (PROTOCOL.md, "Freshness"). */
+export const heartbeatMs = 10000;
+
+/** A block whose time differs more from the own clock gets no vote (PROTOCOL.md: the 45 s promise counts on it). */
+export const blockTimeSkewMsMax = 10000;
+
+/** A view with work is given up after this: three message delays of the slowest lines, and the time to check a block. */
+export const viewTimeoutMs = 1500;
+
+/** The same if the leader is known to be away: long enough that a connection which returns in time counts. */
+export const absentLeaderTimeoutMs = 300;
+
+/** After each round of all leaders without a block the time-out doubles, this often: 12 s for a very bad network. */
+export const viewTimeoutDoublingsMax = 3;
+
+/** A notarized block that is not final after this is followed by another one, which makes both final. */
+export const finalityPatienceMs = 500;
+
+/** How often a stuck box says again what others may have missed. */
+export const retransmitMs = 1000;
+
+/** How often one peer is helped with certificates; it asks once a second when it is stuck. */
+export const helpMsMin = 200;
+
+/** A head that is older raises LEDGER_STALE: no source releases on it (PROTOCOL.md, "Freshness"). */
+export const headAgeMsMax = 30000;
+
+/** Transactions that wait for a block, of all institutions: four full blocks. */
+export const mempoolTransactionsMax = 8192;
+
+/** Bytes of the waiting transactions: sixteen full blocks. */
+export const mempoolBytesMax = 16777216;
+
+/** Transactions of one institution: an eighth of all, so that no member starves the others. */
+export const institutionTransactionsMax = 1024;
+
+/** Bytes of one institution's waiting transactions. */
+export const institutionBytesMax = 2097152;
+
+/** A transaction of another box that does not apply yet is dropped after this; its box sends it again. */
+export const waitingMsMax = 30000;
+
+/** Waiting transactions that are tried again after a final block: bounds the time that signatures take. */
+export const recheckedTransactionsMax = 256;
+
+/** Own submissions are sent again to all after this without finality. */
+export const submissionResendMs = 2000;
+
+/** Transactions that became final lately, so that one submitted again is answered: some minutes at full load. */
+export const finalTransactionsKeptMax = 16384;
+
+/** A leader adds no transactions on top of this many blocks that are not final: groups stay small for catch-up. */
+export const blocksUnfinalMax = 4;
+
+/** A message between boxes: a block, its leader's vote and the certificates that show its parent. */
+export const messageBytesMax = 4194304;
+
+/** Inputs that wait for the consensus core; beyond it peers are read no further. */
+export const inputsQueuedMax = 2048;
+
+/** Inputs whose votes share one fsync: bounds how long the first of them waits. */
+export const inputsBatchMax = 256;
+
+/** Bytes of the vote log after which it is begun anew; all but the views since the last final block is dropped. */
+export const voteLogBytesMax = 33554432;
+
+/** Double votes that are kept for the console. */
+export const evidenceKeptMax = 1000;
+
+/** Signatures known to be good: a transaction is checked when it comes, when it is built in and when it is executed. */
+export const verifiedSignaturesMax = 65536;
+
+/** Blocks in one answer to a box that catches up. */
+export const catchUpBlocksMax = 256;
+
+/** Bytes of blocks in one answer, one block beyond it included: stays below the network's limit of 8 MiB. */
+export const catchUpAnswerBytesMax = 4194304;
+
+/** Bytes of such an answer with its certificates as the asker takes it. */
+export const catchUpAnswerReadBytesMax = 8388608;
+
+/** Bytes of blocks that wait for the certificate that makes them final: twelve answers; then the peer is lying. */
+export const catchUpPendingBytesMax = 50331648;
+
+/** One answer of blocks: a slow line of 2 Mbit/s carries 4 MiB in 17 s. */
+export const catchUpRequestMs = 30000;
+
+/** A peer whose blocks proved wrong is not asked again for this long. */
+export const lyingPeerMs = 60000;
+
+/** Pause before the peers are asked again when none could help. */
+export const catchUpRetryMs = 500;
+
+/** Request body of the block protocol: a height or a digest. */
+export const blockRequestBytesMax = 128;
+
+/** One block by its digest is asked for from one peer after the other, each for this long. */
+export const blockRequestMs = 3000;
+
+/** Blocks asked for at a time by their digest; more than these a box catches up by height. */
+export const blocksAskedMax = 8;

@@ -1,0 +1,134 @@
+/**
+ * This box's part in the consortium's ledger: joins the consensus core with network, clock and disks, and is the
+ * `Ledger` of the rest of the box.
+ */
+import type { Certificate, Evidence } from '../consensus/types.ts';
+import type { Block, Genesis, LedgerState } from '../ledger/types.ts';
+import type {
+  AppendLog,
+  Clock,
+  FinalBlock,
+  HealthBoard,
+  InstitutionId,
+  Ledger,
+  LedgerHead,
+  Logger,
+  Network,
+  ReplaceableLog,
+  Service,
+  Signer,
+  Submitted,
+  Unsubscribe,
+  VerifySignature,
+} from '../ports.ts';
+import { Participant } from './participant.ts';
+import type { StateStore } from './state-store.ts';
+
+export interface ValidatorOptions {
+  readonly genesis: Genesis;
+  /** This box's institution. One that is not among the validators follows without a vote. */
+  readonly self: InstitutionId;
+  readonly voting: Signer;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+  /** Undefined if it was found damaged: the box then follows without a vote until an admin acts. */
+  readonly voteLog: ReplaceableLog | undefined;
+  /** Bytes after which the vote log is begun anew; `voteLogBytesMax` of limits.ts by default. */
+  readonly voteLogBytesMax?: number;
+  readonly blockLog: AppendLog;
+  readonly state: StateStore;
+  readonly verify: VerifySignature;
+}
+
+/** Where consensus stands on this box, for the console. */
+export interface ConsensusStatus {
+  readonly view: number;
+  readonly finalView: number;
+  readonly isVoting: boolean;
+  /** Transactions that wait for a block. */
+  readonly waiting: number;
+}
+
+/** The logs and the state store stay open when it stops: who opened them closes them. */
+export class Validator implements Service, Ledger {
+  readonly #options: ValidatorOptions;
+  readonly #listeners = new Set<(final: FinalBlock) => void>();
+  #participant: Participant | undefined;
+
+  constructor(options: ValidatorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads the ledger from disk and takes part from then on.
+   * @throws AppError STORE_CORRUPT, STORE_FAILED, GENESIS_INVALID.
+   */
+  async start(): Promise<void> {
+    const onFinal = (final: FinalBlock): void => {
+      for (const listener of this.#listeners) listener(final);
+    };
+    this.#participant = await Participant.open({ ...this.#options, onFinal });
+    this.#participant.start();
+  }
+
+  /** What is submitted and not final by then rejects with LEDGER_STALE; the ledger can still be read. */
+  async stop(): Promise<void> {
+    await this.#participant?.stop();
+  }
+
+  head(): LedgerHead {
+    return this.#started.chain.head;
+  }
+
+  state(): LedgerState {
+    return this.#started.chain.state;
+  }
+
+  async submit(transaction: Uint8Array, signal?: AbortSignal): Promise<Submitted> {
+    signal?.throwIfAborted();
+    const submitted = this.#started.submit(transaction);
+    return signal === undefined ? submitted : await untilAborted(submitted, signal);
+  }
+
+  onFinal(listener: (final: FinalBlock) => void): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  blocks(fromHeight: number): AsyncIterable<FinalBlock> {
+    return this.#started.chain.blocks(fromHeight);
+  }
+
+  /** Of block 0 the certificate has no signatures: the genesis file stands for it. */
+  evidence(): { readonly block: Block; readonly certificate: Certificate } {
+    return this.#started.chain.evidence;
+  }
+
+  consensus(): ConsensusStatus {
+    return this.#started.standing;
+  }
+
+  /** Validators that this box has seen contradict themselves since its start, with the two votes that show it. */
+  misbehaviour(): readonly Evidence[] {
+    return this.#started.evidence;
+  }
+
+  get #started(): Participant {
+    if (this.#participant === undefined) throw new Error('the validator has not been started');
+    return this.#participant;
+  }
+}
+
+/** The promise, or the signal's reason if that comes first. What was submitted stays submitted. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Records of the vote log (docs/formats.md, "Vote log"): what binds this box after a restart. A notarize vote carries
+ * its block, so that a block that becomes final exists on n−f disks before anyone counts on it.
+ */
+import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
+import { certificateFromCbor, certificateToCbor, voteFromCbor, voteToCbor } from '../consensus/signatures.ts';
+import type { Certificate, Vote } from '../consensus/types.ts';
+import { bytesIn, counterIn, mapWith, typeOf } from './shapes.ts';
+
+export type VoteRecord =
+  | { readonly type: 'vote'; readonly vote: Vote; readonly block: Uint8Array | null }
+  | { readonly type: 'certificate'; readonly certificate: Certificate }
+  /** Records up to this view were dropped; the box may have voted there. First record of a log that was begun anew. */
+  | { readonly type: 'floor'; readonly view: number };
+
+export function encodeVoteRecord(record: VoteRecord): Uint8Array {
+  switch (record.type) {
+    case 'vote':
+      return encodeCanonical({ type: record.type, vote: voteToCbor(record.vote), block: record.block });
+    case 'certificate':
+      return encodeCanonical({ type: record.type, certificate: certificateToCbor(record.certificate) });
+    case 'floor':
+      return encodeCanonical({ type: record.type, view: record.view });
+  }
+}
+
+/** @throws RangeError if the bytes are no such record. */
+export function decodeVoteRecord(bytes: Uint8Array): VoteRecord {
+  const value = decodeCanonical(bytes);
+  const type = typeOf(value);
+  switch (type) {
+    case 'vote': {
+      const { vote, block } = mapWith(value, ['type', 'vote', 'block']);
+      return { type, vote: voteFromCbor(vote ?? null), block: block === null ? null : bytesIn(block) };
+    }
+    case 'certificate': {
+      const { certificate } = mapWith(value, ['type', 'certificate']);
+      return { type, certificate: certificateFromCbor(certificate ?? null) };
+    }
+    case 'floor':
+      return { type, view: counterIn(mapWith(value, ['type', 'view'])['view']) };
+    default:
+      throw new RangeError('unknown record of a vote log');
+  }
+}

@@ -1,0 +1,131 @@
+import type { FinalBlock, Logger } from '../../firmware/src/ports.ts';
+import { Validator } from '../../firmware/src/validator/validator.ts';
+import { MemoryAppendLog, type MemoryDisk } from './append-log.ts';
+import { silentLogger } from './consortium.ts';
+import { MemoryHealthBoard } from './health.ts';
+import { genesisTime, LedgerFixture, verifySignature } from './ledger.ts';
+import { MemoryHub } from './network.ts';
+import { MemoryStateStore } from './state-store.ts';
+import { VirtualTime } from './virtual-clock.ts';
+
+/** Decides the fate of a step between two boxes: after how many milliseconds it happens, or never. */
+export type Fate = (from: string, to: string) => readonly number[];
+
+/** What a box keeps when it is switched off. */
+export interface Disks {
+  readonly votes: MemoryDisk;
+  readonly blocks: MemoryDisk;
+  readonly state: MemoryStateStore;
+}
+
+export interface RunningBox {
+  readonly validator: Validator;
+  readonly voteLog: MemoryAppendLog;
+  readonly blockLog: MemoryAppendLog;
+  readonly health: MemoryHealthBoard;
+  readonly final: FinalBlock[];
+  readonly life: AbortController;
+}
+
+/** Validators on one virtual time and one network in memory, with real keys and the real ledger. */
+export class Cluster {
+  readonly fixture: LedgerFixture;
+  readonly time = new VirtualTime(genesisTime + 1000);
+  readonly hub: MemoryHub;
+  readonly disks = new Map<string, Disks>();
+  readonly boxes = new Map<string, RunningBox>();
+  /** Milliseconds by which a box's clock is off. */
+  readonly skews = new Map<string, number>();
+  readonly logger: Logger;
+  fate: Fate = () => [1];
+
+  constructor(ids: readonly string[] = ['north', 'south', 'east', 'west'], logger: Logger = silentLogger) {
+    this.fixture = new LedgerFixture(ids);
+    this.logger = logger;
+    this.hub = new MemoryHub({
+      clock: this.time.clock(),
+      schedule: (from, to, step) => {
+        for (const ms of this.fate(from, to)) this.time.events.after(ms, step);
+      },
+    });
+    for (const id of ids) {
+      this.disks.set(id, { votes: { records: [] }, blocks: { records: [] }, state: new MemoryStateStore() });
+    }
+  }
+
+  get ids(): string[] {
+    return [...this.disks.keys()];
+  }
+
+  async startAll(): Promise<void> {
+    for (const id of this.ids) await this.start(id);
+  }
+
+  async start(
+    id: string,
+    change: { readonly withoutVoteLog?: boolean; readonly voteLogBytesMax?: number } = {},
+  ): Promise<RunningBox> {
+    const disks = this.disksOf(id);
+    const life = new AbortController();
+    const voteLog = new MemoryAppendLog(disks.votes);
+    const blockLog = new MemoryAppendLog(disks.blocks);
+    const health = new MemoryHealthBoard();
+    const final: FinalBlock[] = [];
+    const validator = new Validator({
+      genesis: this.fixture.genesis,
+      self: id,
+      voting: this.fixture.box(id).voting,
+      network: this.hub.join(id),
+      clock: this.time.clock(this.skews.get(id) ?? 0, life.signal),
+      logger: this.logger.child({ box: id }),
+      health,
+      voteLog: change.withoutVoteLog === true ? undefined : voteLog,
+      ...(change.voteLogBytesMax === undefined ? {} : { voteLogBytesMax: change.voteLogBytesMax }),
+      blockLog,
+      state: disks.state,
+      verify: verifySignature,
+    });
+    validator.onFinal((block) => final.push(block));
+    const box = { validator, voteLog, blockLog, health, final, life };
+    this.boxes.set(id, box);
+    try {
+      await validator.start();
+    } catch (error) {
+      this.crash(id);
+      throw error;
+    }
+    return box;
+  }
+
+  /** As by kill -9: nothing of it runs any more, its disks stay as they are. */
+  crash(id: string): void {
+    const box = this.boxes.get(id);
+    if (box === undefined) return;
+    this.boxes.delete(id);
+    this.hub.remove(id);
+    box.life.abort();
+    box.voteLog.halt();
+    box.blockLog.halt();
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.boxes.values()].map(({ validator }) => validator.stop()));
+    this.boxes.clear();
+  }
+
+  box(id: string): RunningBox {
+    const box = this.boxes.get(id);
+    if (box === undefined) throw new Error(`${id} does not run`);
+    return box;
+  }
+
+  disksOf(id: string): Disks {
+    const disks = this.disks.get(id);
+    if (disks === undefined) throw new Error(`no box ${id}`);
+    return disks;
+  }
+
+  heights(): number[] {
+    return [...this.boxes.values()].map(({ validator }) => validator.head().height);
+  }
+}
