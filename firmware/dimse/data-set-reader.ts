@@ -10,6 +10,7 @@ import {
   explicitLittleEndian,
   implicitLittleEndian,
   isLongVr,
+  showsExplicitVr,
 } from './data-set-syntax.ts';
 import { headerDepthMax } from './limits.ts';
 
@@ -61,7 +62,7 @@ interface Header {
 
 export class DataSetReader {
   readonly #elementsMax: number;
-  #encoding: ElementEncoding | 'by-content';
+  #encoding: ElementEncoding;
   #bytes: Uint8Array = new Uint8Array(0);
   #offset = 0;
   /** Bytes of the current value, or of the current nested defined-length part, still to come. */
@@ -100,12 +101,10 @@ export class DataSetReader {
   }
 
   #element(): DataSetToken | undefined {
-    if (this.#encoding === 'by-content') {
+    if (this.#elements === 0) {
       if (this.#bytes.length - this.#offset < 8) return undefined;
-      const vr = this.#bytes.subarray(this.#offset + 4, this.#offset + 6);
-      this.#encoding = vr.every((byte) => byte >= 0x41 && byte <= 0x5a)
-        ? explicitLittleEndian
-        : implicitLittleEndian;
+      const explicitVr = showsExplicitVr(this.#bytes.subarray(this.#offset + 4, this.#offset + 6));
+      this.#encoding = { ...this.#encoding, explicitVr };
     }
     const encoding = this.#encoding;
     const start = this.#offset;

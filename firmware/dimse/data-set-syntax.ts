@@ -13,8 +13,8 @@ export interface ElementEncoding {
 
 export interface DataSetSyntax {
   readonly deflated: boolean;
-  /** 'by-content' for a private transfer syntax: its first element shows whether VRs are explicit. */
-  readonly encoding: ElementEncoding | 'by-content';
+  /** As declared; the first element shows whether it is so (`showsExplicitVr`). */
+  readonly encoding: ElementEncoding;
 }
 
 export const implicitLittleEndian: ElementEncoding = { explicitVr: false, littleEndian: true };
@@ -35,11 +35,8 @@ export function dataSetSyntax(transferSyntaxUid: string): DataSetSyntax {
     case '1.2.840.10008.1.2.4.205':
       return { deflated: true, encoding: explicitLittleEndian };
     default:
-      // Every other standard one is encapsulated, hence Explicit VR Little Endian (PS3.5 A.4).
-      return {
-        deflated: false,
-        encoding: transferSyntaxUid.startsWith('1.2.840.10008.') ? explicitLittleEndian : 'by-content',
-      };
+      // Every other standard one is encapsulated, hence Explicit VR Little Endian (PS3.5 A.4); private ones mostly are.
+      return { deflated: false, encoding: explicitLittleEndian };
   }
 }
 
@@ -48,4 +45,38 @@ const longVrs = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', '
 
 export function isLongVr(vr: string): boolean {
   return longVrs.has(vr);
+}
+
+const shortVrs = new Set([
+  'AE',
+  'AS',
+  'AT',
+  'CS',
+  'DA',
+  'DS',
+  'DT',
+  'FD',
+  'FL',
+  'IS',
+  'LO',
+  'LT',
+  'PN',
+  'SH',
+  'SL',
+  'SS',
+  'ST',
+  'TM',
+  'UI',
+  'UL',
+  'US',
+]);
+
+/**
+ * Whether VRs are explicit, by the two bytes after the first tag: devices exist that declare one and write the other,
+ * and private transfer syntaxes declare nothing. An implicit length that looks like a VR would be above 16 KB, which
+ * no first element has.
+ */
+export function showsExplicitVr(afterTag: Uint8Array): boolean {
+  const vr = String.fromCharCode(...afterTag);
+  return shortVrs.has(vr) || longVrs.has(vr);
 }
