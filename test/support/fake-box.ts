@@ -72,7 +72,10 @@ export class FakeBox implements BoxView {
 export class FakeWallet implements WalletService {
   readonly submitted: Uint8Array[] = [];
   /** Left open: a submitted transaction waits until its signal says otherwise. */
-  answer: Submitted | undefined = { kind: 'final', at: 1_700_000_000_000, time: 1_767_600_000_000 };
+  answer: Submitted | undefined = { kind: 'final', height: 12, time: 1_767_600_000_000 };
+
+  /** Told when a submitted transaction is waited for no longer. */
+  onAbort: (reason: unknown) => void = () => undefined;
 
   genesis(): Uint8Array {
     return Uint8Array.of(0xa0);
@@ -96,7 +99,10 @@ export class FakeWallet implements WalletService {
     this.submitted.push(transaction);
     if (this.answer !== undefined) return Promise.resolve(this.answer);
     return new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error));
+      signal.addEventListener('abort', () => {
+        this.onAbort(signal.reason);
+        reject(signal.reason as Error);
+      });
     });
   }
 
@@ -163,7 +169,7 @@ export function exampleStudy(time: number, part: Partial<StudyView> = {}): Study
     receivedAt: time - 90_000,
     updatedAt: time - 40_000,
     state: 'complete',
-    ledger: { kind: 'final', at: 1_700_000_000_000_208, version: 2, closed: true },
+    ledger: { kind: 'final', at: time - 38_000, version: 2, closed: true },
     origin: { kind: 'received', aeTitle: 'CT_ROOM_2' },
     owner: 'wallet',
     deliveries: [],

@@ -27,8 +27,8 @@ export class HttpsClient {
   constructor(port: number, certificateSha256: string) {
     this.origin = `https://127.0.0.1:${port}`;
     this.#certificateSha256 = certificateSha256;
-    // Self-signed by design: the pin below is the check.
-    this.#agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
+    // Self-signed by design: the pin below is the check. A resumed TLS session would not show the certificate again.
+    this.#agent = new Agent({ keepAlive: true, rejectUnauthorized: false, maxCachedSessions: 0 });
   }
 
   async call(method: string, path: string, call: Call = {}): Promise<Answer> {
@@ -56,7 +56,9 @@ export class HttpsClient {
           agent: this.#agent,
           headers: {
             ...(method === 'GET' ? {} : { origin: this.origin }),
-            ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
+            ...(payload === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
             ...(this.cookie === undefined ? {} : { cookie: this.cookie }),
             ...headers,
           },

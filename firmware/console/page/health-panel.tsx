@@ -10,12 +10,15 @@ export function HealthPanel({ items }: { readonly items: readonly HealthView[] }
       aria-labelledby="health-title"
       id="health"
     >
-      <h2 id="health-title">
-        <span class={items.length === 0 ? 'sign good' : 'sign bad'} aria-hidden="true">
-          {items.length === 0 ? '✓' : '!'}
-        </span>
-        <span role="status">{summary(items.length)}</span>
-      </h2>
+      {/* Around the heading, not in it: a status takes its name from no content, and neither would the heading. */}
+      <div role="status">
+        <h2 id="health-title">
+          <span class={items.length === 0 ? 'sign good' : 'sign bad'} aria-hidden="true">
+            {items.length === 0 ? '✓' : '!'}
+          </span>
+          {summary(items.length)}
+        </h2>
+      </div>
       {items.length > 0 && (
         <ul>
           {items.map((item) => (

@@ -159,8 +159,8 @@ function LedgerState({ study: { ledger, owner } }: { readonly study: StudyView }
         <>
           <span class="badge good">Final</span>
           <span class="second">
-            version {ledger.version}
-            {ledger.closed ? '' : ', growing'}
+            <Ago at={ledger.at} />
+            {!ledger.closed && ', growing'}
           </span>
           {owner !== 'elsewhere' && (
             <span class="second">{owner === 'wallet' ? 'patient’s wallet' : 'held for patient'}</span>

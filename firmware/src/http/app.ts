@@ -50,6 +50,8 @@ export async function createApp(tls: TlsIdentity, logger: Logger): Promise<App> 
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = connectionsMax;
+  // Bodies are JSON; Fastify would take plain text too.
+  app.removeContentTypeParser('text/plain');
   answerErrors(app, logger);
   addSecurityHeaders(app);
   await app.register(cookie);

@@ -51,20 +51,24 @@ async function makeIdentity(
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const notAfter = new Date(now);
   notAfter.setUTCFullYear(notAfter.getUTCFullYear() + certificateYears);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    keys,
-    name: [{ CN: [`Hilum ${subject.institution}`] }],
-    serialNumber: serialNumber(),
-    notBefore: new Date(now - backdateMs),
-    notAfter,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(alternativeNames(subject.host)),
-    ],
-  });
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      keys,
+      name: [{ CN: [`Hilum ${subject.institution}`] }],
+      serialNumber: serialNumber(),
+      notBefore: new Date(now - backdateMs),
+      notAfter,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.SubjectAlternativeNameExtension(alternativeNames(subject.host)),
+      ],
+    },
+    // Named, because other packages of the process set a default provider that refuses Node's keys.
+    crypto,
+  );
   const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
   return {
     privateKey: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
