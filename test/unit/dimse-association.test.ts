@@ -1,0 +1,348 @@
+/** The requestor against our own SCP and against peers that misbehave. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { encodeCommand } from '../../firmware/dimse/command.ts';
+import {
+  type Association,
+  type AssociationOptions,
+  openAssociation,
+  uids,
+} from '../../firmware/dimse/index.ts';
+import { type PduEvent, PduReader } from '../../firmware/dimse/pdu-reader.ts';
+import { encodeAddressing, encodeAssociateAccept } from '../../firmware/dimse/pdu.ts';
+import { AppError } from '../../firmware/src/errors.ts';
+import { concatBytes, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { realClock } from '../fakes/real-clock.ts';
+import {
+  abortPdu,
+  ctImageStorage,
+  dataPdu,
+  MemoryStore,
+  pdv,
+  releaseRequestPdu,
+  settle,
+  until,
+} from '../support/dimse-peer.ts';
+import { running, started } from '../support/dimse-scp-fixture.ts';
+import { inPieces } from '../support/dimse-tools.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+const options = { timeout: 20_000 };
+
+const object = {
+  sopClassUid: ctImageStorage,
+  sopInstanceUid: '1.2.3',
+  transferSyntaxUid: uids.explicitVrLittleEndian,
+};
+
+function optionsFor(port: number, change: Partial<AssociationOptions> = {}): AssociationOptions {
+  return {
+    host: '127.0.0.1',
+    port,
+    callingAeTitle: 'SENDER',
+    calledAeTitle: 'HILUM',
+    contexts: [
+      {
+        abstractSyntax: ctImageStorage,
+        transferSyntaxes: [uids.explicitVrLittleEndian, uids.implicitVrLittleEndian],
+      },
+      { abstractSyntax: uids.verificationSopClass, transferSyntaxes: [uids.implicitVrLittleEndian] },
+      { abstractSyntax: '1.2.840.10008.5.1.4.1.2.1.1', transferSyntaxes: [uids.implicitVrLittleEndian] },
+    ],
+    clock: realClock,
+    ...change,
+  };
+}
+
+async function opened(port: number, change: Partial<AssociationOptions> = {}): Promise<Association> {
+  const association = await openAssociation(optionsFor(port, change));
+  running.push({ stop: () => association.abort() });
+  return association;
+}
+
+const failed =
+  (pattern: RegExp) =>
+  (error: unknown): boolean => {
+    assert(error instanceof AppError, String(error));
+    assert.equal(error.code, 'DELIVERY_FAILED');
+    assert.match(error.message, pattern);
+    return true;
+  };
+
+/** A server that answers each PDU with what the script says. */
+async function scripted(script: (event: PduEvent, socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const reader = new PduReader(0xffffffff);
+    socket.on('error', () => {
+      // Resets are part of these tests; 'close' follows.
+    });
+    socket.on('data', (chunk: Uint8Array) => {
+      reader.push(chunk);
+      for (let event = reader.next(); event !== undefined; event = reader.next()) script(event, socket);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  running.push({
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  });
+  const address = server.address();
+  assert(address !== null && typeof address === 'object');
+  return address.port;
+}
+
+function acceptPdu(pduBytesMax = 16_384, transferSyntax: string = uids.explicitVrLittleEndian): Uint8Array {
+  return encodeAssociateAccept(
+    {
+      contexts: [
+        { id: 1, result: 0, transferSyntax },
+        { id: 3, result: 0, transferSyntax: uids.implicitVrLittleEndian },
+        { id: 5, result: 3, transferSyntax: '' },
+      ],
+      userInformation: { pduBytesMax, implementationClassUid: '1.2.3', roles: [], extendedNegotiation: [] },
+    },
+    encodeAddressing('HILUM', 'SENDER'),
+    uids.applicationContextName,
+  );
+}
+
+function storeResponse(status: number | undefined, messageId = 1): Uint8Array {
+  return dataPdu(
+    pdv(
+      1,
+      'command',
+      true,
+      encodeCommand({
+        commandField: 0x8001,
+        hasDataSet: false,
+        messageIdBeingRespondedTo: messageId,
+        ...(status !== undefined && { status }),
+        errorComment: 'as it is',
+      }),
+    ),
+  );
+}
+
+test('echo, store and release; what the sink says is what the requestor hears', options, async () => {
+  const store = new MemoryStore();
+  const { port } = await started(store);
+  const association = await opened(port);
+  assert.deepEqual(association.contexts, [
+    { abstractSyntax: ctImageStorage, transferSyntax: uids.explicitVrLittleEndian },
+    { abstractSyntax: uids.verificationSopClass, transferSyntax: uids.implicitVrLittleEndian },
+  ]);
+  assert.deepEqual(await association.echo(), { status: 0 });
+  const data = Uint8Array.from({ length: 1_000_000 }, (_, i) => (i * 7) & 0xff);
+  assert.deepEqual(await association.store(object, inPieces(data, 30_001)), { status: 0 });
+  assert.deepEqual(store.kept[0]?.bytes, data);
+  store.outcome = { status: 0xb000, comment: 'coerced' };
+  assert.deepEqual(await association.store(object, inPieces(new Uint8Array(0), 1)), {
+    status: 0xb000,
+    comment: 'coerced',
+  });
+  assert.equal(store.kept[1]?.bytes.length, 0);
+  store.beforeFinish = () => Promise.reject(new AppError('OBJECT_UNREADABLE', 'not this one'));
+  assert.deepEqual(await association.store(object, inPieces(data, 100)), {
+    status: 0xc000,
+    comment: 'OBJECT_UNREADABLE',
+  });
+  await assert.rejects(
+    association.store({ ...object, transferSyntaxUid: uids.explicitVrBigEndian }, inPieces(data, 100)),
+    failed(/does not accept 1\.2\.840\.10008\.5\.1\.4\.1\.1\.2 in 1\.2\.840\.10008\.1\.2\.2/),
+  );
+  assert(association.isOpen);
+  await association.release();
+  assert(!association.isOpen);
+});
+
+test('PDVs are as full as the peer allows, never longer, and even', options, async () => {
+  const lengths: number[] = [];
+  let taken = 0;
+  let current = 0;
+  const port = await scripted((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(acceptPdu(103));
+    if (event.kind !== 'data') return;
+    current += event.fragment.bytes.length;
+    assert(current <= 97);
+    if (event.fragment.command) {
+      current = 0;
+      return;
+    }
+    taken += event.fragment.bytes.length;
+    if (current === 96 || event.fragment.last) {
+      lengths.push(current);
+      current = 0;
+    }
+    if (event.fragment.last) socket.write(storeResponse(0));
+  });
+  const association = await opened(port);
+  await association.store(object, inPieces(new Uint8Array(1000), 7));
+  assert.equal(taken, 1000);
+  assert.deepEqual(lengths, [...Array.from({ length: 10 }, () => 96), 40]);
+});
+
+test('a peer that stops reading stops the source of the data, and is given up', options, async () => {
+  const clock = new ManualClock();
+  const port = await scripted((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(acceptPdu());
+    else socket.pause();
+  });
+  const association = await opened(port, { clock });
+  let read = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      read += 65_536;
+      yield await Promise.resolve(new Uint8Array(65_536));
+    }
+  }
+  const stored = association.store(object, endless());
+  const outcome = assert.rejects(stored, failed(/silent for too long/));
+  await settle();
+  await settle();
+  const before = read;
+  await settle();
+  assert.equal(read, before);
+  assert(read < 50_000_000, `${read} bytes read from the source`);
+  clock.advance(60_000);
+  await outcome;
+});
+
+test('whatever goes wrong is an error with what the peer said', options, async () => {
+  const data = (): AsyncIterable<Uint8Array> => inPieces(new Uint8Array(1000), 100);
+  const cases: readonly (readonly [
+    string,
+    (event: PduEvent & { kind: 'data' }, socket: Socket) => void,
+    RegExp,
+  ])[] = [
+    ['aborts', (_, socket) => socket.write(abortPdu), /A-ABORT by the peer, source 0, reason 0/],
+    ['closes', (_, socket) => socket.end(), /closed the connection/],
+    ['resets', (_, socket) => socket.resetAndDestroy(), /connection lost|closed the connection/],
+    [
+      'answers another message',
+      (_, socket) => socket.write(storeResponse(0, 99)),
+      /answers nothing we asked/,
+    ],
+    ['answers without status', (_, socket) => socket.write(storeResponse(undefined)), /without a status/],
+    ['sends garbage', (_, socket) => socket.write(utf8('HTTP/1.1 400')), /broke the protocol/],
+    ['releases', (_, socket) => socket.write(releaseRequestPdu), /released the association/],
+    [
+      'sends on a rejected context',
+      (_, socket) => socket.write(dataPdu(pdv(5, 'command', true, utf8('x')))),
+      /not accepted/,
+    ],
+  ];
+  for (const [name, misbehave, pattern] of cases) {
+    const port = await scripted((event, socket) => {
+      if (event.kind === 'associate-request') socket.write(acceptPdu());
+      if (event.kind === 'data' && event.fragment.last && !event.fragment.command) misbehave(event, socket);
+    });
+    const association = await opened(port);
+    await assert.rejects(association.store(object, data()), failed(pattern), name);
+    if (name !== 'answers without status') await assert.rejects(association.echo(), failed(pattern), name);
+  }
+});
+
+test('a peer that does not answer is given up in time, at each step', options, async () => {
+  const clock = new ManualClock();
+  const mute = await scripted(() => undefined);
+  const opening = assert.rejects(
+    openAssociation(optionsFor(mute, { clock })),
+    failed(/does not answer the association request within 30 s/),
+  );
+  await settle();
+  clock.advance(30_000);
+  await opening;
+  const port = await scripted((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(acceptPdu());
+  });
+  const storing = await opened(port, { clock });
+  const stored = assert.rejects(
+    storing.store(object, inPieces(new Uint8Array(10), 10)),
+    failed(/does not answer within 300 s/),
+  );
+  await settle();
+  clock.advance(300_000);
+  await stored;
+  const releasing = await opened(port, { clock });
+  const released = releasing.release();
+  await settle();
+  clock.advance(30_000);
+  await settle();
+  clock.advance(30_000);
+  await released;
+});
+
+test('a peer that accepts what was not proposed, or PDUs too small, is not believed', options, async () => {
+  const other = await scripted((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(acceptPdu(16_384, uids.explicitVrBigEndian));
+  });
+  const association = await opened(other);
+  assert.deepEqual(
+    association.contexts.map(({ abstractSyntax }) => abstractSyntax),
+    [uids.verificationSopClass],
+  );
+  const small = await scripted((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(acceptPdu(7));
+  });
+  await assert.rejects(openAssociation(optionsFor(small)), failed(/PDUs of 7 bytes/));
+});
+
+test(
+  'the signal ends what runs with its reason; a source that fails ends the association with its error',
+  options,
+  async () => {
+    const store = new MemoryStore();
+    const held = Promise.withResolvers<void>();
+    store.beforeFinish = () => held.promise;
+    const { port } = await started(store);
+    const controller = new AbortController();
+    const association = await opened(port, { signal: controller.signal });
+    const stored = association.store(object, inPieces(new Uint8Array(1000), 100));
+    await until(() => store.opened === 1);
+    controller.abort(new Error('the box stops'));
+    await assert.rejects(stored, /the box stops/);
+    held.resolve();
+    await assert.rejects(openAssociation(optionsFor(port, { signal: controller.signal })), /the box stops/);
+    const second = await opened(port);
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield await Promise.resolve(new Uint8Array(100));
+      throw new AppError('STORE_CORRUPT', 'a chunk is gone');
+    }
+    await assert.rejects(
+      second.store(object, failing()),
+      (error: AppError) => error.code === 'STORE_CORRUPT',
+    );
+    await until(() => store.aborted.length === 1);
+    assert(!second.isOpen);
+  },
+);
+
+test('a release collision ends as PS3.8 table 9-10 says', options, async () => {
+  const port = await scripted((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(acceptPdu());
+    // Our own A-RELEASE-RQ crosses theirs; they answer after we have.
+    if (event.kind === 'release-request') socket.write(releaseRequestPdu);
+    if (event.kind === 'release-response')
+      socket.write(concatBytes(Uint8Array.of(6, 0, 0, 0, 0, 4, 0, 0, 0, 0)));
+  });
+  const association = await opened(port);
+  await association.release();
+  assert(!association.isOpen);
+});
+
+test('between 1 and 128 contexts', options, async () => {
+  const context = { abstractSyntax: ctImageStorage, transferSyntaxes: [uids.implicitVrLittleEndian] };
+  await assert.rejects(
+    openAssociation(optionsFor(1, { contexts: Array.from({ length: 129 }, () => context) })),
+    /128 contexts/,
+  );
+  await assert.rejects(openAssociation(optionsFor(1, { contexts: [] })), /128 contexts/);
+});
