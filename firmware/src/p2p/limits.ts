@@ -93,8 +93,8 @@ export const planeHandshakeMsMax = 10_000;
 /** The request follows the handshake at once. */
 export const planeRequestMsMax = 10_000;
 
-/** A source must record the opening on the ledger before its first byte: finality takes seconds, a view change more. */
-export const planeAnswerMsMax = 90_000;
+/** The source reads its ledger and its store before it answers; a busy disk takes seconds. */
+export const planeAnswerMsMax = 30_000;
 
 /** No byte taken or given for this long while a transfer runs: the connection is cut, the transfer resumes later. */
 export const planeIdleMsMax = 30_000;
