@@ -57,7 +57,7 @@ async function openPage(): Promise<{ page: Page; complaints: string[] }> {
 }
 
 async function logIn(page: Page, name: string, password: string): Promise<void> {
-  await page.getByLabel('Account').fill(name);
+  await page.getByLabel('Account', { exact: true }).fill(name);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Log in' }).click();
 }
