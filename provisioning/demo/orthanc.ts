@@ -29,7 +29,12 @@ export class Orthanc {
     await writeFile(configPath, JSON.stringify(this.#configuration(), null, 2));
     const log = await open(join(this.#folder, 'orthanc.log'), 'a');
     try {
-      this.#child = spawn('Orthanc', [configPath], { stdio: ['ignore', log.fd, log.fd], detached: true });
+      this.#child = spawn('Orthanc', [configPath], {
+        stdio: ['ignore', log.fd, log.fd],
+        detached: true,
+        // dcmtk, on which Orthanc stands, leaves Nagle's algorithm on, and each of its answers then waits for our ACK.
+        env: { ...process.env, TCP_NODELAY: '1' },
+      });
       await once(this.#child, 'spawn');
     } finally {
       await log.close();

@@ -10,11 +10,13 @@ import { randomUid } from './uids.ts';
 const run = promisify(execFile);
 const sourceFolder = '/usr/lib/python3/dist-packages/pydicom/data/test_files';
 
-/** Uncompressed, JPEG 2000, RLE, big endian, structured report, waveform: what one box must pass on untouched. */
+/**
+ * Uncompressed, JPEG, JPEG 2000, RLE, structured report, waveform: what a box must pass on untouched. (Big endian is left
+ * out, because dcmsend rewrites uncompressed objects into the syntax that it prefers; test/integration covers it.)
+ */
 const samples = [
   'CT_small.dcm',
   'MR_small.dcm',
-  'MR_small_bigendian.dcm',
   'MR_small_RLE.dcm',
   'MR_small_jp2klossless.dcm',
   'JPEG2000.dcm',

@@ -40,11 +40,12 @@ export async function hireStaff(
   consortium: Consortium,
   firstLogins: ReadonlyMap<string, FirstLogin>,
 ): Promise<Logins> {
-  const logins: Record<string, readonly Login[]> = { ...(await consortium.readLogins()) };
-  for (const [id, first] of firstLogins) {
-    logins[id] = await hire(consortium.box(id), first);
-    await consortium.writeLogins(logins);
-  }
+  const known = await consortium.readLogins();
+  const hired = await Promise.all(
+    [...firstLogins].map(async ([id, first]) => [id, await hire(consortium.box(id), first)] as const),
+  );
+  const logins = { ...known, ...Object.fromEntries(hired) };
+  await consortium.writeLogins(logins);
   return logins;
 }
 

@@ -4,21 +4,21 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { AppError } from '../../firmware/src/errors.ts';
-import { answerBytesMax, requestTimeoutMs } from '../../firmware/wallet/limits.ts';
 import type {
   BoxAnswer,
   BoxEndpoint,
   BoxRequest,
+  RequestBounds,
   WalletTransport,
 } from '../../firmware/wallet/wallet-ports.ts';
 
 export class HttpsTransport implements WalletTransport {
-  async request(box: BoxEndpoint, request: BoxRequest): Promise<BoxAnswer> {
-    const signal = AbortSignal.timeout(requestTimeoutMs);
+  async request(box: BoxEndpoint, request: BoxRequest, bounds: RequestBounds): Promise<BoxAnswer> {
+    const signal = AbortSignal.timeout(bounds.timeoutMs);
     try {
       const socket = await connectPinned(box, signal);
       try {
-        return await exchange(socket, box, request, signal);
+        return await exchange(socket, box, request, bounds.answerBytesMax, signal);
       } finally {
         socket.destroy();
       }
@@ -74,6 +74,7 @@ function exchange(
   socket: TLSSocket,
   box: BoxEndpoint,
   { method, path, body }: BoxRequest,
+  answerBytesMax: number,
   signal: AbortSignal,
 ): Promise<BoxAnswer> {
   return new Promise((resolve, reject) => {
@@ -81,7 +82,6 @@ function exchange(
     const request = httpRequest(
       {
         createConnection: () => socket,
-        agent: false,
         method,
         path,
         signal,
@@ -93,7 +93,7 @@ function exchange(
         },
       },
       (response) => {
-        readJson(response, box).then(
+        readJson(response, box, answerBytesMax).then(
           (decoded) => resolve({ status: response.statusCode ?? 0, body: decoded }),
           reject,
         );
@@ -104,12 +104,12 @@ function exchange(
   });
 }
 
-async function readJson(response: IncomingMessage, box: BoxEndpoint): Promise<unknown> {
+async function readJson(response: IncomingMessage, box: BoxEndpoint, bytesMax: number): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > answerBytesMax) {
+    if (length > bytesMax) {
       throw new AppError('PEER_MISBEHAVED', `The answer of ${box.origin} is too long.`);
     }
     chunks.push(chunk);
