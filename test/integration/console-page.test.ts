@@ -1,10 +1,10 @@
 /** The console page in Debian's Chromium: what people do with it, without a reload and for everybody (axe). */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { buildConsole } from '../../firmware/console/build.ts';
 import { overviewStudiesMax } from '../../firmware/src/http/limits.ts';
@@ -23,14 +23,12 @@ const widths = [360, 1440];
 const schemes = ['light', 'dark'] as const;
 
 let folder: string;
-let axe: string;
 let browser: Browser;
 let box: ConsoleFixture;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hilum-page-'));
   await buildConsole(folder);
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   browser = await launchChromium();
   box = await ConsoleFixture.start({ consoleDistDir: folder });
 });
@@ -76,7 +74,7 @@ async function assertForEverybody(page: Page, place: string): Promise<void> {
       await page.emulateMedia({ colorScheme });
       const where = `${place}, ${width} px, ${colorScheme}`;
       // Evaluated by the debugger, which the page's content security policy does not bind.
-      await page.evaluate(axe);
+      await page.evaluate(axe.source);
       const options =
         "{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }";
       const { violations } = await page.evaluate<AxeResult>(`axe.run(document, ${options})`);
