@@ -1,6 +1,6 @@
 /** Every bound of firmware/src/p2p. docs/limits.md repeats them; a test compares both. */
 
-/** A message between boxes: a block of 2 MiB with its votes fits twice; larger things travel over the TLS plane. */
+/** A message between boxes: a full block (1 MiB) with its certificates fits thrice; larger things go over the TLS plane. */
 export const messageBytesMax = 4_194_304;
 
 /** Messages that wait for one slow peer: some minutes of votes of a hundred validators; then the oldest go. */
