@@ -1,9 +1,9 @@
 /** What a data set says about itself at its beginning, read as it streams by; no more is read than is needed. */
 import { constants, inflateRawSync } from 'node:zlib';
-import { concatBytes } from '../src/encoding/bytes.ts';
 import { decodeText } from './character-set.ts';
 import { DataSetReader, tagText, undefinedLength } from './data-set-reader.ts';
 import { type DataSetSyntax, dataSetSyntax } from './data-set-syntax.ts';
+import { joinBytes } from './join-bytes.ts';
 import {
   deflatedHeaderBytesMax,
   headerBytesMax,
@@ -135,7 +135,7 @@ class PlainScan {
         if (this.#values.has(this.#field)) return malformed(`${tagText(tag)} stands twice`);
       } else if (this.#field !== undefined) {
         this.#pieces.push(token.bytes);
-        if (token.last) this.#values.set(this.#field, concatBytes(...this.#pieces));
+        if (token.last) this.#values.set(this.#field, joinBytes(this.#pieces));
       }
     }
     return more;
@@ -182,7 +182,7 @@ class DeflatedScan {
     this.#pieces.push(chunk);
     this.#length += chunk.length;
     if (this.#length < this.#next) return more;
-    const bytes = concatBytes(...this.#pieces);
+    const bytes = joinBytes(this.#pieces);
     this.#pieces = [bytes];
     while (this.#next <= this.#length && this.#result.kind === 'more') {
       this.#result = this.#try(bytes.subarray(0, this.#next), false);
@@ -197,7 +197,7 @@ class DeflatedScan {
   }
 
   end(): ScanResult {
-    if (this.#result.kind === 'more') this.#result = this.#try(concatBytes(...this.#pieces), true);
+    if (this.#result.kind === 'more') this.#result = this.#try(joinBytes(this.#pieces), true);
     return this.#settle();
   }
 

@@ -2,9 +2,9 @@
  * Messages out of fragments (PS3.7 6.3, PS3.8 annex E): a command set is gathered (bounded), its data set is handed on
  * piece by piece. Knows nothing of services.
  */
-import { concatBytes } from '../src/encoding/bytes.ts';
 import { type Command, decodeCommand } from './command.ts';
 import { commandBytesMax } from './limits.ts';
+import { joinBytes } from './join-bytes.ts';
 import type { Fragment } from './pdu-reader.ts';
 
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
@@ -58,7 +58,7 @@ export class MessageReader {
     gathered.pieces.push(bytes);
     if (!last) return undefined;
     this.#command = undefined;
-    const decoded = decodeCommand(concatBytes(...gathered.pieces));
+    const decoded = decodeCommand(joinBytes(gathered.pieces));
     if (decoded.kind === 'malformed') return this.#violate(decoded.reason);
     const { command } = decoded;
     if (!command.hasDataSet) return this.#target.command(contextId, command);

@@ -3,10 +3,10 @@
  * backpressure reaches the socket. The data of a P-DATA-TF are handed on as views of the received chunks, never
  * gathered: one PDV may come as several fragments, and the memory in use does not depend on any length the peer states.
  */
-import { concatBytes } from '../src/encoding/bytes.ts';
 import { MalformedBytes } from './byte-cursor.ts';
 import { associateBytesMax } from './limits.ts';
 import { decodeAssociateAccept, decodeAssociateRequest } from './pdu-decode.ts';
+import { joinBytes } from './join-bytes.ts';
 import {
   type Abort,
   abortReason,
@@ -225,7 +225,7 @@ export class PduReader {
       parts.push(part);
       left -= part.length;
     }
-    return concatBytes(...parts);
+    return joinBytes(parts);
   }
 
   /** At most so many bytes, as many as the first chunk has; empty if there are none. */

@@ -26,6 +26,7 @@ import {
 import { encodeElement, encodeItem, encodeSequence } from './element-encoder.ts';
 import { padToEven } from './even-padding.ts';
 import { headerElementsMax, headerValueBytesMax, originalAttributesBytesMax } from './limits.ts';
+import { joinBytes } from './join-bytes.ts';
 import { encodeAscii } from './text.ts';
 
 /** What may be replaced, in the order of the tags. */
@@ -170,7 +171,7 @@ class Splicer {
   #flush(): Uint8Array {
     const output = this.#output;
     this.#output = [];
-    return output.length === 1 ? (output[0] as Uint8Array) : concatBytes(...output);
+    return joinBytes(output);
   }
 
   #take(token: DataSetToken): void {
@@ -222,7 +223,7 @@ class Splicer {
     if (this.#gathered > originalAttributesBytesMax)
       throw unreadable(`${tagText(handling.header.tag)} is too long`);
     handling.pieces.push(bytes);
-    if (last) this.#gatheredValue(handling.header, handling.edit, concatBytes(...handling.pieces));
+    if (last) this.#gatheredValue(handling.header, handling.edit, joinBytes(handling.pieces));
   }
 
   #gatheredValue(header: ElementHeader, edit: Edit | undefined, value: Uint8Array): void {
