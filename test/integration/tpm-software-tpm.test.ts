@@ -22,9 +22,16 @@ async function runs(pid: number): Promise<boolean> {
   }
 }
 
-/** Resolves when the process has ended. The runner's time-out bounds it. */
+/** Far more than the broker's own leave, which is 3 s. */
+const endMsMax = 30_000;
+
+/** Resolves when the process has ended. */
 async function gone(pid: number): Promise<void> {
-  while (await runs(pid)) await delay(20);
+  const deadline = performance.now() + endMsMax;
+  while (await runs(pid)) {
+    assert.ok(performance.now() < deadline, `process ${pid} still runs`);
+    await delay(20);
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -4,15 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../firmware/tpm/index.ts';
+import type { Clock } from '../../firmware/src/ports.ts';
+import { systemClock } from './manual-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
-
-/** Time-outs for tests that do not wait for one: wide, since other tests may share the machine. */
-const patientMs = 30_000;
-
-export interface Limits {
-  readonly operationMs: number;
-  readonly startMs: number;
-}
 
 /** A box's data folder with its TPM. Everything in it ends with the test, in the right order. */
 export class FreshTpm {
@@ -65,9 +59,9 @@ export class FreshTpm {
     return (await this.softwareTpm.open()).tcti;
   }
 
-  async openKeys(limits: Limits = { operationMs: patientMs, startMs: patientMs }): Promise<OpenDeviceKeys> {
+  async openKeys(clock: Clock = systemClock): Promise<OpenDeviceKeys> {
     const { softwareTpm, keysFile, logger } = this;
-    const keys = await openDeviceKeys({ softwareTpm, keysFile, institutionId: 'north', logger, ...limits });
+    const keys = await openDeviceKeys({ softwareTpm, keysFile, institutionId: 'north', logger, clock });
     this.#opened.add(keys);
     return keys;
   }

@@ -9,10 +9,6 @@ import type { OperationName, Operations } from './operations.ts';
 export interface BrokerClientOptions {
   readonly endpoint: TpmEndpoint;
   readonly logger: Logger;
-  /** Leave for one operation, ms; `operationMsMax` unless told. */
-  readonly operationMs?: number;
-  /** Leave for forking the broker and opening the TPM, ms; `brokerStartMsMax` unless told. */
-  readonly startMs?: number;
   /** The system's timers unless told. */
   readonly clock?: TimerSource;
 }
@@ -24,8 +20,6 @@ export interface BrokerClientOptions {
 export class BrokerClient {
   readonly #endpoint: TpmEndpoint;
   readonly #logger: Logger;
-  readonly #operationMs: number;
-  readonly #startMs: number;
   readonly #clock: TimerSource;
   readonly #forgetLoss: () => void;
   #broker: BrokerProcess | undefined;
@@ -33,11 +27,9 @@ export class BrokerClient {
   #pending = 0;
   #closed = false;
 
-  constructor({ endpoint, logger, operationMs, startMs, clock }: BrokerClientOptions) {
+  constructor({ endpoint, logger, clock }: BrokerClientOptions) {
     this.#endpoint = endpoint;
     this.#logger = logger;
-    this.#operationMs = operationMs ?? operationMsMax;
-    this.#startMs = startMs ?? brokerStartMsMax;
     this.#clock = clock ?? systemTimer;
     this.#forgetLoss = endpoint.onLost(() => this.#drop(new AppError('TPM_ABSENT', 'the TPM has ended')));
   }
@@ -93,7 +85,7 @@ export class BrokerClient {
   ): Promise<Operations[Name]['answer']> {
     const broker = await this.#usableBroker();
     try {
-      return await broker.call(operation, request, this.#operationMs);
+      return await broker.call(operation, request, operationMsMax);
     } finally {
       if (!broker.usable && this.#broker === broker) this.#drop();
     }
@@ -106,7 +98,7 @@ export class BrokerClient {
     const broker = BrokerProcess.fork(this.#clock);
     this.#broker = broker;
     try {
-      await broker.call('open', target, this.#startMs);
+      await broker.call('open', target, brokerStartMsMax);
     } catch (failure) {
       await broker.kill();
       throw failure;

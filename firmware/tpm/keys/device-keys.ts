@@ -20,10 +20,6 @@ export type DeviceKeysOptions = {
   readonly logger: Logger;
   /** Bounds each operation; the system's timers unless told. */
   readonly clock?: TimerSource;
-  /** Leave for one TPM operation, ms; `operationMsMax` unless told. */
-  readonly operationMs?: number;
-  /** Leave for opening the TPM, ms; `brokerStartMsMax` unless told. */
-  readonly startMs?: number;
 } & (
   | {
       /** Transport to a TPM that the machine has: `device:/dev/tpmrm0`. */

@@ -116,10 +116,11 @@ export class SoftwareTpm implements TpmEndpoint, Service {
     const { socketFolder } = target.simulator;
     try {
       await sendCommands(commandSocket(socketFolder), [shutdownCommand()], simulatorStopMsMax);
+      await this.#end(child, 'SIGTERM');
     } catch (failure) {
       this.#logger.warn({ failure: String(failure) }, 'swtpm was not shut down in order');
+      await this.#end(child, 'SIGKILL');
     }
-    await this.#end(child);
     removeSocketFolder(socketFolder, this.#stateFolder);
   }
 
@@ -142,7 +143,7 @@ export class SoftwareTpm implements TpmEndpoint, Service {
       await this.#measure(child, socketFolder, this.#boot);
       if (hasEnded(child)) throw new Error('swtpm ended while it was measured into');
     } catch (cause) {
-      await this.#end(child);
+      await this.#end(child, 'SIGKILL');
       removeSocketFolder(socketFolder, this.#stateFolder);
       throw new AppError('TPM_FAILED', `swtpm did not start: ${complaints.last}`, {
         cause,
@@ -188,10 +189,10 @@ export class SoftwareTpm implements TpmEndpoint, Service {
     await writeFile(this.eventLogFile, encodeEventLog(boot), { mode: 0o600 });
   }
 
-  async #end(child: ChildProcess): Promise<void> {
+  async #end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     if (hasEnded(child)) return;
     const ended = once(child, 'exit');
-    child.kill('SIGTERM');
+    child.kill(signal);
     const kill = setTimeout(() => child.kill('SIGKILL'), simulatorStopMsMax);
     await ended;
     clearTimeout(kill);
