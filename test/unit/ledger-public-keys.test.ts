@@ -66,6 +66,18 @@ for (const hex of notCanonical) {
   });
 }
 
+test('a prime-order key whose y is written with p added is refused', () => {
+  // Only y below 19 has room for it.
+  const small = Array.from({ length: 19 }, (_, y) => Uint8Array.of(y, ...new Uint8Array(31)));
+  const keys = small.filter(isPrimeOrderKey);
+  assert.ok(keys.length > 0);
+  for (const key of keys) {
+    const withP = Uint8Array.of((key[0] as number) + 0xed, ...new Uint8Array(30).fill(0xff), 0x7f);
+    assert.equal(Point.fromBytes(withP, true).equals(Point.fromBytes(key)), true);
+    assert.equal(isPrimeOrderKey(withP), false);
+  }
+});
+
 test('other lengths are refused', () => {
   const key = Point.BASE.toBytes();
   assert.equal(isPrimeOrderKey(key.subarray(0, 31)), false);

@@ -287,6 +287,19 @@ test('an inner node cannot be passed off as a leaf', () => {
   assert.notDeepEqual(leafNodeHash(leaf, sibling), internalNodeHash(leaf, sibling));
 });
 
+test('a leaf out of its place shows no absence, even under a root that was made for it', () => {
+  const key = 'key/0';
+  const away = Array.from({ length: 100 }, (_, n) => stateKeyHash(`key/${n}`)).find(
+    (keyHash) => bitAt(keyHash, 0) !== bitAt(stateKeyHash(key), 0),
+  );
+  assert.ok(away !== undefined);
+  const otherLeaf = { keyHash: away, valueHash: sha256(utf8('value')) };
+  const leaf = leafNodeHash(otherLeaf.keyHash, otherLeaf.valueHash);
+  const left = bitAt(stateKeyHash(key), 0) === 0;
+  const root = left ? internalNodeHash(leaf, placeholderHash) : internalNodeHash(placeholderHash, leaf);
+  assert.equal(verifyStateProof(root, { key, value: null, siblings: [placeholderHash], otherLeaf }), false);
+});
+
 test('more than 256 siblings are refused', () => {
   const siblings = Array.from({ length: 257 }, () => placeholderHash);
   assert.equal(
