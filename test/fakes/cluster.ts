@@ -1,3 +1,5 @@
+import { chainId } from '../../firmware/src/ledger/index.ts';
+import type { Genesis } from '../../firmware/src/ledger/types.ts';
 import type { FinalBlock, Logger } from '../../firmware/src/ports.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
 import { MemoryAppendLog, type MemoryDisk } from './append-log.ts';
@@ -27,9 +29,16 @@ export interface RunningBox {
   readonly life: AbortController;
 }
 
+export interface ClusterOptions {
+  /** How many of the institutions vote; all by default. */
+  readonly validators?: number;
+  readonly logger?: Logger;
+}
+
 /** Validators on one virtual time and one network in memory, with real keys and the real ledger. */
 export class Cluster {
   readonly fixture: LedgerFixture;
+  readonly genesis: Genesis;
   readonly time = new VirtualTime(genesisTime + 1000);
   readonly hub: MemoryHub;
   readonly disks = new Map<string, Disks>();
@@ -39,9 +48,11 @@ export class Cluster {
   readonly logger: Logger;
   fate: Fate = () => [1];
 
-  constructor(ids: readonly string[] = ['north', 'south', 'east', 'west'], logger: Logger = silentLogger) {
+  constructor(ids: readonly string[] = ['north', 'south', 'east', 'west'], options: ClusterOptions = {}) {
     this.fixture = new LedgerFixture(ids);
-    this.logger = logger;
+    this.genesis = { ...this.fixture.genesis, validators: ids.slice(0, options.validators ?? ids.length) };
+    this.fixture.chain.set(chainId(this.genesis));
+    this.logger = options.logger ?? silentLogger;
     this.hub = new MemoryHub({
       clock: this.time.clock(),
       schedule: (from, to, step) => {
@@ -72,7 +83,7 @@ export class Cluster {
     const health = new MemoryHealthBoard();
     const final: FinalBlock[] = [];
     const validator = new Validator({
-      genesis: this.fixture.genesis,
+      genesis: this.genesis,
       self: id,
       voting: this.fixture.box(id).voting,
       network: this.hub.join(id),

@@ -1,5 +1,6 @@
 /** Blocks above the final head: bodies as they come, and their states once all ancestors are there. */
-import { blockDigest, executeBlock } from '../ledger/index.ts';
+import { equalBytes } from '../encoding/bytes.ts';
+import { blockDigest, executeBlock, transactionsRoot } from '../ledger/index.ts';
 import type { Block } from '../ledger/types.ts';
 import type { Logger, VerifySignature } from '../ports.ts';
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
@@ -26,9 +27,15 @@ export class BlockTree {
     this.#logger = logger;
   }
 
-  add(block: Block): void {
-    if (block.header.view > this.#chain.tip.block.header.view)
-      this.#bodies.set(keyOf(blockDigest(block.header)), block);
+  /**
+   * False if these are not the transactions that the header names. That is the fault of who sent it, not of the block:
+   * another box has the right ones.
+   */
+  add(block: Block): boolean {
+    const { header, transactions } = block;
+    if (!equalBytes(transactionsRoot(transactions), header.transactionsRoot)) return false;
+    if (header.view > this.#chain.tip.block.header.view) this.#bodies.set(keyOf(blockDigest(header)), block);
+    return true;
   }
 
   /** An own block, whose state is known from building it. */

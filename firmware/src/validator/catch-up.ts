@@ -38,7 +38,8 @@ export interface CatchUpOptions {
   readonly apply: (blocks: CertifiedBlocks) => Promise<'applied' | 'wrong' | undefined>;
   /** True while a block is known to be final that the box does not have. */
   readonly isMissingFinal: () => boolean;
-  readonly gotBlock: (block: Block) => void;
+  /** False if it lacks the transactions that its header names. */
+  readonly gotBlock: (block: Block) => boolean;
 }
 
 export class CatchUp {
@@ -152,10 +153,7 @@ export class CatchUp {
       const answer = await this.#request(peer, { digest }, blockRequestMs);
       const block = answer?.records[0]?.block;
       if (block === undefined) continue;
-      if (equalBytes(blockDigest(block.header), digest)) {
-        this.#options.gotBlock(block);
-        return;
-      }
+      if (equalBytes(blockDigest(block.header), digest) && this.#options.gotBlock(block)) return;
       this.#avoid(peer, 'another block than the one asked for');
     }
   }

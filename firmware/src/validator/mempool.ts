@@ -61,7 +61,7 @@ export class Mempool {
   /** Takes a transaction in the name of the institution that sent it. */
   add(from: InstitutionId, bytes: Uint8Array, final: FinalState, now: number): Admission {
     const decoded = decodeTransaction(bytes);
-    if (decoded.kind === 'refused') return decoded;
+    if (decoded.kind === 'refused') return { kind: 'refused', reason: decoded.reason };
     const { id, transaction } = decoded;
     const known = this.#entries.get(id);
     // What this box submits itself is kept for as long as it is valid, whoever brought it first.

@@ -6,9 +6,8 @@ import type { CoreOptions, FinalPoint, Stepped } from '../consensus/state.ts';
 import type { Evidence } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { executeBlock, transactionId } from '../ledger/index.ts';
+import { blockDigest, executeBlock, transactionId, transactionsRoot } from '../ledger/index.ts';
 import type { FinalBlock, InstitutionId, Submitted, Timer, Unsubscribe } from '../ports.ts';
-import { blockDigest } from '../ledger/index.ts';
 import { encodedBody, serveBlocks } from './block-server.ts';
 import { BlockTree } from './block-tree.ts';
 import type { CertifiedBlocks } from './catch-up.ts';
@@ -19,6 +18,7 @@ import { Engine } from './engine.ts';
 import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
 import { certifies, executedBlock, FinalChain, votingKeys } from './final-chain.ts';
 import {
+  blocksAskedMax,
   evidenceKeptMax,
   headAgeMsMax,
   retransmitMs,
@@ -101,8 +101,9 @@ export class Participant {
       apply: (blocks) => this.#engine.exclusively(() => this.#applyFinal(blocks)),
       isMissingFinal: () => this.#engine.core.final.view > chain.tip.block.header.view,
       gotBlock: (block) => {
-        tree.add(block);
-        this.#wake();
+        const isWhole = tree.add(block);
+        if (isWhole) this.#wake();
+        return isWhole;
       },
     });
     this.#work = new ViewWork({
@@ -114,7 +115,7 @@ export class Participant {
       network,
       clock,
       verify,
-      missing: (digest) => this.#catchUp.ask(digest),
+      missing: (digest) => this.#askFor(digest),
       refused: (refusals) => this.#submissions.refused(refusals),
     });
     const core = this.#coreOptions(content === undefined ? undefined : validators.indexOf(self));
@@ -252,7 +253,7 @@ export class Participant {
       case 'notarized': {
         const { digest, view } = effect.certificate;
         const isOpen = view > this.chain.tip.block.header.view;
-        if (isOpen && !this.#tree.has(digest)) this.#catchUp.ask(digest);
+        if (isOpen && !this.#tree.has(digest)) this.#askFor(digest);
         break;
       }
       case 'finalized':
@@ -288,8 +289,7 @@ export class Participant {
           `the final block of view ${view} does not follow from the ledger of this box`,
         );
       }
-      this.#catchUp.ask(found.digest);
-      this.#catchUp.look();
+      this.#askFor(found.digest);
       return;
     }
     await this.#add(
@@ -300,6 +300,13 @@ export class Participant {
     );
   }
 
+  /** One block by its digest; a box that is far behind catches up by height first. */
+  #askFor(digest: Uint8Array): void {
+    const behind = this.#engine.core.final.view - this.chain.tip.block.header.view;
+    if (behind > blocksAskedMax) this.#catchUp.look();
+    else this.#catchUp.ask(digest);
+  }
+
   /** Blocks of a peer, from just above the head or below it, that end with a certified one. */
   async #applyFinal(blocks: CertifiedBlocks): Promise<'applied' | 'wrong'> {
     const { verify } = this.#options;
@@ -307,6 +314,7 @@ export class Participant {
     let parent = this.chain.head.digest;
     for (const { block, certificate } of fresh) {
       if (!equalBytes(block.header.parent, parent)) return 'wrong';
+      if (!equalBytes(transactionsRoot(block.transactions), block.header.transactionsRoot)) return 'wrong';
       if (certificate !== null && !certifies(this.chain.state, block, certificate, verify)) return 'wrong';
       parent = blockDigest(block.header);
     }
