@@ -22,8 +22,10 @@ export interface AcceptorContext {
   readonly timers: { readonly artimMs: number; readonly idleMsMax: number; readonly stallMsMax: number };
   /** Decides on a request; a rejection is given back. */
   admit(request: AssociateRequest, remoteAddress: string): Promise<AssociateReject | undefined>;
-  /** Takes one of the limited places; false if there is none. Given back when the association ends. */
+  /** Takes one of the limited places for associations; false if there is none. */
   enter(association: AcceptedAssociation): boolean;
+  /** Gives the place back: the association has ended, though its connection may not be closed yet. */
+  leave(association: AcceptedAssociation): void;
   store(request: StoreRequest): StoreSink | Promise<StoreSink>;
 }
 
@@ -99,6 +101,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       return;
     }
     this.#upperLayer.releaseResponse();
+    this.#context.leave(this);
     this.#logger.info({ stored: this.#stored, failed: this.#failed }, 'association released');
   }
 
@@ -108,6 +111,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
 
   abortIndication(indication: AbortIndication): void {
     const reason = describeAbort(indication);
+    this.#context.leave(this);
     this.#logger.warn(
       { stored: this.#stored, failed: this.#failed, reason },
       'association ended without release',
@@ -124,6 +128,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   violation(reason: string): void {
     this.#logger.warn({ reason }, 'association aborted: the peer broke the message protocol');
     this.#upperLayer.abort();
+    this.#context.leave(this);
     this.#cut(
       new AppError('DIMSE_PROTOCOL', `${this.#callingAeTitle} broke the message protocol: ${reason}`),
     );

@@ -59,7 +59,7 @@ export class StorageScp implements Service, AcceptorContext {
   readonly #options: StorageScpOptions;
   readonly #limits: StorageScpLimits;
   readonly #server: Server;
-  /** Connections without an association, oldest first. */
+  /** Connections without an association, not yet or no longer; oldest first. */
   readonly #pending = new Set<AcceptedAssociation>();
   readonly #associations = new Set<AcceptedAssociation>();
 
@@ -155,6 +155,10 @@ export class StorageScp implements Service, AcceptorContext {
     this.#pending.delete(association);
     this.#associations.add(association);
     return true;
+  }
+
+  leave(association: AcceptedAssociation): void {
+    if (this.#associations.delete(association)) this.#pending.add(association);
   }
 
   store(request: StoreRequest): StoreSink | Promise<StoreSink> {

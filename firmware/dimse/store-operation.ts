@@ -108,7 +108,11 @@ export class StoreOperation implements DataSetTarget {
 
   /** The association ended. Resolves when the sink has nothing more to do; a `finish` that runs is let run. */
   async abort(reason: Error): Promise<void> {
-    await this.#running;
+    // The write that runs may be the last one: `finish` then follows it.
+    for (let running: Promise<void> | undefined; running !== this.#running;) {
+      running = this.#running;
+      await running;
+    }
     await this.#abortSink(reason);
   }
 

@@ -189,6 +189,44 @@ test('a connection lost while an object is being finished lets it be finished', 
   assert.equal(store.aborted.length, 0);
 });
 
+test('a connection lost while the last bytes are written lets the object be finished', options, async () => {
+  const store = new MemoryStore();
+  const written = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
+  store.beforeWrite = () => written.promise;
+  store.beforeFinish = () => finish.promise;
+  const scp = await started(store);
+  const peer = await associated(scp);
+  peer.send(storeMessage(utf8('AAAA')));
+  await until(() => store.opened === 1);
+  await settle();
+  let stopped = false;
+  const stopping = scp.stop().then(() => {
+    stopped = true;
+  });
+  await settle();
+  written.resolve();
+  await settle();
+  assert(!stopped);
+  finish.resolve();
+  await stopping;
+  running.shift();
+  assert.equal(store.kept.length + store.aborted.length, 1);
+});
+
+test(
+  'an association that was released no longer counts, though its peer does not close',
+  options,
+  async () => {
+    const scp = await started(new MemoryStore(), { limits: { associationsMax: 1 } });
+    const lingering = await associated(scp);
+    lingering.send(releaseRequestPdu);
+    assert.deepEqual(await lingering.next(), { kind: 'release-response' });
+    await associated(scp);
+    assert.equal(scp.associations, 1);
+  },
+);
+
 test('every rejection carries its result, source and reason', options, async () => {
   const scp = await started(new MemoryStore(), {
     limits: { associationsMax: 1 },
