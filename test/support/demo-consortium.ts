@@ -1,0 +1,68 @@
+/** A consortium of real boxes for end-to-end tests: a folder and ports of its own, everything ended afterwards. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { Consortium, type Logins } from '../../provisioning/demo/consortium.ts';
+import { hospitals, type Hospital, type HospitalTiming } from '../../provisioning/demo/hospitals.ts';
+import { hireStaff } from '../../provisioning/demo/staff.ts';
+
+/** Ports that nobody listened on just now, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { readonly port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+async function withFreePorts(hospital: Hospital): Promise<Hospital> {
+  const [dicom, p2p, plane, console, pacsDicom, pacsHttp] = (await freePorts(6)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return {
+    ...hospital,
+    ports: { dicom, p2p, plane, console },
+    ...(hospital.pacs === undefined
+      ? {}
+      : { pacs: { ...hospital.pacs, dicomPort: pacsDicom, httpPort: pacsHttp } }),
+  };
+}
+
+export const testTiming: HospitalTiming = { quietMs: 2_000, amendMs: 1_000 };
+
+/** The four hospitals, not started. Stopped and removed when the test ends, whatever happened. */
+export async function makeConsortium(
+  t: Pick<TestContext, 'after'>,
+  timing = testTiming,
+): Promise<Consortium> {
+  const folder = await mkdtemp(join(tmpdir(), 'hilum-e2e-'));
+  const placed: Hospital[] = [];
+  for (const hospital of hospitals) placed.push(await withFreePorts(hospital));
+  const consortium = new Consortium({ folder, hospitals: placed, timing });
+  t.after(async () => {
+    await consortium.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return consortium;
+}
+
+/** Founded, started, with staff. */
+export async function startConsortium(
+  t: Pick<TestContext, 'after'>,
+): Promise<{ readonly consortium: Consortium; readonly logins: Logins }> {
+  const consortium = await makeConsortium(t);
+  await consortium.found();
+  return { consortium, logins: await hireStaff(consortium, await consortium.start()) };
+}
