@@ -20,10 +20,12 @@ import {
   type MailboxRequest,
   type TransactionAnswer,
 } from './http-contract.ts';
+import { answerBytesMax, requestTimeoutMs } from './limits.ts';
 import type { Evidence } from './light-client.ts';
 import type { BoxAnswer, BoxEndpoint, WalletTransport } from './wallet-ports.ts';
 
-const StatusOk = 200;
+const statusOk = 200;
+const bounds = { timeoutMs: requestTimeoutMs, answerBytesMax };
 
 export class BoxClient {
   readonly #transport: WalletTransport;
@@ -77,16 +79,16 @@ export class BoxClient {
 
   async #get<Schema extends TSchema>(path: string, schema: Schema): Promise<Static<Schema>> {
     const request = { method: 'GET', path: walletApiPrefix + path } as const;
-    return this.#read(await this.#transport.request(this.#box, request), schema);
+    return this.#read(await this.#transport.request(this.#box, request, bounds), schema);
   }
 
   async #post<Schema extends TSchema>(path: string, body: unknown, schema: Schema): Promise<Static<Schema>> {
     const request = { method: 'POST', path: walletApiPrefix + path, body } as const;
-    return this.#read(await this.#transport.request(this.#box, request), schema);
+    return this.#read(await this.#transport.request(this.#box, request, bounds), schema);
   }
 
   #read<Schema extends TSchema>({ status, body }: BoxAnswer, schema: Schema): Static<Schema> {
-    if (status !== StatusOk) throw this.#fault(status, body);
+    if (status !== statusOk) throw this.#fault(status, body);
     if (Check(schema, body)) return body;
     throw new AppError('PEER_MISBEHAVED', `The answer of ${this.#box.origin} is not of the agreed form.`);
   }

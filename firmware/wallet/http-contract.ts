@@ -25,7 +25,7 @@ export const walletPaths = {
   head: '/ledger/head',
   /** GET ?key=…&key=… → ProofAnswer */
   proof: '/ledger/proof',
-  /** POST TransactionRequest → TransactionAnswer, within `transactionWaitMsMax`; LEDGER_STALE if it is not final by then */
+  /** POST TransactionRequest → TransactionAnswer, within 30 s; LEDGER_STALE if it is not final by then */
   transactions: '/transactions',
   /** POST ChallengeRequest → ChallengeAnswer */
   challenge: '/challenge',

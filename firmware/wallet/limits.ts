@@ -9,10 +9,7 @@ export const stateKeyCharactersMax = 160;
 /** Largest transaction that a wallet sends: a grant is under 1.5 KiB, a revocation far smaller. */
 export const walletTransactionBytesMax = 4_096;
 
-/** How long a box holds a transaction request open while it waits for finality, which takes a second when all is well. */
-export const transactionWaitMsMax = 30_000;
-
-/** A wallet gives up on a request after this: the longest wait of a box and time for the answer to travel. */
+/** A wallet gives up on a request after this: a box waits up to 30 s for finality, and the answer must travel. */
 export const requestTimeoutMs = 45_000;
 
 /** Studies in one mailbox answer. A patient with more at one source is served the newest; 1,000 is a lifetime of imaging. */

@@ -30,9 +30,14 @@ export interface BoxAnswer {
   readonly body: unknown;
 }
 
+export interface RequestBounds {
+  readonly timeoutMs: number;
+  readonly answerBytesMax: number;
+}
+
 export interface WalletTransport {
   /** @throws AppError PEER_UNREACHABLE (no connection, time-out) or PEER_MISBEHAVED (other certificate, no JSON, too long). */
-  request(box: BoxEndpoint, request: BoxRequest): Promise<BoxAnswer>;
+  request(box: BoxEndpoint, request: BoxRequest, bounds: RequestBounds): Promise<BoxAnswer>;
 }
 
 export interface WalletClock {

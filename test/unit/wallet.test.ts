@@ -1,57 +1,17 @@
-/** The wallet against four boxes with the real ledger rules: bind, list, grant, revoke, history, and boxes that lie. */
+/** The wallet against four boxes with the real ledger rules: bind, list, grant, revoke, history. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
-import { AppError, type ErrorCode } from '../../firmware/src/errors.ts';
 import { decodeTransaction, grantId, signingMessage } from '../../firmware/src/ledger/index.ts';
 import { openGrantNote } from '../../firmware/src/protocol/grant-note.ts';
 import { proofKeysMax } from '../../firmware/wallet/limits.ts';
 import { Wallet } from '../../firmware/wallet/wallet.ts';
-import type { Refusal } from '../../firmware/wallet/wallet-answers.ts';
 import { decodeWallet } from '../../firmware/wallet/wallet-data.ts';
-import type { WalletStore } from '../../firmware/wallet/wallet-ports.ts';
 import { verifySignature } from '../fakes/ledger.ts';
-import { WalletConsortium } from '../fakes/wallet-consortium.ts';
-
-class MemoryStore implements WalletStore {
-  bytes: Uint8Array | undefined;
-  saves = 0;
-
-  load(): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.bytes);
-  }
-
-  save(bytes: Uint8Array): Promise<void> {
-    this.bytes = bytes;
-    this.saves++;
-    return Promise.resolve();
-  }
-}
-
-async function setUp(...hospitals: readonly string[]) {
-  const consortium = new WalletConsortium();
-  const store = new MemoryStore();
-  const modules = { store, transport: consortium, clock: consortium.clock };
-  const wallet = await Wallet.create(modules);
-  for (const hospital of hospitals) {
-    assert.deepEqual(await wallet.bind(consortium.ticket(hospital)), {
-      kind: 'bound',
-      institution: hospital,
-    });
-  }
-  return { consortium, store, modules, wallet };
-}
-
-const refusedBy = (by: Refusal['by'], reason: string) => ({ kind: 'refused', by, reason });
-
-function withCode(code: ErrorCode) {
-  return (error: unknown) => error instanceof AppError && error.code === code;
-}
-
-const wish = { grantee: 'south', days: 7, purpose: 'Second opinion' } as const;
+import { MemoryStore, refusedBy, setUpWallet, wish, withCode } from '../support/wallet-set-up.ts';
 
 test('a wallet is made once, and opened as it was saved', async () => {
-  const { modules, store, wallet } = await setUp('north');
+  const { modules, store, wallet } = await setUpWallet('north');
   await assert.rejects(Wallet.create(modules), withCode('WALLET_EXISTS'));
   const again = await Wallet.open(modules);
   assert.deepEqual(again.boxes, wallet.boxes);
@@ -62,7 +22,7 @@ test('a wallet is made once, and opened as it was saved', async () => {
 });
 
 test('tickets: not one, another consortium, another genesis document, used twice', async () => {
-  const { consortium, wallet } = await setUp();
+  const { consortium, wallet } = await setUpWallet();
   assert.deepEqual(await wallet.bind('no ticket'), refusedBy('wallet', 'ticket-malformed'));
   assert.deepEqual(await wallet.bind('{"v":1}'), refusedBy('wallet', 'ticket-malformed'));
   const ticket = consortium.ticket('north');
@@ -80,7 +40,7 @@ test('tickets: not one, another consortium, another genesis document, used twice
 });
 
 test('studies of all hospitals are listed, each verified', async () => {
-  const { consortium, wallet } = await setUp('north', 'east');
+  const { consortium, wallet } = await setUpWallet('north', 'east');
   const thorax = await consortium.register('north', 'Thorax');
   const knee = await consortium.register('east', 'Knee');
   const { studies, unread } = await wallet.studies();
@@ -100,7 +60,7 @@ test('studies of all hospitals are listed, each verified', async () => {
 });
 
 test('another wallet at the same hospital sees none of it', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   await consortium.register('north', 'Thorax');
   const other = await Wallet.create({
     store: new MemoryStore(),
@@ -113,7 +73,7 @@ test('another wallet at the same hospital sees none of it', async () => {
 });
 
 test('a note that the ledger does not know is shown as not verified', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const id = await consortium.register('north', 'Thorax');
   const { deliver } = await consortium.amend(id, false);
   const growing = await wallet.studies();
@@ -138,7 +98,7 @@ test('a note that the ledger does not know is shown as not verified', async () =
 });
 
 test('a hospital that is down is named; the others are listed', async () => {
-  const { consortium, wallet } = await setUp('north', 'east');
+  const { consortium, wallet } = await setUpWallet('north', 'east');
   await consortium.register('north', 'Thorax');
   const knee = await consortium.register('east', 'Knee');
   consortium.down.add('north');
@@ -156,7 +116,7 @@ test('a hospital that is down is named; the others are listed', async () => {
 });
 
 test('a grant stands on the ledger, signed by the owner key, sealed for source and grantee', async () => {
-  const { consortium, store, wallet } = await setUp('north', 'south');
+  const { consortium, store, wallet } = await setUpWallet('north', 'south');
   const id = await consortium.register('north', 'Thorax');
   const granted = await wallet.grant({ ...wish, study: id.slice(0, 8), person: 'Dr. Sørensen', maxOpens: 3 });
   assert.ok(granted.kind === 'granted');
@@ -183,7 +143,7 @@ test('a grant stands on the ledger, signed by the owner key, sealed for source a
 });
 
 test('a patient who is not bound at the grantee gives no account away', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const id = await consortium.register('north', 'Thorax');
   assert.equal((await wallet.grant({ ...wish, study: id })).kind, 'granted');
   const note = await openGrantNote(consortium.lastGrant, 'grantee', consortium.account('south').viewKey);
@@ -191,7 +151,7 @@ test('a patient who is not bound at the grantee gives no account away', async ()
 });
 
 test('studies are found by id, by its beginning, by UID; not by less, not if two fit', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const id = await consortium.register('north', 'Thorax');
   const uid = (await wallet.studies()).studies.map((study) =>
     study.kind === 'verified' ? study.note.studyInstanceUid : '',
@@ -207,7 +167,7 @@ test('studies are found by id, by its beginning, by UID; not by less, not if two
 });
 
 test('grants that make no sense are refused before anything is sent', async () => {
-  const { consortium, wallet, store } = await setUp('north');
+  const { consortium, wallet, store } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const saves = store.saves;
   const reasons = [
@@ -230,7 +190,7 @@ test('grants that make no sense are refused before anything is sent', async () =
 });
 
 test('a revocation of one grant and of all is proved', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   assert.deepEqual(await wallet.revoke({ study }), refusedBy('wallet', 'nothing-to-revoke'));
   const first = await wallet.grant({ ...wish, study });
@@ -254,80 +214,8 @@ test('a revocation of one grant and of all is proved', async () => {
   assert.equal((await wallet.grant({ ...wish, study })).kind, 'granted', 'a new grant after that stands');
 });
 
-test('a source that is down, changes the note or refuses cannot hold up a revocation', async () => {
-  const { consortium, wallet } = await setUp('north', 'south');
-  const study = await consortium.register('north', 'Thorax');
-  const grant = async () => {
-    const granted = await wallet.grant({ ...wish, study });
-    assert.ok(granted.kind === 'granted');
-    return granted.grantId;
-  };
-  const first = await grant();
-  consortium.down.add('north');
-  assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-  assert.ok(!consortium.state.grantStands(first));
-  consortium.down.clear();
-
-  const second = await grant();
-  await consortium.amend(study, false);
-  assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-  assert.ok(!consortium.state.grantStands(second));
-});
-
-test('a box that refuses what it should pass on is passed by', async () => {
-  const { consortium, wallet } = await setUp('north', 'south');
-  const study = await consortium.register('north', 'Thorax');
-  assert.equal((await wallet.grant({ ...wish, study })).kind, 'granted');
-  const request = consortium.request.bind(consortium);
-  consortium.request = (box, asked) =>
-    box.origin === consortium.endpoint('north').origin && asked.path.endsWith('/transactions')
-      ? Promise.resolve({ status: 200, body: { kind: 'refused', reason: 'expired' } })
-      : request(box, asked);
-  assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-});
-
-test('a grant whose answer was lost is known to the wallet, and revoked with all others', async () => {
-  const { consortium, store, wallet } = await setUp('north');
-  const study = await consortium.register('north', 'Thorax');
-  consortium.tamper = (_institution, path, answer) =>
-    path === '/transactions' ? { status: 502, body: 'gone' } : answer;
-  await assert.rejects(wallet.grant({ ...wish, study }), withCode('PEER_MISBEHAVED'));
-  consortium.tamper = (_institution, _path, answer) => answer;
-  const id = grantId(consortium.lastGrant);
-  assert.deepEqual(
-    decodeWallet(store.bytes ?? new Uint8Array(0)).grants.map((grant) => toHex(grant.grantId)),
-    [id],
-  );
-  const history = await wallet.history(study);
-  assert.ok(!('kind' in history));
-  assert.deepEqual(
-    history.grants.map((grant) => [grant.grantId, grant.status]),
-    [[id, 'active']],
-  );
-  assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-  assert.ok(!consortium.state.grantStands(id));
-});
-
-test('a box that calls final what is not on the ledger is found out', async () => {
-  const { consortium, wallet } = await setUp('north');
-  const study = await consortium.register('north', 'Thorax');
-  const request = consortium.request.bind(consortium);
-  consortium.request = (box, asked) =>
-    asked.path.endsWith('/transactions')
-      ? Promise.resolve({ status: 200, body: { kind: 'final', height: 9, time: consortium.now } })
-      : request(box, asked);
-  await assert.rejects(wallet.grant({ ...wish, study }), withCode('LEDGER_UNPROVEN'));
-  consortium.request = request;
-  // The ledger never took it; once it has lapsed it is no grant.
-  consortium.now += 200_000;
-  consortium.heartbeat();
-  const history = await wallet.history(study);
-  assert.ok(!('kind' in history));
-  assert.deepEqual(history.grants, []);
-});
-
 test('a refusal of the ledger is told in its own word', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const request = consortium.request.bind(consortium);
   consortium.request = (box, asked) => {
@@ -339,7 +227,7 @@ test('a refusal of the ledger is told in its own word', async () => {
 });
 
 test('history tells every release, to whom, and when it was received', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const first = await wallet.grant({ ...wish, study, maxOpens: 2 });
   assert.ok(first.kind === 'granted');
@@ -379,7 +267,7 @@ test('history tells every release, to whom, and when it was received', async () 
 });
 
 test('a grant expires by the ledger’s time', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   await wallet.grant({ ...wish, study, days: 1 });
   consortium.now += 86_400_000;
@@ -393,7 +281,7 @@ test('a grant expires by the ledger’s time', async () => {
 });
 
 test('histories longer than one request are read whole', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const opens = proofKeysMax + 3;
   await wallet.grant({ ...wish, study, maxOpens: opens });
@@ -407,7 +295,7 @@ test('histories longer than one request are read whole', async () => {
 });
 
 test('a grant by another device of the patient shows as a release to somebody unnamed', async () => {
-  const { consortium, store, wallet } = await setUp('north');
+  const { consortium, store, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const otherStore = new MemoryStore();
   otherStore.bytes = store.bytes;
@@ -422,51 +310,8 @@ test('a grant by another device of the patient shows as a release to somebody un
   );
 });
 
-test('an omitted or changed receipt is noticed, and another box is asked', async () => {
-  const { consortium, wallet } = await setUp('north', 'south');
-  const study = await consortium.register('north', 'Thorax');
-  await wallet.grant({ ...wish, study });
-  await consortium.open('south', consortium.lastGrant);
-  const omit = (liars: readonly string[]) => {
-    consortium.tamper = (institution, path, answer) => {
-      if (!liars.includes(institution) || !path.startsWith('/ledger/proof')) return answer;
-      const body = answer.body as { proofs: { key: string; value: string | null }[] };
-      const proofs = body.proofs.map((proof) =>
-        proof.key.startsWith('open/') ? { ...proof, value: null, otherLeaf: null } : proof,
-      );
-      return { status: 200, body: { ...body, proofs } };
-    };
-  };
-  omit(['north']);
-  const history = await wallet.history(study);
-  assert.ok(!('kind' in history) && history.releases.length === 1);
-  assert.ok(consortium.requests.at(-1)?.startsWith('south'));
-  omit(['north', 'south']);
-  await assert.rejects(wallet.history(study), withCode('LEDGER_UNPROVEN'));
-});
-
-test('a stale head, a foreign error and a body of another form are told apart', async () => {
-  const { consortium, wallet } = await setUp('north');
-  const study = await consortium.register('north', 'Thorax');
-  await wallet.grant({ ...wish, study });
-  consortium.now += 200_000;
-  await assert.rejects(wallet.history(study), withCode('LEDGER_STALE'));
-  consortium.heartbeat();
-  const answerWith = (status: number, body: unknown) => {
-    consortium.tamper = () => ({ status, body });
-  };
-  answerWith(503, { code: 'BUSY', message: 'later', remedy: 'wait' });
-  await assert.rejects(wallet.history(study), withCode('BUSY'));
-  answerWith(500, { code: 'constructor', message: '', remedy: '' });
-  await assert.rejects(wallet.history(study), withCode('PEER_MISBEHAVED'));
-  for (const body of [null, 5, {}, { header: 'zz', certificate: '', proofs: [] }]) {
-    answerWith(200, body);
-    await assert.rejects(wallet.history(study), withCode('PEER_MISBEHAVED'));
-  }
-});
-
 test('two grants at once are made one after the other', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const results = await Promise.all([
     wallet.grant({ ...wish, study }),
@@ -481,7 +326,7 @@ test('two grants at once are made one after the other', async () => {
 });
 
 test('what is sent shows neither grantee nor purpose, and verifies by node:crypto', async () => {
-  const { consortium, wallet } = await setUp('north');
+  const { consortium, wallet } = await setUpWallet('north');
   const study = await consortium.register('north', 'Thorax');
   const sent: string[] = [];
   const request = consortium.request.bind(consortium);
@@ -503,7 +348,7 @@ test('what is sent shows neither grantee nor purpose, and verifies by node:crypt
 });
 
 test('nothing works before the first ticket, and says so', async () => {
-  const { wallet } = await setUp();
+  const { wallet } = await setUpWallet();
   assert.deepEqual(await wallet.studies(), { studies: [], unread: [] });
   assert.deepEqual(
     await wallet.grant({ ...wish, study: '12345678' }),
