@@ -1,7 +1,10 @@
 /** Grants: source and grantee read them, nobody else can tell for whom or why; tweaks prove the grantee to the source. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import { concatBytes, u8 } from '../../firmware/src/encoding/bytes.ts';
 import { encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
+import { domainPrefix } from '../../firmware/src/encoding/hash.ts';
 import type { AccessGrant } from '../../firmware/src/ledger/types.ts';
 import { deriveAccount, type Account } from '../../firmware/src/protocol/accounts.ts';
 import { encodeScalar, groupOrder } from '../../firmware/src/protocol/edwards25519.ts';
@@ -15,11 +18,13 @@ import {
 } from '../../firmware/src/protocol/grant-note.ts';
 import { grantKeyIndex, isGrantee, recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import {
+  grantNoteContentBytes,
   grantPersonBytesMax,
   grantPurposeBytesMax,
   institutionIdCharactersMax,
 } from '../../firmware/src/protocol/limits.ts';
 import { registerOwner } from '../../firmware/src/protocol/owner-keys.ts';
+import { pad, sealOnce } from '../../firmware/src/protocol/sealing.ts';
 import { verifySignature } from '../fakes/ledger.ts';
 import { pattern } from '../support/protocol-vectors.ts';
 
@@ -143,6 +148,39 @@ test('terms that the body does not commit to, or that are too long, are not seal
     const note = sealGrantNote(bodyFor(grantee, wrong), { ...content, terms: wrong }, views);
     await assert.rejects(note, RangeError);
   }
+});
+
+/** As a wallet would seal that tells the hospitals other terms than the ledger: without the check of `sealGrantNote`. */
+async function sealUnchecked(unsealed: GrantWithoutNote): Promise<Uint8Array> {
+  const aad = new Uint8Array(encodeCanonical({ ...unsealed }));
+  const noteKey = new Uint8Array(pattern(32, 0x90));
+  const suite = new CipherSuite({
+    kem: new DhkemX25519HkdfSha256(),
+    kdf: new HkdfSha256(),
+    aead: new Aes256Gcm(),
+  });
+  const sealedKeys: Uint8Array[] = [];
+  for (const [role, view] of [
+    [1, views.source],
+    [2, views.grantee],
+  ] as const) {
+    const recipientPublicKey = await crypto.subtle.importKey('raw', new Uint8Array(view), 'X25519', true, []);
+    const info = new Uint8Array(concatBytes(domainPrefix('grant-note'), u8(role)));
+    const { enc, ct } = await suite.seal({ recipientPublicKey, info }, noteKey, aad);
+    sealedKeys.push(new Uint8Array(enc), new Uint8Array(ct));
+  }
+  const value = { ...content, terms: { ...terms } };
+  const sealed = await sealOnce(noteKey, pad(encodeCanonical(value), grantNoteContentBytes), aad);
+  return concatBytes(u8(1), ...sealedKeys, sealed);
+}
+
+test('terms that differ from those on the ledger are not believed', async () => {
+  const honest = { ...body, note: await sealUnchecked(body) };
+  assert.deepEqual(await openGrantNote(honest, 'source', source.viewKey), content);
+  const other = { ...body, termsHash: termsHash({ ...terms, purpose: 'Research' }) };
+  const lying = { ...other, note: await sealUnchecked(other) };
+  assert.equal(await openGrantNote(lying, 'source', source.viewKey), undefined);
+  assert.equal(await openGrantNote(lying, 'grantee', grantee.viewKey), undefined);
 });
 
 test('the hash of the terms depends on salt, purpose, person and account', () => {

@@ -69,6 +69,11 @@ test('two signatures of one message differ, and both hold', async () => {
   assert.ok(verifySignature(account.spend.publicKey, message, second));
 });
 
+test('a signature that does not verify does not leave', async (t) => {
+  t.mock.method(crypto.subtle, 'verify', () => Promise.resolve(false));
+  await assert.rejects(account.spend.sign(utf8('miscomputed')), /does not verify/);
+});
+
 test('a one-time key is recognised by its account alone, in its place alone', () => {
   const owner = registerOwner(recipient, pattern(32, 0x41));
   const key = { ...owner, chain, index: 0 };

@@ -97,6 +97,19 @@ test('a note that the ledger does not know is shown as not verified', async () =
   assert.ok(unknown?.kind === 'unverified' && unknown.reason === 'not-on-ledger');
 });
 
+test('a study in the mailbox of another hospital than its source is not verified', async () => {
+  const { consortium, wallet } = await setUpWallet('north', 'east');
+  const id = await consortium.register('north', 'Thorax');
+  let entries: unknown;
+  consortium.tamper = (institution, path, answer) => {
+    if (path !== '/mailbox') return answer;
+    if (institution === 'north') ({ entries } = answer.body as { entries: unknown });
+    return { status: 200, body: { entries } };
+  };
+  const [, copied] = (await wallet.studies()).studies;
+  assert.deepEqual(copied, { kind: 'unverified', studyId: id, source: 'east', reason: 'other-source' });
+});
+
 test('a hospital that is down is named; the others are listed', async () => {
   const { consortium, wallet } = await setUpWallet('north', 'east');
   await consortium.register('north', 'Thorax');
