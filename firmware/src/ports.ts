@@ -216,8 +216,14 @@ export type HeaderScan =
   | { readonly kind: 'more' }
   | { readonly kind: 'malformed'; readonly reason: string };
 
-/** Reads the beginning of a data set, in linear time; `atEnd` says that no more bytes follow. */
-export type ScanHeader = (bytes: Uint8Array, transferSyntaxUid: string, atEnd: boolean) => HeaderScan;
+/** Reads the beginning of a data set piece by piece, until it no longer says `more`; in linear time, in little memory. */
+export interface HeaderScanner {
+  push(chunk: Uint8Array): HeaderScan;
+  /** The data set has ended. Never `more`. */
+  end(): HeaderScan;
+}
+
+export type OpenHeaderScanner = (transferSyntaxUid: string) => HeaderScanner;
 
 /** The hospital's PACS as a destination of C-STORE. */
 export interface StorageScu {
@@ -254,7 +260,7 @@ export type Reconcile = (
 export interface PatientCoercion {
   /** Patient ID (0010,0020). */
   readonly patientId: string;
-  /** Issuer of Patient ID (0010,0021); empty removes nothing and adds nothing. */
+  /** Issuer of Patient ID (0010,0021); empty leaves none, since a foreign issuer would belie a local ID. */
   readonly issuer: string;
   /** Source of Previous Values (0400,0564): the institution that the values came from. */
   readonly source: string;

@@ -1,12 +1,12 @@
 /** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
 import { fileURLToPath } from 'node:url';
-import { scanHeader, StorageScp } from '../../dimse/index.ts';
+import { HeaderScanner, StorageScp } from '../../dimse/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { BoxView } from '../http/box-view.ts';
 import { ConsoleServer, type FirstLogin } from '../http/console-server.ts';
 import { Keeper } from '../ingest/keeper.ts';
-import type { ScanHeader, Service } from '../ports.ts';
+import type { OpenHeaderScanner, Service } from '../ports.ts';
 import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
 import { DiskSpace } from './disk-space.ts';
@@ -29,7 +29,7 @@ const consoleDistDir = fileURLToPath(new URL('../../console/dist', import.meta.u
 /** How often the TPM is asked whether it is there and well. */
 const tpmProbeMs = 60_000;
 
-const scan: ScanHeader = (bytes, transferSyntaxUid, atEnd) => scanHeader(bytes, transferSyntaxUid, { atEnd });
+const openHeaderScanner: OpenHeaderScanner = (transferSyntaxUid) => new HeaderScanner(transferSyntaxUid);
 
 export class Box {
   readonly #undo: Undo;
@@ -71,10 +71,10 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const membership =
     config.genesisFile === undefined
       ? undefined
-      : await openMembership({ foundation, genesisFile: config.genesisFile, scanHeader: scan, undo, start });
+      : await openMembership({ foundation, genesisFile: config.genesisFile, openHeaderScanner, undo, start });
   if (membership === undefined) await foundation.catalogue.load(() => undefined);
 
-  const keeper = new Keeper({ ...foundation, scanHeader: scan, logger: logger.child({ room: 'ingest' }) });
+  const keeper = new Keeper({ ...foundation, openHeaderScanner, logger: logger.child({ room: 'ingest' }) });
   await start(
     new StorageScp({
       host: config.dicom.host,

@@ -27,6 +27,8 @@ export interface Foundation {
   readonly catalogue: Catalogue;
 }
 
+const keysFileName = 'keys.json';
+
 /** The keys of the box, from its TPM. */
 export async function openKeys(
   { tpm, dataDir, institution }: Config,
@@ -34,7 +36,7 @@ export async function openKeys(
   logger: Logger,
   undo: Undo,
 ): Promise<OpenDeviceKeys> {
-  const common = { keysFile: join(dataDir, 'keys.json'), institutionId: institution.id, clock, logger };
+  const common = { keysFile: join(dataDir, keysFileName), institutionId: institution.id, clock, logger };
   if (tpm.kind === 'device') {
     const keys = await openDeviceKeys({ ...common, tcti: `device:${tpm.device}` });
     undo.later(() => keys.stop());
@@ -58,6 +60,12 @@ export async function openFoundation(
   const { dataDir } = config;
   undo.later(await claimDataFolder(dataDir));
   const health = new Health(clock, logger);
+  if (existsSync(join(dataDir, 'index.key')) && !existsSync(join(dataDir, keysFileName))) {
+    throw new AppError(
+      'STORE_CORRUPT',
+      `The file ${keysFileName} is missing in ${dataDir}, which holds data sealed by it.`,
+    );
+  }
   const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), undo);
 
   const ledgerStore = await LevelStore.open(join(dataDir, 'ledger'));

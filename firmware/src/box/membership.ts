@@ -9,7 +9,7 @@ import type { Genesis } from '../ledger/types.ts';
 import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
-import type { Ledger, Network, ScanHeader, Service, Unsubscribe } from '../ports.ts';
+import type { Ledger, Network, OpenHeaderScanner, Service, Unsubscribe } from '../ports.ts';
 import { PacsDelivery } from '../release/delivery.ts';
 import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
@@ -84,13 +84,13 @@ async function openVoteLog(
 export interface MembershipModules {
   readonly foundation: Foundation;
   readonly genesisFile: string;
-  readonly scanHeader: ScanHeader;
+  readonly openHeaderScanner: OpenHeaderScanner;
   readonly undo: Undo;
   readonly start: (service: Service) => Promise<void>;
 }
 
 export async function openMembership(modules: MembershipModules): Promise<Membership> {
-  const { foundation, genesisFile, scanHeader, undo, start } = modules;
+  const { foundation, genesisFile, openHeaderScanner, undo, start } = modules;
   const { config, keys, clock, logger, health, catalogue, index, ledgerStore } = foundation;
   const self = config.institution.id;
   const genesis = await readGenesis(foundation, genesisFile);
@@ -170,7 +170,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     account: institutionAccount(config, keys),
     openPlane: (member, signal) => plane.open(member, signal),
     jobs,
-    receiver: new StudyReceiver({ catalogue, scanHeader, clock }),
+    receiver: new StudyReceiver({ catalogue, openHeaderScanner, clock }),
     onKept: async (_study, job) => delivery?.enqueue(job.studyId, job.patientAccount),
   });
   undo.later(plane.serve((request) => source.serve(request)));

@@ -40,7 +40,7 @@ export const reconcileWith =
   (modifyingSystem: string): Reconcile =>
   (dataSet, transferSyntaxUid, { patientId, issuer, source, at }) =>
     replaceElements(dataSet, transferSyntaxUid, {
-      values: { patientId, ...(issuer === '' ? {} : { issuerOfPatientId: issuer }) },
+      values: { patientId, issuerOfPatientId: issuer },
       modifiedAt: at,
       modifyingSystem,
       sourceOfPreviousValues: source,

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
-import type { Clock, DataSetHeader, Logger, ScanHeader, StoreRequest, StoreSink } from '../ports.ts';
+import type { Clock, DataSetHeader, Logger, OpenHeaderScanner, StoreRequest, StoreSink } from '../ports.ts';
 import { instanceKey } from '../protocol/commitments.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { StudyCreated } from '../studies/manifest.ts';
@@ -13,7 +13,7 @@ import { ObjectReception, type Place } from '../studies/object-reception.ts';
 
 export interface KeeperOptions {
   readonly catalogue: Catalogue;
-  readonly scanHeader: ScanHeader;
+  readonly openHeaderScanner: OpenHeaderScanner;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -27,11 +27,11 @@ export class Keeper {
 
   /** One sink for one C-STORE. */
   receive(request: StoreRequest): StoreSink {
-    const { catalogue, scanHeader, clock, logger } = this.#options;
+    const { catalogue, openHeaderScanner, clock, logger } = this.#options;
     const reception = new ObjectReception({
       identity: request,
       place: (header) => this.#place(request, header),
-      scanHeader,
+      openHeaderScanner,
       clock,
     });
     return {

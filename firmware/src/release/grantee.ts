@@ -237,6 +237,7 @@ export class Grantee implements Service {
     const asked = await jobs.save({ ...job, open });
     const answer = await this.#send(job.source, { body, signature, tweak });
     if (answer.kind === 'refused') return this.#refused(asked);
+    this.#options.logger.info({ grant: job.grantId, source: job.source }, 'opening receipt is final');
     return jobs.save({ ...asked, state: 'opened' });
   }
 
@@ -277,7 +278,8 @@ export class Grantee implements Service {
         bytes: study.bytes,
       });
       await onKept(study, job);
-      logger.info({ study: study.ref, source: job.source, objects: study.objects.length }, 'study fetched');
+      const { ref, objects, bytes } = study;
+      logger.info({ study: ref, source: job.source, objects: objects.length, bytes }, 'study fetched');
       return await jobs.save({ ...job, state: 'kept' });
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'a fault of this box';

@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { concatBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { StudyId } from '../ledger/types.ts';
-import type { Clock, DataSetHeader, InstitutionId, ScanHeader } from '../ports.ts';
+import type { Clock, DataSetHeader, InstitutionId, OpenHeaderScanner } from '../ports.ts';
 import {
   acceptsChunk,
   chunkCount,
@@ -21,7 +21,7 @@ import { decodeStreamHead } from './messages.ts';
 
 export interface StudyReceiverOptions {
   readonly catalogue: Catalogue;
-  readonly scanHeader: ScanHeader;
+  readonly openHeaderScanner: OpenHeaderScanner;
   readonly clock: Clock;
 }
 

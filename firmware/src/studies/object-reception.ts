@@ -4,10 +4,10 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import type { Clock, DataSetHeader, ScanHeader } from '../ports.ts';
+import type { Clock, DataSetHeader, HeaderScan, HeaderScanner, OpenHeaderScanner } from '../ports.ts';
 import { instancePrefix, type InstanceIdentity } from '../protocol/instance-prefix.ts';
 import type { KeptStudy } from './kept-study.ts';
-import { headerBytesMax, headerFirstLookBytes } from './limits.ts';
+import { headerBytesMax } from './limits.ts';
 import { ObjectIntake } from './object-intake.ts';
 
 export interface Place {
@@ -20,7 +20,7 @@ export interface ReceptionOptions {
   readonly identity: InstanceIdentity;
   /** Finds or makes the study. @throws AppError OBJECT_MISMATCH. */
   readonly place: (header: DataSetHeader) => Promise<Place>;
-  readonly scanHeader: ScanHeader;
+  readonly openHeaderScanner: OpenHeaderScanner;
   readonly clock: Clock;
 }
 
@@ -41,26 +41,24 @@ function prefixOf(identity: InstanceIdentity): Uint8Array {
 export class ObjectReception {
   readonly #options: ReceptionOptions;
   readonly #prefix: Uint8Array;
+  readonly #scanner: HeaderScanner;
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
-  #nextLookBytes = headerFirstLookBytes;
   #placed: { readonly study: KeptStudy; readonly intake: ObjectIntake } | undefined;
 
   /** @throws AppError OBJECT_MISMATCH if the identity has no valid UIDs. */
   constructor(options: ReceptionOptions) {
     this.#options = options;
     this.#prefix = prefixOf(options.identity);
+    this.#scanner = options.openHeaderScanner(options.identity.transferSyntaxUid);
   }
 
-  /** Bytes of the data set. A promise holds back the sender until it resolves. */
+  /** Bytes of the data set, which stay unchanged. A promise holds back the sender until it resolves. */
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#placed !== undefined) return this.#placed.intake.write(chunk);
-    // The chunk may be a view of the socket's buffer, which is used again: what is gathered is copied.
-    this.#gathered.push(Uint8Array.from(chunk));
+    this.#gathered.push(chunk);
     this.#gatheredBytes += chunk.length;
-    if (this.#gatheredBytes < this.#nextLookBytes) return undefined;
-    this.#nextLookBytes = this.#gatheredBytes * 2;
-    return this.#look(false);
+    return this.#heed(this.#scanner.push(chunk));
   }
 
   async finish(): Promise<Received> {
@@ -82,34 +80,33 @@ export class ObjectReception {
     await this.#placed?.intake.abort();
   }
 
-  async #look(atEnd: boolean): Promise<void> {
-    const { identity, scanHeader, place } = this.#options;
-    const head = Buffer.concat(this.#gathered);
-    const scan = scanHeader(head, identity.transferSyntaxUid, atEnd);
+  /** Places the object once its header is complete; a promise only then, so that small pieces cost no turn. */
+  #heed(scan: HeaderScan): Promise<void> | undefined {
     switch (scan.kind) {
       case 'malformed':
         throw new AppError('OBJECT_UNREADABLE', `The header of an object cannot be parsed: ${scan.reason}.`);
       case 'more':
-        if (head.length > headerBytesMax) {
-          throw new AppError(
-            'OBJECT_UNREADABLE',
-            `An object has no UIDs in its first ${headerBytesMax} bytes.`,
-          );
-        }
-        return;
-      case 'complete': {
-        const { study, instanceKeyOf } = await place(scan.elements);
-        const { seriesInstanceUid = '', modality = '' } = scan.elements;
-        const intake = await ObjectIntake.begin(
-          study,
-          { ...identity, seriesInstanceUid, modality },
-          instanceKeyOf,
+        if (this.#gatheredBytes <= headerBytesMax) return undefined;
+        throw new AppError(
+          'OBJECT_UNREADABLE',
+          `An object has no UIDs in its first ${headerBytesMax} bytes.`,
         );
-        this.#placed = { study, intake };
-        this.#gathered = [];
-        await intake.write(this.#prefix);
-        await intake.write(head);
-      }
+      case 'complete':
+        return this.#place(scan.elements);
     }
+  }
+
+  async #place(header: DataSetHeader): Promise<void> {
+    const { identity, place } = this.#options;
+    const { study, instanceKeyOf } = await place(header);
+    const { seriesInstanceUid = '', modality = '' } = header;
+    const intake = await ObjectIntake.begin(
+      study,
+      { ...identity, seriesInstanceUid, modality },
+      instanceKeyOf,
+    );
+    this.#placed = { study, intake };
+    await intake.write(this.#prefix);
+    for (const chunk of this.#gathered.splice(0)) await intake.write(chunk);
   }
 }

@@ -88,8 +88,12 @@ export class Validator implements Service, Ledger {
 
   async submit(transaction: Uint8Array, signal?: AbortSignal): Promise<Submitted> {
     signal?.throwIfAborted();
-    const submitted = this.#started.submit(transaction);
-    return signal === undefined ? submitted : await untilAborted(submitted, signal);
+    const { clock, logger } = this.#options;
+    const begunAt = clock.now();
+    const outcome = this.#started.submit(transaction);
+    const submitted = await (signal === undefined ? outcome : untilAborted(outcome, signal));
+    logger.info({ ...submitted, ms: clock.now() - begunAt }, 'submitted transaction settled');
+    return submitted;
   }
 
   onFinal(listener: (final: FinalBlock) => void): Unsubscribe {
