@@ -12,6 +12,8 @@ export class MemoryAppendLog implements ReplaceableLog {
   failAppends = false;
   /** Called before each append; may crash the box of which this is the disk. */
   beforeAppend: () => void = () => undefined;
+  /** Called when it is on disk and not yet acknowledged; may crash the box too. */
+  afterAppend: () => void = () => undefined;
   #halted = false;
   #failure: AppError | undefined;
 
@@ -34,7 +36,8 @@ export class MemoryAppendLog implements ReplaceableLog {
     if (this.failAppends) this.#failure ??= new AppError('STORE_FAILED', 'memory log cannot be written');
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.disk.records.push(...records.map((record) => record.slice()));
-    return Promise.resolve();
+    this.afterAppend();
+    return this.#halted ? new Promise(() => undefined) : Promise.resolve();
   }
 
   async *read(): AsyncIterable<Uint8Array> {
