@@ -89,7 +89,7 @@ export async function benchMainJob(): Promise<BenchResult> {
 
 async function measure(after: (cleanup: () => Promise<void> | void) => void): Promise<BenchResult> {
   process.stdout.write('Four boxes and a PACS start; the CT is made …\n');
-  const { consortium, logins } = await startConsortium({ after } as Parameters<typeof startConsortium>[0]);
+  const { consortium, logins } = await startConsortium({ after });
   const [a, b] = [consortium.box('harrowmere'), consortium.box('lindqvist')];
   const wallet = new WalletHolder(join(consortium.folder, 'patient.wallet'));
   await wallet.own();

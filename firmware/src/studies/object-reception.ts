@@ -62,7 +62,7 @@ export class ObjectReception {
   }
 
   async finish(): Promise<Received> {
-    if (this.#placed === undefined) await this.#look(true);
+    if (this.#placed === undefined) await this.#heed(this.#scanner.end());
     if (this.#placed === undefined)
       throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
     const { study, intake } = this.#placed;
