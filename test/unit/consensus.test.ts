@@ -1,121 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { certificatesFor, standingOf } from '../../firmware/src/consensus/help.ts';
 import { viewsAheadMax, viewsWithVotesMax } from '../../firmware/src/consensus/limits.ts';
-import { recordsToKeep, recover } from '../../firmware/src/consensus/recovery.ts';
-import { noDigest } from '../../firmware/src/consensus/signatures.ts';
+import { standingOf } from '../../firmware/src/consensus/help.ts';
 import { step } from '../../firmware/src/consensus/simplex.ts';
-import type { CoreState, Effect, Input, PersistRecord } from '../../firmware/src/consensus/state.ts';
-import type {
-  Certificate,
-  Proposal,
-  ProposalHeader,
-  Verified,
-  Vote,
-  VoteKind,
-} from '../../firmware/src/consensus/types.ts';
-import { faultsTolerated, leaderOf, quorum } from '../../firmware/src/consensus/types.ts';
-
-const genesis = new Uint8Array(32).fill(0xee);
-
-function digestOf(name: number): Uint8Array {
-  return new Uint8Array(32).fill(name);
-}
-
-function vote(
-  kind: VoteKind,
-  view: number,
-  validator: number,
-  digest: Uint8Array = noDigest,
-  epoch = 0,
-): Vote {
-  return { kind, epoch, view, digest, validator, signature: new Uint8Array(64).fill(validator) };
-}
-
-function certificate(
-  kind: VoteKind,
-  view: number,
-  digest: Uint8Array = noDigest,
-  validators = [0, 1, 2],
-): Certificate {
-  const signatures = validators.map((validator) => ({
-    validator,
-    signature: new Uint8Array(64).fill(validator),
-  }));
-  return { kind, epoch: 0, view, digest, signatures };
-}
-
-function header(
-  view: number,
-  digest: Uint8Array,
-  parentView = 0,
-  parentDigest: Uint8Array = genesis,
-): ProposalHeader {
-  return { epoch: 0, view, digest, parentView, parentDigest };
-}
-
-const verified = <T>(value: T): Verified<T> => value as Verified<T>;
-const voteInput = (value: Vote): Input => ({ kind: 'vote', vote: verified(value) });
-const certificateInput = (value: Certificate): Input => ({
-  kind: 'certificate',
-  certificate: verified(value),
-});
-
-function proposalInput(value: ProposalHeader, leader = leaderOf(0, value.view, 4)): Input {
-  const proposal: Proposal = { header: value, vote: vote('notarize', value.view, leader, value.digest) };
-  return { kind: 'proposal', proposal: verified(proposal) };
-}
-
-/** One box of four; its effects since the last look. */
-class Box {
-  state: CoreState;
-  readonly log: PersistRecord[] = [];
-  #effects: Effect[] = [];
-
-  constructor(self: number | undefined, records: readonly PersistRecord[] = [], floor = 0) {
-    const options = { epoch: 0, validators: 4, self, sign: () => new Uint8Array(64).fill(self ?? 0) };
-    const final = { view: 0, digest: genesis, certificate: undefined };
-    const { state, effects } = recover(options, { final, floor, records });
-    this.state = state;
-    this.log.push(...records);
-    this.#keep(effects);
-  }
-
-  take(...inputs: readonly Input[]): this {
-    for (const input of inputs) {
-      const { state, effects } = step(this.state, input);
-      this.state = state;
-      this.#keep(effects);
-    }
-    return this;
-  }
-
-  #keep(effects: readonly Effect[]): void {
-    this.#effects.push(...effects);
-    for (const effect of effects) if (effect.kind === 'persist') this.log.push(effect.record);
-  }
-
-  effects(): Effect[] {
-    return this.#effects.splice(0);
-  }
-
-  kinds(): string[] {
-    return this.effects().map(({ kind }) => kind);
-  }
-
-  /** Own votes that were sent, as text. */
-  votesSent(): string[] {
-    return this.effects().flatMap((effect) => {
-      if (effect.kind === 'broadcastVote') return [`${effect.vote.kind} ${effect.vote.view}`];
-      return effect.kind === 'broadcastProposal' ? [`propose ${effect.proposal.vote.view}`] : [];
-    });
-  }
-
-  /** Judges the current proposal valid. */
-  accept(view: number, digest: Uint8Array): this {
-    return this.take({ kind: 'verdict', view, digest, valid: true });
-  }
-}
+import type { Input } from '../../firmware/src/consensus/state.ts';
+import type { Vote } from '../../firmware/src/consensus/types.ts';
+import { faultsTolerated, quorum } from '../../firmware/src/consensus/types.ts';
+import {
+  Box,
+  certificate,
+  certificateInput,
+  digestOf,
+  genesis,
+  header,
+  proposalInput,
+  vote,
+  voteInput,
+} from '../fakes/core-box.ts';
 
 test('f and the quorum are as published for every size', () => {
   const table = [1, 2, 3, 4, 5, 6, 7, 10, 20, 100].map((n) => [n, faultsTolerated(n), quorum(n)]);
@@ -415,105 +316,5 @@ describe('evidence', () => {
       voteInput(vote('notarize', 1, 1, digestOf(1))),
     );
     assert.ok(!box.kinds().includes('evidence'));
-  });
-});
-
-describe('restart', () => {
-  test('a box takes up its votes and view and does not vote again (Commonware #2050)', () => {
-    const box = new Box(3).take(proposalInput(header(1, digestOf(1)))).accept(1, digestOf(1));
-    const again = new Box(3, box.log);
-    assert.deepEqual(again.votesSent(), ['notarize 1']);
-    again.take(proposalInput(header(1, digestOf(9)))).accept(1, digestOf(9));
-    assert.ok(!again.effects().some(({ kind }) => kind === 'broadcastVote'));
-    again.take({ kind: 'timeout', view: 1 });
-    const third = new Box(3, again.log);
-    third.effects();
-    third.take(certificateInput(certificate('notarize', 1, digestOf(1))));
-    assert.deepEqual(third.votesSent(), []);
-  });
-
-  test('a leader sends the proposal again that it had made, and no other', () => {
-    const box = new Box(1).take({ kind: 'built', header: header(1, digestOf(1)) });
-    const again = new Box(1, box.log);
-    const kinds = again.effects().map((effect) => effect.kind);
-    assert.deepEqual(kinds, ['startView', 'broadcastProposal']);
-    again.take({ kind: 'built', header: header(1, digestOf(2)) });
-    assert.deepEqual(again.kinds(), []);
-  });
-
-  test('certificates in the log bring it back to its view and its final block', () => {
-    const box = new Box(3).take(
-      certificateInput(certificate('finalize', 2, digestOf(2))),
-      certificateInput(certificate('notarize', 3, digestOf(3))),
-      certificateInput(certificate('nullify', 4)),
-    );
-    const again = new Box(3, box.log);
-    assert.equal(again.state.view, 5);
-    assert.equal(again.state.final.view, 2);
-    const kinds = again.kinds();
-    assert.ok(kinds.includes('finalized') && kinds.includes('notarized'));
-    // And a log begun anew does the same.
-    const kept = recover(again.state.options, {
-      final: again.state.final,
-      floor: 2,
-      records: recordsToKeep(again.state),
-    });
-    assert.deepEqual(kept.state.view, 5);
-    assert.deepEqual(recordsToKeep(kept.state), recordsToKeep(again.state));
-  });
-
-  test('below the floor nothing is voted for', () => {
-    const box = new Box(3, [], 2).take(proposalInput(header(1, digestOf(1)))).accept(1, digestOf(1));
-    box.take({ kind: 'timeout', view: 1 }, certificateInput(certificate('nullify', 1)));
-    box.take({ kind: 'timeout', view: 2 }, certificateInput(certificate('nullify', 2)));
-    assert.deepEqual(box.votesSent(), []);
-    box.take({ kind: 'timeout', view: 3 });
-    assert.deepEqual(box.votesSent(), ['nullify 3']);
-  });
-
-  test('a sole validator goes on from wherever it stopped', () => {
-    const options = { epoch: 0, validators: 1, self: 0, sign: () => new Uint8Array(64) };
-    const final = { view: 0, digest: genesis, certificate: undefined };
-    const begun = recover(options, { final, floor: 0, records: [] });
-    const stepped = step(begun.state, { kind: 'built', header: header(1, digestOf(1)) });
-    const log = stepped.effects.flatMap((effect) => (effect.kind === 'persist' ? [effect.record] : []));
-    for (let written = 1; written <= log.length; written++) {
-      const { state } = recover(options, { final, floor: 0, records: log.slice(0, written) });
-      assert.equal(state.view, 2);
-      // Where the finalize vote was not written, the next block makes both final.
-      const next = header(2, digestOf(2), 1, digestOf(1));
-      assert.equal(step(state, { kind: 'built', header: next }).state.final.view, 2);
-    }
-  });
-});
-
-describe('help', () => {
-  test('a stuck box repeats its votes and the certificates that led it there', () => {
-    const box = new Box(3).take(
-      certificateInput(certificate('finalize', 1, digestOf(1))),
-      certificateInput(certificate('notarize', 2, digestOf(2))),
-      { kind: 'timeout', view: 3 },
-    );
-    box.effects();
-    box.take({ kind: 'retransmit' });
-    const shown = box.effects().map((effect) => {
-      if (effect.kind === 'broadcastCertificate')
-        return `${effect.certificate.kind} certificate ${effect.certificate.view}`;
-      return effect.kind === 'broadcastVote' ? `${effect.vote.kind} ${effect.vote.view}` : effect.kind;
-    });
-    assert.deepEqual(shown, ['finalize certificate 1', 'notarize certificate 2', 'finalize 2', 'nullify 3']);
-  });
-
-  test('a box that is behind is sent what it lacks, from its gap on', () => {
-    const box = new Box(undefined).take(
-      certificateInput(certificate('finalize', 2, digestOf(2))),
-      certificateInput(certificate('nullify', 3)),
-      certificateInput(certificate('notarize', 4, digestOf(4))),
-    );
-    const shown = (standing: { finalView: number; from: number }) =>
-      certificatesFor(box.state, standing).map(({ kind, view }) => `${kind} ${view}`);
-    assert.deepEqual(shown({ finalView: 0, from: 1 }), ['finalize 2', 'nullify 3', 'notarize 4']);
-    assert.deepEqual(shown({ finalView: 2, from: 4 }), ['notarize 4']);
-    assert.deepEqual(shown(standingOf(box.state)), []);
   });
 });

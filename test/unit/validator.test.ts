@@ -5,6 +5,7 @@ import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import type { StudyId } from '../../firmware/src/ledger/types.ts';
 import { heartbeatMs, institutionTransactionsMax } from '../../firmware/src/validator/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
 import { genesisTime, signerOf } from '../fakes/ledger.ts';
 import { settled } from '../fakes/virtual-clock.ts';
@@ -192,14 +193,25 @@ test('a box without a usable vote log follows without a vote', async (t) => {
   assert.ok(box.validator.head().height >= 2);
   assertEqualHeads(cluster);
   assert.equal(box.validator.consensus().isVoting, false);
+  const { votes } = cluster.disksOf('west');
+  const records = [utf8('an intact record of a later version')];
   cluster.crash('west');
-  cluster.disksOf('west').votes.records.push(utf8('an intact record of a later version'));
+  votes.records = records;
   const again = await cluster.start('west');
   assert.equal(again.validator.consensus().isVoting, false);
+  assert.deepEqual(votes.records, records);
   assert.deepEqual(
     again.health.list().map(({ code }) => code),
     ['VOTE_LOG_CORRUPT'],
   );
+  // Put aside by an administrator, it is begun anew above the final blocks.
+  cluster.crash('west');
+  votes.records = [];
+  const { validator } = await cluster.start('west');
+  assert.equal(validator.consensus().isVoting, true);
+  const [first] = votes.records;
+  assert.ok(first !== undefined);
+  assert.deepEqual(decodeVoteRecord(first), { type: 'floor', view: validator.evidence().block.header.view });
 });
 
 test('a box whose block log fails stands still and says so; what waits is told', async (t) => {

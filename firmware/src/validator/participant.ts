@@ -75,7 +75,7 @@ export class Participant {
         `the genesis does not list ${options.self} with the voting key of this box`,
       );
     }
-    const content = await readOrAbstain(options);
+    const content = await readOrAbstain(options, chain.tip.block.header.view);
     return new Participant({ ...options, verify }, chain, content);
   }
 
@@ -433,14 +433,16 @@ export class Participant {
 }
 
 /** Undefined if there is no vote log that can be trusted: the box then follows without a vote. */
-async function readOrAbstain({
-  voteLog,
-  health,
-  logger,
-}: ParticipantOptions): Promise<VoteLogContent | undefined> {
+async function readOrAbstain(
+  { voteLog, health, logger }: ParticipantOptions,
+  headView: number,
+): Promise<VoteLogContent | undefined> {
   if (voteLog === undefined) return undefined;
   try {
-    return await readVoteLog(voteLog);
+    if (voteLog.length === 0 && headView > 0) {
+      logger.warn({ view: headView }, 'the vote log begins anew: earlier votes of this box are not known');
+    }
+    return await readVoteLog(voteLog, headView);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     logger.error({ code: error.code }, 'the vote log cannot be used: this box does not vote');

@@ -6,7 +6,7 @@ import { blockDigest, decodeBlock } from '../ledger/index.ts';
 import type { Block } from '../ledger/types.ts';
 import type { AppendLog } from '../ports.ts';
 import type { VoteRecord } from './vote-records.ts';
-import { decodeVoteRecord } from './vote-records.ts';
+import { decodeVoteRecord, encodeVoteRecord } from './vote-records.ts';
 
 export interface VoteLogContent {
   /** Views up to this one may hold forgotten votes. */
@@ -17,8 +17,14 @@ export interface VoteLogContent {
   readonly bytes: number;
 }
 
-/** @throws AppError VOTE_LOG_CORRUPT if a record is intact but not understood: the box must not vote then. */
-export async function readVoteLog(log: AppendLog): Promise<VoteLogContent> {
+/**
+ * An empty log is that of a new box, or an administrator has put the old one aside (docs/runbooks/vote-log.md): it
+ * begins with a floor, so that nothing is voted on up to the head's view.
+ * @throws AppError VOTE_LOG_CORRUPT if a record is intact but not understood: the box must not vote then. STORE_FAILED
+ * if the log cannot be begun.
+ */
+export async function readVoteLog(log: AppendLog, headView: number): Promise<VoteLogContent> {
+  if (log.length === 0) await log.append([encodeVoteRecord({ type: 'floor', view: headView })]);
   let floor = 0;
   let bytes = 0;
   const records: PersistRecord[] = [];
