@@ -79,23 +79,29 @@ export class ReleaseSource implements Service {
   }
 
   async #answer(asker: InstitutionId, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const { clock, disclosures, logger } = this.#options;
+    const { clock } = this.#options;
     const askedAt = clock.now();
     const decision = await this.#decide(asker, bytes, signal);
     if (decision.kind === 'refused') {
-      logger.info({ asker, ground: decision.ground }, 'release refused');
-      await disclosures.record({
-        direction: 'out',
-        institution: asker,
-        studyId: decision.studyId,
-        outcome: 'refused',
-        reason: decision.ground,
-        objects: 0,
-        bytes: 0,
-      });
+      await this.#tell(asker, decision.studyId, decision.ground);
       await clock.sleep(Math.max(0, askedAt + refusalAnswerMs - clock.now()), signal);
     }
     return encodeReleaseAnswer({ kind: decision.kind });
+  }
+
+  /** The true ground of a refusal, to this box's own console. */
+  async #tell(asker: InstitutionId, studyId: StudyId | null, ground: RefusalGround): Promise<void> {
+    const { disclosures, logger } = this.#options;
+    logger.info({ asker, ground }, 'release refused');
+    await disclosures.record({
+      direction: 'out',
+      institution: asker,
+      studyId,
+      outcome: 'refused',
+      reason: ground,
+      objects: 0,
+      bytes: 0,
+    });
   }
 
   async #decide(asker: InstitutionId, bytes: Uint8Array, signal: AbortSignal): Promise<Decision> {
@@ -172,7 +178,7 @@ export class ReleaseSource implements Service {
    * permitting it: the plane then cuts the connection.
    */
   async serve(call: PlaneCall): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const { sessions, verify, ledger, disclosures, logger } = this.#options;
+    const { sessions, verify, ledger, disclosures } = this.#options;
     const request = decodeStreamRequest(call.body);
     const session = request && (await sessions.get(request.openId));
     if (request === undefined || session?.institution !== call.institution) return undefined;
@@ -182,10 +188,8 @@ export class ReleaseSource implements Service {
     if (record === undefined || record.closed !== null) return undefined;
     const objects = this.#objectsUnder(session.studyId, session.head);
     const ground = objects === undefined ? 'no such study here' : this.#groundAgainst(session);
-    if (ground !== undefined || objects === undefined) {
-      logger.info({ asker: call.institution, ground }, 'stream refused');
-      return undefined;
-    }
+    if (ground !== undefined) await this.#tell(call.institution, session.studyId, ground);
+    if (ground !== undefined || objects === undefined) return undefined;
     const disclosure = await disclosures.record({
       direction: 'out',
       institution: call.institution,

@@ -1,6 +1,7 @@
 /**
  * The frames of a release: head, manifest, then each chunk of each object. The ledger is asked again every 5 s
- * (PROTOCOL.md, "Freshness"), by a timer, so that a stalled receiver gets no byte after the bound either.
+ * (PROTOCOL.md, "Freshness"): by a timer, so that a stalled receiver gets no byte after the bound either, and before a
+ * frame whose timer is late, so that none leaves when a box wakes that was suspended across a revocation.
  */
 import { AppError } from '../errors.ts';
 import type { Clock, Timer } from '../ports.ts';
@@ -30,7 +31,10 @@ export interface StreamOptions {
 export async function* streamObjects(options: StreamOptions): AsyncIterable<Uint8Array> {
   const watch = new Watch(options);
   try {
-    yield* headFrames(options);
+    for (const frame of headFrames(options)) {
+      watch.assertPermitted();
+      yield frame;
+    }
     for (const object of options.study.objects.slice(options.skip, options.objects)) {
       const reader = await options.study.folder.openObject(KeptStudy.stored(object));
       try {
@@ -61,6 +65,7 @@ function* headFrames({ study, objects }: StreamOptions): Iterable<Uint8Array> {
 class Watch {
   readonly #options: StreamOptions;
   #timer: Timer;
+  #lookedAt = -Infinity;
   #ground: RefusalGround | undefined;
 
   constructor(options: StreamOptions) {
@@ -69,6 +74,7 @@ class Watch {
   }
 
   assertPermitted(): void {
+    if (this.#options.clock.now() - this.#lookedAt >= recheckMs) this.#look();
     if (this.#ground !== undefined)
       throw new AppError('NOT_RELEASED', `The stream was cut: ${this.#ground}.`);
   }
@@ -77,11 +83,18 @@ class Watch {
     this.#timer.cancel();
   }
 
+  #look(): void {
+    if (this.#ground !== undefined) return;
+    const { clock, groundAgainst, cut } = this.#options;
+    this.#lookedAt = clock.now();
+    this.#ground = groundAgainst();
+    if (this.#ground !== undefined) cut(this.#ground);
+  }
+
   #set(): Timer {
     return this.#options.clock.setTimer(recheckMs, () => {
-      this.#ground = this.#options.groundAgainst();
+      this.#look();
       if (this.#ground === undefined) this.#timer = this.#set();
-      else this.#options.cut(this.#ground);
     });
   }
 }

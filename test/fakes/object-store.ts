@@ -1,0 +1,134 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { decodeCanonical, encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
+import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
+import { AppError } from '../../firmware/src/errors.ts';
+import type {
+  CborValue,
+  ObjectReader,
+  ObjectStore,
+  ObjectWriter,
+  StoredObject,
+  StudyFolder,
+} from '../../firmware/src/ports.ts';
+import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
+
+interface MemoryStudy {
+  readonly records: Uint8Array[];
+  readonly objects: Map<string, { readonly bytes: Buffer; readonly lastTag: Uint8Array }>;
+}
+
+/** What is on disk: it outlives the store, as files outlive a process. */
+export class MemoryObjectDisk {
+  readonly studies = new Map<string, MemoryStudy>();
+  /** Full or broken from now on: nothing more is kept. */
+  failing = false;
+
+  assertWorks(): void {
+    if (this.failing) throw new AppError('STORE_FAILED', 'the memory disk is full');
+  }
+}
+
+class MemoryWriter implements ObjectWriter {
+  readonly #disk: MemoryObjectDisk;
+  readonly #study: MemoryStudy;
+  readonly #onSegment: (index: number, segment: Uint8Array) => void;
+  #bytes: Buffer = Buffer.alloc(0);
+  #segments = 0;
+
+  constructor(
+    disk: MemoryObjectDisk,
+    study: MemoryStudy,
+    onSegment: (index: number, segment: Uint8Array) => void,
+  ) {
+    this.#disk = disk;
+    this.#study = study;
+    this.#onSegment = onSegment;
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    this.#bytes = Buffer.concat([this.#bytes, bytes]);
+    // The last segment is known only when nothing follows it.
+    while (this.#bytes.length > (this.#segments + 1) * chunkBytes) this.#segment();
+    return undefined;
+  }
+
+  async finish(): Promise<StoredObject> {
+    this.#disk.assertWorks();
+    this.#segment();
+    const ref = randomUUID().replaceAll('-', '');
+    const lastTag = new Uint8Array(
+      createHash('sha256').update(ref).update(this.#bytes).digest().subarray(16),
+    );
+    this.#study.objects.set(ref, { bytes: this.#bytes, lastTag });
+    return { ref, length: this.#bytes.length, lastTag };
+  }
+
+  async abort(): Promise<void> {
+    this.#bytes = Buffer.alloc(0);
+  }
+
+  #segment(): void {
+    const start = this.#segments * chunkBytes;
+    this.#onSegment(this.#segments++, this.#bytes.subarray(start, start + chunkBytes));
+  }
+}
+
+class MemoryFolder implements StudyFolder {
+  readonly ref: string;
+  readonly records: CborValue[];
+  readonly #disk: MemoryObjectDisk;
+  readonly #study: MemoryStudy;
+  #failed: AppError | undefined;
+
+  constructor(ref: string, disk: MemoryObjectDisk, study: MemoryStudy) {
+    this.ref = ref;
+    this.#disk = disk;
+    this.#study = study;
+    this.records = study.records.map(decodeCanonical);
+  }
+
+  async append(record: CborValue): Promise<void> {
+    if (this.#disk.failing) this.#failed ??= new AppError('STORE_FAILED', 'the memory disk is full');
+    if (this.#failed !== undefined) throw this.#failed;
+    this.#study.records.push(encodeCanonical(record));
+    this.records.push(record);
+  }
+
+  async createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter> {
+    this.#disk.assertWorks();
+    return new MemoryWriter(this.#disk, this.#study, onSegment);
+  }
+
+  async openObject(object: StoredObject): Promise<ObjectReader> {
+    const kept = this.#study.objects.get(object.ref);
+    if (kept?.bytes.length !== object.length || !equalBytes(kept.lastTag, object.lastTag))
+      throw new AppError('STORE_CORRUPT', `no object ${object.ref}`);
+    return {
+      segmentCount: Math.max(1, Math.ceil(object.length / chunkBytes)),
+      segment: async (index) =>
+        new Uint8Array(kept.bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes)),
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
+/** The object store's port in memory. */
+export class MemoryObjectStore implements ObjectStore {
+  readonly #disk: MemoryObjectDisk;
+
+  constructor(disk = new MemoryObjectDisk()) {
+    this.#disk = disk;
+  }
+
+  async *open(): AsyncIterable<StudyFolder> {
+    for (const [ref, study] of this.#disk.studies) yield new MemoryFolder(ref, this.#disk, study);
+  }
+
+  async createStudy(): Promise<StudyFolder> {
+    this.#disk.assertWorks();
+    const ref = randomUUID().replaceAll('-', '');
+    const study: MemoryStudy = { records: [], objects: new Map() };
+    this.#disk.studies.set(ref, study);
+    return new MemoryFolder(ref, this.#disk, study);
+  }
+}

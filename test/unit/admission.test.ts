@@ -1,0 +1,164 @@
+/** Whether a source releases: every ground, and each boundary of time to the millisecond. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeTransaction, grantId, idBytes, signingMessage } from '../../firmware/src/ledger/index.ts';
+import type { AccessGrant, AccessOpen } from '../../firmware/src/ledger/types.ts';
+import { recogniseGrant } from '../../firmware/src/protocol/grants.ts';
+import {
+  admitOpen,
+  grantPermits,
+  isFresh,
+  type LedgerSnapshot,
+} from '../../firmware/src/release/admission.ts';
+import { bytesOf } from '../fakes/ledger.ts';
+import { ReleaseWorld } from '../support/release-world.ts';
+
+const world = new ReleaseWorld();
+const study = await world.registeredStudy('1.2.3', [new Uint8Array(10)]);
+const foreign = world.fixture.register('south', 'foreign', [world.fixture.box('south').transaction]);
+world.ledger.finalise();
+const grant = await world.grant(study, 'south');
+
+function snapshot(change: Partial<LedgerSnapshot> = {}): LedgerSnapshot {
+  const head = world.ledger.head();
+  return { head, state: world.ledger.state(), now: head.time, ...change };
+}
+
+/** The snapshot in which block time and own clock are these. */
+function at(blockTime: number, now: number): LedgerSnapshot {
+  return snapshot({ head: { ...world.ledger.head(), time: blockTime }, now });
+}
+
+function tweakOf(of: AccessGrant, institution = 'south'): Uint8Array {
+  return recogniseGrant(world.account(institution), of)?.tweak ?? new Uint8Array(32);
+}
+
+function openOf(of: AccessGrant, change: Partial<AccessOpen> = {}): AccessOpen {
+  const head = world.record(study)?.commitment ?? new Uint8Array(32);
+  return { ...world.fixture.openBody('north', of, 1, head), ...change };
+}
+
+function ground(
+  open: AccessOpen,
+  { view = snapshot(), asker = 'south', tweak = tweakOf(grant), self = 'north' } = {},
+): string {
+  const admission = admitOpen(view, self, asker, open, tweak);
+  return admission.kind === 'refused' ? admission.ground : 'admitted';
+}
+
+test('the member to whom the grant is addressed is admitted, with the grant and the study', () => {
+  const admission = admitOpen(snapshot(), 'north', 'south', openOf(grant), tweakOf(grant));
+  assert.equal(admission.kind, 'admitted');
+  if (admission.kind !== 'admitted') return;
+  assert.deepEqual(admission.grant.granteeKey, grant.granteeKey);
+  assert.equal(admission.study.source, 'north');
+});
+
+test('the ledger is fresh up to 30 s, whichever clock is behind', () => {
+  const time = grant.notBefore + 10_000_000;
+  for (const sign of [1, -1]) {
+    assert.equal(isFresh(at(time, time + sign * 30_000)), true);
+    assert.equal(isFresh(at(time, time + sign * 30_001)), false);
+  }
+  assert.equal(ground(openOf(grant), { view: at(time, time + 30_000) }), 'admitted');
+  assert.equal(ground(openOf(grant), { view: at(time, time + 30_001) }), 'the ledger is not fresh');
+});
+
+test('a grant ends when block time or the own clock reaches its expiry, whichever is first', () => {
+  const { expiry } = grant;
+  assert.equal(ground(openOf(grant), { view: at(expiry - 1, expiry - 1) }), 'admitted');
+  assert.equal(ground(openOf(grant), { view: at(expiry, expiry - 1) }), 'the grant has expired');
+  assert.equal(ground(openOf(grant), { view: at(expiry - 1, expiry) }), 'the grant has expired');
+});
+
+test('a grant begins when both block time and the own clock have reached its beginning', () => {
+  const { notBefore } = grant;
+  assert.equal(ground(openOf(grant), { view: at(notBefore, notBefore) }), 'admitted');
+  assert.equal(ground(openOf(grant), { view: at(notBefore - 1, notBefore) }), 'the grant is not yet valid');
+  assert.equal(ground(openOf(grant), { view: at(notBefore, notBefore - 1) }), 'the grant is not yet valid');
+});
+
+test('another chain, an unknown study, the study of another source', () => {
+  assert.equal(ground(openOf(grant, { chain: bytesOf('other chain') })), 'the request is malformed');
+  assert.equal(ground(openOf(grant, { studyId: bytesOf('no study') })), 'no such study here');
+  const [id] = foreign.ids;
+  assert.ok(id !== undefined);
+  assert.equal(ground(openOf(grant, { studyId: idBytes(id) })), 'no such study here');
+  assert.equal(ground(openOf(grant, { source: 'east' })), 'no such study here');
+  assert.equal(ground(openOf(grant), { self: 'east' }), 'no such study here');
+});
+
+test('no grant, the grant of another study, a withdrawn grant', async () => {
+  assert.equal(ground(openOf(grant, { grantId: bytesOf('no grant') })), 'no grant by the patient');
+  const second = await world.registeredStudy('1.2.4', [new Uint8Array(10)]);
+  const elsewhere = await world.grant(second, 'south');
+  assert.equal(
+    ground(openOf(grant, { grantId: idBytes(grantId(elsewhere)) }), { tweak: tweakOf(elsewhere) }),
+    'no grant by the patient',
+  );
+  await world.revoke(second, elsewhere);
+  const open: AccessOpen = {
+    ...world.fixture.openBody('north', elsewhere, 1, world.record(second)?.commitment ?? bytesOf('')),
+  };
+  assert.equal(ground(open, { tweak: tweakOf(elsewhere) }), 'the patient withdrew the grant');
+});
+
+test('a grant serves only the member whose account its key was made for', () => {
+  const other = 'the grant is addressed to another institution';
+  assert.equal(ground(openOf(grant), { asker: 'east' }), other);
+  assert.equal(ground(openOf(grant), { asker: 'nobody' }), other);
+  assert.equal(ground(openOf(grant), { tweak: new Uint8Array(32) }), other);
+  assert.equal(ground(openOf(grant), { tweak: new Uint8Array(32).fill(0xff) }), other);
+  const flipped = tweakOf(grant).slice();
+  flipped[0] = (flipped[0] ?? 0) ^ 1;
+  assert.equal(ground(openOf(grant), { tweak: flipped }), other);
+});
+
+test('a grant that was opened as often as it allows is used up', async () => {
+  const third = await world.registeredStudy('1.2.5', [new Uint8Array(10)]);
+  const once = await world.grant(third, 'south', { maxOpens: 1 });
+  const head = world.record(third)?.commitment ?? bytesOf('');
+  const open = world.fixture.openBody('north', once, 1, head);
+  assert.equal(ground(open, { tweak: tweakOf(once) }), 'admitted');
+  const granteeKey = recogniseGrant(world.account('south'), once);
+  assert.ok(granteeKey !== undefined);
+  const message = signingMessage(open);
+  const signatures = [
+    await granteeKey.signer.sign(message),
+    world.fixture.box('north').transaction.sign(message),
+  ];
+  assert.equal(world.ledger.finalise(encodeTransaction({ body: open, signatures })).kind, 'final');
+  assert.equal(ground({ ...open, openNo: 2 }, { tweak: tweakOf(once) }), 'the grant is used up');
+});
+
+test('a grant without amendments covers the version that stood when it was given, one with them the newest', async () => {
+  const growing = await world.registeredStudy('1.2.6', [new Uint8Array(10)]);
+  const first = world.record(growing)?.commitment ?? bytesOf('');
+  const fixed = await world.grant(growing, 'south', { amendments: false });
+  const following = await world.grant(growing, 'south', { amendments: true });
+  await world.keep('1.2.6', 2, new Uint8Array(20));
+  await world.register(growing);
+  const second = world.record(growing)?.commitment ?? bytesOf('');
+  assert.notDeepEqual(first, second);
+  const other = 'the grant does not cover this version';
+  for (const [of, head, expected] of [
+    [fixed, first, 'admitted'],
+    [fixed, second, other],
+    [following, first, other],
+    [following, second, 'admitted'],
+  ] as const) {
+    const open = world.fixture.openBody('north', of, 1, head);
+    assert.equal(ground(open, { tweak: tweakOf(of) }), expected);
+  }
+});
+
+test('the first ground in order is the one that is told: an old ledger before a missing grant', () => {
+  const time = world.ledger.head().time;
+  const open = openOf(grant, { grantId: bytesOf('no grant') });
+  assert.equal(ground(open, { view: at(time, time + 60_000) }), 'the ledger is not fresh');
+  assert.equal(
+    grantPermits(at(time, time + 60_000), idBytes(grantId(grant))).kind,
+    'refused',
+    'a running stream is judged by the same rule',
+  );
+});

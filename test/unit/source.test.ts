@@ -1,0 +1,373 @@
+/** The source's side of a release: one answer and one time for every refusal, receipts that survive crashes. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { verifyEd25519 } from '../../firmware/src/box/signatures.ts';
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
+import { idBytes, openId, signingMessage } from '../../firmware/src/ledger/index.ts';
+import type { AccessClose, AccessGrant, AccessOpen } from '../../firmware/src/ledger/types.ts';
+import { recogniseGrant, type RecognisedGrant } from '../../firmware/src/protocol/grants.ts';
+import { Disclosures } from '../../firmware/src/release/disclosures.ts';
+import { recheckMs, refusalAnswerMs, releaseRequestBytesMax } from '../../firmware/src/release/limits.ts';
+import {
+  decodeReleaseAnswer,
+  encodeReceiptRequest,
+  encodeReleaseAnswer,
+  encodeStreamRequest,
+  releaseProtocol,
+  streamMessage,
+} from '../../firmware/src/release/messages.ts';
+import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
+import { ReleaseSource } from '../../firmware/src/release/source.ts';
+import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
+import { silentLogger } from '../fakes/consortium.ts';
+import { bytesOf } from '../fakes/ledger.ts';
+import type { MemoryNetwork } from '../fakes/network.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { ReleaseWorld } from '../support/release-world.ts';
+import { settle, until } from '../support/until.ts';
+
+const exporter = bytesOf('exporter');
+
+class Scene {
+  readonly world = new ReleaseWorld();
+  readonly store = new MemoryStore();
+  readonly network: MemoryNetwork = this.world.hub.join('north');
+  readonly askers = new Map(['south', 'east'].map((id) => [id, this.world.hub.join(id)]));
+  disclosures = new Disclosures(this.store, this.world.clock);
+  source = this.#make();
+
+  #make(): ReleaseSource {
+    return new ReleaseSource({
+      self: 'north',
+      ledger: this.world.ledger,
+      network: this.network,
+      catalogue: this.world.catalogue,
+      sessions: new OpenSessions(this.store),
+      disclosures: this.disclosures,
+      signer: this.world.fixture.box('north').transaction,
+      verify: verifyEd25519,
+      clock: this.world.clock,
+      logger: silentLogger,
+    });
+  }
+
+  static async start(): Promise<Scene> {
+    const scene = new Scene();
+    await scene.source.start();
+    return scene;
+  }
+
+  /** As by kill -9 and a new start: only what is in the store is left. */
+  async restart(): Promise<void> {
+    await this.source.stop();
+    this.disclosures = new Disclosures(this.store, this.world.clock);
+    await this.disclosures.load();
+    this.source = this.#make();
+    await this.source.start();
+  }
+
+  send(request: Uint8Array, asker = 'south'): Promise<Uint8Array> {
+    const network = this.askers.get(asker);
+    assert.ok(network !== undefined);
+    return network.request('north', releaseProtocol, request);
+  }
+
+  /** What was answered, and after how many milliseconds of the clock. */
+  async ask(
+    request: Uint8Array,
+    asker = 'south',
+  ): Promise<{ readonly answer: Uint8Array; readonly afterMs: number }> {
+    this.world.ledger.finalise();
+    const askedAt = this.world.clock.now();
+    let answered: { readonly answer: Uint8Array; readonly afterMs: number } | undefined;
+    const waiting = this.send(request, asker).then((answer) => {
+      answered = { answer, afterMs: this.world.clock.now() - askedAt };
+    });
+    for (let ms = 0; answered === undefined && ms <= 3_000; ms += 100) {
+      await settle();
+      if (answered === undefined) this.world.clock.advance(100);
+    }
+    await waiting;
+    assert.ok(answered !== undefined);
+    return answered;
+  }
+
+  /** Drives the stream under an open to its end. */
+  async stream(
+    open: AccessOpen,
+    grantee: RecognisedGrant,
+    change: { readonly institution?: string; readonly exporter?: Uint8Array } = {},
+  ) {
+    const id = idBytes(openId(open));
+    const signature = await grantee.signer.sign(streamMessage(id, exporter));
+    const cuts: string[] = [];
+    const frames = await this.source.serve({
+      institution: change.institution ?? 'south',
+      exporter: change.exporter ?? exporter,
+      body: encodeStreamRequest({ openId: id, skip: 0, signature }),
+      cut: () => cuts.push('cut'),
+    });
+    return { frames, cuts };
+  }
+}
+
+async function openRequest(
+  scene: Scene,
+  study: KeptStudy,
+  grant: AccessGrant,
+  change: Partial<AccessOpen> = {},
+): Promise<{ readonly open: AccessOpen; readonly bytes: Uint8Array; readonly grantee: RecognisedGrant }> {
+  const grantee = recogniseGrant(scene.world.account('south'), grant);
+  assert.ok(grantee !== undefined);
+  const head = scene.world.record(study)?.commitment ?? bytesOf('');
+  const open = { ...scene.world.fixture.openBody('north', grant, 1, head), ...change };
+  const signature = await grantee.signer.sign(signingMessage(open));
+  return { open, grantee, bytes: encodeReceiptRequest({ body: open, signature, tweak: grantee.tweak }) };
+}
+
+async function closeRequest(scene: Scene, open: AccessOpen, grantee: RecognisedGrant): Promise<Uint8Array> {
+  const body: AccessClose = scene.world.fixture.closeBody(open);
+  const signature = await grantee.signer.sign(signingMessage(body));
+  return encodeReceiptRequest({ body, signature, tweak: grantee.tweak });
+}
+
+const refusedAnswer = encodeReleaseAnswer({ kind: 'refused' });
+
+async function granted(): Promise<{ scene: Scene; study: KeptStudy; grant: AccessGrant }> {
+  const scene = await Scene.start();
+  const study = await scene.world.registeredStudy('1.2.3', [randomBytes(50), randomBytes(60)]);
+  return { scene, study, grant: await scene.world.grant(study, 'south') };
+}
+
+test('every ground gives one and the same answer after one and the same time; the truth stands in the own console', async () => {
+  const { scene, study, grant } = await granted();
+  const { world } = scene;
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  const withdrawn = await world.grant(study, 'south');
+  await world.revoke(study, withdrawn);
+  const later = await world.grant(study, 'south', {
+    notBefore: world.clock.now() + 1_000_000,
+    expiry: world.clock.now() + 2_000_000,
+  });
+  const short = await world.grant(study, 'south', { expiry: world.clock.now() + 1_000 });
+  const narrow = await world.grant(study, 'south', { amendments: false });
+  const resign = async (change: Partial<AccessOpen>, of = grant) =>
+    (await openRequest(scene, study, of, change)).bytes;
+  const gone = encodeReceiptRequest({ body: open, signature: randomBytes(64), tweak: grantee.tweak });
+
+  const cases: readonly (readonly [ground: string, request: Uint8Array, asker?: string])[] = [
+    ['the request is malformed', randomBytes(100)],
+    ['the request is malformed', new Uint8Array(0)],
+    ['the request is malformed', randomBytes(releaseRequestBytesMax + 1)],
+    ['the request is malformed', await resign({ chain: bytesOf('another chain') })],
+    ['no such study here', await resign({ studyId: bytesOf('unknown') })],
+    ['no grant by the patient', await resign({ grantId: bytesOf('unknown') })],
+    ['the patient withdrew the grant', await resign({}, withdrawn)],
+    ['the grant is not yet valid', await resign({}, later)],
+    ['the grant has expired', await resign({}, short)],
+    ['the grant is addressed to another institution', bytes, 'east'],
+    ['the grant does not cover this version', await resign({ head: bytesOf('a head') }, narrow)],
+    ['the signature is wrong', gone],
+    ['no open receipt', await closeRequest(scene, open, grantee)],
+  ];
+  for (const [ground, request, asker] of cases) {
+    const { answer, afterMs } = await scene.ask(request, asker);
+    assert.deepEqual(answer, refusedAnswer, ground);
+    assert.equal(afterMs, refusalAnswerMs, ground);
+    const [told] = scene.disclosures.list();
+    assert.equal(told?.reason, ground);
+    assert.equal(told?.outcome, 'refused');
+    assert.equal(told?.institution, asker ?? 'south');
+  }
+  assert.equal(scene.disclosures.list().length, cases.length);
+
+  // A ledger that is too old, and one that refuses what was admitted, at once or after a while.
+  const finalise = world.ledger.finalise.bind(world.ledger);
+  world.ledger.finalise = () => ({ kind: 'refused', reason: 'no block' });
+  world.clock.advance(60_000);
+  const stale = await scene.ask(bytes);
+  world.ledger.finalise = finalise;
+  assert.deepEqual(stale, { answer: refusedAnswer, afterMs: refusalAnswerMs });
+  assert.equal(scene.disclosures.list()[0]?.reason, 'the ledger is not fresh');
+  for (const ledgerMs of [0, 400]) {
+    world.ledger.before = async () => {
+      if (ledgerMs > 0) await world.clock.sleep(ledgerMs);
+      return { kind: 'refused', reason: 'opens-exhausted' };
+    };
+    const refused = await scene.ask(bytes);
+    assert.deepEqual(refused, { answer: refusedAnswer, afterMs: refusalAnswerMs });
+    assert.equal(scene.disclosures.list()[0]?.reason, 'the ledger refused the receipt');
+  }
+  world.ledger.before = () => undefined;
+
+  // Used up: both opens that the grant allows, then a third.
+  assert.equal(decodeReleaseAnswer((await scene.ask(bytes)).answer)?.kind, 'recorded');
+  assert.equal(decodeReleaseAnswer((await scene.ask(await resign({ openNo: 2 }))).answer)?.kind, 'recorded');
+  const usedUp = await scene.ask(await resign({ openNo: 3 }));
+  assert.deepEqual(usedUp, { answer: refusedAnswer, afterMs: refusalAnswerMs });
+  assert.equal(scene.disclosures.list()[0]?.reason, 'the grant is used up');
+});
+
+test('a receipt is final before it is answered, and its session is kept before it is sent', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes } = await openRequest(scene, study, grant);
+  let sessionsAtSubmission = 0;
+  scene.world.ledger.before = () => {
+    sessionsAtSubmission = [...scene.store.values.keys()].filter((key) => key.startsWith('open/')).length;
+    return undefined;
+  };
+  const { answer, afterMs } = await scene.ask(bytes);
+  assert.equal(decodeReleaseAnswer(answer)?.kind, 'recorded');
+  assert.equal(afterMs, 0, 'a receipt waits for nothing but the ledger');
+  assert.equal(sessionsAtSubmission, 1);
+  assert.ok(study.studyId !== undefined);
+  assert.equal(
+    toHex(scene.world.ledger.state().open(study.studyId, 1)?.openId ?? new Uint8Array(0)),
+    openId(open),
+  );
+});
+
+test('a request that is repeated because its answer was lost is answered as before, once on the ledger', async () => {
+  const { scene, study, grant } = await granted();
+  const { bytes } = await openRequest(scene, study, grant);
+  await scene.ask(bytes);
+  const submissions = scene.world.ledger.submitted.length;
+  for (const restarted of [false, true]) {
+    if (restarted) await scene.restart();
+    assert.equal(decodeReleaseAnswer((await scene.ask(bytes)).answer)?.kind, 'recorded');
+    assert.equal(scene.world.ledger.submitted.length, submissions);
+  }
+  assert.deepEqual(
+    (await scene.ask(bytes, 'east')).answer,
+    refusedAnswer,
+    'to the member that asked first only',
+  );
+});
+
+for (const [name, before] of [
+  ['before the receipt reaches the ledger', () => undefined],
+  [
+    'after it is final, before the answer',
+    (scene: Scene, transaction: Uint8Array) => scene.world.ledger.finalise(transaction),
+  ],
+] as const) {
+  test(`a crash ${name} leaves nothing that the next request cannot finish`, async () => {
+    const { scene, study, grant } = await granted();
+    const { open, bytes, grantee } = await openRequest(scene, study, grant);
+    scene.world.ledger.before = (transaction) => {
+      before(scene, transaction);
+      return new Promise(() => undefined);
+    };
+    const lost = scene.send(bytes);
+    await until(() => scene.world.ledger.submitted.length === 2, 'the submission');
+    scene.world.clock.advance(0);
+    scene.world.ledger.before = () => undefined;
+    await scene.restart();
+    const isFinal = scene.world.ledger.state().study(study.studyId!)?.opens === 1;
+    const { frames } = await scene.stream(open, grantee);
+    assert.equal(frames !== undefined, isFinal, 'no byte without a final receipt, whatever the session says');
+    await frames?.[Symbol.asyncIterator]().return?.();
+    assert.equal(decodeReleaseAnswer((await scene.ask(bytes)).answer)?.kind, 'recorded');
+    assert.equal(scene.world.ledger.state().study(study.studyId!)?.opens, 1);
+    const again = await scene.stream(open, grantee);
+    assert.ok(again.frames !== undefined);
+    lost.catch(() => undefined);
+  });
+}
+
+test('a stream needs the receipt, the member, this very connection and the grantee’s key', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  assert.equal((await scene.stream(open, grantee)).frames, undefined, 'before the receipt');
+  await scene.ask(bytes);
+  assert.equal(
+    (await scene.stream(open, grantee, { institution: 'east' })).frames,
+    undefined,
+    'another member',
+  );
+  const relayed = await scene.stream(open, grantee, { exporter: bytesOf('other connection') });
+  assert.equal(relayed.frames, undefined, 'a request relayed from another connection');
+  const other = await scene.world.grant(study, 'south');
+  const otherKey = recogniseGrant(scene.world.account('south'), other);
+  assert.ok(otherKey !== undefined);
+  assert.equal((await scene.stream(open, otherKey)).frames, undefined, 'the key of another grant');
+  for (const body of [randomBytes(80), new Uint8Array(0)]) {
+    const call = { institution: 'south', exporter, body, cut: () => undefined };
+    assert.equal(await scene.source.serve(call), undefined);
+  }
+  const { frames } = await scene.stream(open, grantee);
+  assert.ok(frames !== undefined);
+  let bytesSent = 0;
+  for await (const frame of frames) bytesSent += frame.length;
+  const [told] = scene.disclosures.list();
+  assert.equal(told?.outcome, 'released');
+  assert.deepEqual([told?.objects, told?.bytes, told?.studyId], [2, bytesSent, study.studyId]);
+  assert.match(told?.reason ?? '', /^grant [0-9a-f]{8} by the patient$/);
+});
+
+test('after the closing receipt nothing is streamed; closing again is answered as before', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  await scene.ask(bytes);
+  const close = await closeRequest(scene, open, grantee);
+  assert.deepEqual((await scene.ask(close, 'east')).answer, refusedAnswer);
+  assert.equal(decodeReleaseAnswer((await scene.ask(close)).answer)?.kind, 'recorded');
+  const submissions = scene.world.ledger.submitted.length;
+  assert.equal(decodeReleaseAnswer((await scene.ask(close)).answer)?.kind, 'recorded');
+  assert.equal(scene.world.ledger.submitted.length, submissions);
+  assert.equal((await scene.stream(open, grantee)).frames, undefined);
+});
+
+test('a stream that is asked for after a revocation is refused, with the ground in the own console', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  await scene.ask(bytes);
+  await scene.world.revoke(study, 'all');
+  assert.equal((await scene.stream(open, grantee)).frames, undefined);
+  const [told] = scene.disclosures.list();
+  assert.deepEqual([told?.outcome, told?.reason], ['refused', 'the patient withdrew the grant']);
+});
+
+test('a stream that a revocation cuts stands in the console as cut, with what had left', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  await scene.ask(bytes);
+  const { frames, cuts } = await scene.stream(open, grantee);
+  assert.ok(frames !== undefined);
+  const iterator = frames[Symbol.asyncIterator]();
+  let sent = 0;
+  for (let i = 0; i < 3; i++) {
+    const next = await iterator.next();
+    assert.ok(next.done !== true);
+    sent += next.value.length;
+  }
+  assert.equal(scene.disclosures.list()[0]?.outcome, 'running');
+  await scene.world.revoke(study, 'all');
+  scene.world.clock.advance(recheckMs);
+  assert.deepEqual(cuts, ['cut']);
+  await assert.rejects(async () => iterator.next(), { code: 'NOT_RELEASED' });
+  const [told] = scene.disclosures.list();
+  assert.deepEqual([told?.outcome, told?.reason], ['failed', 'cut: the patient withdrew the grant']);
+  assert.equal(told?.bytes, sent);
+});
+
+test('what ran when the box was killed is told as failed after its start', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  await scene.ask(bytes);
+  const { frames } = await scene.stream(open, grantee);
+  await frames?.[Symbol.asyncIterator]().next();
+  await scene.restart();
+  const [told] = scene.disclosures.list();
+  assert.deepEqual([told?.outcome, told?.reason], ['failed', 'the box was stopped']);
+});
+
+test('no disclosure names a patient', async () => {
+  const { scene, study, grant } = await granted();
+  const { bytes } = await openRequest(scene, study, grant);
+  await scene.ask(bytes, 'east');
+  await scene.ask(bytes);
+  const told = JSON.stringify(scene.disclosures.list());
+  assert.ok(!told.includes('Canary') && !told.includes('N-1001'));
+});
