@@ -4,7 +4,7 @@ import type { ValidatorWorldOptions } from './validator-world.ts';
 import { runValidatorWorld } from './validator-world.ts';
 
 /** Seeds per kind of world; `HILUM_SIM_SEEDS=500` runs longer, `HILUM_SIM_FIRST_SEED=5000` begins elsewhere. */
-const seeds = Math.ceil(Number(process.env['HILUM_SIM_SEEDS'] ?? 12) / 6);
+const seeds = Math.ceil(Number(process.env['HILUM_SIM_SEEDS'] ?? 8) / 4);
 const firstSeed = Number(process.env['HILUM_SIM_FIRST_SEED'] ?? 1);
 
 for (const { validators, equivocators } of [
