@@ -1,5 +1,5 @@
 /** A browser's place at a box's console: HTTPS with the pinned certificate, a session, JSON. */
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type {
   Overview,
@@ -30,6 +30,8 @@ interface Answer {
 export class ConsoleClient {
   readonly #origin: string;
   readonly #certificateSha256: string;
+  /** One connection is used again: a handshake for each look would cost the box more than the look. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
   #cookie: string | undefined;
 
   constructor(origin: string, certificateSha256: string) {
@@ -84,7 +86,7 @@ export class ConsoleClient {
         method,
         // The certificate is the box's own; what proves it is the fingerprint that the box printed.
         rejectUnauthorized: false,
-        agent: false,
+        agent: this.#agent,
         headers: {
           origin: this.#origin,
           ...(payload === undefined ? {} : { 'content-type': 'application/json' }),

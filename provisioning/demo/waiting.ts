@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const lookMs = 50;
+const lookMs = 100;
 
 /** Asks again until the answer is there. @throws Error saying what was waited for. */
 export async function waitFor<Result>(

@@ -17,3 +17,6 @@ export const openLogsMax = 64;
 
 /** Space that a study's manifest takes ahead, bytes: room for some fifty objects, since most studies are small. */
 export const manifestAllocationBytes = 16_384;
+
+/** Segment buffers kept for the next object: as many as associations that send at once on a busy day. */
+export const segmentBuffersIdleMax = 16;

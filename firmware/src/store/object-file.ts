@@ -8,6 +8,7 @@
  * A segment is 1 MiB of plaintext, the same chunk that the commitment hashes; only the last may be shorter. Nothing is
  * ever rewritten: a (key, nonce) pair is used once, because each file has a fresh salt.
  */
+import assert from 'node:assert/strict';
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +17,7 @@ import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import type { ObjectReader, ObjectWriter, StoredObject } from '../ports.ts';
 import { segmentBytes } from './limits.ts';
+import { giveBackSegmentBuffer, takeSegmentBuffer } from './segment-buffers.ts';
 
 const magic = utf8('HILUMOBJ');
 const version = 1;
@@ -59,10 +61,18 @@ function nonce(file: FileKey, index: number, last: boolean): Uint8Array {
   return concatBytes(file.header.subarray(-noncePrefixBytes), u32(index), Uint8Array.of(last ? 1 : 0));
 }
 
-export function sealSegment(file: FileKey, index: number, last: boolean, plaintext: Uint8Array): Buffer {
+/** Ciphertext and tag, apart: joining them would copy a mebibyte for nothing. */
+export function sealSegment(
+  file: FileKey,
+  index: number,
+  last: boolean,
+  plaintext: Uint8Array,
+): readonly [ciphertext: Buffer, tag: Buffer] {
   const cipher = createCipheriv('aes-256-gcm', file.key, nonce(file, index, last));
   cipher.setAAD(file.aad);
-  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  const ciphertext = cipher.update(plaintext);
+  cipher.final(); // no bytes with GCM
+  return [ciphertext, cipher.getAuthTag()];
 }
 
 /** @throws Error if the segment is not this one of this file. */
@@ -71,7 +81,9 @@ export function openSegment(file: FileKey, index: number, last: boolean, sealed:
   const decipher = createDecipheriv('aes-256-gcm', file.key, nonce(file, index, last));
   decipher.setAAD(file.aad);
   decipher.setAuthTag(sealed.subarray(-tagBytes));
-  return Buffer.concat([decipher.update(sealed.subarray(0, -tagBytes)), decipher.final()]);
+  const plaintext = decipher.update(sealed.subarray(0, -tagBytes));
+  decipher.final(); // throws if the tag does not fit; only then the plaintext may be used
+  return plaintext;
 }
 
 export async function syncFolder(folder: string): Promise<void> {
@@ -91,7 +103,8 @@ export class ObjectFileWriter implements ObjectWriter {
   readonly #path: string;
   readonly #ref: string;
   readonly #onSegment: (index: number, segment: Uint8Array) => void;
-  #buffer = Buffer.allocUnsafe(segmentBytes);
+  #buffer: Buffer | undefined = takeSegmentBuffer();
+  #bufferUsed = 0;
   #filled = 0;
   #index = 0;
   #length = 0;
@@ -131,14 +144,16 @@ export class ObjectFileWriter implements ObjectWriter {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
+    assert(this.#buffer !== undefined, 'an object that is finished takes no more');
     let offset = 0;
     let pending: Promise<void> | undefined;
     while (offset < bytes.length) {
       // A full buffer is sealed only when more comes: the last segment carries its own mark.
-      if (this.#filled === segmentBytes) pending = this.#seal(false);
+      if (this.#filled === segmentBytes) pending = this.#seal(this.#buffer, false).written;
       const taken = Math.min(segmentBytes - this.#filled, bytes.length - offset);
       this.#buffer.set(bytes.subarray(offset, offset + taken), this.#filled);
       this.#filled += taken;
+      this.#bufferUsed = Math.max(this.#bufferUsed, this.#filled);
       offset += taken;
     }
     this.#length += bytes.length;
@@ -146,13 +161,16 @@ export class ObjectFileWriter implements ObjectWriter {
   }
 
   async finish(): Promise<StoredObject> {
+    assert(this.#buffer !== undefined, 'an object is finished once');
     try {
-      const lastTag = await this.#sealLast();
+      const { tag, written } = this.#seal(this.#buffer, true);
+      this.#giveBackBuffer();
+      await written;
       await this.#handle.sync();
       await this.#handle.close();
       await rename(this.#partPath, this.#path);
       await syncFolder(dirname(this.#path));
-      return { ref: this.#ref, length: this.#length, lastTag };
+      return { ref: this.#ref, length: this.#length, lastTag: tag };
     } catch (cause) {
       await this.abort();
       throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, { cause });
@@ -160,36 +178,37 @@ export class ObjectFileWriter implements ObjectWriter {
   }
 
   async abort(): Promise<void> {
+    this.#giveBackBuffer();
     await Promise.allSettled([this.#writing]); // a failure was already told to whoever wrote
     await this.#handle.close(); // closing twice is allowed
     await rm(this.#partPath, { force: true });
   }
 
-  async #sealLast(): Promise<Uint8Array> {
-    const segment = this.#buffer.subarray(0, this.#filled);
-    this.#onSegment(this.#index, segment);
-    const sealed = sealSegment(this.#file, this.#index, true, segment);
-    await this.#writing;
-    await this.#handle.writeFile(sealed); // writes on until all is written, unlike write()
-    return new Uint8Array(sealed.subarray(-tagBytes));
+  #giveBackBuffer(): void {
+    if (this.#buffer === undefined) return;
+    giveBackSegmentBuffer(this.#buffer, this.#bufferUsed);
+    this.#buffer = undefined;
   }
 
-  #seal(last: boolean): Promise<void> {
-    const segment = this.#buffer.subarray(0, this.#filled);
+  /** Seals what is in the buffer, which is free again when this returns, and writes it after what came before. */
+  #seal(buffer: Buffer, last: boolean): { readonly tag: Uint8Array; readonly written: Promise<void> } {
+    const segment = buffer.subarray(0, this.#filled);
     this.#onSegment(this.#index, segment);
-    const sealed = sealSegment(this.#file, this.#index, last, segment);
+    const [ciphertext, tag] = sealSegment(this.#file, this.#index, last, segment);
     this.#index += 1;
     this.#filled = 0;
     this.#writing = this.#writing.then(async () => {
       try {
-        await this.#handle.writeFile(sealed); // writes on until all is written, unlike write()
+        // writeFile writes on until all is written, unlike write().
+        await this.#handle.writeFile(ciphertext);
+        await this.#handle.writeFile(tag);
       } catch (cause) {
         throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, {
           cause,
         });
       }
     });
-    return this.#writing;
+    return { tag: new Uint8Array(tag), written: this.#writing };
   }
 }
 
@@ -198,6 +217,8 @@ export class ObjectFileReader implements ObjectReader {
   readonly #handle: FileHandle;
   readonly #path: string;
   readonly #object: StoredObject;
+  /** For what is read, one segment after the other; the plaintext gets memory of its own. */
+  #sealed: Buffer | undefined;
   readonly segmentCount: number;
 
   private constructor(file: FileKey, handle: FileHandle, path: string, object: StoredObject) {
@@ -234,10 +255,12 @@ export class ObjectFileReader implements ObjectReader {
     }
   }
 
+  /** One at a time. */
   async segment(index: number): Promise<Uint8Array> {
     const last = index === this.segmentCount - 1;
     const plainLength = last ? this.#object.length - index * segmentBytes : segmentBytes;
-    const sealed = Buffer.allocUnsafe(plainLength + tagBytes);
+    this.#sealed ??= Buffer.allocUnsafe(Math.min(this.#object.length, segmentBytes) + tagBytes);
+    const sealed = this.#sealed.subarray(0, plainLength + tagBytes);
     try {
       const { bytesRead } = await this.#handle.read(
         sealed,
