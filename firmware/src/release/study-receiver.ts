@@ -1,6 +1,6 @@
 /** Takes a stream of a study: the manifest against the ledger's commitment, each chunk against the manifest, then disk. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { concatBytes } from '../encoding/bytes.ts';
+import { concatBytes, equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { StudyId } from '../ledger/types.ts';
 import type { Clock, DataSetHeader, InstitutionId, OpenHeaderScanner } from '../ports.ts';
@@ -59,6 +59,7 @@ export class StudyReceiver {
     };
     try {
       const manifest = await this.#manifest(next, incoming.commitment);
+      this.#assertHeld(manifest, incoming);
       let study: KeptStudy | undefined;
       let objects = incoming.skip;
       for (const instance of manifest.instances.slice(incoming.skip)) {
@@ -83,6 +84,21 @@ export class StudyReceiver {
     if (decoded.kind === 'refused' || !verifyManifest(decoded.manifest, commitment))
       throw unverified('its manifest');
     return decoded.manifest;
+  }
+
+  /** What is held from an earlier stream was verified under an earlier version: it must be part of this one too. */
+  #assertHeld(manifest: Manifest, { studyId, skip }: IncomingStudy): void {
+    const held = this.#options.catalogue.byStudyId(studyId)?.objects.slice(0, skip) ?? [];
+    const covered = held.every((object, index) => {
+      const instance = manifest.instances[index];
+      return (
+        instance !== undefined &&
+        equalBytes(instance.key, object.instanceKey) &&
+        equalBytes(instance.leaves, object.leaves) &&
+        instance.length === object.length
+      );
+    });
+    if (!covered) throw unverified('objects that are held are not part of it');
   }
 
   async #instance(
