@@ -132,13 +132,16 @@ export class ObjectFileWriter implements ObjectWriter {
     onSegment: (index: number, segment: Uint8Array) => void,
   ): Promise<ObjectFileWriter> {
     const ref = toHex(randomBytes(16));
+    let writer: ObjectFileWriter | undefined;
     try {
       const handle = await open(join(folder, `${ref}.part`), 'wx', 0o600);
       const file = newFileKey(studyKey, studyRef, ref);
-      const writer = new ObjectFileWriter(file, handle, folder, ref, onSegment);
+      writer = new ObjectFileWriter(file, handle, folder, ref, onSegment);
       await handle.writeFile(file.header);
       return writer;
     } catch (cause) {
+      // A full disk has room for a name still: senders that try all night must not use up the box's open files.
+      await writer?.abort();
       throw new AppError('STORE_FAILED', `An object file cannot be created in ${folder}.`, { cause });
     }
   }

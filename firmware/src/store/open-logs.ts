@@ -18,20 +18,25 @@ export class OpenLogs {
   async use<Result>(path: string, run: (log: AppendLog) => Promise<Result>): Promise<Result> {
     this.#users.set(path, (this.#users.get(path) ?? 0) + 1);
     try {
-      const log = this.#logs.get(path) ?? this.#open(path);
-      // Set again, so that the map's order is the order of last use.
-      this.#logs.delete(path);
-      this.#logs.set(path, log);
-      return await run(await log);
-    } catch (error) {
-      this.#logs.delete(path);
-      throw error;
+      return await run(await this.#opened(path));
     } finally {
       const users = (this.#users.get(path) ?? 1) - 1;
       if (users === 0) this.#users.delete(path);
       else this.#users.set(path, users);
       await this.#closeUnused(openLogsMax);
     }
+  }
+
+  #opened(path: string): Promise<AppendLog> {
+    const log = this.#logs.get(path) ?? this.#open(path);
+    // Set again, so that the map's order is the order of last use.
+    this.#logs.delete(path);
+    this.#logs.set(path, log);
+    // One that does not open is tried again by its next user; one that fails later stays, to be closed with the others.
+    log.catch(() => {
+      if (this.#logs.get(path) === log) this.#logs.delete(path);
+    });
+    return log;
   }
 
   async close(): Promise<void> {

@@ -98,21 +98,12 @@ export class StudyStore implements ObjectStore {
 
   /** @throws AppError STORE_CORRUPT if a manifest or key is damaged. Half-written objects of a crash are removed. */
   async *open(): AsyncIterable<StudyFolder> {
-    const { folder, boxKey } = this.#options;
+    const { folder } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const ref of await readdir(folder)) {
       if (!studyRefPattern.test(ref)) continue;
-      const path = join(folder, ref);
-      const names = await readdir(path);
-      // Made just before a crash: nothing in it was ever acknowledged.
-      if (!names.includes(keyFile)) {
-        await rm(path, { recursive: true });
-        continue;
-      }
-      for (const name of names) if (name.endsWith('.part')) await rm(join(path, name));
-      const kept = new KeptFolder(ref, path, await this.#unwrap(path, ref, boxKey), this.#logs);
-      await kept.load();
-      yield kept;
+      const kept = await this.#openStudy(ref);
+      if (kept !== undefined) yield kept;
     }
   }
 
@@ -126,6 +117,8 @@ export class StudyStore implements ObjectStore {
       await writeFileAtomically(path, keyFile, wrapKey(boxKey, key, ref));
       await syncFolder(folder);
     } catch (cause) {
+      // If this fails too, the next start removes it.
+      await Promise.allSettled([rm(path, { recursive: true, force: true })]);
       throw new AppError('STORE_FAILED', `A study cannot be created in ${folder}.`, { cause });
     }
     return new KeptFolder(ref, path, key, this.#logs);
@@ -135,7 +128,24 @@ export class StudyStore implements ObjectStore {
     return this.#logs.close();
   }
 
-  async #unwrap(path: string, ref: string, boxKey: Uint8Array): Promise<Uint8Array> {
-    return unwrapKey(boxKey, await readFile(join(path, keyFile)), ref);
+  /** Undefined for a folder that was made just before a crash: its key comes first, and nothing was acknowledged. */
+  async #openStudy(ref: string): Promise<StudyFolder | undefined> {
+    const { folder, boxKey } = this.#options;
+    const path = join(folder, ref);
+    const names = await readdir(path);
+    if (!names.includes(keyFile)) {
+      if (names.some((name) => name !== `${keyFile}.part`))
+        throw new AppError('STORE_CORRUPT', `The key of the study in ${path} is missing.`);
+      await rm(path, { recursive: true });
+      return undefined;
+    }
+    for (const name of names) if (name.endsWith('.part')) await rm(join(path, name));
+    const key = unwrapKey(boxKey, await readFile(join(path, keyFile)), ref);
+    const kept = new KeptFolder(ref, path, key, this.#logs);
+    await kept.load();
+    // A study's first record stands in its manifest before an object is begun.
+    if (kept.records.length === 0 && names.some((name) => studyRefPattern.test(name)))
+      throw new AppError('STORE_CORRUPT', `The manifest of the study in ${path} is missing or empty.`);
+    return kept;
   }
 }
