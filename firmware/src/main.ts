@@ -25,12 +25,13 @@ async function run(configPath: string): Promise<void> {
       );
     },
   });
-  process.stdout.write(`${box.readyLine}\n`);
   const stop = (): void => {
     box.stop().then(() => process.exit(0), fail);
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  // Last, so that whoever waits for this line can stop the box in order.
+  process.stdout.write(`${box.readyLine}\n`);
 }
 
 async function writeEnrolment(configPath: string): Promise<void> {
@@ -42,7 +43,8 @@ async function writeEnrolment(configPath: string): Promise<void> {
 
 const program = new Command('hilum')
   .description('The gateway box of a radiology department.')
-  .version(version);
+  .version(version)
+  .showHelpAfterError();
 program
   .command('run')
   .description('start the box')

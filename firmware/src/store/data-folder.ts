@@ -1,7 +1,8 @@
 /** The data folder of a box: made, checked and locked before anything else touches it. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { access, constants, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { wrapKey, unwrapKey } from './key-wrap.ts';
 import { syncFolder } from './object-file.ts';
@@ -22,6 +23,13 @@ async function holdsLock(pid: number): Promise<boolean> {
   }
 }
 
+/** Node's own recursive mkdir never ends where a folder that is there answers ENOENT, as those below /proc do. */
+async function makeFolder(folder: string): Promise<void> {
+  if (existsSync(folder)) return;
+  await makeFolder(dirname(folder));
+  await mkdir(folder, { mode: 0o700 });
+}
+
 /**
  * Makes the folder and locks it for this process. Returns what releases the lock.
  * @throws AppError DATA_FOLDER_UNWRITABLE or DATA_FOLDER_IN_USE.
@@ -29,7 +37,7 @@ async function holdsLock(pid: number): Promise<boolean> {
 export async function claimDataFolder(folder: string): Promise<() => Promise<void>> {
   const lockPath = join(folder, lockName);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     const held = await readFile(lockPath, 'utf8').catch(() => '');
     const pid = Number.parseInt(held, 10);
