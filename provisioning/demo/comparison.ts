@@ -9,6 +9,8 @@ const script = fileURLToPath(new URL('compare.py', import.meta.url));
 /** Debian's own Python, for which Debian's python3-pydicom is installed. */
 const python = '/usr/bin/python3';
 
+const fetchesAtATime = 8;
+
 export interface Comparison {
   readonly objects: number;
   readonly pixelBytes: number;
@@ -25,10 +27,14 @@ export async function compareWithPacs(
 ): Promise<Comparison> {
   await rm(scratchFolder, { recursive: true, force: true });
   await mkdir(scratchFolder, { recursive: true });
-  const instances = await pacs.instancesOf(study.studyInstanceUid);
-  for (const instance of instances) {
-    await writeFile(join(scratchFolder, `${instance}.dcm`), await pacs.file(instance));
-  }
+  const instances = [...(await pacs.instancesOf(study.studyInstanceUid))];
+  // Several at a time: each answer of Orthanc's waits for an acknowledgement.
+  const fetchers = Array.from({ length: fetchesAtATime }, async () => {
+    for (let instance = instances.pop(); instance !== undefined; instance = instances.pop()) {
+      await writeFile(join(scratchFolder, `${instance}.dcm`), await pacs.file(instance));
+    }
+  });
+  await Promise.all(fetchers);
   try {
     return await runScript(study.folder, scratchFolder);
   } finally {

@@ -107,6 +107,7 @@ export class ConsoleClient {
       },
     );
     sent.on('socket', (socket) => {
+      if (sent.reusedSocket) return; // it was looked at when it was made
       socket.once('secureConnect', () => {
         const { fingerprint256 } = (socket as TLSSocket).getPeerCertificate();
         if (fingerprint256.replaceAll(':', '').toLowerCase() === this.#certificateSha256) return;

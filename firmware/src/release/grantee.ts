@@ -28,7 +28,7 @@ import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 import type { Disclosures } from './disclosures.ts';
 import type { FetchJob, FetchJobs } from './fetch-jobs.ts';
-import { receiptValidMs } from './limits.ts';
+import { fetchesAtOnceMax, receiptValidMs } from './limits.ts';
 import {
   decodeReleaseAnswer,
   encodeReceiptRequest,
@@ -40,6 +40,7 @@ import {
 } from './messages.ts';
 import { retryPauseMs } from './retry.ts';
 import type { StudyReceiver } from './study-receiver.ts';
+import { Turns } from './turns.ts';
 
 export interface GranteeOptions {
   readonly self: InstitutionId;
@@ -66,6 +67,7 @@ export class Grantee implements Service {
   readonly #options: GranteeOptions;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
+  readonly #turns = new Turns(fetchesAtOnceMax);
   #scanning: Promise<void> = Promise.resolve();
   #unsubscribe: (() => void) | undefined;
 
@@ -197,7 +199,7 @@ export class Grantee implements Service {
     const { clock, jobs, logger } = this.#options;
     for (let failures = 0; !this.#stopping.signal.aborted; failures++) {
       try {
-        await this.#advance(jobs.get(job.grantId) ?? job);
+        await this.#turns.take(() => this.#advance(jobs.get(job.grantId) ?? job));
         return;
       } catch (error) {
         if (this.#stopping.signal.aborted) return;

@@ -24,3 +24,6 @@ export const retryLongestMs = 300_000;
 
 /** Presentation contexts that one delivery association proposes: the most that PS3.8 allows (odd ids, 1 to 255). */
 export const contextsPerAssociationMax = 128;
+
+/** Studies fetched at a time: forty priors granted at once must neither fill the disk's queue nor the source's line. */
+export const fetchesAtOnceMax = 4;
