@@ -1,0 +1,92 @@
+/** What a box does between modality and disk, over a folder: the same in a process that is killed and in its judge. */
+import { createHash } from 'node:crypto';
+import { Keeper } from '../../firmware/src/ingest/keeper.ts';
+import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+import { manifestAllocationBytes } from '../../firmware/src/store/limits.ts';
+import { StudyStore } from '../../firmware/src/store/study-store.ts';
+import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
+import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
+import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
+import { silentLogger } from '../fakes/consortium.ts';
+import { systemClock } from './manual-clock.ts';
+import { openPlainScanner, plainDataSet } from './plain-data-set.ts';
+
+const sopClassUid = '1.2.840.10008.5.1.4.1.1.2';
+const transferSyntaxUid = '1.2.840.10008.1.2.1';
+
+/** An object that was answered 0x0000. */
+export interface Acknowledged {
+  readonly sopInstanceUid: string;
+  /** SHA-256 of its data set. */
+  readonly sha256: string;
+}
+
+export class StoringBox {
+  readonly catalogue: Catalogue;
+  readonly #store: StudyStore;
+  readonly #keeper: Keeper;
+
+  private constructor(store: StudyStore) {
+    this.#store = store;
+    this.catalogue = new Catalogue(store);
+    this.#keeper = new Keeper({
+      catalogue: this.catalogue,
+      openHeaderScanner: openPlainScanner,
+      clock: systemClock,
+      logger: silentLogger,
+    });
+  }
+
+  static async open(folder: string, boxKey: Uint8Array): Promise<StoringBox> {
+    const box = new StoringBox(
+      new StudyStore({
+        folder,
+        boxKey,
+        openLog: (path) =>
+          FileAppendLog.open(path, {
+            domain: 'study manifest',
+            damageCode: 'STORE_CORRUPT',
+            allocationBytes: manifestAllocationBytes,
+          }),
+      }),
+    );
+    await box.catalogue.load(() => undefined);
+    return box;
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** Resolves when it is acknowledged. */
+  async keep(studyInstanceUid: string, sopInstanceUid: string, body: Uint8Array): Promise<Acknowledged> {
+    const dataSet = plainDataSet(
+      { studyInstanceUid, sopInstanceUid, seriesInstanceUid: `${studyInstanceUid}.1`, modality: 'CT' },
+      body,
+    );
+    const sink = this.#keeper.receive({
+      sopClassUid,
+      sopInstanceUid,
+      transferSyntaxUid,
+      callingAeTitle: 'CT_1',
+    });
+    for (let at = 0; at < dataSet.length; at += 65_536) await sink.write(dataSet.subarray(at, at + 65_536));
+    const { status } = await sink.finish();
+    if (status !== 0) throw new Error(`answered with status ${status}`);
+    return { sopInstanceUid, sha256: createHash('sha256').update(dataSet).digest('hex') };
+  }
+
+  /** SHA-256 of a listed object's data set, read from its file. @throws AppError STORE_CORRUPT. */
+  async sha256Of(study: KeptStudy, object: ObjectKept): Promise<string> {
+    const hash = createHash('sha256');
+    const prefixBytes = 12 + transferSyntaxUid.length + sopClassUid.length + object.sopInstanceUid.length;
+    const reader = await study.folder.openObject(KeptStudy.stored(object));
+    try {
+      for (let index = 0; index < reader.segmentCount; index++)
+        hash.update((await reader.segment(index)).subarray(index === 0 ? prefixBytes : 0));
+    } finally {
+      await reader.close();
+    }
+    return hash.digest('hex');
+  }
+}
