@@ -9,7 +9,7 @@ import type { Genesis } from '../ledger/types.ts';
 import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
-import type { Ledger, Network, OpenHeaderScanner, Service, Unsubscribe } from '../ports.ts';
+import type { Ledger, Logger, Network, OpenHeaderScanner, Service, Unsubscribe } from '../ports.ts';
 import { PacsDelivery } from '../release/delivery.ts';
 import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
@@ -72,6 +72,7 @@ async function openVoteLog(
   try {
     const log = await FileAppendLog.open(path, { domain: 'votes', damageCode: 'VOTE_LOG_CORRUPT' });
     undo.later(() => log.close());
+    warnIfTorn(log, path, logger);
     return log;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'VOTE_LOG_CORRUPT') throw error;
@@ -79,6 +80,12 @@ async function openVoteLog(
     health.raise('VOTE_LOG_CORRUPT', 'vote log', error.message);
     return undefined;
   }
+}
+
+/** A last record that a power cut left unfinished was never acknowledged; that it was cut off is worth a line. */
+function warnIfTorn(log: FileAppendLog, name: string, logger: Logger): void {
+  if (log.torn !== undefined)
+    logger.warn({ log: name, offset: log.torn.offset }, 'an unfinished last record was cut off');
 }
 
 export interface MembershipModules {
@@ -103,6 +110,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     damageCode: 'STORE_CORRUPT',
   });
   undo.later(() => blockLog.close());
+  warnIfTorn(blockLog, 'blocks.log', logger);
   // Validators change by ledger votes from a later release on; until then the members are those of the genesis file.
   const members = { members: () => genesis.institutions, onMembersChange: () => () => undefined };
   const transportSeed = keys.transport.seed;
