@@ -371,3 +371,30 @@ test('no disclosure names a patient', async () => {
   const told = JSON.stringify(scene.disclosures.list());
   assert.ok(!told.includes('Canary') && !told.includes('N-1001'));
 });
+
+test('a grant that reaches the source after its grantee has asked is not refused', async () => {
+  const scene = await Scene.start();
+  const { world } = scene;
+  const study = await world.registeredStudy('1.2.3', [randomBytes(50)]);
+  world.ledger.finalise();
+  // What the grantee has seen already, and this box not yet.
+  const finalise = world.ledger.finalise.bind(world.ledger);
+  const late: Uint8Array[] = [];
+  world.ledger.finalise = (...transactions) => {
+    late.push(...transactions);
+    return { kind: 'final', height: 0, time: 0 };
+  };
+  const grant = await world.grant(study, 'south');
+  world.ledger.finalise = finalise;
+
+  const { bytes } = await openRequest(scene, study, grant);
+  const waiting = scene.send(bytes);
+  await settle();
+  world.clock.advance(refusalAnswerMs / 2);
+  // A block that brings something else changes nothing; the one with the grant does.
+  world.ledger.finalise();
+  await settle();
+  world.ledger.finalise(...late);
+  assert.deepEqual(await waiting, encodeReleaseAnswer({ kind: 'recorded' }));
+  assert.deepEqual(scene.disclosures.list(), []);
+});

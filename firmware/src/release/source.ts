@@ -3,6 +3,7 @@
  * final. Every refusal is one answer after one time; its ground stands in this box's own disclosures.
  */
 import { toHex } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
 import { openId, toOpenId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
@@ -79,14 +80,47 @@ export class ReleaseSource implements Service {
   }
 
   async #answer(asker: InstitutionId, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const { clock } = this.#options;
-    const askedAt = clock.now();
-    const decision = await this.#decide(asker, bytes, signal);
-    if (decision.kind === 'refused') {
-      await this.#tell(asker, decision.studyId, decision.ground);
-      await clock.sleep(Math.max(0, askedAt + refusalAnswerMs - clock.now()), signal);
-    }
+    const decision = await this.#decideBy(this.#options.clock.now() + refusalAnswerMs, asker, bytes, signal);
+    if (decision.kind === 'refused') await this.#tell(asker, decision.studyId, decision.ground);
     return encodeReleaseAnswer({ kind: decision.kind });
+  }
+
+  /**
+   * Refuses at that time (UTC milliseconds) and not before, and decides anew with each block until then: an asker whom
+   * a final grant has reached before it reached this box asks at once.
+   */
+  async #decideBy(
+    deadline: number,
+    asker: InstitutionId,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Decision> {
+    for (;;) {
+      const { height } = this.#options.ledger.head();
+      const decision = await this.#decide(asker, bytes, signal);
+      if (decision.kind === 'recorded' || !(await this.#blockAfter(height, deadline, signal)))
+        return decision;
+    }
+  }
+
+  /** True as soon as there is a final block above this height; false when that time has come. */
+  async #blockAfter(height: number, deadline: number, signal: AbortSignal): Promise<boolean> {
+    const { clock, ledger } = this.#options;
+    if (clock.now() >= deadline) return false;
+    if (ledger.head().height > height) return true;
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const timer = clock.setTimer(deadline - clock.now(), () => resolve(false));
+    const unsubscribe = ledger.onFinal(() => resolve(true));
+    const hangUp = () => reject(new AppError('PEER_UNREACHABLE', 'the asker hung up'));
+    signal.addEventListener('abort', hangUp, { once: true });
+    try {
+      signal.throwIfAborted();
+      return await promise;
+    } finally {
+      timer.cancel();
+      unsubscribe();
+      signal.removeEventListener('abort', hangUp);
+    }
   }
 
   /** The true ground of a refusal, to this box's own console. */
