@@ -35,7 +35,8 @@ async function demonstrate({ fresh, exit }: Flags): Promise<number> {
   narrator.say('\nStopping the four boxes and the PACS …');
   const clean = await consortium.stop();
   if (!clean) narrator.say('A box did not stop cleanly; its log says why.');
-  return outcome === 'failed' || !clean ? 1 : 0;
+  if (outcome === 'interrupted') narrator.say('Interrupted before every step was done.');
+  return outcome === 'done' && clean ? 0 : 1;
 }
 
 async function perform(

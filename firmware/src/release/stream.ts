@@ -13,6 +13,7 @@ import { committedInstance } from '../studies/study-commitment.ts';
 import type { RefusalGround } from './admission.ts';
 import { recheckMs } from './limits.ts';
 import { encodeStreamHead } from './messages.ts';
+import { readAhead } from './read-ahead.ts';
 
 export interface StreamOptions {
   readonly study: KeptStudy;
@@ -35,21 +36,24 @@ export async function* streamObjects(options: StreamOptions): AsyncIterable<Uint
       watch.assertPermitted();
       yield frame;
     }
-    for (const object of options.study.objects.slice(options.skip, options.objects)) {
-      const reader = await options.study.folder.openObject(KeptStudy.stored(object));
-      try {
-        for (let index = 0; index < reader.segmentCount; index++) {
-          const segment = await reader.segment(index);
-          watch.assertPermitted();
-          yield segment;
-        }
-      } finally {
-        await reader.close();
-      }
+    for await (const segment of readAhead(segments(options))) {
+      watch.assertPermitted();
+      yield segment;
     }
     watch.assertPermitted();
   } finally {
     watch.stop();
+  }
+}
+
+async function* segments({ study, skip, objects }: StreamOptions): AsyncIterable<Uint8Array> {
+  for (const object of study.objects.slice(skip, objects)) {
+    const reader = await study.folder.openObject(KeptStudy.stored(object));
+    try {
+      for (let index = 0; index < reader.segmentCount; index++) yield await reader.segment(index);
+    } finally {
+      await reader.close();
+    }
   }
 }
 

@@ -17,6 +17,8 @@ import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 import { patientOf } from '../studies/patient-identity.ts';
 import { ObjectReception } from '../studies/object-reception.ts';
+import { InOrder } from './in-order.ts';
+import { objectsFinishingMax } from './limits.ts';
 import { decodeStreamHead } from './messages.ts';
 
 export interface StudyReceiverOptions {
@@ -52,6 +54,7 @@ export class StudyReceiver {
    */
   async receive(frames: AsyncIterable<Uint8Array>, incoming: IncomingStudy): Promise<KeptStudy | undefined> {
     const iterator = frames[Symbol.asyncIterator]();
+    const kept = new InOrder<KeptStudy>(objectsFinishingMax);
     const next = async (): Promise<Uint8Array> => {
       const result = await iterator.next();
       if (result.done === true) throw unverified('it ended early');
@@ -60,17 +63,33 @@ export class StudyReceiver {
     try {
       const manifest = await this.#manifest(next, incoming.commitment);
       this.#assertHeld(manifest, incoming);
-      let study: KeptStudy | undefined;
-      let objects = incoming.skip;
-      for (const instance of manifest.instances.slice(incoming.skip)) {
-        study = await this.#instance(next, instance, incoming);
-        objects += 1;
-        incoming.onProgress(objects, study.bytes);
+      for (const [index, instance] of manifest.instances.slice(incoming.skip).entries()) {
+        const reception = await this.#instance(next, instance, incoming);
+        await kept.add((turn) => this.#keep(reception, turn, incoming, incoming.skip + index + 1));
       }
       if ((await iterator.next()).done !== true) throw unverified('it goes on after its last chunk');
-      return study;
     } finally {
-      await iterator.return?.();
+      await Promise.all([kept.settled(), iterator.return?.()]);
+    }
+    return kept.last();
+  }
+
+  /** Waits for the disk while the next objects come in. */
+  async #keep(
+    reception: ObjectReception,
+    turn: Promise<unknown>,
+    incoming: IncomingStudy,
+    objects: number,
+  ): Promise<KeptStudy> {
+    try {
+      const { study } = await reception.finish(turn);
+      study.studyId = incoming.studyId;
+      this.#options.catalogue.changed(study);
+      incoming.onProgress(objects, study.bytes);
+      return study;
+    } catch (error) {
+      await reception.abort();
+      throw error;
     }
   }
 
@@ -105,7 +124,7 @@ export class StudyReceiver {
     next: () => Promise<Uint8Array>,
     instance: CommittedInstance,
     incoming: IncomingStudy,
-  ): Promise<KeptStudy> {
+  ): Promise<ObjectReception> {
     const { catalogue } = this.#options;
     let reception: ObjectReception | undefined;
     try {
@@ -130,10 +149,7 @@ export class StudyReceiver {
         }
       }
       if (reception === undefined) throw unverified('an empty object');
-      const { study } = await reception.finish();
-      study.studyId = incoming.studyId;
-      catalogue.changed(study);
-      return study;
+      return reception;
     } catch (error) {
       await reception?.abort();
       throw error;

@@ -67,6 +67,13 @@ export class KeptStudy {
     return this.#objects.at(-1)?.at ?? this.created.at;
   }
 
+  /** When the first object came that no closed version covers; the first of all if there is none. */
+  get openSince(): number {
+    const closed = this.#versions.findLast((version) => version.closed);
+    const [first] = this.#objects;
+    return (this.#objects[closed?.objects ?? 0] ?? first)?.at ?? this.created.at;
+  }
+
   instances(sopInstanceUid: string): readonly ObjectKept[] {
     return this.#byInstance.get(sopInstanceUid) ?? [];
   }
@@ -81,9 +88,9 @@ export class KeptStudy {
     return this.#versions.find((version) => sameCommitment(version.commitment))?.objects;
   }
 
-  version(number: number): VersionPlanned | undefined {
-    // A version that the ledger refused was planned again under the same number: the later plan counts.
-    return this.#versions.findLast((version) => version.version === number);
+  /** The last plan of this version with such a commitment. What the ledger refused is planned again under its number. */
+  plan(version: number, sameCommitment: (commitment: Uint8Array) => boolean): VersionPlanned | undefined {
+    return this.#versions.findLast((plan) => plan.version === version && sameCommitment(plan.commitment));
   }
 
   takeNumber(): number {

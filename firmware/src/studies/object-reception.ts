@@ -61,7 +61,8 @@ export class ObjectReception {
     return this.#heed(this.#scanner.push(chunk));
   }
 
-  async finish(): Promise<Received> {
+  /** The record is appended after `turn`, so that objects whose files are written side by side are listed in order. */
+  async finish(turn: Promise<unknown> = Promise.resolve()): Promise<Received> {
     if (this.#placed === undefined) await this.#heed(this.#scanner.end());
     if (this.#placed === undefined)
       throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
@@ -72,7 +73,9 @@ export class ObjectReception {
       await intake.abort();
       return { study, outcome: 'repeated' };
     }
-    await study.append(await intake.finish(digest, this.#options.clock.now()));
+    const object = await intake.finish(digest, this.#options.clock.now());
+    await turn;
+    await study.append(object);
     return { study, outcome: earlier.length > 0 ? 'kept beside others of its UID' : 'kept' };
   }
 
