@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Long enough for the most loaded machine; a test that gets here has failed. */
-const triesMax = 4_000;
+const triesMax = 2_000;
 
 /** Resolves when the condition holds. Nothing about how fast: a test that waits on a clock moves it itself. */
 export async function until(condition: () => boolean, what: string): Promise<void> {

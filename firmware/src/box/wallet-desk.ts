@@ -67,14 +67,14 @@ function mailboxOf(catalogue: Catalogue, ledger: Ledger, spend: Uint8Array): Mai
     const { owner, studyId } = study;
     if (owner === undefined || studyId === undefined || !equalBytes(owner.account, spend)) continue;
     const record = ledger.state().study(studyId);
-    const version = record && study.version(record.version);
-    if (version === undefined) continue;
+    const note = record && study.noteFor((commitment) => equalBytes(commitment, record.commitment));
+    if (note === undefined) continue;
     entries.push({
       studyId: idBytes(studyId),
       index: batchIndex,
       ephemeral: owner.ephemeral,
       tag: owner.tag,
-      note: version.note,
+      note,
     });
   }
   return entries;

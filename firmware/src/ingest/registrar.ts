@@ -124,15 +124,13 @@ export class Registrar implements Service {
 
   #progress(study: KeptStudy): Parameters<typeof nextRegistrationStep>[0] {
     const record = this.#onLedger(study);
-    const version = record === undefined ? undefined : study.version(record.version);
+    // A plan that was sent before a crash can reach the ledger after its number was planned anew: the ledger is right.
+    const plan = record && study.plan(record.version, (planned) => equalBytes(planned, record.commitment));
     return {
       objects: study.objects.length,
-      firstObjectAt: study.objects[0]?.at ?? study.created.at,
+      firstObjectAt: study.openSince,
       lastObjectAt: study.lastObjectAt,
-      registered:
-        version === undefined
-          ? undefined
-          : { objects: version.objects, closed: version.closed, plannedAt: version.at },
+      registered: plan && { objects: plan.objects, closed: record.closed, plannedAt: plan.at },
     };
   }
 
@@ -200,9 +198,9 @@ export class Registrar implements Service {
     const objects = study.objects.length;
     const committed = commitmentTo(study, objects);
     const commitment = committed.commitment();
-    const planned = study.version(number);
+    const planned = study.plan(number, (earlier) => equalBytes(earlier, commitment));
     // Sent before a crash: the same bytes again.
-    if (planned?.closed === closed && equalBytes(planned.commitment, commitment)) return planned;
+    if (planned?.closed === closed) return planned;
     const version: VersionPlanned = {
       is: 'version',
       version: number,

@@ -2,7 +2,7 @@
 export interface StudyTiming {
   /** Without a new object for this long the study is complete. Milliseconds, like all here. */
   readonly quietMs: number;
-  /** Closed at the latest this long after its first object. */
+  /** Closed at the latest this long after its first object, or the first one that reopened it. */
   readonly forcedMs: number;
   /** Amended at most this often while it grows. */
   readonly amendMs: number;
@@ -10,6 +10,7 @@ export interface StudyTiming {
 
 export interface StudyProgress {
   readonly objects: number;
+  /** Of the objects since it was last closed: a late one reopens a study and starts the forced maximum anew. */
   readonly firstObjectAt: number;
   readonly lastObjectAt: number;
   /** The version that stands on the ledger, if any. */
@@ -34,15 +35,10 @@ export function nextRegistrationStep(
   if (registered === undefined) return { kind: 'register' };
   const grown = study.objects > registered.objects;
   if (registered.closed && !grown) return { kind: 'settled' };
-  const completeAt = Math.min(study.lastObjectAt + timing.quietMs, reopenedForcedAt(study, timing));
+  const completeAt = Math.min(study.lastObjectAt + timing.quietMs, study.firstObjectAt + timing.forcedMs);
   if (now >= completeAt) return { kind: 'amend', closed: true };
   if (!grown) return { kind: 'wait', until: completeAt };
   const amendAt = registered.plannedAt + timing.amendMs;
   if (now >= amendAt) return { kind: 'amend', closed: false };
   return { kind: 'wait', until: Math.min(amendAt, completeAt) };
-}
-
-/** A late object reopens a closed study: the forced maximum then counts from that object. */
-function reopenedForcedAt(study: StudyProgress, timing: StudyTiming): number {
-  return study.registered?.closed === true ? Infinity : study.firstObjectAt + timing.forcedMs;
 }
