@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 
+import { equalBytes } from '../encoding/bytes.ts';
 import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import { grantId, idBytes, openId, toStudyId } from '../ledger/ids.ts';
@@ -28,7 +29,7 @@ import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 import type { Disclosures } from './disclosures.ts';
 import type { FetchJob, FetchJobs } from './fetch-jobs.ts';
-import { fetchesAtOnceMax, receiptValidMs } from './limits.ts';
+import { fetchesAtOnceMax, receiptValidMs, refusalsMax } from './limits.ts';
 import {
   decodeReleaseAnswer,
   encodeReceiptRequest,
@@ -38,6 +39,7 @@ import {
   type AnyReceiptRequest,
   type ReleaseAnswer,
 } from './messages.ts';
+import { openOnLedger } from './open-sessions.ts';
 import { retryPauseMs } from './retry.ts';
 import type { StudyReceiver } from './study-receiver.ts';
 import { Turns } from './turns.ts';
@@ -197,50 +199,81 @@ export class Grantee implements Service {
 
   async #untilSettled(job: FetchJob): Promise<void> {
     const { clock, jobs, logger } = this.#options;
+    let refusals = 0;
     for (let failures = 0; !this.#stopping.signal.aborted; failures++) {
       try {
-        await this.#turns.take(() => this.#advance(jobs.get(job.grantId) ?? job));
-        return;
+        const after = await this.#turns.take(() => this.#advance(jobs.get(job.grantId) ?? job));
+        if (after.state !== 'refused' || !this.#stands(job) || refusals === refusalsMax) return;
+        // A source that was down is behind for a while, and refuses what it has not seen yet.
+        refusals += 1;
+        await jobs.save({ ...after, state: 'granted' });
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         logger.warn(
           { grant: job.grantId, source: job.source, error },
           'fetching failed, will be tried again',
         );
-        await clock.sleep(retryPauseMs(failures), this.#stopping.signal).catch(() => 'stopped');
       }
+      await clock.sleep(retryPauseMs(failures), this.#stopping.signal).catch(() => 'stopped');
     }
   }
 
-  async #advance(job: FetchJob): Promise<void> {
+  /** Whether the source should release, as this box knows the ledger. */
+  #stands({ grantId }: FetchJob): boolean {
+    const { ledger, clock } = this.#options;
+    const grant = ledger.state().grant(grantId);
+    return grant !== undefined && ledger.state().grantStands(grantId) && clock.now() < grant.expiry;
+  }
+
+  async #advance(job: FetchJob): Promise<FetchJob> {
     let current = job;
     if (current.state === 'granted') current = await this.#openReceipt(current);
     if (current.state === 'opened') current = await this.#take(current);
-    if (current.state === 'kept') await this.#closeReceipt(current);
+    if (current.state === 'kept') current = await this.#closeReceipt(current);
+    return current;
   }
 
+  /** A receipt that was signed before a crash, or whose answer was lost, is asked for again: there is no second one. */
   async #openReceipt(job: FetchJob): Promise<FetchJob> {
-    const { ledger, jobs } = this.#options;
-    const { signer, tweak } = this.#recognised(job);
-    const grant = grantOf(job);
-    const record = ledger.state().grant(job.grantId);
-    const study = ledger.state().study(job.studyId);
-    const head = (grant.amendments ? study?.commitment : record?.head) ?? randomBytes(32);
+    const { ledger, jobs, logger } = this.#options;
+    if (job.open !== null && openOnLedger(ledger.state(), job.studyId, openId(openOf(job))) !== undefined)
+      return jobs.save({ ...job, state: 'opened' });
+    const asked = this.#canAskAgain(job) ? job : await jobs.save({ ...job, open: await this.#signOpen(job) });
+    const { tweak } = this.#recognised(job);
+    const answer = await this.#send(job.source, {
+      body: openOf(asked),
+      signature: granteeSignatureOf(asked),
+      tweak,
+    });
+    if (answer.kind === 'refused') return this.#refused(asked);
+    logger.info({ grant: job.grantId, source: job.source }, 'opening receipt is final');
+    return jobs.save({ ...asked, state: 'opened' });
+  }
+
+  #canAskAgain(job: FetchJob): boolean {
+    if (job.open === null) return false;
+    const { validUntil, head } = openOf(job);
+    return validUntil > this.#options.clock.now() && equalBytes(head, this.#headOf(job) ?? new Uint8Array(0));
+  }
+
+  async #signOpen(job: FetchJob): Promise<Uint8Array> {
     const body: AccessOpen = {
       type: 'access.open',
       ...this.#envelope(job.source),
-      studyId: grant.studyId,
+      studyId: grantOf(job).studyId,
       grantId: idBytes(job.grantId),
-      openNo: (record?.opens ?? 0) + 1,
-      head,
+      openNo: (this.#options.ledger.state().grant(job.grantId)?.opens ?? 0) + 1,
+      head: this.#headOf(job) ?? randomBytes(32),
     };
-    const signature = await signer.sign(signingMessage(body));
-    const open = encodeTransaction({ body, signatures: [signature, new Uint8Array(64)] });
-    const asked = await jobs.save({ ...job, open });
-    const answer = await this.#send(job.source, { body, signature, tweak });
-    if (answer.kind === 'refused') return this.#refused(asked);
-    this.#options.logger.info({ grant: job.grantId, source: job.source }, 'opening receipt is final');
-    return jobs.save({ ...asked, state: 'opened' });
+    const signature = await this.#recognised(job).signer.sign(signingMessage(body));
+    // The source signs after it; until then its place is empty.
+    return encodeTransaction({ body, signatures: [signature, new Uint8Array(64)] });
+  }
+
+  /** The commitment that the grant covers now. */
+  #headOf(job: FetchJob): Uint8Array | undefined {
+    const state = this.#options.ledger.state();
+    return grantOf(job).amendments ? state.study(job.studyId)?.commitment : state.grant(job.grantId)?.head;
   }
 
   async #take(job: FetchJob): Promise<FetchJob> {
@@ -369,6 +402,13 @@ function bodyOf<Type extends TransactionBody['type']>(
     throw new AppError('STORE_CORRUPT', `A fetch job holds no ${type}.`);
   }
   return decoded.transaction.body as Extract<TransactionBody, { type: Type }>;
+}
+
+function granteeSignatureOf(job: FetchJob): Uint8Array {
+  const decoded = job.open === null ? undefined : decodeTransaction(job.open);
+  const signature = decoded?.kind === 'transaction' ? decoded.transaction.signatures[0] : undefined;
+  if (signature === undefined) throw new AppError('STORE_CORRUPT', 'A fetch job holds no signature.');
+  return signature;
 }
 
 function grantOf(job: FetchJob): AccessGrant {

@@ -13,6 +13,12 @@ export const receiptValidMs = 60_000;
 /** Bytes of a release request: a receipt's body with its signature. */
 export const releaseRequestBytesMax = 4_096;
 
+/**
+ * Refusals in a row that a grantee takes for a source that is behind, while the ledger says that the grant stands: with
+ * the pauses between them some four minutes, in which a box that was down catches up.
+ */
+export const refusalsMax = 8;
+
 /** Disclosures and refusals that the console lists; all of them stay in the store. */
 export const disclosuresListedMax = 500;
 
@@ -27,3 +33,6 @@ export const contextsPerAssociationMax = 128;
 
 /** Studies fetched at a time: forty priors granted at once must neither fill the disk's queue nor the source's line. */
 export const fetchesAtOnceMax = 4;
+
+/** Objects of one stream that wait for the disk while the next come in: as many segment buffers are held. */
+export const objectsFinishingMax = 4;
