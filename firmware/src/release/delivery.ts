@@ -59,6 +59,8 @@ export class PacsDelivery implements Service {
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
   #working: Promise<void> | undefined;
+  #writing: Promise<unknown> = Promise.resolve();
+  #pause = new AbortController();
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -92,43 +94,72 @@ export class PacsDelivery implements Service {
 
   /** On disk when it resolves. Objects that were delivered before are not sent again. */
   async enqueue(studyId: StudyId, patientAccount: Uint8Array | null): Promise<void> {
-    const delivered = this.#deliveries.get(studyId)?.delivered ?? 0;
-    await this.#save({ studyId, delivered, patientAccount, status: this.#status('waiting') });
+    await this.#change(studyId, { patientAccount, status: this.#status('waiting') });
+    this.#pause.abort();
     this.#work();
   }
 
   #work(): void {
-    this.#working ??= this.#deliverAll().finally(() => (this.#working = undefined));
+    this.#working ??= this.#deliverAll().finally(() => {
+      this.#working = undefined;
+      // What was enqueued after the last look.
+      if (this.#next() !== undefined && !this.#stopping.signal.aborted) this.#work();
+    });
+  }
+
+  /** What was not tried yet comes first, then what failed longest ago: a study that is refused holds up no other. */
+  #next(): Delivery | undefined {
+    const rank = ({ status }: Delivery): number => (status.state === 'waiting' ? 0 : 1);
+    return [...this.#deliveries.values()]
+      .filter(({ status }) => status.state !== 'delivered')
+      .sort((a, b) => rank(a) - rank(b) || a.status.at - b.status.at)[0];
   }
 
   async #deliverAll(): Promise<void> {
-    const { clock, health, logger, pacs } = this.#options;
+    const { logger, pacs } = this.#options;
     for (let failures = 0; !this.#stopping.signal.aborted;) {
-      // The one that was tried longest ago, so that a study which the PACS refuses holds up no other.
-      const [next] = [...this.#deliveries.values()]
-        .filter((delivery) => delivery.status.state !== 'delivered')
-        .sort((a, b) => a.status.at - b.status.at);
+      const next = this.#next();
       if (next === undefined) return;
       try {
         await this.#deliver(next);
-        health.clear('DELIVERY_FAILED', pacs.name);
         failures = 0;
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
-        const line = error instanceof AppError ? error.message : 'a fault of this box';
         logger.warn({ pacs: pacs.name, error }, 'delivery failed, will be tried again');
-        health.raise('DELIVERY_FAILED', pacs.name, line);
-        const current = this.#deliveries.get(next.studyId) ?? next;
-        await this.#save({ ...current, status: this.#status('failed') });
-        await clock.sleep(retryPauseMs(failures), this.#stopping.signal).catch(() => 'stopped');
+        await this.#failed(next, error);
+        if (this.#next()?.status.state === 'waiting') continue;
+        await this.#rest(retryPauseMs(failures));
         failures += 1;
       }
     }
   }
 
+  async #failed({ studyId }: Delivery, cause: unknown): Promise<void> {
+    const { health, logger, pacs } = this.#options;
+    health.raise(
+      'DELIVERY_FAILED',
+      pacs.name,
+      cause instanceof AppError ? cause.message : 'a fault of this box',
+    );
+    try {
+      await this.#change(studyId, { status: this.#status('failed') });
+    } catch (error) {
+      // Nothing is lost: on disk it still waits.
+      logger.error({ pacs: pacs.name, error }, 'the state of a delivery cannot be written');
+    }
+  }
+
+  /** Until the time is over, or something new is there to be delivered. */
+  async #rest(ms: number): Promise<void> {
+    this.#pause = new AbortController();
+    const signal = AbortSignal.any([this.#stopping.signal, this.#pause.signal]);
+    await this.#options.clock.sleep(ms, signal).catch(() => 'woken');
+  }
+
   async #deliver(delivery: Delivery): Promise<void> {
-    const { catalogue, pacs, logger } = this.#options;
-    const study = catalogue.byStudyId(delivery.studyId);
+    const { catalogue, health, pacs, logger } = this.#options;
+    const { studyId } = delivery;
+    const study = catalogue.byStudyId(studyId);
     if (study === undefined)
       throw new AppError('STORE_CORRUPT', 'A study that waits for delivery is not held.');
     let { delivered } = delivery;
@@ -145,10 +176,12 @@ export class PacsDelivery implements Service {
         await association.abort();
         throw error;
       } finally {
-        await this.#save({ ...delivery, delivered });
+        await this.#change(studyId, { delivered });
       }
     }
-    await this.#save({ ...delivery, delivered, status: this.#status('delivered') });
+    await this.#change(studyId, { status: this.#status('delivered') });
+    const failing = [...this.#deliveries.values()].some(({ status }) => status.state === 'failed');
+    if (!failing) health.clear('DELIVERY_FAILED', pacs.name);
     logger.info({ study: study.ref, pacs: pacs.name, objects: delivered }, 'study delivered');
   }
 
@@ -210,11 +243,15 @@ export class PacsDelivery implements Service {
     return { state, at: this.#options.clock.now() };
   }
 
-  async #save(delivery: Delivery): Promise<void> {
-    const { status } = delivery;
-    const value = encodeCanonical({ ...delivery, status: { ...status } });
-    await this.#options.store.write([{ put: prefix + delivery.studyId, value }]);
-    this.#deliveries.set(delivery.studyId, delivery);
+  /** Known at once, on disk when it resolves. One write after the other, so that the last one stands. */
+  async #change(studyId: StudyId, change: Partial<Omit<Delivery, 'studyId'>>): Promise<void> {
+    const unknown = { studyId, delivered: 0, patientAccount: null, status: this.#status('waiting') };
+    const delivery: Delivery = { ...(this.#deliveries.get(studyId) ?? unknown), ...change };
+    this.#deliveries.set(studyId, delivery);
+    const value = encodeCanonical({ ...delivery, status: { ...delivery.status } });
+    const written = this.#writing.then(() => this.#options.store.write([{ put: prefix + studyId, value }]));
+    this.#writing = Promise.allSettled([written]);
+    await written;
     for (const listener of this.#listeners) listener();
   }
 }
