@@ -1,7 +1,7 @@
 /** What a wallet keeps: its seed, where it is bound, and its own record of grants, which alone says who was granted what. */
 import { decodeCanonical, encodeCanonical, type CborValue } from '../src/encoding/canonical-cbor.ts';
 import { readGrantTerms, type GrantTerms } from '../src/protocol/grant-note.ts';
-import { isBytes, isCount, isList, isText, mapWith, type CborMap } from '../src/protocol/fields.ts';
+import { isBytes, isCount, isList, isText, mapWith, type CborMap } from '../src/encoding/cbor-fields.ts';
 import { seedBytes } from '../src/protocol/accounts.ts';
 import { institutionIdCharactersMax } from '../src/protocol/limits.ts';
 import { boxesMax, genesisBytesMax, grantsMax, walletBytesMax } from './limits.ts';

@@ -20,7 +20,7 @@ import { deriveAccount, seedBytes, type Account } from '../src/protocol/accounts
 import { makeAddress } from '../src/protocol/addresses.ts';
 import { grantPersonBytesMax, grantPurposeBytesMax } from '../src/protocol/limits.ts';
 import { accountKeysRefusal } from '../src/protocol/owner-keys.ts';
-import { isText } from '../src/protocol/fields.ts';
+import { isText } from '../src/encoding/cbor-fields.ts';
 import { BoxClient } from './box-client.ts';
 import { openGenesis, type GenesisCheckpoint } from './genesis-checkpoint.ts';
 import { buildGrant, buildRevocation, type SignedGrant } from './grant-building.ts';

@@ -12,7 +12,7 @@ import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { domainPrefix, hash } from '../encoding/hash.ts';
 import type { AccessGrant } from '../ledger/types.ts';
 import { saltBytes } from './commitments.ts';
-import { decodeIfCanonical, isBytes, isText, mapWith } from './fields.ts';
+import { decodeIfCanonical, isBytes, isText, mapWith } from '../encoding/cbor-fields.ts';
 import {
   grantNoteContentBytes,
   grantPersonBytesMax,

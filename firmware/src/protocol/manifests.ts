@@ -6,7 +6,7 @@
 import { equalBytes } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { chunkCount, StudyCommitment, type CommittedInstance } from './commitments.ts';
-import { decodeIfCanonical, isBytes, isCount, isList, mapWith } from './fields.ts';
+import { decodeIfCanonical, isBytes, isCount, isList, mapWith } from '../encoding/cbor-fields.ts';
 import { manifestBytesMax, studyBytesMax, studyInstancesMax } from './limits.ts';
 
 export interface Manifest {

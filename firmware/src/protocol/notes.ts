@@ -9,7 +9,7 @@
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { sha256 } from '../encoding/hash.ts';
 import { saltBytes } from './commitments.ts';
-import { decodeIfCanonical, isBytes, isCount, isList, isText, mapWith } from './fields.ts';
+import { decodeIfCanonical, isBytes, isCount, isList, isText, mapWith } from '../encoding/cbor-fields.ts';
 import {
   noteBytesMax,
   noteModalitiesMax,

@@ -1,7 +1,9 @@
 /** What a grantee and a source say to each other over libp2p and the TLS plane: canonical CBOR, read strictly. */
 import { concatBytes } from '../encoding/bytes.ts';
-import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
+import { encodeCanonical } from '../encoding/canonical-cbor.ts';
+import { decodeIfCanonical, isBytes, isCount, mapWith, type CborMap } from '../encoding/cbor-fields.ts';
 import { domainPrefix } from '../encoding/hash.ts';
+import { chunkBytes, manifestBytesMax, studyInstancesMax } from '../protocol/limits.ts';
 import { decodeTransaction, encodeTransaction } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen } from '../ledger/types.ts';
 
@@ -33,31 +35,15 @@ export function encodeReceiptRequest(request: AnyReceiptRequest): Uint8Array {
   });
 }
 
-function mapOf(bytes: Uint8Array, keys: readonly string[]): Readonly<Record<string, CborValue>> | undefined {
-  let value: CborValue;
-  try {
-    value = decodeCanonical(bytes);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array)
-    return undefined;
-  const map = value as Readonly<Record<string, CborValue>>;
-  return Object.keys(map).length === keys.length && keys.every((key) => Object.hasOwn(map, key))
-    ? map
-    : undefined;
-}
-
-function bytesOf(value: CborValue | undefined, length: number): Uint8Array | undefined {
-  return value instanceof Uint8Array && value.length === length ? value : undefined;
+function mapOf(bytes: Uint8Array, keys: readonly string[]): CborMap | undefined {
+  return mapWith(decodeIfCanonical(bytes), keys);
 }
 
 export function decodeReceiptRequest(bytes: Uint8Array): AnyReceiptRequest | undefined {
   const map = mapOf(bytes, ['transaction', 'tweak']);
-  const tweak = bytesOf(map?.['tweak'], 32);
-  if (tweak === undefined || !(map?.['transaction'] instanceof Uint8Array)) return undefined;
-  const decoded = decodeTransaction(map['transaction']);
+  const { tweak, transaction } = map ?? {};
+  if (!isBytes(tweak, 32) || !(transaction instanceof Uint8Array)) return undefined;
+  const decoded = decodeTransaction(transaction);
   if (decoded.kind === 'refused') return undefined;
   const { body, signatures } = decoded.transaction;
   const [signature] = signatures;
@@ -94,13 +80,13 @@ export function encodeStreamRequest(request: StreamRequest): Uint8Array {
 
 export function decodeStreamRequest(bytes: Uint8Array): StreamRequest | undefined {
   const map = mapOf(bytes, ['openId', 'skip', 'signature']);
-  const openId = bytesOf(map?.['openId'], 32);
-  const signature = bytesOf(map?.['signature'], 64);
-  const skip = map?.['skip'];
-  if (openId === undefined || signature === undefined || typeof skip !== 'number' || skip < 0)
-    return undefined;
+  const { openId, skip, signature } = map ?? {};
+  if (!isBytes(openId, 32) || !isBytes(signature, 64) || !isCount(skip, studyInstancesMax)) return undefined;
   return { openId, skip, signature };
 }
+
+/** Frames that the largest manifest takes. */
+const manifestFramesMax = manifestBytesMax / chunkBytes;
 
 /** First frame of a stream: how many frames of manifest follow before the chunks. */
 export function encodeStreamHead(manifestFrames: number): Uint8Array {
@@ -109,5 +95,5 @@ export function encodeStreamHead(manifestFrames: number): Uint8Array {
 
 export function decodeStreamHead(bytes: Uint8Array): number | undefined {
   const frames = mapOf(bytes, ['manifestFrames'])?.['manifestFrames'];
-  return typeof frames === 'number' && frames > 0 ? frames : undefined;
+  return isCount(frames, manifestFramesMax) && frames > 0 ? frames : undefined;
 }

@@ -1,5 +1,5 @@
 /** Strict reading of decoded CBOR: what is not exactly as expected is refused, never repaired. */
-import { decodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
+import { decodeCanonical, type CborValue } from './canonical-cbor.ts';
 
 export type CborMap = { readonly [key: string]: CborValue };
 
