@@ -7,15 +7,32 @@ import type { Logger } from '../ports.ts';
  * An error as the log may hold it: code, message and stack of our own errors; of any other only its kind and system
  * code, because a library's message can quote what it was parsing. Causes are followed the same way.
  */
-function withoutPatientData(error: unknown): unknown {
+function withoutPatientData(error: unknown, followed: readonly unknown[] = []): unknown {
   if (!(error instanceof Error)) return { kind: typeof error };
-  const cause = error.cause === undefined ? {} : { cause: withoutPatientData(error.cause) };
+  const known = [...followed, error];
+  const cause =
+    error.cause === undefined || known.includes(error.cause)
+      ? {}
+      : { cause: withoutPatientData(error.cause, known) };
   if (error instanceof AppError) return { code: error.code, message: error.message, ...cause };
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
-  // Frames say where, never what.
-  const frames = error.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
-  return { kind: error.name, ...code, at: frames.slice(0, 6).map((frame) => frame.trim()), ...cause };
+  return { kind: error.name, ...code, at: framesOf(error).slice(0, 6), ...cause };
 }
+
+/** A line of a stack that says where, and nothing else: function, file, line and column. */
+const frame = /^ {4}at (?:[^()]+ \()?(?:async )?(?:file:\/\/|node:|\/).*:\d+:\d+\)?$/;
+
+/** Frames say where, never what. The message stands before them and can have lines that look like frames. */
+function framesOf({ stack = '', message }: Error): string[] {
+  const end = stack.lastIndexOf(message);
+  const below = end < 0 ? stack : stack.slice(end + message.length);
+  return below
+    .split('\n')
+    .filter((line) => frame.test(line))
+    .map((line) => line.trim());
+}
+
+const serialise = (error: unknown): unknown => withoutPatientData(error);
 
 function wrap(log: PinoLogger): Logger {
   return {
@@ -35,7 +52,7 @@ export function openLog(config: Config): Logger {
         level: config.log.level,
         base: { institution: config.institution.id },
         timestamp: pino.stdTimeFunctions.isoTime,
-        serializers: { error: withoutPatientData, err: withoutPatientData, cause: withoutPatientData },
+        serializers: { error: serialise, err: serialise, cause: serialise },
       },
       pino.destination({ dest: 2, sync: true }),
     ),

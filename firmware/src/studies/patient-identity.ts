@@ -12,10 +12,14 @@ export interface LocalPatient {
   readonly sex: string;
 }
 
-/** Trailing component delimiters and letter case carry no meaning in a PN (PS3.5, 6.2.1.1). */
+/**
+ * Trailing component delimiters and letter case carry no meaning in a PN (PS3.5, 6.2.1.1), nor does whether an accent is
+ * a character of its own.
+ */
 function comparableName(name: string): string {
   const [alphabetic = ''] = name.split('=');
   return alphabetic
+    .normalize('NFC')
     .split('^')
     .map((component) => component.trim().toLocaleLowerCase('en'))
     .join('^')
