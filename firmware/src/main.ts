@@ -6,14 +6,21 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { Box } from './box/box.ts';
 import { enrol } from './box/enrolment.ts';
+import { withoutPatientData } from './box/pino-log.ts';
 import { version } from './box/version.ts';
 import { readConfig } from './config.ts';
 import { AppError } from './errors.ts';
 
-/** One line for the person in front of the box; what is not an AppError is a bug and keeps its stack. */
+/**
+ * One line for the person in front of the box. What is not an AppError is a bug: it says where, never what, since a
+ * message of somebody's library can quote patient data. The service manager starts the box again.
+ */
 function fail(error: unknown): never {
-  if (error instanceof AppError) process.stderr.write(`hilum: ${error.line}\n`);
-  else console.error('hilum: this is a bug, please report it:', error);
+  const line =
+    error instanceof AppError
+      ? error.line
+      : `this is a bug, please report it: ${JSON.stringify(withoutPatientData(error))}`;
+  process.stderr.write(`hilum: ${line}\n`);
   process.exit(1);
 }
 
@@ -56,4 +63,5 @@ program
   .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
   .action(({ config }: { config: string }) => writeEnrolment(config));
 
+process.on('uncaughtException', fail);
 program.parseAsync().catch(fail);

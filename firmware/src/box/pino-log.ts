@@ -7,7 +7,7 @@ import type { Logger } from '../ports.ts';
  * An error as the log may hold it: code, message and stack of our own errors; of any other only its kind and system
  * code, because a library's message can quote what it was parsing. Causes are followed the same way.
  */
-function withoutPatientData(error: unknown, followed: readonly unknown[] = []): unknown {
+export function withoutPatientData(error: unknown, followed: readonly unknown[] = []): unknown {
   if (!(error instanceof Error)) return { kind: typeof error };
   const known = [...followed, error];
   const cause =

@@ -9,16 +9,19 @@ import { syncFolder } from './object-file.ts';
 
 const lockName = 'hilum.pid';
 
-/** True if a process with this id lives and is a Hilum box; a stale file of a killed box is no lock. */
-async function holdsLock(pid: number): Promise<boolean> {
+/**
+ * What no two processes of one boot share: the id with the time at which it was started (proc(5), field 22). An id
+ * alone is given again, so that a killed box could seem to live on in another program. Undefined if there is none.
+ */
+async function processName(pid: number): Promise<string | undefined> {
   try {
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes('main.ts');
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The second field, the command in parentheses, may hold blanks and parentheses itself.
+    const [, startedAt] = /^.*\) (?:\S+ ){19}(\S+)/s.exec(stat) ?? [];
+    return startedAt === undefined ? undefined : `${pid} ${startedAt}`;
   } catch (error) {
-    if (
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ||
-      (error as NodeJS.ErrnoException).code === 'ESRCH'
-    )
-      return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
 }
@@ -39,12 +42,13 @@ export async function claimDataFolder(folder: string): Promise<() => Promise<voi
   try {
     await makeFolder(folder);
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-    const held = await readFile(lockPath, 'utf8').catch(() => '');
-    const pid = Number.parseInt(held, 10);
-    if (Number.isInteger(pid) && pid !== process.pid && (await holdsLock(pid))) {
+    const holder = existsSync(lockPath) ? (await readFile(lockPath, 'utf8')).trim() : '';
+    const pid = Number.parseInt(holder, 10);
+    const own = await processName(process.pid);
+    if (Number.isInteger(pid) && holder !== own && (await processName(pid)) === holder) {
       throw new AppError('DATA_FOLDER_IN_USE', `The data folder ${folder} is in use by process ${pid}.`);
     }
-    await writeFile(lockPath, `${process.pid}\n`, { mode: 0o600 });
+    await writeFile(lockPath, `${own ?? process.pid}\n`, { mode: 0o600 });
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError('DATA_FOLDER_UNWRITABLE', `The data folder ${folder} cannot be written.`, { cause });
