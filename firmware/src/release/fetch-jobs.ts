@@ -1,5 +1,7 @@
 /** Grants to this institution and how far their studies have come; on disk before anything is asked. */
 import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
+import { AppError } from '../errors.ts';
+import { decodeTransaction } from '../ledger/transactions.ts';
 import type { GrantId, StudyId } from '../ledger/types.ts';
 import type { InstitutionId, KeyValueChange, KeyValueStore } from '../ports.ts';
 
@@ -26,6 +28,14 @@ export interface FetchJob {
   readonly open: Uint8Array | null;
   /** Why it was refused; else empty. */
   readonly reason: string;
+}
+
+/** Number of a job's grant among those of its study. @throws AppError STORE_CORRUPT. */
+function seqOf(job: FetchJob): number {
+  const decoded = decodeTransaction(job.grant);
+  if (decoded.kind !== 'transaction' || decoded.transaction.body.type !== 'access.grant')
+    throw new AppError('STORE_CORRUPT', 'A fetch job holds no access.grant.');
+  return decoded.transaction.body.seq;
 }
 
 const jobPrefix = 'fetch/';
@@ -64,7 +74,10 @@ export class FetchJobs {
 
   /** The newest grant of this study. */
   ofStudy(studyId: StudyId): FetchJob | undefined {
-    return this.all().findLast((job) => job.studyId === studyId);
+    const [newest] = this.all()
+      .filter((job) => job.studyId === studyId)
+      .sort((a, b) => seqOf(b) - seqOf(a));
+    return newest;
   }
 
   async save(job: FetchJob): Promise<FetchJob> {

@@ -11,7 +11,14 @@ import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import { grantId, idBytes, openId, toStudyId } from '../ledger/ids.ts';
 import { decodeTransaction, encodeTransaction, signingMessage } from '../ledger/transactions.ts';
-import type { AccessClose, AccessGrant, AccessOpen, StudyId, TransactionBody } from '../ledger/types.ts';
+import type {
+  AccessClose,
+  AccessGrant,
+  AccessOpen,
+  GrantId,
+  StudyId,
+  TransactionBody,
+} from '../ledger/types.ts';
 import type {
   Clock,
   FinalBlock,
@@ -68,7 +75,8 @@ const refusedReason = 'the source released nothing';
 export class Grantee implements Service {
   readonly #options: GranteeOptions;
   readonly #stopping = new AbortController();
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<GrantId, Promise<void>>();
+  readonly #asked = new Map<GrantId, Promise<AskOutcome>>();
   readonly #turns = new Turns(fetchesAtOnceMax);
   #scanning: Promise<void> = Promise.resolve();
   #unsubscribe: (() => void) | undefined;
@@ -102,12 +110,12 @@ export class Grantee implements Service {
     const { jobs, disclosures } = this.#options;
     const known = jobs.ofStudy(studyId);
     if (known?.source === source) {
-      await this.#running.get(known.grantId);
-      const job = await jobs.save({ ...known, state: 'granted', open: null, reason: '' });
-      await this.#advance(job);
-      const after = jobs.get(known.grantId) ?? job;
-      if (after.state === 'refused') return { kind: 'refused' };
-      return { kind: 'kept', objects: this.#options.catalogue.byStudyId(studyId)?.objects.length ?? 0 };
+      // Several who ask at the same time share one open: a grant has few.
+      const asked =
+        this.#asked.get(known.grantId) ??
+        this.#askAgain(known).finally(() => this.#asked.delete(known.grantId));
+      this.#asked.set(known.grantId, asked);
+      return asked;
     }
     const body: AccessOpen = {
       type: 'access.open',
@@ -128,6 +136,22 @@ export class Grantee implements Service {
       bytes: 0,
     });
     return { kind: 'refused' };
+  }
+
+  async #askAgain(known: FetchJob): Promise<AskOutcome> {
+    const { jobs, catalogue } = this.#options;
+    await this.#running.get(known.grantId);
+    const advance = async (): Promise<void> => {
+      const current = jobs.get(known.grantId) ?? known;
+      await this.#advance(
+        isSettled(current)
+          ? await jobs.save({ ...current, state: 'granted', open: null, reason: '' })
+          : current,
+      );
+    };
+    await this.#occupy(known.grantId, advance());
+    if (jobs.get(known.grantId)?.state === 'refused') return { kind: 'refused' };
+    return { kind: 'kept', objects: catalogue.byStudyId(known.studyId)?.objects.length ?? 0 };
   }
 
   // --- grants in final blocks ---
@@ -159,7 +183,7 @@ export class Grantee implements Service {
         if (job !== undefined) found.push(job);
       } else if (body.type === 'study.amend') {
         const job = this.#options.jobs.ofStudy(toStudyId(body.studyId));
-        if (job?.state === 'done' && grantOf(job).amendments)
+        if (job?.state === 'done' && this.#isBehind(job))
           found.push({ ...job, state: 'granted', open: null });
       }
     }
@@ -192,9 +216,19 @@ export class Grantee implements Service {
   // --- one job ---
 
   #run(job: FetchJob): void {
-    if (job.state === 'done' || job.state === 'refused' || this.#running.has(job.grantId)) return;
-    const run = this.#untilSettled(job).finally(() => this.#running.delete(job.grantId));
-    this.#running.set(job.grantId, run);
+    if (isSettled(job) || this.#running.has(job.grantId) || this.#stopping.signal.aborted) return;
+    void this.#occupy(job.grantId, this.#untilSettled(job));
+  }
+
+  /** One at a time for each grant. What a block brought meanwhile is taken up afterwards. */
+  #occupy(id: GrantId, work: Promise<void>): Promise<void> {
+    const running = work.finally(() => {
+      this.#running.delete(id);
+      const job = this.#options.jobs.get(id);
+      if (job !== undefined) this.#run(job);
+    });
+    this.#running.set(id, running);
+    return running;
   }
 
   async #untilSettled(job: FetchJob): Promise<void> {
@@ -230,7 +264,22 @@ export class Grantee implements Service {
     if (current.state === 'granted') current = await this.#openReceipt(current);
     if (current.state === 'opened') current = await this.#take(current);
     if (current.state === 'kept') current = await this.#closeReceipt(current);
+    // The amendment of a version that became final meanwhile met a job that was not done, and was passed over.
+    if (current.state === 'done' && this.#isBehind(current))
+      return this.#advance(await this.#options.jobs.save({ ...current, state: 'granted', open: null }));
     return current;
+  }
+
+  /** Whether a later version stands on the ledger than was taken, and the grant still has an open for it. */
+  #isBehind(job: FetchJob): boolean {
+    const grant = this.#options.ledger.state().grant(job.grantId);
+    const head = this.#headOf(job);
+    return (
+      grant !== undefined &&
+      head !== undefined &&
+      grant.opens < grant.maxOpens &&
+      !equalBytes(openOf(job).head, head)
+    );
   }
 
   /** A receipt that was signed before a crash, or whose answer was lost, is asked for again: there is no second one. */
@@ -417,4 +466,8 @@ function grantOf(job: FetchJob): AccessGrant {
 
 function openOf(job: FetchJob): AccessOpen {
   return bodyOf(job.open, 'access.open');
+}
+
+function isSettled({ state }: FetchJob): boolean {
+  return state === 'done' || state === 'refused';
 }
