@@ -155,7 +155,12 @@ class Scene {
     await this.#add(studyId, this.catalogue.byStudyId(studyId)?.objects.length ?? 0, ct);
   }
 
-  async #add(studyId: StudyId, index: number, sopClassUid: string, body = randomBytes(20)): Promise<void> {
+  async #add(
+    studyId: StudyId,
+    index: number,
+    sopClassUid: string,
+    body: Uint8Array = randomBytes(20),
+  ): Promise<void> {
     const study = this.catalogue.byStudyId(studyId) ?? this.catalogue.studies().at(-1);
     assert.ok(study !== undefined);
     const identity = {

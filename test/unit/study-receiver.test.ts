@@ -10,7 +10,7 @@ import { encodeStreamHead } from '../../firmware/src/release/messages.ts';
 import { streamObjects } from '../../firmware/src/release/stream.ts';
 import { StudyReceiver } from '../../firmware/src/release/study-receiver.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
-import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
+import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 import { openPlainScanner } from '../support/plain-data-set.ts';
 import { patient, ReleaseWorld } from '../support/release-world.ts';

@@ -209,7 +209,7 @@ test('an append that failed is the last: every later one of that study fails, th
 function breakDisk(t: TestContext, prototype: FileHandle, failAt: number): { readonly calls: () => number } {
   let calls = 0;
   for (const name of ['write', 'writeFile', 'sync', 'datasync'] as const) {
-    const original = prototype[name] as (...args: unknown[]) => Promise<unknown>;
+    const original = Reflect.get(prototype, name) as (...args: unknown[]) => Promise<unknown>;
     t.mock.method(prototype, name, async function (this: FileHandle, ...args: unknown[]) {
       if (calls++ !== failAt) return original.apply(this, args);
       const [bytes, offset, length, position] = args;
