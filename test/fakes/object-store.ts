@@ -32,8 +32,9 @@ class MemoryWriter implements ObjectWriter {
   readonly #disk: MemoryObjectDisk;
   readonly #study: MemoryStudy;
   readonly #onSegment: (index: number, segment: Uint8Array) => void;
-  #bytes: Buffer = Buffer.alloc(0);
-  #segments = 0;
+  readonly #segments: Buffer[] = [];
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
 
   constructor(
     disk: MemoryObjectDisk,
@@ -46,9 +47,10 @@ class MemoryWriter implements ObjectWriter {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    this.#bytes = Buffer.concat([this.#bytes, bytes]);
+    this.#pending.push(bytes.slice());
+    this.#pendingBytes += bytes.length;
     // The last segment is known only when nothing follows it.
-    while (this.#bytes.length > (this.#segments + 1) * chunkBytes) this.#segment();
+    while (this.#pendingBytes > chunkBytes) this.#segment();
     return undefined;
   }
 
@@ -56,20 +58,23 @@ class MemoryWriter implements ObjectWriter {
     this.#disk.assertWorks();
     this.#segment();
     const ref = randomUUID().replaceAll('-', '');
-    const lastTag = new Uint8Array(
-      createHash('sha256').update(ref).update(this.#bytes).digest().subarray(16),
-    );
-    this.#study.objects.set(ref, { bytes: this.#bytes, lastTag });
-    return { ref, length: this.#bytes.length, lastTag };
+    const bytes = Buffer.concat(this.#segments);
+    const lastTag = new Uint8Array(createHash('sha256').update(ref).update(bytes).digest().subarray(16));
+    this.#study.objects.set(ref, { bytes, lastTag });
+    return { ref, length: bytes.length, lastTag };
   }
 
   async abort(): Promise<void> {
-    this.#bytes = Buffer.alloc(0);
+    this.#pending = [];
   }
 
   #segment(): void {
-    const start = this.#segments * chunkBytes;
-    this.#onSegment(this.#segments++, this.#bytes.subarray(start, start + chunkBytes));
+    const bytes = Buffer.concat(this.#pending);
+    const segment = bytes.subarray(0, chunkBytes);
+    this.#pending = [bytes.subarray(chunkBytes)];
+    this.#pendingBytes = bytes.length - segment.length;
+    this.#onSegment(this.#segments.length, segment);
+    this.#segments.push(segment);
   }
 }
 

@@ -16,7 +16,9 @@ export function wrapKey(wrappingKey: Uint8Array, key: Uint8Array, purpose: strin
 /** @throws AppError STORE_CORRUPT if it was wrapped under another key or for another purpose. */
 export function unwrapKey(wrappingKey: Uint8Array, wrapped: Uint8Array, purpose: string): Uint8Array {
   try {
-    const decipher = createDecipheriv('aes-256-gcm', wrappingKey, wrapped.subarray(0, nonceBytes));
+    const decipher = createDecipheriv('aes-256-gcm', wrappingKey, wrapped.subarray(0, nonceBytes), {
+      authTagLength: tagBytes, // without it a shorter tag would do
+    });
     decipher.setAAD(Buffer.from(purpose));
     decipher.setAuthTag(wrapped.subarray(-tagBytes));
     return Buffer.concat([decipher.update(wrapped.subarray(nonceBytes, -tagBytes)), decipher.final()]);

@@ -28,6 +28,7 @@ export function openRecord(key: Uint8Array, place: string, sealed: Uint8Array): 
       'aes-256-gcm',
       recordKey(key, sealed.subarray(0, saltBytes)),
       zeroNonce,
+      { authTagLength: tagBytes }, // without it a shorter tag would do
     );
     decipher.setAAD(Buffer.from(place));
     decipher.setAuthTag(sealed.subarray(-tagBytes));
