@@ -22,6 +22,8 @@ export class MemoryObjectDisk {
   readonly studies = new Map<string, MemoryStudy>();
   /** Full or broken from now on: nothing more is kept. */
   failing = false;
+  /** Objects that are begun and neither finished nor aborted: open files of a box. */
+  begun = 0;
 
   assertWorks(): void {
     if (this.failing) throw new AppError('STORE_FAILED', 'the memory disk is full');
@@ -35,6 +37,7 @@ class MemoryWriter implements ObjectWriter {
   readonly #segments: Buffer[] = [];
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  #ended = false;
 
   constructor(
     disk: MemoryObjectDisk,
@@ -44,6 +47,7 @@ class MemoryWriter implements ObjectWriter {
     this.#disk = disk;
     this.#study = study;
     this.#onSegment = onSegment;
+    disk.begun++;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
@@ -55,6 +59,7 @@ class MemoryWriter implements ObjectWriter {
   }
 
   async finish(): Promise<StoredObject> {
+    this.#end();
     this.#disk.assertWorks();
     this.#segment();
     const ref = randomUUID().replaceAll('-', '');
@@ -65,7 +70,14 @@ class MemoryWriter implements ObjectWriter {
   }
 
   async abort(): Promise<void> {
+    this.#end();
     this.#pending = [];
+  }
+
+  /** Aborting what has ended is allowed. */
+  #end(): void {
+    if (!this.#ended) this.#disk.begun--;
+    this.#ended = true;
   }
 
   #segment(): void {

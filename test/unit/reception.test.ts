@@ -236,6 +236,7 @@ test('a full disk is never an acknowledgement, at whatever point it is full', as
     );
     await sink.abort(new Error('full'));
     assert.equal(reception.studies[0]?.objects.length, 1);
+    assert.equal(reception.disk.begun, 0, 'no file stays open');
   }
 });
 

@@ -176,6 +176,7 @@ for (const [name, frames, keeps] of faults) {
       assert.equal(box.disk.studies.size, 0);
     } else assertSame(box.kept, keeps);
     assert.equal(box.files, keeps);
+    assert.equal(box.disk.begun, 0, 'no file stays open');
     assert.deepEqual(box.progress, [1, 2, 3].slice(0, keeps));
   });
 }

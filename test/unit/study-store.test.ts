@@ -8,6 +8,7 @@ import {
   open,
   readdir,
   readFile,
+  readlink,
   rm,
   writeFile,
   type FileHandle,
@@ -222,6 +223,41 @@ function breakDisk(t: TestContext, prototype: FileHandle, failAt: number): { rea
   }
   return { calls: () => calls };
 }
+
+test('what is acknowledged was flushed: file, then folder, then the record in the manifest', async (t) => {
+  const folder = await makeFolder(t);
+  const store = storeIn(folder);
+  const study = await store.createStudy();
+  await study.append({ is: 'study' });
+  const path = join(folder, study.ref);
+  const probe = await open(join(folder, 'probe'), 'w');
+  const prototype = Object.getPrototypeOf(probe) as FileHandle;
+  await probe.close();
+  const calls: string[] = [];
+  for (const name of ['write', 'writeFile', 'sync', 'datasync'] as const) {
+    const original = Reflect.get(prototype, name) as (...args: unknown[]) => Promise<unknown>;
+    t.mock.method(prototype, name, async function (this: FileHandle, ...args: unknown[]) {
+      const file = await readlink(`/proc/self/fd/${this.fd}`);
+      const result = await original.apply(this, args);
+      calls.push(
+        `${name.replace('File', '')} ${file.slice(path.length + 1).replace(/^[0-9a-f]{32}/, 'object')}`,
+      );
+      return result;
+    });
+  }
+  await keep(study, randomBytes(1_048_576 + 50));
+  t.mock.restoreAll();
+  await store.close();
+  // However many calls a write takes.
+  const order = calls.filter((call, index) => call !== calls[index - 1]);
+  assert.deepEqual(order, [
+    'write object.part',
+    'sync object.part',
+    'sync ',
+    'write manifest.log',
+    'datasync manifest.log',
+  ]);
+});
 
 async function openFiles(): Promise<number> {
   return (await readdir('/proc/self/fd')).length;
