@@ -55,7 +55,6 @@ class Scene {
 
   #make(): Grantee {
     return new Grantee({
-      self: 'south',
       account: this.world.account('south'),
       ledger: this.world.ledger,
       network: this.network,

@@ -64,7 +64,6 @@ class Scene {
     this.jobs = new FetchJobs(this.store);
     await this.jobs.load();
     this.#grantee = new Grantee({
-      self: 'south',
       account: this.world.account('south'),
       ledger: this.world.ledger,
       network: {

@@ -6,7 +6,7 @@ import { verifyEd25519 } from '../../firmware/src/box/signatures.ts';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { idBytes, openId, signingMessage } from '../../firmware/src/ledger/index.ts';
 import type { AccessClose, AccessGrant, AccessOpen } from '../../firmware/src/ledger/types.ts';
-import { recogniseGrant, type RecognisedGrant } from '../../firmware/src/protocol/grants.ts';
+import { closingDigest, recogniseGrant, type RecognisedGrant } from '../../firmware/src/protocol/grants.ts';
 import { Disclosures } from '../../firmware/src/release/disclosures.ts';
 import { recheckMs, refusalAnswerMs, releaseRequestBytesMax } from '../../firmware/src/release/limits.ts';
 import {
@@ -126,8 +126,15 @@ async function openRequest(
   return { open, grantee, bytes: encodeReceiptRequest({ body: open, signature, tweak: grantee.tweak }) };
 }
 
-async function closeRequest(scene: Scene, open: AccessOpen, grantee: RecognisedGrant): Promise<Uint8Array> {
-  const body: AccessClose = scene.world.fixture.closeBody(open);
+async function closeRequest(
+  scene: Scene,
+  open: AccessOpen,
+  grantee: RecognisedGrant,
+  received = open.head,
+): Promise<Uint8Array> {
+  const id = idBytes(openId(open));
+  const digest = closingDigest(grantee.tweak, id, received);
+  const body: AccessClose = { ...scene.world.fixture.closeBody(open), digest };
   const signature = await grantee.signer.sign(signingMessage(body));
   return encodeReceiptRequest({ body, signature, tweak: grantee.tweak });
 }
@@ -317,6 +324,19 @@ test('after the closing receipt nothing is streamed; closing again is answered a
   assert.equal(decodeReleaseAnswer((await scene.ask(close)).answer)?.kind, 'recorded');
   assert.equal(scene.world.ledger.submitted.length, submissions);
   assert.equal((await scene.stream(open, grantee)).frames, undefined);
+});
+
+test('a closing receipt over anything but what was sent is refused', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  await scene.ask(bytes);
+  const wrong = await closeRequest(scene, open, grantee, randomBytes(32));
+  assert.deepEqual((await scene.ask(wrong)).answer, refusedAnswer);
+  assert.equal(scene.disclosures.list()[0]?.reason, 'the digest is not of what was sent');
+  const otherTweak = { ...grantee, tweak: randomBytes(32) };
+  assert.deepEqual((await scene.ask(await closeRequest(scene, open, otherTweak))).answer, refusedAnswer);
+  const right = await scene.ask(await closeRequest(scene, open, grantee));
+  assert.equal(decodeReleaseAnswer(right.answer)?.kind, 'recorded');
 });
 
 test('a stream that is asked for after a revocation is refused, with the ground in the own console', async () => {

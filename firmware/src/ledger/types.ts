@@ -132,7 +132,7 @@ export interface AccessClose extends BodyBase {
   readonly source: string;
   readonly studyId: Uint8Array;
   readonly openId: Uint8Array;
-  /** H("close", salt ‖ what was received): opened by source and grantee alone. */
+  /** H("close", t_g ‖ openId ‖ commitment received): opened by source, grantee and owner alone. */
   readonly digest: Uint8Array;
   /** ⌈log2(bytes)⌉, so that the ledger shows no exact size. */
   readonly sizeBucket: number;

@@ -1,5 +1,6 @@
 /** The grantee's one-time key of a grant: derived by the wallet, recognised by the grantee, checked by the source. */
 import { equalBytes } from '../encoding/bytes.ts';
+import { hash } from '../encoding/hash.ts';
 import type { AccessGrant } from '../ledger/types.ts';
 import type { Account, ScalarSigner } from './accounts.ts';
 import { baseTimes, decodeScalar, readPublicKey } from './edwards25519.ts';
@@ -36,4 +37,14 @@ export function isGrantee(memberSpend: Uint8Array, tweak: Uint8Array, granteeKey
   const scalar = decodeScalar(tweak);
   if (spend === undefined || scalar === undefined) return false;
   return equalBytes(spend.add(baseTimes(scalar)).toBytes(), granteeKey);
+}
+
+/**
+ * The digest of a closing receipt: H("close", t_g ‖ openId ‖ C). Its salt is t_g, which source, grantee and owner know
+ * and nobody else, so that they can tell what was received and the ledger cannot.
+ */
+export function closingDigest(tweak: Uint8Array, openId: Uint8Array, commitment: Uint8Array): Uint8Array {
+  if (tweak.length !== 32 || openId.length !== 32 || commitment.length !== 32)
+    throw new RangeError('tweak, open id and commitment have 32 bytes');
+  return hash('close', tweak, openId, commitment);
 }

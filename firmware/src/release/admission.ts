@@ -21,6 +21,7 @@ export type RefusalGround =
   | 'the grant is used up'
   | 'the grant does not cover this version'
   | 'the signature is wrong'
+  | 'the digest is not of what was sent'
   | 'the ledger refused the receipt'
   | 'no open receipt';
 

@@ -2,7 +2,7 @@
  * The source's side of a release. It answers a member's request for a receipt, and streams under a receipt that is
  * final. Every refusal is one answer after one time; its ground stands in this box's own disclosures.
  */
-import { toHex } from '../encoding/bytes.ts';
+import { equalBytes, toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { openId, toOpenId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
@@ -17,6 +17,7 @@ import type {
   Signer,
   VerifySignature,
 } from '../ports.ts';
+import { closingDigest, isGrantee } from '../protocol/grants.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import { admitOpen, grantPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
 import type { Disclosure, Disclosures } from './disclosures.ts';
@@ -183,11 +184,16 @@ export class ReleaseSource implements Service {
     request: ReceiptRequest<AccessClose>,
     signal: AbortSignal,
   ): Promise<RefusalGround | undefined> {
-    const { body, signature } = request;
+    const { body, signature, tweak } = request;
     const { sessions, verify, ledger } = this.#options;
     const session = await sessions.get(body.openId);
     if (session?.institution !== asker) return 'no open receipt';
     if (!verify(session.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
+    const member = ledger.state().institution(asker);
+    if (member === undefined || !isGrantee(member.account.spend, tweak, session.granteeKey))
+      return 'the grant is addressed to another institution';
+    if (!equalBytes(body.digest, closingDigest(tweak, session.openId, session.head)))
+      return 'the digest is not of what was sent';
     const record = openOnLedger(ledger.state(), session.studyId, toOpenId(body.openId));
     if (record !== undefined && record.closed !== null) return undefined;
     return this.#record(body, signature, signal);
