@@ -318,3 +318,20 @@ test('two people who ask at the same time use one open', async () => {
   assert.equal(scene.opens(study), 2);
   await scene.stop();
 });
+
+test('whoever asks does not wait for the pause before the next try', async () => {
+  const scene = await Scene.start();
+  const study = await scene.world.registeredStudy('1.2.3', bodies);
+  const { studyId } = study;
+  assert.ok(studyId !== undefined);
+  scene.breakAfter = 3;
+  const grant = await scene.world.grant(study, 'south');
+  await scene.untilJob(grant, 'opened');
+  for (let i = 0; i < 5; i++) await settle();
+  assert.equal(scene.job(grant)?.state, 'opened', 'it pauses after the break');
+  scene.breakAfter = Infinity;
+  // The clock stands still: no pause ends by itself.
+  assert.deepEqual(await scene.grantee.ask('north', studyId), { kind: 'kept', objects: 3 });
+  assert.equal(scene.opens(study), 1);
+  await scene.stop();
+});

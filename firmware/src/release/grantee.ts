@@ -24,6 +24,8 @@ export class Grantee implements Service {
   readonly #options: GranteeOptions;
   readonly #stopping = new AbortController();
   readonly #running = new Map<GrantId, Promise<void>>();
+  /** Ends the trying again of a grant, after the try that is under way. */
+  readonly #patience = new Map<GrantId, AbortController>();
   readonly #asked = new Map<GrantId, Promise<AskOutcome>>();
   readonly #turns = new Turns(fetchesAtOnceMax);
   readonly #steps: FetchSteps;
@@ -62,7 +64,10 @@ export class Grantee implements Service {
       // Several who ask at the same time share one open: a grant has few.
       const asked =
         this.#asked.get(known.grantId) ??
-        this.#askAgain(known).finally(() => this.#asked.delete(known.grantId));
+        this.#askAgain(known).finally(() => {
+          this.#asked.delete(known.grantId);
+          this.#goOn(known.grantId);
+        });
       this.#asked.set(known.grantId, asked);
       return asked;
     }
@@ -72,6 +77,8 @@ export class Grantee implements Service {
 
   async #askAgain(known: FetchJob): Promise<AskOutcome> {
     const { jobs, catalogue } = this.#options;
+    // Whoever asks waits for a try that is under way, never for the pause before the next.
+    this.#patience.get(known.grantId)?.abort();
     await this.#running.get(known.grantId);
     const advance = async (): Promise<void> => {
       const current = jobs.get(known.grantId) ?? known;
@@ -156,17 +163,24 @@ export class Grantee implements Service {
   #occupy(id: GrantId, work: Promise<void>): Promise<void> {
     const running = work.finally(() => {
       this.#running.delete(id);
-      const job = this.#options.jobs.get(id);
-      if (job !== undefined) this.#run(job);
+      if (!this.#asked.has(id)) this.#goOn(id);
     });
     this.#running.set(id, running);
     return running;
   }
 
+  #goOn(id: GrantId): void {
+    const job = this.#options.jobs.get(id);
+    if (job !== undefined) this.#run(job);
+  }
+
   async #untilSettled(job: FetchJob): Promise<void> {
     const { clock, jobs, logger } = this.#options;
+    const patience = new AbortController();
+    this.#patience.set(job.grantId, patience);
+    const over = AbortSignal.any([this.#stopping.signal, patience.signal]);
     let refusals = 0;
-    for (let failures = 0; !this.#stopping.signal.aborted; failures++) {
+    for (let failures = 0; !over.aborted; failures++) {
       try {
         const after = await this.#turns.take(() => this.#steps.advance(jobs.get(job.grantId) ?? job));
         if (after.state !== 'refused' || !this.#stands(job) || refusals === refusalsMax) return;
@@ -180,7 +194,7 @@ export class Grantee implements Service {
           'fetching failed, will be tried again',
         );
       }
-      await clock.sleep(retryPauseMs(failures), this.#stopping.signal).catch(() => 'stopped');
+      await clock.sleep(retryPauseMs(failures), over).catch(() => 'over');
     }
   }
 
