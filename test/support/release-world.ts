@@ -157,6 +157,14 @@ export class ReleaseWorld {
     await registrar.stop();
   }
 
+  /** As after the quiet time: all objects are on the ledger and the study is closed. */
+  async complete(study: KeptStudy): Promise<void> {
+    const registrar = this.registrar({ quietMs: 0, forcedMs: 3_600_000, amendMs: 0 });
+    await registrar.start();
+    await until(() => this.record(study)?.closed === true, 'the study to be closed');
+    await registrar.stop();
+  }
+
   record(study: KeptStudy): StudyRecord | undefined {
     return study.studyId === undefined ? undefined : this.ledger.state().study(study.studyId);
   }

@@ -17,6 +17,7 @@ import { StudyReceiver } from '../../firmware/src/release/study-receiver.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { silentLogger } from '../fakes/consortium.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -36,6 +37,7 @@ class Scene {
     disclosures: new Disclosures(new MemoryStore(), this.world.clock),
     signer: this.world.fixture.box('north').transaction,
     verify: verifyEd25519,
+    health: new MemoryHealthBoard(),
     clock: this.world.clock,
     logger: silentLogger,
   });
@@ -232,7 +234,7 @@ test('a version that became final while an earlier one was being taken is taken 
     if (grown) return;
     grown = true;
     await scene.world.keep('1.2.3', 2, randomBytes(50));
-    await scene.world.register(study);
+    await scene.world.complete(study);
     // The amendment is looked at while the job still runs.
     for (let i = 0; i < 5; i++) await settle();
   };
@@ -257,13 +259,55 @@ test('a version that comes later is taken too if the grant covers it, and not ot
     const grant = await scene.world.grant(study, 'south', { amendments });
     await scene.untilJob(grant, 'done');
     await scene.world.keep('1.2.3', 2, randomBytes(50));
-    await scene.world.register(study);
+    await scene.world.complete(study);
     for (let i = 0; i < 5; i++) await settle();
     await scene.untilJob(grant, 'done');
     assert.equal(scene.held(study), amendments ? 2 : 1);
     assert.equal(scene.opens(study), amendments ? 2 : 1);
     await scene.stop();
   }
+});
+
+test('a study that grows costs one open when it is granted and one when it is closed', async () => {
+  const scene = await Scene.start();
+  const study = await scene.world.registeredStudy('1.2.3', bodies.slice(0, 1));
+  const { studyId } = study;
+  assert.ok(studyId !== undefined);
+  const grant = await scene.world.grant(study, 'south', { maxOpens: 2 });
+  await scene.untilJob(grant, 'done');
+  for (let number = 2; number <= 8; number++) {
+    await scene.world.keep('1.2.3', number, randomBytes(50));
+    await scene.world.register(study);
+    for (let i = 0; i < 3; i++) await settle();
+  }
+  assert.equal(scene.opens(study), 1, 'no open is spent while it grows');
+  assert.equal(scene.grantee.isWhole(studyId), false, 'and nobody is told that it is whole');
+  await scene.world.complete(study);
+  await until(() => scene.job(grant)?.state !== 'done' || scene.held(study) === 8, 'the closed version');
+  await scene.untilJob(grant, 'done');
+  assert.equal(scene.held(study), 8);
+  assert.equal(scene.opens(study), 2);
+  assert.equal(scene.grantee.isWhole(studyId), true);
+  await scene.stop();
+});
+
+test('two grants of one study at once never write into it side by side', async () => {
+  const scene = await Scene.start();
+  const study = await scene.world.registeredStudy('1.2.3', bodies);
+  let waiting = 0;
+  let most = 0;
+  scene.onStream = async () => {
+    most = Math.max(most, ++waiting);
+    for (let i = 0; i < 5; i++) await settle();
+    waiting -= 1;
+  };
+  const grants = [await scene.world.grant(study, 'south'), await scene.world.grant(study, 'south')];
+  for (const grant of grants) await scene.untilJob(grant, 'done');
+  assert.equal(most, 1);
+  assert.equal(scene.held(study), 3);
+  await scene.restart();
+  assert.equal(scene.held(study), 3);
+  await scene.stop();
 });
 
 test('of several grants of a study the newest counts, after a restart too', async () => {

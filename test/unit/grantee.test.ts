@@ -19,6 +19,7 @@ import { StudyReceiver } from '../../firmware/src/release/study-receiver.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { silentLogger } from '../fakes/consortium.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -43,6 +44,7 @@ class Scene {
     disclosures: new Disclosures(new MemoryStore(), this.world.clock),
     signer: this.world.fixture.box('north').transaction,
     verify: verifyEd25519,
+    health: new MemoryHealthBoard(),
     clock: this.world.clock,
     logger: silentLogger,
   });

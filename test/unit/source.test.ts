@@ -21,6 +21,7 @@ import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
 import { ReleaseSource } from '../../firmware/src/release/source.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { silentLogger } from '../fakes/consortium.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import type { MemoryNetwork } from '../fakes/network.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -47,6 +48,7 @@ class Scene {
       disclosures: this.disclosures,
       signer: this.world.fixture.box('north').transaction,
       verify: verifyEd25519,
+      health: new MemoryHealthBoard(),
       clock: this.world.clock,
       logger: silentLogger,
     });

@@ -36,6 +36,7 @@ async function makeStream(
       );
       return permitted.kind === 'refused' ? permitted.ground : undefined;
     },
+    onObjectSent: () => undefined,
     cut: (ground) => cuts.push(ground),
   })[Symbol.asyncIterator]();
   return { world, study, grant, frames, cuts, clock };

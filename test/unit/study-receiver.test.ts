@@ -34,6 +34,7 @@ async function honestFrames(skip = 0): Promise<Uint8Array[]> {
     skip,
     clock: world.clock,
     groundAgainst: () => undefined,
+    onObjectSent: () => undefined,
     cut: () => undefined,
   }))
     frames.push(new Uint8Array(frame));
@@ -255,6 +256,7 @@ test('a version whose first objects are other than those that are held is refuse
     study: other,
     objects: 2,
     skip: 1,
+    onObjectSent: () => undefined,
     clock: world.clock,
     groundAgainst: () => undefined,
     cut: () => undefined,
@@ -271,6 +273,7 @@ test('a version whose first objects are other than those that are held is refuse
     source: 'north',
     commitment: otherCommitment,
     skip: 1,
+    onObjectSent: () => undefined,
     onProgress: () => undefined,
   };
   await assert.rejects(receiver.receive(frames, incoming), unverified);

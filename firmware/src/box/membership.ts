@@ -172,6 +172,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     sessions: new OpenSessions(index),
     signer: keys.transaction,
     verify: verifyEd25519,
+    health,
   });
   const grantee = new Grantee({
     ...common,

@@ -97,7 +97,7 @@ function nameOf(membership: Membership | undefined, id: string): string {
 }
 
 function studyView(study: KeptStudy, membership: Membership | undefined, config: Config): StudyView {
-  const { created, objects, owner, latestVersion } = study;
+  const { created, objects, owner } = study;
   const { origin } = created;
   const fetched = origin.kind === 'fetched';
   return {
@@ -111,7 +111,7 @@ function studyView(study: KeptStudy, membership: Membership | undefined, config:
     bytes: study.bytes,
     receivedAt: created.at,
     updatedAt: study.lastObjectAt,
-    state: fetched || latestVersion?.closed === true ? 'complete' : 'receiving',
+    state: isComplete(study, membership) ? 'complete' : 'receiving',
     ledger: ledgerOf(study, membership),
     origin: fetched
       ? { kind: 'fetched', institution: origin.source, name: nameOf(membership, origin.source) }
@@ -123,6 +123,15 @@ function studyView(study: KeptStudy, membership: Membership | undefined, config:
         : 'custody',
     deliveries: deliveriesOf(study, membership?.delivery, config),
   };
+}
+
+/** Of a fetched study: all that its grant covers is here. Of an own one: it was closed. */
+function isComplete(
+  { created, studyId, latestVersion }: KeptStudy,
+  membership: Membership | undefined,
+): boolean {
+  if (created.origin.kind !== 'fetched') return latestVersion?.closed === true;
+  return studyId !== undefined && membership?.grantee.isWhole(studyId) === true;
 }
 
 function ledgerOf(study: KeptStudy, membership: Membership | undefined): StudyView['ledger'] {

@@ -69,16 +69,25 @@ export class FetchSteps {
     return current;
   }
 
-  /** Whether a later version stands on the ledger than was taken, and the grant still has an open for it. */
+  /**
+   * Whether a later version stands on the ledger than was taken, which is worth one of the grant's few opens: while a
+   * study grows it is amended every half minute, so a study that was fetched early is fetched again when it is closed.
+   */
   isBehind(job: FetchJob): boolean {
-    const grant = this.#options.ledger.state().grant(job.grantId);
-    const head = this.#headOf(job);
+    const state = this.#options.ledger.state();
+    const grant = state.grant(job.grantId);
     return (
       grant !== undefined &&
-      head !== undefined &&
       grant.opens < grant.maxOpens &&
-      !equalBytes(openOf(job).head, head)
+      state.study(job.studyId)?.closed === true &&
+      !this.tookHead(job)
     );
+  }
+
+  /** Whether the version that the grant covers now is the one that was opened last. */
+  tookHead(job: FetchJob): boolean {
+    const head = this.#headOf(job);
+    return head !== undefined && job.open !== null && equalBytes(openOf(job).head, head);
   }
 
   /** A receipt that was signed before a crash, or whose answer was lost, is asked for again: there is no second one. */
@@ -202,7 +211,7 @@ export class FetchSteps {
    * Asks without a grant, because a person here wants the study: signed with nothing that counts, it takes the way of
    * every request and is refused as every refusal is. @throws AppError PEER_UNREACHABLE.
    */
-  async knock(source: InstitutionId, studyId: StudyId): Promise<void> {
+  async knock(source: InstitutionId, studyId: StudyId): Promise<{ readonly kind: 'refused' }> {
     const { ledger, disclosures } = this.#options;
     const body: AccessOpen = {
       type: 'access.open',
@@ -212,7 +221,9 @@ export class FetchSteps {
       openNo: 1,
       head: ledger.state().study(studyId)?.commitment ?? randomBytes(32),
     };
-    await this.#send(source, { body, signature: randomBytes(64), tweak: randomBytes(32) });
+    const { kind } = await this.#send(source, { body, signature: randomBytes(64), tweak: randomBytes(32) });
+    if (kind !== 'refused')
+      throw new AppError('PEER_MISBEHAVED', `${source} took a receipt that nobody granted.`);
     await disclosures.record({
       direction: 'in',
       institution: source,
@@ -222,6 +233,7 @@ export class FetchSteps {
       objects: 0,
       bytes: 0,
     });
+    return { kind };
   }
 
   async #refused(job: FetchJob): Promise<FetchJob> {

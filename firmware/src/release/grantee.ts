@@ -14,6 +14,7 @@ import type { FetchJob } from './fetch-jobs.ts';
 import { FetchSteps, type FetchStepsOptions } from './fetch-steps.ts';
 import { fetchesAtOnceMax, refusalsMax } from './limits.ts';
 import { retryPauseMs } from './retry.ts';
+import { StudyTurns } from './study-turns.ts';
 import { Turns } from './turns.ts';
 
 export type GranteeOptions = FetchStepsOptions;
@@ -28,6 +29,7 @@ export class Grantee implements Service {
   readonly #patience = new Map<GrantId, AbortController>();
   readonly #asked = new Map<GrantId, Promise<AskOutcome>>();
   readonly #turns = new Turns(fetchesAtOnceMax);
+  readonly #studyTurns = new StudyTurns();
   readonly #steps: FetchSteps;
   #scanning: Promise<void> = Promise.resolve();
   #unsubscribe: (() => void) | undefined;
@@ -71,8 +73,7 @@ export class Grantee implements Service {
       this.#asked.set(known.grantId, asked);
       return asked;
     }
-    await this.#steps.knock(source, studyId);
-    return { kind: 'refused' };
+    return this.#steps.knock(source, studyId);
   }
 
   async #askAgain(known: FetchJob): Promise<AskOutcome> {
@@ -82,15 +83,18 @@ export class Grantee implements Service {
     await this.#running.get(known.grantId);
     const advance = async (): Promise<void> => {
       const current = jobs.get(known.grantId) ?? known;
-      await this.#steps.advance(
-        isSettled(current)
-          ? await jobs.save({ ...current, state: 'granted', open: null, reason: '' })
-          : current,
-      );
+      if (isSettled(current)) await jobs.save({ ...current, state: 'granted', open: null, reason: '' });
+      await this.#advance(current);
     };
     await this.#occupy(known.grantId, advance());
     if (jobs.get(known.grantId)?.state === 'refused') return { kind: 'refused' };
     return { kind: 'kept', objects: catalogue.byStudyId(known.studyId)?.objects.length ?? 0 };
+  }
+
+  /** Whether what is held of a fetched study is all that its newest grant covers. */
+  isWhole(studyId: StudyId): boolean {
+    const job = this.#options.jobs.ofStudy(studyId);
+    return job !== undefined && (job.state === 'kept' || job.state === 'done') && this.#steps.tookHead(job);
   }
 
   // --- grants in final blocks ---
@@ -182,7 +186,7 @@ export class Grantee implements Service {
     let refusals = 0;
     for (let failures = 0; !over.aborted; failures++) {
       try {
-        const after = await this.#turns.take(() => this.#steps.advance(jobs.get(job.grantId) ?? job));
+        const after = await this.#advance(job);
         if (after.state !== 'refused' || !this.#stands(job) || refusals === refusalsMax) return;
         // A source that was down is behind for a while, and refuses what it has not seen yet.
         refusals += 1;
@@ -196,6 +200,14 @@ export class Grantee implements Service {
       }
       await clock.sleep(retryPauseMs(failures), over).catch(() => 'over');
     }
+  }
+
+  /** As the job stands when its turn comes: first that of its study, so that one who waits for it holds up no other. */
+  #advance(job: FetchJob): Promise<FetchJob> {
+    const { jobs } = this.#options;
+    return this.#studyTurns.take(job.studyId, () =>
+      this.#turns.take(() => this.#steps.advance(jobs.get(job.grantId) ?? job)),
+    );
   }
 
   /** Whether the source should release, as this box knows the ledger. */

@@ -9,6 +9,7 @@ import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
 import type {
   Clock,
+  HealthBoard,
   InstitutionId,
   Ledger,
   Logger,
@@ -42,6 +43,7 @@ export interface SourceOptions {
   readonly disclosures: Disclosures;
   readonly signer: Signer;
   readonly verify: VerifySignature;
+  readonly health: HealthBoard;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -229,7 +231,7 @@ export class ReleaseSource implements Service {
     const objects = this.#objectsUnder(session.studyId, session.head);
     const ground = objects === undefined ? 'no such study here' : this.#groundAgainst(session);
     if (ground !== undefined) await this.#tell(call.institution, session.studyId, ground);
-    if (ground !== undefined || objects === undefined) return undefined;
+    if (ground !== undefined || objects === undefined || request.skip > objects) return undefined;
     const disclosure = await disclosures.record({
       direction: 'out',
       institution: call.institution,
@@ -249,10 +251,11 @@ export class ReleaseSource implements Service {
     skip: number,
     cut: () => void,
   ): AsyncIterable<Uint8Array> {
-    const { catalogue, clock, disclosures } = this.#options;
+    const { catalogue, clock, disclosures, health } = this.#options;
     const study = catalogue.byStudyId(session.studyId);
     if (study === undefined) throw new Error('a session is of a kept study');
-    let sent = 0;
+    let sentBytes = 0;
+    let sentObjects = 0;
     let outcome: Pick<Disclosure, 'outcome' | 'reason'> = {
       outcome: 'failed',
       reason: 'the connection broke',
@@ -268,13 +271,20 @@ export class ReleaseSource implements Service {
           outcome = { outcome: 'failed', reason: `cut: ${ground}` };
           cut();
         },
+        onObjectSent: () => (sentObjects += 1),
       })) {
-        sent += frame.length;
+        sentBytes += frame.length;
         yield frame;
       }
       outcome = { outcome: 'released', reason: disclosure.reason };
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'STORE_CORRUPT') {
+        outcome = { outcome: 'failed', reason: 'an object of the study is damaged here' };
+        health.raise('STORE_CORRUPT', `study ${study.ref}`, error.message);
+      }
+      throw error;
     } finally {
-      await disclosures.update(disclosure, { ...outcome, objects: objects - skip, bytes: sent });
+      await disclosures.update(disclosure, { ...outcome, objects: sentObjects, bytes: sentBytes });
     }
   }
 

@@ -26,6 +26,8 @@ export interface StreamOptions {
   readonly groundAgainst: () => RefusalGround | undefined;
   /** Called once when it does not any more: the connection must be cut at once. */
   readonly cut: (ground: RefusalGround) => void;
+  /** Called when the last chunk of an object was taken. */
+  readonly onObjectSent: () => void;
 }
 
 /** @throws AppError NOT_RELEASED when the stream was cut; STORE_CORRUPT if an object is damaged. */
@@ -36,9 +38,10 @@ export async function* streamObjects(options: StreamOptions): AsyncIterable<Uint
       watch.assertPermitted();
       yield frame;
     }
-    for await (const segment of readAhead(segments(options))) {
+    for await (const { segment, isLast } of readAhead(segments(options))) {
       watch.assertPermitted();
       yield segment;
+      if (isLast) options.onObjectSent();
     }
     watch.assertPermitted();
   } finally {
@@ -46,11 +49,19 @@ export async function* streamObjects(options: StreamOptions): AsyncIterable<Uint
   }
 }
 
-async function* segments({ study, skip, objects }: StreamOptions): AsyncIterable<Uint8Array> {
+interface ObjectSegment {
+  readonly segment: Uint8Array;
+  /** Of its object. */
+  readonly isLast: boolean;
+}
+
+async function* segments({ study, skip, objects }: StreamOptions): AsyncIterable<ObjectSegment> {
   for (const object of study.objects.slice(skip, objects)) {
     const reader = await study.folder.openObject(KeptStudy.stored(object));
     try {
-      for (let index = 0; index < reader.segmentCount; index++) yield await reader.segment(index);
+      for (let index = 0; index < reader.segmentCount; index++) {
+        yield { segment: await reader.segment(index), isLast: index === reader.segmentCount - 1 };
+      }
     } finally {
       await reader.close();
     }
