@@ -162,6 +162,33 @@ test('another page cannot act in the person’s name', async () => {
   assert.equal(codeOf(await box.client().call('POST', '/api/v1/login', login)), 'ORIGIN_REFUSED');
 });
 
+test('how a path is written does not decide whether another page may act', async () => {
+  const foreign = { headers: { origin: 'https://evil.example' } };
+  const body = { name: 'eve', role: 'administrator' };
+  for (const path of ['/%61pi/v1/accounts', '/api/v1/%61ccounts']) {
+    const answer = await people.administrator.call('POST', path, { body, ...foreign });
+    assert.equal(codeOf(answer), 'ORIGIN_REFUSED', path);
+  }
+  assert.equal(codeOf(await people.clinician.call('POST', '/api/v1/logout', foreign)), 'ORIGIN_REFUSED');
+  assert.equal((await people.clinician.call('GET', '/api/v1/overview')).status, 200);
+});
+
+test('a foreign name that was pointed at the box is refused, also for reading; wallets may use any', async () => {
+  const rebound = { host: 'evil.example', origin: 'https://evil.example' };
+  const act = { body: { name: 'eve', role: 'clinician' }, headers: rebound };
+  assert.equal(codeOf(await people.administrator.call('POST', '/api/v1/accounts', act)), 'ORIGIN_REFUSED');
+  for (const path of ['/', '/api/v1/me', '/api/v1/overview']) {
+    const answer = await people.administrator.call('GET', path, { headers: rebound });
+    assert.equal(codeOf(answer), 'ORIGIN_REFUSED', path);
+  }
+  const local = `localhost:${box.server.port}`;
+  const named = { headers: { host: local, origin: `https://${local}` } };
+  assert.equal((await people.reception.call('GET', '/api/v1/overview', named)).status, 200);
+  const challenge = await box.client().call('POST', '/wallet/v1/challenge', { body: {}, headers: rebound });
+  assert.equal(challenge.status, 200);
+  assert.equal((await box.client().call('GET', '/healthz', { headers: rebound })).status, 200);
+});
+
 test('what a person typed as name is not logged unless it is one', async () => {
   await box
     .client()

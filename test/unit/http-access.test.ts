@@ -19,11 +19,15 @@ test('a route without a declared access is not registered', async () => {
   const tls = await openTlsIdentity(store, clock, { institution: 'north', host: '10.0.0.7' });
   const app = await createApp(tls, new RecordingLogger());
   const accounts = new Accounts(store, clock, new PasswordHasher());
-  const routes = guardRoutes(app, accounts, new Sessions(store, clock));
+  const routes = guardRoutes(app, accounts, new Sessions(store, clock), () => ['https://localhost:80']);
   try {
     assert.throws(() => app.get('/forgotten', () => 'open to all'), /\/forgotten declares no access/);
     assert.throws(() => app.get('/too', { config: {} }, () => 'open to all'), /\/too declares no access/);
     app.get('/declared', { config: { access: ['auditor'] } }, () => 'for auditors');
+    assert.throws(
+      () => app.get('/both', { config: { access: ['auditor'], anyOrigin: true } }, () => 'for any page'),
+      /\/both acts for a person, and from any origin/,
+    );
     assert.deepEqual(routes, [{ method: 'GET', url: '/declared', access: ['auditor'] }]);
     const { statusCode } = await app.inject('/declared');
     assert.equal(statusCode, 401);

@@ -8,6 +8,7 @@ import { AppError } from '../errors.ts';
 import type { Accounts } from './accounts.ts';
 import type { App } from './app.ts';
 import type { AccountView, Role } from './contract.ts';
+import type { OwnOrigins } from './own-origins.ts';
 import type { Sessions } from './sessions.ts';
 
 /** `public`: without a login. Otherwise the roles that may. */
@@ -26,6 +27,8 @@ declare module 'fastify' {
     access?: Access;
     /** Also while the password is the box's own: what it takes to change it. */
     beforePasswordChange?: boolean;
+    /** Whatever page asks, under whatever name of the box: nothing here is done in a person's name. */
+    anyOrigin?: boolean;
   }
   interface FastifyRequest {
     person: Person | null;
@@ -39,18 +42,27 @@ export interface RouteAccess {
 }
 
 /** Must be called before any route is added. Returns the list of routes, filled as they are. */
-export function guardRoutes(app: App, accounts: Accounts, sessions: Sessions): readonly RouteAccess[] {
+export function guardRoutes(
+  app: App,
+  accounts: Accounts,
+  sessions: Sessions,
+  origins: OwnOrigins,
+): readonly RouteAccess[] {
   const routes: RouteAccess[] = [];
   app.addHook('onRoute', ({ method, url, config }) => {
     const access = config?.access;
     assert(access !== undefined, `the route ${String(method)} ${url} declares no access`);
+    assert(
+      access === 'public' || config?.anyOrigin !== true,
+      `the route ${String(method)} ${url} acts for a person, and from any origin`,
+    );
     for (const each of [method].flat()) routes.push({ method: each, url, access });
   });
   app.decorateRequest('person', null);
   app.addHook('onRequest', async (request) => {
     // Nothing was found: the answer is the same for everybody.
     if (request.is404) return;
-    refuseForeignOrigin(request);
+    refuseForeignOrigin(request, origins);
     request.person = identify(request, accounts, sessions);
     permit(request);
     // Watching is no act: a console left open ends with its session.
@@ -90,12 +102,19 @@ function permit(request: FastifyRequest): void {
 
 /**
  * Against requests that another page makes in the person's name: browsers name the page's origin with every request
- * that changes something. Wallets have no cookie to misuse, and need not be browsers.
+ * that changes something, and with every request the host that the page believes to talk to. Decided by the route that
+ * was found, not by the path as it was written: that has many spellings. Wallets have no cookie to misuse, and need not
+ * be browsers.
  */
-function refuseForeignOrigin(request: FastifyRequest): void {
+function refuseForeignOrigin(request: FastifyRequest, origins: OwnOrigins): void {
+  if (request.routeOptions.config.anyOrigin === true) return;
+  const own = origins(request.raw.socket);
+  const { host, origin } = request.headers;
+  if (!own.includes(`https://${host ?? ''}`)) {
+    throw new AppError('ORIGIN_REFUSED', 'the request names a host that is not this box');
+  }
   const safe = request.method === 'GET' || request.method === 'HEAD';
-  if (safe || !request.url.startsWith('/api/')) return;
-  if (request.headers.origin !== `https://${request.headers.host ?? ''}`) {
+  if (!safe && !own.includes(origin ?? '')) {
     throw new AppError('ORIGIN_REFUSED', 'the request does not come from the console page of this box');
   }
 }

@@ -32,7 +32,7 @@ export interface ConsoleModules {
 export function addConsoleRoutes(app: App, modules: ConsoleModules): void {
   const { box, events } = modules;
 
-  app.get('/healthz', { config: { access: 'public' } }, () => ({ ok: true }));
+  app.get('/healthz', { config: { access: 'public', anyOrigin: true } }, () => ({ ok: true }));
   app.get('/api/v1/overview', { config: { access: everyRole } }, () => overviewOf(box));
   app.get('/api/v1/events', { config: { access: everyRole } }, (request, reply) => {
     events.open(request, reply, personOf(request));

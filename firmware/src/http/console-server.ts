@@ -13,6 +13,7 @@ import { addConsoleRoutes } from './console-routes.ts';
 import { EventStreams } from './event-streams.ts';
 import { stopGraceMsMax } from './limits.ts';
 import { LoginThrottle } from './login-throttle.ts';
+import { ownOrigins } from './own-origins.ts';
 import { addPageRoutes, readPages } from './pages.ts';
 import { PasswordHasher } from './password-hash.ts';
 import { addSessionRoutes } from './session-routes.ts';
@@ -28,6 +29,11 @@ export interface ConsoleServerOptions {
   readonly port: number;
   /** What `buildConsole` wrote. */
   readonly consoleDistDir: string;
+  /**
+   * Under which people open the console, e.g. https://hilum.northgate.example:4003. Without it the address that it
+   * listens on, and localhost where that is this machine's own.
+   */
+  readonly origins?: readonly string[];
 }
 
 export interface ConsoleServerModules {
@@ -103,7 +109,12 @@ export class ConsoleServer implements Service {
     const { certificateSha256 } = tls;
 
     const app = await createApp(tls, logger);
-    const routes = guardRoutes(app, accounts, sessions);
+    const routes = guardRoutes(
+      app,
+      accounts,
+      sessions,
+      ownOrigins(this.#options.host, this.#options.origins),
+    );
     addSessionRoutes(app, { accounts, sessions, throttle: new LoginThrottle(clock), box, logger });
     addConsoleRoutes(app, { accounts, sessions, events, box, certificateSha256, logger });
     addWalletRoutes(app, wallet, clock, this.#stopping.signal);

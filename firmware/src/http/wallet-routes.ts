@@ -24,9 +24,13 @@ import { rateWindowMs, walletActsPerMinuteMax, walletSubmitMsMax, walletSubmitsA
 import type { WalletEvidence, WalletService } from './wallet-service.ts';
 
 const pathOf = (name: keyof typeof walletPaths) => `${walletApiPrefix}${walletPaths[name]}`;
-const reading = { config: { access: 'public' } } as const;
+const reading = { config: { access: 'public', anyOrigin: true } } as const;
 const acting = {
-  config: { access: 'public', rateLimit: { max: walletActsPerMinuteMax, timeWindow: rateWindowMs } },
+  config: {
+    access: 'public',
+    anyOrigin: true,
+    rateLimit: { max: walletActsPerMinuteMax, timeWindow: rateWindowMs },
+  },
 } as const;
 
 /** `stopping` ends the long polls when the server stops. */
