@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
@@ -199,4 +199,85 @@ test('space is taken ahead in steps', async (t) => {
   await log.append([new Uint8Array(4096)]);
   assert.equal((await stat(path)).size, 8192);
   await log.close();
+});
+
+/** The files of the log's folder: which they are on the disk, and how much of it they hold. */
+async function filesOf(path: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await readdir(dirname(path))) {
+    const { ino, size, blocks } = await stat(join(dirname(path), name));
+    found.push(`${ino}: ${size} bytes in ${blocks} blocks`);
+  }
+  return found.toSorted();
+}
+
+const withSpare = { ...options, allocationBytes: 65_536, keepsSpare: true };
+
+test('a log with a spare takes no space after it was opened: a full disk reaches neither append nor replace', async (t) => {
+  const path = await newPath(t);
+  const log = await FileAppendLog.open(path, withSpare);
+  const files = await filesOf(path);
+  assert.equal(files.length, 2);
+  for (const file of files) assert.match(file, / 65536 bytes in [1-9]/);
+  for (const round of [1, 2, 3, 4, 5]) {
+    for (let votes = 0; votes < 20; votes++) await log.append([new Uint8Array(2000).fill(round)]);
+    await log.replace([utf8(`kept ${round}`)]);
+    await log.append([utf8('after')]);
+    assert.deepEqual(await recordsOf(log), [utf8(`kept ${round}`), utf8('after')]);
+    assert.deepEqual(await filesOf(path), files, `round ${round}`);
+  }
+  await log.close();
+  const again = await FileAppendLog.open(path, withSpare);
+  assert.deepEqual(await recordsOf(again), [utf8('kept 5'), utf8('after')]);
+  await again.replace([]);
+  assert.deepEqual(await filesOf(path), files);
+  await again.close();
+});
+
+test('a log that was shorter takes its space when it is opened with a spare', async (t) => {
+  const path = await newPath(t);
+  await writeLog(path);
+  const log = await FileAppendLog.open(path, withSpare);
+  assert.deepEqual(await recordsOf(log), records);
+  assert.deepEqual([(await stat(path)).size, (await stat(`${path}.spare`)).size], [65_536, 65_536]);
+  await log.close();
+});
+
+test('a crash while log and spare change places leaves the old records or the new, and the log its own file', async (t) => {
+  const path = await newPath(t);
+  const before = await FileAppendLog.open(path, withSpare);
+  await before.append([utf8('old')]);
+  await before.close();
+  // The log has its second name, the spare is written and has not taken its place.
+  await link(path, `${path}.old`);
+  for (const isSpareLost of [false, true]) {
+    if (isSpareLost) await rename(`${path}.spare`, `${path}.lost`);
+    const log = await FileAppendLog.open(path, withSpare);
+    assert.deepEqual(await recordsOf(log), [utf8('old')]);
+    assert.notEqual((await stat(path)).ino, (await stat(`${path}.spare`)).ino);
+    await log.close();
+    await link(path, `${path}.old`);
+  }
+  await rm(`${path}.old`);
+  // It has taken its place; the former log has not become the spare.
+  await rename(`${path}.spare`, `${path}.old`);
+  const log = await FileAppendLog.open(path, withSpare);
+  assert.deepEqual(await recordsOf(log), [utf8('old')]);
+  await log.replace([utf8('new')]);
+  await log.close();
+  const again = await FileAppendLog.open(path, withSpare);
+  assert.deepEqual(await recordsOf(again), [utf8('new')]);
+  await again.close();
+});
+
+test('a log that was put aside is begun anew without its votes', async (t) => {
+  const path = await newPath(t);
+  const log = await FileAppendLog.open(path, withSpare);
+  await log.append(records);
+  await log.replace(records);
+  await log.close();
+  await rename(path, `${path}.aside`);
+  const anew = await FileAppendLog.open(path, withSpare);
+  assert.deepEqual(await recordsOf(anew), []);
+  await anew.close();
 });

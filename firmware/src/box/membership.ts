@@ -19,6 +19,7 @@ import { ReleaseSource } from '../release/source.ts';
 import { StudyReceiver } from '../release/study-receiver.ts';
 import { FileAppendLog } from '../store/append-log.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
+import { voteLogAllocationBytes } from '../store/limits.ts';
 import { Validator } from '../validator/validator.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
@@ -70,7 +71,12 @@ async function openVoteLog(
 ): Promise<FileAppendLog | undefined> {
   const path = join(config.dataDir, 'votes.log');
   try {
-    const log = await FileAppendLog.open(path, { domain: 'votes', damageCode: 'VOTE_LOG_CORRUPT' });
+    const log = await FileAppendLog.open(path, {
+      domain: 'votes',
+      damageCode: 'VOTE_LOG_CORRUPT',
+      allocationBytes: voteLogAllocationBytes,
+      keepsSpare: true,
+    });
     undo.later(() => log.close());
     warnIfTorn(log, path, logger);
     return log;

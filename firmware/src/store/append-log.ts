@@ -1,6 +1,6 @@
 /** Our own log file for votes and final blocks: what `append` acknowledged survives power loss, or damage is noticed. */
 import type { FileHandle } from 'node:fs/promises';
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ErrorCode } from '../errors.ts';
 import { AppError } from '../errors.ts';
@@ -18,7 +18,10 @@ import {
   parseFrame,
 } from './append-log-format.ts';
 import { judgeTail } from './append-log-damage.ts';
+import { readAt, writeAt, writeZeros } from './file-bytes.ts';
 import { allocationBytesDefault, frameBytesMax } from './limits.ts';
+import { syncFolder } from './object-file.ts';
+import { openSpare, putSpareInPlace, removeSpare } from './spare-file.ts';
 
 export interface AppendLogOptions {
   /** What the log is for, 1 to 32 bytes; a log of another purpose is not opened. */
@@ -27,6 +30,11 @@ export interface AppendLogOptions {
   readonly damageCode: Extract<ErrorCode, 'VOTE_LOG_CORRUPT' | 'STORE_CORRUPT'>;
   /** Space taken ahead, in bytes; at most `frameBytesMax`. A small log that there are many of takes less. */
   readonly allocationBytes?: number;
+  /**
+   * Keeps a second file of `allocationBytes` in which `replace` begins the log anew. Log and spare are taken whole at
+   * opening, so that as long as the log stays within `allocationBytes` a full disk reaches neither `append` nor `replace`.
+   */
+  readonly keepsSpare?: boolean;
 }
 
 /** An unfinished last frame that was cut off at opening. It had not been acknowledged. */
@@ -73,16 +81,16 @@ export class FileAppendLog implements ReplaceableLog {
    */
   static async open(path: string, options: AppendLogOptions): Promise<FileAppendLog> {
     try {
-      await rm(`${path}.new`, { force: true });
       const handle = await openExisting(path);
-      if (handle === undefined) {
-        return new FileAppendLog(path, options, await create(path, options, []), undefined);
-      }
+      const opened =
+        handle === undefined
+          ? { content: await begin(path, options), torn: undefined }
+          : await reopen(handle, path, options);
       try {
-        const { content, torn } = await readContent(handle, path, options);
-        return new FileAppendLog(path, options, content, torn);
+        await prepareSpare(path, options);
+        return new FileAppendLog(path, options, opened.content, opened.torn);
       } catch (error) {
-        await handle.close();
+        await opened.content.handle.close();
         throw error;
       }
     } catch (error) {
@@ -132,8 +140,23 @@ export class FileAppendLog implements ReplaceableLog {
     assertSizes(records);
     return this.#exclusively(async () => {
       const old = this.#content;
-      this.#content = await create(this.#path, this.#options, records);
-      await old.handle.close();
+      const content = await writeSpare(this.#path, this.#options, records);
+      try {
+        await putSpareInPlace(this.#path, this.#options.keepsSpare === true);
+      } catch (error) {
+        await content.handle.close();
+        throw error;
+      }
+      this.#content = content;
+      try {
+        await syncFolder(dirname(this.#path));
+      } catch (error) {
+        // Which of the two stands after a power cut is unknown: a vote written now might be lost with the new one.
+        this.#failure = asFault(error, this.#path);
+        throw error;
+      } finally {
+        await old.handle.close();
+      }
     });
   }
 
@@ -172,12 +195,8 @@ export class FileAppendLog implements ReplaceableLog {
 async function writeFrame(content: Content, records: readonly Uint8Array[]): Promise<void> {
   const frame = encodeFrame(content.chain, records);
   const end = content.end + frame.bytes.length;
-  if (end > content.allocated) {
-    const allocated = Math.ceil(end / content.allocationBytes) * content.allocationBytes;
-    await writeAt(content.handle, new Uint8Array(allocated - content.allocated), content.allocated);
-    await content.handle.datasync();
-    content.allocated = allocated;
-  }
+  if (end > content.allocated)
+    await allocate(content, Math.ceil(end / content.allocationBytes) * content.allocationBytes);
   await writeAt(content.handle, frame.bytes, content.end);
   await content.handle.datasync();
   addPlaces(content, frame.records);
@@ -207,32 +226,42 @@ function* groupsOf(records: readonly Uint8Array[]): Generator<readonly Uint8Arra
   if (group.length > 0) yield group;
 }
 
-/** A log with these records under the path, complete before it takes the place of what was there. */
-async function create(
+/** A new log; its spare is not there yet. */
+async function begin(path: string, options: AppendLogOptions): Promise<Content> {
+  const content = await writeSpare(path, options, []);
+  try {
+    await putSpareInPlace(path, false);
+    await syncFolder(dirname(path));
+    return content;
+  } catch (error) {
+    await content.handle.close();
+    throw error;
+  }
+}
+
+/** A log with these records in the spare: complete and on disk before it takes the place of what was there. */
+async function writeSpare(
   path: string,
   options: AppendLogOptions,
   records: readonly Uint8Array[],
 ): Promise<Content> {
-  const header = encodeHeader(options.domain);
   const allocationBytes = options.allocationBytes ?? allocationBytesDefault;
-  const handle = await open(`${path}.new`, 'w+', 0o600);
+  const handle = await openSpare(path);
   try {
+    const { size } = await handle.stat();
     const content: Content = {
       handle,
       end: headerBytes,
-      allocated: allocationBytes,
+      allocated: Math.max(size, allocationBytes),
       allocationBytes,
       chain: firstChain(options.domain),
       offsets: [],
       lengths: [],
     };
-    const space = new Uint8Array(allocationBytes);
-    space.set(header);
-    await writeAt(handle, space, 0);
+    await writeZeros(handle, 0, content.allocated);
+    await writeAt(handle, encodeHeader(options.domain), 0);
     for (const group of groupsOf(records)) await writeFrame(content, group);
     await handle.sync();
-    await rename(`${path}.new`, path);
-    await syncFolder(dirname(path));
     return content;
   } catch (error) {
     await handle.close();
@@ -240,11 +269,46 @@ async function create(
   }
 }
 
-async function readContent(
-  handle: FileHandle,
-  path: string,
-  options: AppendLogOptions,
-): Promise<{ readonly content: Content; readonly torn: TornTail | undefined }> {
+/** Takes the spare's space, or removes one that was left. */
+async function prepareSpare(path: string, options: AppendLogOptions): Promise<void> {
+  if (options.keepsSpare !== true) return removeSpare(path);
+  const handle = await openSpare(path);
+  try {
+    const { size } = await handle.stat();
+    await writeZeros(handle, size, options.allocationBytes ?? allocationBytesDefault);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncFolder(dirname(path));
+}
+
+interface Opened {
+  readonly content: Content;
+  readonly torn: TornTail | undefined;
+}
+
+async function reopen(handle: FileHandle, path: string, options: AppendLogOptions): Promise<Opened> {
+  try {
+    const opened = await readContent(handle, path, options);
+    const { content } = opened;
+    if (options.keepsSpare === true) await allocate(content, content.allocationBytes);
+    return opened;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Makes the file at least so long. */
+async function allocate(content: Content, bytes: number): Promise<void> {
+  if (bytes <= content.allocated) return;
+  await writeZeros(content.handle, content.allocated, bytes);
+  await content.handle.datasync();
+  content.allocated = bytes;
+}
+
+async function readContent(handle: FileHandle, path: string, options: AppendLogOptions): Promise<Opened> {
   const { size } = await handle.stat();
   const damaged = (offset: number, reason: string): AppError =>
     new AppError(options.damageCode, `${path} is damaged at byte ${offset}: ${reason}`);
@@ -300,35 +364,6 @@ async function openExisting(path: string): Promise<FileHandle | undefined> {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-async function readAt(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
-    if (bytesRead === 0) throw new Error(`file ends at byte ${offset + done}`);
-    done += bytesRead;
-  }
-  return bytes;
-}
-
-async function writeAt(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
-    done += bytesWritten;
-  }
-}
-
-/** A rename is on disk when its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

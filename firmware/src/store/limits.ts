@@ -20,3 +20,9 @@ export const manifestAllocationBytes = 16_384;
 
 /** Segment buffers kept for the next object: as many as associations that send at once on a busy day. */
 export const segmentBuffersIdleMax = 16;
+
+/**
+ * Space of the vote log, bytes, and of its spare, taken whole at the first start: thrice what it holds when it is begun
+ * anew, for the frames around short votes and the blocks that are not final yet. A full disk then never ends voting.
+ */
+export const voteLogAllocationBytes = 25165824;

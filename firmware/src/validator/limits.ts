@@ -63,8 +63,11 @@ export const inputsQueuedMax = 2048;
 /** Inputs whose votes share one fsync: bounds how long the first of them waits. */
 export const inputsBatchMax = 256;
 
-/** Bytes of the vote log after which it is begun anew; all but the views since the last final block is dropped. */
-export const voteLogBytesMax = 33554432;
+/**
+ * Bytes of the vote log after which it is begun anew; all but the views since the last final block is dropped. Some
+ * thousand views without load, and more than the full blocks that may be unfinal, so that what is kept stays below it.
+ */
+export const voteLogBytesMax = 8388608;
 
 /** Double votes that are kept for the console. */
 export const evidenceKeptMax = 1000;
