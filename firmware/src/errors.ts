@@ -52,6 +52,12 @@ export const errorTable = {
     'Nothing was changed. Keep the data folder as it is and call support; docs/runbooks/store-corrupt.md says what can be recovered.',
   ),
   STORE_FAILED: row(500, 0xa700, 'none', 'Check the disk (full, failing, unplugged) and restart the box.'),
+  DISK_LOW: row(
+    507,
+    0xa700,
+    'none',
+    'Make room for the data folder or give it a larger disk. Once it is full, studies are refused; point the modalities at the PACS until there is room.',
+  ),
   VOTE_LOG_CORRUPT: row(
     500,
     0x0110,
@@ -130,6 +136,12 @@ export const errorTable = {
     0x0110,
     'reject',
     'The peer broke the protocol and was disconnected. If it returns, tell its institution.',
+  ),
+  STUDY_SHARED: row(
+    409,
+    0xa900,
+    'none',
+    'Check at the modality why two patients got one Study Instance UID, and correct it there; nothing was mixed here.',
   ),
   NOT_RELEASED: row(
     404,

@@ -307,6 +307,8 @@ export interface ObjectWriter {
   finish(): Promise<StoredObject>;
   /** Removes what was written. */
   abort(): Promise<void>;
+  /** Removes a finished object whose record was never appended: nobody was told of it. */
+  discard(): Promise<void>;
 }
 
 export interface ObjectReader {

@@ -38,6 +38,7 @@ class MemoryWriter implements ObjectWriter {
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #ended = false;
+  #finishedRef: string | undefined;
 
   constructor(
     disk: MemoryObjectDisk,
@@ -63,6 +64,7 @@ class MemoryWriter implements ObjectWriter {
     this.#disk.assertWorks();
     this.#segment();
     const ref = randomUUID().replaceAll('-', '');
+    this.#finishedRef = ref;
     const bytes = Buffer.concat(this.#segments);
     const lastTag = new Uint8Array(createHash('sha256').update(ref).update(bytes).digest().subarray(16));
     this.#study.objects.set(ref, { bytes, lastTag });
@@ -72,6 +74,10 @@ class MemoryWriter implements ObjectWriter {
   async abort(): Promise<void> {
     this.#end();
     this.#pending = [];
+  }
+
+  async discard(): Promise<void> {
+    if (this.#finishedRef !== undefined) this.#study.objects.delete(this.#finishedRef);
   }
 
   /** Aborting what has ended is allowed. */

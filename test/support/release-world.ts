@@ -89,6 +89,7 @@ export class ReleaseWorld {
     const sopInstanceUid = `${studyUid}.${instance}`;
     const keeper = new Keeper({
       catalogue: this.catalogue,
+      health: new MemoryHealthBoard(),
       openHeaderScanner: openPlainScanner,
       clock: this.clock,
       logger: silentLogger,

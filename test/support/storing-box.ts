@@ -7,6 +7,7 @@ import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { systemClock } from './manual-clock.ts';
 import { openPlainScanner, plainDataSet } from './plain-data-set.ts';
@@ -31,6 +32,7 @@ export class StoringBox {
     this.catalogue = new Catalogue(store);
     this.#keeper = new Keeper({
       catalogue: this.catalogue,
+      health: new MemoryHealthBoard(),
       openHeaderScanner: openPlainScanner,
       clock: systemClock,
       logger: silentLogger,

@@ -11,6 +11,7 @@ import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { headerBytesMax } from '../../firmware/src/studies/limits.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { openPlainScanner, plainDataSet } from '../support/plain-data-set.ts';
@@ -37,6 +38,7 @@ const request: StoreRequest = {
 class Reception {
   readonly disk = new MemoryObjectDisk();
   readonly logger = new RecordingLogger();
+  readonly health = new MemoryHealthBoard();
   catalogue = new Catalogue(new MemoryObjectStore(this.disk));
 
   async send(
@@ -45,6 +47,7 @@ class Reception {
   ): Promise<number> {
     const keeper = new Keeper({
       catalogue: this.catalogue,
+      health: this.health,
       openHeaderScanner: openPlainScanner,
       clock: new ManualClock(),
       logger: this.logger,
@@ -176,6 +179,7 @@ test('a request without valid UIDs is refused before a byte is read', () => {
       () =>
         new Keeper({
           catalogue: reception.catalogue,
+          health: new MemoryHealthBoard(),
           openHeaderScanner: openPlainScanner,
           clock: new ManualClock(),
           logger: reception.logger,
@@ -190,6 +194,7 @@ test('a header without end is refused at the limit, whatever the size of its pie
     let taken = 0;
     const sink = new Keeper({
       catalogue: reception.catalogue,
+      health: new MemoryHealthBoard(),
       openHeaderScanner: () => ({
         push: (chunk) => {
           taken += chunk.length;
@@ -219,6 +224,7 @@ test('a full disk is never an acknowledgement, at whatever point it is full', as
     });
     const keeper = new Keeper({
       catalogue: reception.catalogue,
+      health: new MemoryHealthBoard(),
       openHeaderScanner: openPlainScanner,
       clock: new ManualClock(),
       logger: reception.logger,
@@ -244,6 +250,7 @@ test('an association that is aborted leaves nothing, and its number is not given
   const reception = new Reception();
   const keeper = new Keeper({
     catalogue: reception.catalogue,
+    health: new MemoryHealthBoard(),
     openHeaderScanner: openPlainScanner,
     clock: new ManualClock(),
     logger: reception.logger,
@@ -297,4 +304,72 @@ test('the catalogue is the same after a restart: studies, objects, what was fetc
     'modality',
     'returned',
   ]);
+});
+
+test('objects of two patients under one study UID are kept apart, with an alarm', async () => {
+  const reception = new Reception();
+  const patient = {
+    patientId: 'A-1',
+    patientName: 'Canary^Winifred',
+    patientBirthDate: '19500101',
+    patientSex: 'F',
+  };
+  const other = {
+    patientId: 'B-2',
+    patientName: 'Robin^Rowan',
+    patientBirthDate: '19800202',
+    patientSex: 'M',
+  };
+  const sendAs = (uid: string, who: object) =>
+    reception.send(plainDataSet({ ...header, sopInstanceUid: uid, ...who }, randomBytes(20)), {
+      as: { ...request, sopInstanceUid: uid },
+    });
+  assert.equal(await sendAs('1.2.3.1', patient), 0);
+  assert.deepEqual(reception.health.list(), []);
+  assert.equal(await sendAs('1.2.3.2', other), 0, 'it is kept');
+  assert.equal(await sendAs('1.2.3.3', patient), 0);
+  assert.equal(await sendAs('1.2.3.4', { ...patient, patientSex: '', patientName: 'CANARY^WINIFRED^^' }), 0);
+  assert.deepEqual(
+    reception.studies.map(({ created, objects }) => [created.patient.patientId, objects.length]),
+    [
+      ['A-1', 3],
+      ['B-2', 1],
+    ],
+  );
+  assert.ok(reception.health.list().some(({ code }) => code === 'STUDY_SHARED'));
+});
+
+test('an object without a valid study or series UID is refused, since it would fall into one study with all others', async () => {
+  for (const wrong of [
+    { studyInstanceUid: '' },
+    { studyInstanceUid: '1.2\\1.3' },
+    { seriesInstanceUid: '' },
+    { studyInstanceUid: '1'.repeat(65) },
+  ]) {
+    const reception = new Reception();
+    await assert.rejects(reception.send(plainDataSet({ ...header, ...wrong })), { code: 'OBJECT_MISMATCH' });
+    assert.equal(reception.studies.length, 0);
+  }
+});
+
+test('the same object over several associations at once is kept once, and acknowledged to all', async () => {
+  const reception = new Reception();
+  const dataSet = plainDataSet(header, randomBytes(3_000));
+  const answers = await Promise.all(Array.from({ length: 5 }, () => reception.send(dataSet)));
+  assert.deepEqual(answers, [0, 0, 0, 0, 0]);
+  assert.equal(reception.studies[0]?.objects.length, 1);
+  assert.equal(reception.files, 1, 'no file is left over');
+});
+
+test('a disk that fails is an alarm until it takes an object again', async () => {
+  const reception = new Reception();
+  reception.disk.failing = true;
+  await assert.rejects(reception.send(plainDataSet(header)), { code: 'STORE_FAILED' });
+  assert.deepEqual(
+    reception.health.list().map(({ code }) => code),
+    ['STORE_FAILED'],
+  );
+  reception.disk.failing = false;
+  assert.equal(await reception.send(plainDataSet(header)), 0);
+  assert.deepEqual(reception.health.list(), []);
 });

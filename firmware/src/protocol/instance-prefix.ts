@@ -14,14 +14,15 @@ export const instancePrefixBytesMax = 3 * (4 + uidCharactersMax);
 /** PS3.5, section 9.1, allows digits and dots only; senders exist that use letters, and what they send is kept as it is. */
 const uid = /^[!-[\]-~]+$/;
 
-function isUid(text: string): boolean {
+/** Whether this can name an instance, series or study. */
+export function isInstanceUid(text: string): boolean {
   return text.length <= uidCharactersMax && uid.test(text);
 }
 
 /** @throws RangeError if a UID is empty, too long or holds other than printable ASCII without space and backslash. */
 export function instancePrefix(identity: InstanceIdentity): Uint8Array {
   const uids = [identity.transferSyntaxUid, identity.sopClassUid, identity.sopInstanceUid];
-  if (!uids.every(isUid)) throw new RangeError('not a UID');
+  if (!uids.every(isInstanceUid)) throw new RangeError('not a UID');
   return concatBytes(...uids.map((text) => lengthPrefixed(utf8(text))));
 }
 
@@ -41,7 +42,7 @@ export function parseInstancePrefix(
     offset += 4;
     if (length > uidCharactersMax || bytes.length < offset + length) return undefined;
     const text = String.fromCharCode(...bytes.subarray(offset, offset + length));
-    if (!isUid(text)) return undefined;
+    if (!isInstanceUid(text)) return undefined;
     uids.push(text);
     offset += length;
   }

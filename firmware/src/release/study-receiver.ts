@@ -14,7 +14,7 @@ import { parseInstancePrefix } from '../protocol/instance-prefix.ts';
 import { decodeManifest, verifyManifest, type Manifest } from '../protocol/manifests.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
-import { patientOf } from '../studies/patient-identity.ts';
+import { contradict, patientOf } from '../studies/patient-identity.ts';
 import { ObjectReception } from '../studies/object-reception.ts';
 import { InOrder } from './in-order.ts';
 import { objectsFinishingMax } from './limits.ts';
@@ -136,10 +136,14 @@ export class StudyReceiver {
           reception = new ObjectReception({
             ...this.#options,
             identity: begin.identity,
-            place: async (header) => ({
-              study: await catalogue.obtain(this.#describe(header, incoming)),
-              instanceKeyOf: () => instance.key,
-            }),
+            place: async (header) => {
+              const described = this.#describe(header, incoming);
+              const study = await catalogue.obtain(described);
+              // It would be delivered under the first patient's local ID.
+              if (contradict(study.created.patient, described.patient))
+                throw unverified('it holds objects of more than one patient');
+              return { study, instanceKeyOf: () => instance.key };
+            },
           });
           await reception.write(chunk.subarray(begin.dataSetOffset));
         } else {

@@ -187,6 +187,10 @@ export class ObjectFileWriter implements ObjectWriter {
     await rm(this.#partPath, { force: true });
   }
 
+  async discard(): Promise<void> {
+    await rm(this.#path, { force: true });
+  }
+
   #giveBackBuffer(): void {
     if (this.#buffer === undefined) return;
     giveBackSegmentBuffer(this.#buffer, this.#bufferUsed);

@@ -2,8 +2,9 @@ import type { StudyId } from '../ledger/types.ts';
 import type { ObjectStore, Unsubscribe } from '../ports.ts';
 import { KeptStudy } from './kept-study.ts';
 import type { StudyCreated } from './manifest.ts';
+import { contradict } from './patient-identity.ts';
 
-/** What makes a kept study one: its UID among the box's own and among those routed back; its ledger id if fetched. */
+/** What objects of one study share: its UID among the box's own and among those routed back; its ledger id if fetched. */
 function identityOf({ studyInstanceUid, origin }: Pick<StudyCreated, 'studyInstanceUid' | 'origin'>): string {
   return `${origin.kind} ${origin.kind === 'fetched' ? origin.studyId : studyInstanceUid}`;
 }
@@ -11,8 +12,9 @@ function identityOf({ studyInstanceUid, origin }: Pick<StudyCreated, 'studyInsta
 /** All studies that this box keeps, in memory; built from the manifests at start. */
 export class Catalogue {
   readonly #store: ObjectStore;
-  readonly #studies = new Map<string, KeptStudy>();
-  readonly #creating = new Map<string, Promise<KeptStudy>>();
+  /** More than one under a UID only where a UID came with the data of several patients, who are kept apart. */
+  readonly #studies = new Map<string, KeptStudy[]>();
+  readonly #obtaining = new Map<string, Promise<KeptStudy>>();
   readonly #byStudyId = new Map<StudyId, KeptStudy>();
   /** SOP instances that were fetched from elsewhere, to recognise what the own PACS routes back. */
   readonly #fetchedInstances = new Set<string>();
@@ -27,13 +29,13 @@ export class Catalogue {
       const study = KeptStudy.restore(folder);
       if (study === undefined) continue;
       study.studyId = identify(study);
-      this.#studies.set(identityOf(study.created), study);
+      this.#add(study);
       this.#index(study);
     }
   }
 
   studies(): readonly KeptStudy[] {
-    return [...this.#studies.values()];
+    return [...this.#studies.values()].flat();
   }
 
   byStudyId(studyId: StudyId): KeptStudy | undefined {
@@ -44,16 +46,27 @@ export class Catalogue {
     return this.#fetchedInstances.has(sopInstanceUid);
   }
 
-  /** The study that this describes, made if there is none. Two associations that send one study get one. */
+  /**
+   * The study that this describes, made if there is none. Two associations that send one study get one; an object whose
+   * patient contradicts the study's gets a study of its own, so that no patient's images travel under another's grant.
+   * (What is fetched under one id is one study; its receiver refuses contradictions.)
+   */
   async obtain(described: StudyCreated): Promise<KeptStudy> {
     const identity = identityOf(described);
-    const kept = this.#studies.get(identity);
-    if (kept !== undefined) return kept;
-    const underway = this.#creating.get(identity);
-    if (underway !== undefined) return underway;
-    const creation = this.#create(identity, described).finally(() => this.#creating.delete(identity));
-    this.#creating.set(identity, creation);
-    return creation;
+    const before = this.#obtaining.get(identity) ?? Promise.resolve();
+    // One after the other for one UID; that somebody before failed is told to that one alone.
+    const obtained = Promise.allSettled([before]).then(() => this.#obtainNext(identity, described));
+    this.#obtaining.set(identity, obtained);
+    try {
+      return await obtained;
+    } finally {
+      if (this.#obtaining.get(identity) === obtained) this.#obtaining.delete(identity);
+    }
+  }
+
+  /** Whether this UID came with the data of more than one patient. */
+  isShared({ created }: KeptStudy): boolean {
+    return (this.#studies.get(identityOf(created))?.length ?? 0) > 1;
   }
 
   /** Tells everyone that a study gained an object, a version or a state. */
@@ -67,10 +80,21 @@ export class Catalogue {
     return () => this.#listeners.delete(listener);
   }
 
-  async #create(identity: string, described: StudyCreated): Promise<KeptStudy> {
+  async #obtainNext(identity: string, described: StudyCreated): Promise<KeptStudy> {
+    const kept = this.#studies
+      .get(identity)
+      ?.find(
+        ({ created }) => created.origin.kind === 'fetched' || !contradict(created.patient, described.patient),
+      );
+    if (kept !== undefined) return kept;
     const study = await KeptStudy.create(await this.#store.createStudy(), described);
-    this.#studies.set(identity, study);
+    this.#add(study);
     return study;
+  }
+
+  #add(study: KeptStudy): void {
+    const identity = identityOf(study.created);
+    this.#studies.set(identity, [...(this.#studies.get(identity) ?? []), study]);
   }
 
   #index(study: KeptStudy): void {

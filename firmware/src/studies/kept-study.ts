@@ -20,6 +20,7 @@ export class KeptStudy {
   #versions: VersionPlanned[] = [];
   #numbersTaken = 0;
   #bytes = 0;
+  #exclusive: Promise<void> = Promise.resolve();
   /** Its id on the ledger, once an owner key was derived (or, for a fetched study, the source's). */
   studyId: StudyId | undefined;
 
@@ -91,6 +92,19 @@ export class KeptStudy {
   /** The last plan of this version with such a commitment. What the ledger refused is planned again under its number. */
   plan(version: number, sameCommitment: (commitment: Uint8Array) => boolean): VersionPlanned | undefined {
     return this.#versions.findLast((plan) => plan.version === version && sameCommitment(plan.commitment));
+  }
+
+  /** Runs when nobody else's run of this study is under way; one that fails is told to its caller alone. */
+  async exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
+    const before = this.#exclusive;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#exclusive = promise;
+    await before;
+    try {
+      return await run();
+    } finally {
+      resolve();
+    }
   }
 
   takeNumber(): number {

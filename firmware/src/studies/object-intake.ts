@@ -84,4 +84,9 @@ export class ObjectIntake {
   abort(): Promise<void> {
     return this.#writer.abort();
   }
+
+  /** After `finish`, instead of appending the record. */
+  discard(): Promise<void> {
+    return this.#writer.discard();
+  }
 }

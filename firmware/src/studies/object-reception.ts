@@ -68,15 +68,28 @@ export class ObjectReception {
       throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
     const { study, intake } = this.#placed;
     const digest = intake.digest();
-    const earlier = study.instances(this.#options.identity.sopInstanceUid);
-    if (earlier.some((object) => equalBytes(object.digest, digest))) {
+    if (this.#isHeld(study, digest)) {
       await intake.abort();
       return { study, outcome: 'repeated' };
     }
     const object = await intake.finish(digest, this.#options.clock.now());
     await turn;
-    await study.append(object);
-    return { study, outcome: earlier.length > 0 ? 'kept beside others of its UID' : 'kept' };
+    // Another association may have brought the same object meanwhile: look again when nobody else appends.
+    return study.exclusively(async () => {
+      if (this.#isHeld(study, digest)) {
+        await intake.discard();
+        return { study, outcome: 'repeated' };
+      }
+      const isFirst = study.instances(object.sopInstanceUid).length === 0;
+      await study.append(object);
+      return { study, outcome: isFirst ? 'kept' : 'kept beside others of its UID' };
+    });
+  }
+
+  #isHeld(study: KeptStudy, digest: Uint8Array): boolean {
+    return study
+      .instances(this.#options.identity.sopInstanceUid)
+      .some((object) => equalBytes(object.digest, digest));
   }
 
   async abort(): Promise<void> {

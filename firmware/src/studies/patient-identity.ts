@@ -34,6 +34,22 @@ export function samePerson(
   return comparableName(a.name) === comparableName(b.name) && a.birthDate === b.birthDate && a.sex === b.sex;
 }
 
+/**
+ * True if two objects cannot be of one patient: what both say differs. Objects of one study often say less than others,
+ * and write a name in more than one way; under one ID a name alone contradicts nothing, a birth date or sex does.
+ */
+export function contradict(a: LocalPatient, b: LocalPatient): boolean {
+  const differ = (x: string, y: string): boolean => x !== '' && y !== '' && x !== y;
+  const sameId = a.patientId !== '' && a.patientId === b.patientId;
+  return (
+    differ(a.patientId, b.patientId) ||
+    differ(a.issuer, b.issuer) ||
+    differ(a.birthDate, b.birthDate) ||
+    differ(a.sex, b.sex) ||
+    (!sameId && differ(comparableName(a.name), comparableName(b.name)))
+  );
+}
+
 /** The patient whom a data set names; absent attributes are empty. */
 export function patientOf(header: DataSetHeader): LocalPatient {
   return {
