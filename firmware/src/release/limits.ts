@@ -4,7 +4,7 @@ export const headAgeMsMax = 30_000;
 /** While streaming the source looks again this often and cuts; with the age and the skew it makes the 45 s promise. */
 export const recheckMs = 5_000;
 
-/** Every refusal is answered exactly this long after it was asked for, whatever its ground: timing tells nothing. */
+/** Every refusal of what was not admitted is answered exactly this long after it was asked for: timing tells nothing. */
 export const refusalAnswerMs = 1_000;
 
 /** How long an opening or closing receipt may wait for a block. */
