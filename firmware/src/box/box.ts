@@ -66,7 +66,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     await service.start();
   };
 
-  const disk = new DiskSpace(config.dataDir, systemClock, logger);
+  const disk = new DiskSpace({ ...foundation, folder: config.dataDir });
   await start(disk);
   const membership =
     config.genesisFile === undefined
