@@ -1,14 +1,14 @@
 /** The HTTPS port itself: certificate, start and stop, headers, strict bodies, errors without patient data. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import test, { after, before } from 'node:test';
 import { errorTable, type ErrorCode } from '../../firmware/src/errors.ts';
 import type { ErrorAnswer, TicketAnswer } from '../../firmware/src/http/contract.ts';
-import { overviewStudiesMax } from '../../firmware/src/http/limits.ts';
+import { connectionsPerAddressMax, overviewStudiesMax } from '../../firmware/src/http/limits.ts';
 import { ConsoleFixture } from '../support/console-fixture.ts';
 import { exampleStudy } from '../support/fake-box.ts';
 import type { Answer, HttpsClient } from '../support/https-client.ts';
@@ -149,6 +149,60 @@ test('a body must be exactly what the route says, and the field is named', async
     'NOT_FOUND',
     /nothing here/,
   );
+});
+
+/** What the port says to these bytes, until it ends the connection. */
+async function say(text: string): Promise<string> {
+  const socket = connect({ port: box.server.port, host: '127.0.0.1', rejectUnauthorized: false });
+  socket.write(text);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+test('what is no HTTP is answered in the form of all errors', async () => {
+  const cases: readonly (readonly [string, ErrorCode])[] = [
+    ['NONSENSE\r\n\r\n', 'REQUEST_INVALID'],
+    [`GET / HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(40_000)}\r\n\r\n`, 'REQUEST_TOO_LARGE'],
+    ['GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 'REQUEST_INVALID'],
+  ];
+  for (const [text, code] of cases) {
+    const answer = await say(text);
+    const { http, remedy } = errorTable[code];
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${http} `), answer);
+    assert.match(answer, /content-security-policy: default-src 'none'/);
+    const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as ErrorAnswer;
+    assert.deepEqual({ code: body.code, remedy: body.remedy }, { code, remedy });
+    assert.doesNotMatch(body.message, /zz|NONSENSE/);
+  }
+});
+
+test('one address cannot take the place of another', async () => {
+  const hold = (localAddress: string): TLSSocket => {
+    const { port } = box.server;
+    const socket = connectTcp({ port, host: '127.0.0.1', localAddress });
+    return connect({ socket, rejectUnauthorized: false });
+  };
+  const settled = async (socket: TLSSocket): Promise<'open' | 'cut'> =>
+    new Promise((resolve) => {
+      socket.once('secureConnect', () => resolve('open'));
+      socket.once('error', () => resolve('cut'));
+      socket.once('close', () => resolve('cut'));
+    });
+  const greedy = Array.from({ length: connectionsPerAddressMax }, () => hold('127.0.0.2'));
+  assert.ok((await Promise.all(greedy.map(settled))).every((state) => state === 'open'));
+  const another = hold('127.0.0.2');
+  assert.equal(await settled(another), 'cut');
+  assert.equal((await administrator.call('GET', '/api/v1/overview')).status, 200);
+  // Who leaves makes room.
+  const [first] = greedy as [TLSSocket];
+  first.on('error', () => undefined).destroy();
+  for (let state = 'cut'; state === 'cut';) {
+    const next = hold('127.0.0.2');
+    greedy.push(next);
+    state = await settled(next);
+  }
+  for (const socket of [...greedy, another]) socket.on('error', () => undefined).destroy();
 });
 
 test('reception gets the wallet’s ticket, or the reason why there is none', async () => {

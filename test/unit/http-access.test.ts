@@ -4,7 +4,13 @@ import test from 'node:test';
 import { guardRoutes } from '../../firmware/src/http/access.ts';
 import { Accounts } from '../../firmware/src/http/accounts.ts';
 import { createApp } from '../../firmware/src/http/app.ts';
-import { walletSubmitMsMax } from '../../firmware/src/http/limits.ts';
+import {
+  keepAliveMsMax,
+  requestHeadMsMax,
+  requestMsMax,
+  socketIdleMsMax,
+  walletSubmitMsMax,
+} from '../../firmware/src/http/limits.ts';
 import { PasswordHasher } from '../../firmware/src/http/password-hash.ts';
 import { Sessions } from '../../firmware/src/http/sessions.ts';
 import { openTlsIdentity } from '../../firmware/src/http/tls-identity.ts';
@@ -34,6 +40,20 @@ test('a route without a declared access is not registered', async () => {
   } finally {
     await app.close();
   }
+});
+
+test('who asks nothing keeps no connection', async () => {
+  const tls = await openTlsIdentity(new MemoryStore(), new ManualClock(), {
+    institution: 'north',
+    host: '10.0.0.7',
+  });
+  const app = await createApp(tls, new RecordingLogger());
+  const { server } = app;
+  assert.equal(server.headersTimeout, requestHeadMsMax);
+  assert.equal(server.requestTimeout, requestMsMax);
+  assert.equal(server.keepAliveTimeout, keepAliveMsMax);
+  assert.equal(server.timeout, socketIdleMsMax);
+  await app.close();
 });
 
 test('the box answers a submitted transaction before the wallet gives up', () => {

@@ -7,11 +7,14 @@ import cookie from '@fastify/cookie';
 import rateLimit from '@fastify/rate-limit';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../ports.ts';
-import { answerErrors } from './error-answers.ts';
+import { boundConnections } from './connection-bounds.ts';
+import { answerBadUrl, answerErrors, answerParserError } from './error-answers.ts';
 import {
-  connectionsMax,
-  requestBodyBytesMax,
   handshakeMsMax,
+  keepAliveMsMax,
+  requestBodyBytesMax,
+  requestCheckMs,
+  requestHeadMsMax,
   rateAddressesMax,
   rateWindowMs,
   requestMsMax,
@@ -37,19 +40,24 @@ export async function createApp(tls: TlsIdentity, logger: Logger): Promise<App> 
       cert: tls.certificate,
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeMsMax,
+      headersTimeout: requestHeadMsMax,
+      connectionsCheckingInterval: requestCheckMs,
     },
     // Each request is either uneventful or logged by its handler without patient data; URLs and bodies never are.
     logger: false,
     bodyLimit: requestBodyBytesMax,
     requestTimeout: requestMsMax,
     connectionTimeout: socketIdleMsMax,
+    keepAliveTimeout: keepAliveMsMax,
+    clientErrorHandler: answerParserError,
+    frameworkErrors: answerBadUrl,
     // A HEAD route of its own for each GET would need a right of its own.
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     // Fastify's defaults would drop unknown fields and turn "1" into 1: wrong requests would seem to succeed.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.server.maxConnections = connectionsMax;
+  boundConnections(app.server, logger);
   // Bodies are JSON; Fastify would take plain text too.
   app.removeContentTypeParser('text/plain');
   answerErrors(app, logger);

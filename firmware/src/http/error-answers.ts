@@ -1,9 +1,12 @@
 /** Errors as the error table words them. What a bug threw stays in the log; the answer names no internals. */
-import type { FastifyError, FastifySchemaValidationError } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
 import { AppError, errorTable, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../ports.ts';
 import type { App } from './app.ts';
 import type { ErrorAnswer } from './contract.ts';
+import { securityHeaders } from './security-headers.ts';
 
 export function answerErrors(app: App, logger: Logger): void {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
@@ -14,6 +17,45 @@ export function answerErrors(app: App, logger: Logger): void {
   app.setNotFoundHandler(async (_request, reply) => {
     return reply.code(errorTable.NOT_FOUND.http).send(answerOf('NOT_FOUND', 'there is nothing here'));
   });
+}
+
+/**
+ * What the HTTP parser refused has no request that a handler could answer. Also called for TLS handshakes that failed,
+ * and for connections that broke: those hear nothing.
+ */
+export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
+  const { code = '' } = error;
+  if (!socket.writable || !/^(HPE|ERR_HTTP)_/.test(code)) {
+    socket.destroy();
+    return;
+  }
+  const answer = tooLarge.has(code)
+    ? answerOf('REQUEST_TOO_LARGE', 'the head of the request is too large')
+    : answerOf(
+        'REQUEST_INVALID',
+        code === overdue ? 'the request took too long' : 'the request is not valid HTTP',
+      );
+  const body = JSON.stringify(answer);
+  const { http } = errorTable[answer.code];
+  const headers = {
+    ...securityHeaders,
+    connection: 'close',
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(Buffer.byteLength(body)),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const head = [`HTTP/1.1 ${http} ${STATUS_CODES[http] ?? ''}`, ...lines].join('\r\n');
+  // Whoever does not read it does not keep the socket.
+  socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+const tooLarge = new Set(['HPE_HEADER_OVERFLOW', 'HPE_CHUNK_EXTENSIONS_OVERFLOW']);
+const overdue = 'ERR_HTTP_REQUEST_TIMEOUT';
+
+/** A path that is no valid URL finds no route, and so none of the hooks: its answer carries the headers all the same. */
+export function answerBadUrl(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const answer = answerOf('REQUEST_INVALID', 'the path of the request is not valid');
+  reply.code(errorTable[answer.code].http).headers(securityHeaders).send(answer);
 }
 
 function toAnswer(error: FastifyError): ErrorAnswer & { readonly code: ErrorCode } {
@@ -58,9 +100,9 @@ function describeField(where: string, error: FastifySchemaValidationError): stri
 /** A message of a bug can quote what it was working on, so only its place is logged. */
 function logFault(logger: Logger, route: string, error: Error): void {
   if (error instanceof AppError) {
-    logger.warn({ route, code: error.code }, error.message);
+    logger.warn({ route, error }, 'a request could not be answered');
     return;
   }
   const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
-  logger.error({ route, error: error.name, frames: frames.slice(0, 8) }, 'a console request failed');
+  logger.error({ route, kind: error.name, frames: frames.slice(0, 8) }, 'a console request failed');
 }

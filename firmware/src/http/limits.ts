@@ -12,8 +12,16 @@ export {
 export const requestBodyBytesMax = 16_384;
 /** TLS connections at once: staff of one department and wallets in the waiting room; each costs some 50 kB. */
 export const connectionsMax = 512;
+/** Connections of one address (IPv6: one /64): a quarter; a clinic behind one router opens one a console and one a wallet. */
+export const connectionsPerAddressMax = 128;
 /** A TLS handshake takes at most this long: a peer that opens sockets and says nothing holds none of them. */
 export const handshakeMsMax = 10_000;
+/** The head of a request arrives within this time of the connection or of its first byte: who asks nothing has no place. */
+export const requestHeadMsMax = 10_000;
+/** Overdue requests are looked for this often; Node's own 30 s would double their time. */
+export const requestCheckMs = 2_000;
+/** An answered connection waits this long for the next request: a page asks for its parts within a second. */
+export const keepAliveMsMax = 10_000;
 /** A request arrives whole within this time: stops slow senders. */
 export const requestMsMax = 20_000;
 /** A socket without a byte either way for this long is closed: longer than heartbeat (15 s) and long poll (30 s). */
