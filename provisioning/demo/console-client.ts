@@ -2,10 +2,12 @@
 import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type {
+  AccountView,
   Overview,
   TicketAnswer,
   NewAccount,
   TicketBody,
+  RequestAnswer,
   Role,
 } from '../../firmware/src/http/contract.ts';
 
@@ -51,6 +53,14 @@ export class ConsoleClient {
     return this.call('POST', '/api/v1/accounts', { name, role });
   }
 
+  accounts(): Promise<readonly AccountView[]> {
+    return this.call('GET', '/api/v1/accounts');
+  }
+
+  async removeAccount(name: string): Promise<void> {
+    await this.call('DELETE', `/api/v1/accounts/${name}`);
+  }
+
   createTicket(patient: TicketBody): Promise<TicketAnswer> {
     return this.call('POST', '/api/v1/tickets', patient);
   }
@@ -60,12 +70,12 @@ export class ConsoleClient {
   }
 
   /** Asks another institution for a study, grant or not. */
-  requestStudy(source: string, studyId: string): Promise<{ readonly kind: 'kept' | 'refused' }> {
+  requestStudy(source: string, studyId: string): Promise<RequestAnswer> {
     return this.call('POST', '/api/v1/requests', { source, studyId });
   }
 
   /** @throws ConsoleRefused with the code of the error table. */
-  async call<Result>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Result> {
+  async call<Result>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Result> {
     const answer = await this.#send(method, path, body);
     const cookie = answer.cookies.map((line) => line.split(';')[0]).at(-1);
     if (cookie !== undefined) this.#cookie = cookie;
