@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Overview, ReleaseView, StudyView } from '../../firmware/src/http/contract.ts';
+import type { Overview, ReleaseView, RequestAnswer, StudyView } from '../../firmware/src/http/contract.ts';
 import type { WalletStudies } from '../../firmware/wallet/wallet-answers.ts';
 import { compareWithPacs } from './comparison.ts';
 import type { ConsoleClient } from './console-client.ts';
@@ -25,6 +25,8 @@ export interface MainJobOptions {
   readonly logins: Logins;
   readonly narrator: Narrator;
   readonly slices: number;
+  /** By how many milliseconds the answers to refused requests may differ; not looked at if left out. */
+  readonly answerSpreadMsMax?: number;
 }
 
 /** What the benchmark and the tests want to know of a run. */
@@ -276,11 +278,11 @@ class MainJob {
         `${place.box.hospital.name} asks ${what}`,
         async () => {
           const begun = performance.now();
-          const { kind } = await place.clinician.requestStudy(source, id);
-          if (kind !== 'refused') throw new Error('it was not refused');
-          return { kind, ms: performance.now() - begun };
+          const answer = await place.clinician.requestStudy(source, id);
+          if (answer.kind !== 'refused') throw new Error('it was not refused');
+          return { answer, ms: performance.now() - begun };
         },
-        ({ kind, ms }) => `${kind} after ${Math.round(ms)} ms`,
+        ({ answer, ms }) => `${answer.kind} after ${Math.round(ms)} ms`,
       );
     const answers = [await ask(c, 'without a grant', studyId)];
     await this.#narrator.step('the patient revokes all grants of the study', () =>
@@ -288,16 +290,27 @@ class MainJob {
     );
     answers.push(await ask(b, 'after the revocation', studyId));
     answers.push(await ask(c, 'for a study that does not exist', randomBytes(32).toString('hex')));
-    await this.#narrator.step('all got one and the same answer', () =>
-      new Set(answers.map(({ kind }) => kind)).size === 1
-        ? Promise.resolve()
-        : Promise.reject(new Error('the answers differ')),
+    await this.#narrator.step(
+      'all got one and the same answer, after one and the same time',
+      async () => Promise.resolve(this.#assertAlike(answers)),
+      (spreadMs) => `${Math.round(spreadMs)} ms apart at most`,
     );
     await this.#narrator.step(
       `the console of ${a.box.hospital.name} shows the true reasons`,
       async () => reasonsIn(await a.admin.overview()),
       (reasons) => reasons.join('; '),
     );
+  }
+
+  /** The time between the quickest and the slowest, in milliseconds. @throws Error unless they are alike. */
+  #assertAlike(answers: readonly { readonly answer: RequestAnswer; readonly ms: number }[]): number {
+    const texts = new Set(answers.map(({ answer }) => JSON.stringify(answer)));
+    if (texts.size !== 1) throw new Error(`the answers differ: ${[...texts].join(', ')}`);
+    const times = answers.map(({ ms }) => ms);
+    const spreadMs = Math.max(...times) - Math.min(...times);
+    if (spreadMs > (this.#options.answerSpreadMsMax ?? Infinity))
+      throw new Error(`the times of the answers are ${Math.round(spreadMs)} ms apart`);
+    return spreadMs;
   }
 
   #studyAt(
