@@ -1,6 +1,7 @@
 /** Four hospitals' boxes and B's PACS, in one folder, as processes of their own. */
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lockName } from './folder-lock.ts';
 import { HospitalProcess, type FirstLogin } from './hospital-process.ts';
 import { boxConfig, type Hospital, type HospitalTiming } from './hospitals.ts';
 import { Orthanc } from './orthanc.ts';
@@ -10,6 +11,8 @@ export interface ConsortiumOptions {
   readonly folder: string;
   readonly hospitals: readonly Hospital[];
   readonly timing: HospitalTiming;
+  /** Aborted when all is to end: nothing is started any more from then on. */
+  readonly signal?: AbortSignal;
 }
 
 /** How to get into a console, kept for the person at the demonstration; on an appliance nobody keeps this. */
@@ -40,13 +43,20 @@ export class Consortium {
     this.#options = options;
     this.folder = options.folder;
     this.boxes = options.hospitals.map(
-      (hospital) => new HospitalProcess(hospital, join(options.folder, hospital.id)),
+      (hospital) => new HospitalProcess(hospital, join(options.folder, hospital.id), options.signal),
     );
     this.pacs = new Map(
       options.hospitals.flatMap(({ id, pacs }) =>
-        pacs === undefined ? [] : [[id, new Orthanc(pacs, join(options.folder, id, 'pacs'))] as const],
+        pacs === undefined
+          ? []
+          : [[id, new Orthanc(pacs, join(options.folder, id, 'pacs'), options.signal)] as const],
       ),
     );
+  }
+
+  /** Whether it was told to end. */
+  get interrupted(): boolean {
+    return this.#options.signal?.aborted === true;
   }
 
   get #genesisPath(): string {
@@ -63,9 +73,13 @@ export class Consortium {
     return box;
   }
 
-  /** Forgets everything. */
+  /** Forgets everything. The genesis file goes first: if this is cut short, founding begins anew with the rest. */
   async clear(): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.#genesisPath, { force: true });
+    if (!(await exists(this.folder))) return;
+    for (const name of await readdir(this.folder)) {
+      if (name !== lockName) await rm(join(this.folder, name), { recursive: true, force: true });
+    }
   }
 
   /**
@@ -74,6 +88,8 @@ export class Consortium {
    */
   async found(): Promise<boolean> {
     const isNew = !(await exists(this.#genesisPath));
+    // What a founding that was interrupted left belongs to no consortium.
+    if (isNew) await this.clear();
     for (const { hospital, folder } of this.boxes) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const config = boxConfig(hospital, this.#options.timing);
@@ -87,7 +103,7 @@ export class Consortium {
       validators: this.boxes.map(({ hospital }) => hospital.id),
       institutions,
     });
-    await writeFile(this.#genesisPath, genesis);
+    await writeSecretFile(this.#genesisPath, genesis);
     return true;
   }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Hospital } from './hospitals.ts';
+import { keep } from './keeper.ts';
 
 const mainPath = fileURLToPath(new URL('../../firmware/src/main.ts', import.meta.url));
 
@@ -31,12 +32,15 @@ interface Ready {
 export class HospitalProcess {
   readonly hospital: Hospital;
   readonly folder: string;
+  readonly #signal: AbortSignal | undefined;
   #child: ChildProcess | undefined;
   #certificateSha256 = '';
 
-  constructor(hospital: Hospital, folder: string) {
+  /** Nothing is started any more once `signal` is aborted. */
+  constructor(hospital: Hospital, folder: string, signal?: AbortSignal) {
     this.hospital = hospital;
     this.folder = folder;
+    this.#signal = signal;
   }
 
   get pid(): number {
@@ -63,6 +67,7 @@ export class HospitalProcess {
   /** Makes the keys; resolves with the record for the genesis file. @throws BoxFailed. */
   async enrol(): Promise<unknown> {
     const child = this.#spawn('enrol');
+    this.#child = child;
     child.stdout?.resume();
     const faults = this.#keepLog(child);
     const [status] = (await once(child, 'close')) as [number | null];
@@ -111,10 +116,9 @@ export class HospitalProcess {
 
   #spawn(command: 'run' | 'enrol'): ChildProcess {
     // A group of its own: Ctrl-C in a terminal goes to the demonstration alone, which stops the boxes in order.
-    return spawn(process.execPath, [mainPath, command, '--config', join(this.folder, 'config.json')], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
+    this.#signal?.throwIfAborted();
+    const args = [mainPath, command, '--config', join(this.folder, 'config.json')];
+    return keep(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true }));
   }
 
   /** Appends the log to its file; a line that is no log is the box's word to a person, and is what this returns. */

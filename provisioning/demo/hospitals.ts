@@ -58,6 +58,20 @@ export const hospitals: readonly [Hospital, Hospital, Hospital, Hospital] = [
   },
 ];
 
+/** Each hospital's box listens on four ports, its PACS on two. */
+const portsPerHospital = 6;
+export const portCount = portsPerHospital * hospitals.length;
+
+/** The same hospitals on consecutive ports of the loopback interface, so that a second consortium has room. */
+export function hospitalsFrom(firstPort: number): readonly Hospital[] {
+  return hospitals.map((hospital, index) => {
+    const first = firstPort + index * portsPerHospital;
+    const ports = { dicom: first, p2p: first + 1, plane: first + 2, console: first + 3 };
+    if (hospital.pacs === undefined) return { ...hospital, ports };
+    return { ...hospital, ports, pacs: { ...hospital.pacs, dicomPort: first + 4, httpPort: first + 5 } };
+  });
+}
+
 /** The configuration file of a hospital's box: all that tells it that it is not an appliance. */
 export function boxConfig(hospital: Hospital, timing: HospitalTiming): unknown {
   const config = {

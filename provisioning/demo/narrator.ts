@@ -11,11 +11,14 @@ export class StepFailed extends Error {
 
 export class Narrator {
   readonly #write: (text: string) => void;
+  readonly #signal: AbortSignal | undefined;
   readonly #startedAt = performance.now();
   readonly #steps: StepRecord[] = [];
 
-  constructor(write: (text: string) => void) {
+  /** No step begins once `signal` is aborted, and the one that runs is not waited for. */
+  constructor(write: (text: string) => void, signal?: AbortSignal) {
     this.#write = write;
+    this.#signal = signal;
   }
 
   get steps(): readonly StepRecord[] {
@@ -30,15 +33,16 @@ export class Narrator {
     this.#write(`\n${title}\n`);
   }
 
-  /** Runs one step; prints how long it took and the figure that it returns. @throws StepFailed naming the step. */
+  /** Runs one step; prints how long it took and the figure that it returns. @throws StepFailed naming the step; the signal's reason. */
   async step<Result>(
     title: string,
     run: () => Promise<Result>,
     figure: (result: Result) => string = () => '',
   ): Promise<Result> {
+    this.#signal?.throwIfAborted();
     const begun = performance.now();
     try {
-      const result = await run();
+      const result = await this.#untilAborted(run());
       const seconds = (performance.now() - begun) / 1000;
       const told = figure(result);
       this.#steps.push({ title, seconds, figure: told });
@@ -46,9 +50,23 @@ export class Narrator {
       this.#write(`  ${at} s  ✓ ${title}${told === '' ? '' : `: ${told}`}  (${seconds.toFixed(2)} s)\n`);
       return result;
     } catch (cause) {
+      this.#signal?.throwIfAborted();
       const why = cause instanceof Error ? cause.message : String(cause);
       this.#write(`           ✗ ${title}: ${why}\n`);
       throw new StepFailed(title, { cause });
+    }
+  }
+
+  async #untilAborted<Result>(running: Promise<Result>): Promise<Result> {
+    const signal = this.#signal;
+    if (signal === undefined) return running;
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+    try {
+      return await Promise.race([running, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', abort);
     }
   }
 }

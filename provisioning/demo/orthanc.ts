@@ -2,45 +2,71 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { boxAeTitle, type PacsAddress } from './hospitals.ts';
+import { keep } from './keeper.ts';
 
 const startMsMax = 30_000;
+
+/** @throws Error naming the port if somebody listens on it: what answered there later would not be ours. */
+async function assertFree(port: number): Promise<void> {
+  const server = createServer();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', (cause: NodeJS.ErrnoException) =>
+    reject(
+      cause.code === 'EADDRINUSE'
+        ? new Error(`port ${port} in use: the PACS cannot start; end the program that listens there`, {
+            cause,
+          })
+        : cause,
+    ),
+  );
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+  return promise;
+}
 
 export class Orthanc {
   readonly address: PacsAddress;
   readonly #folder: string;
+  readonly #signal: AbortSignal | undefined;
   #child: ChildProcess | undefined;
 
-  constructor(address: PacsAddress, folder: string) {
+  /** Nothing is started any more once `signal` is aborted. */
+  constructor(address: PacsAddress, folder: string, signal?: AbortSignal) {
     this.address = address;
     this.#folder = folder;
+    this.#signal = signal;
   }
 
   get #url(): string {
     return `http://127.0.0.1:${this.address.httpPort}`;
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when it answers. @throws Error if one of its ports is in use, or it does not come up. */
   async start(): Promise<void> {
+    for (const port of [this.address.httpPort, this.address.dicomPort]) await assertFree(port);
     await mkdir(this.#folder, { recursive: true });
     const configPath = join(this.#folder, 'orthanc.json');
     await writeFile(configPath, JSON.stringify(this.#configuration(), null, 2));
     const log = await open(join(this.#folder, 'orthanc.log'), 'a');
     try {
-      this.#child = spawn('Orthanc', [configPath], {
+      this.#signal?.throwIfAborted();
+      const child = spawn('Orthanc', [configPath], {
         stdio: ['ignore', log.fd, log.fd],
         detached: true,
         // dcmtk, on which Orthanc stands, leaves Nagle's algorithm on, and each of its answers then waits for our ACK.
         env: { ...process.env, TCP_NODELAY: '1' },
       });
-      await once(this.#child, 'spawn');
+      this.#child = keep(child);
+      await once(child, 'spawn');
     } finally {
       await log.close();
     }
     const deadline = Date.now() + startMsMax;
     while (!(await this.#answers())) {
+      this.#signal?.throwIfAborted();
       if (this.#child.exitCode !== null) throw new Error(`Orthanc ended; see ${this.#folder}/orthanc.log`);
       if (Date.now() > deadline) throw new Error(`Orthanc does not answer at ${this.#url}`);
       await delay(100);

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { keep } from './keeper.ts';
 import type { Granted, Revoked, WalletStudies } from '../../firmware/wallet/wallet-answers.ts';
 import type { StudyHistory } from '../../firmware/wallet/study-history.ts';
 
@@ -52,7 +53,7 @@ export class WalletHolder {
   }
 
   async #run<Result>(args: readonly string[], input = ''): Promise<Result> {
-    const child = spawn(process.execPath, [cliPath, '--file', this.file, '--json', ...args]);
+    const child = keep(spawn(process.execPath, [cliPath, '--file', this.file, '--json', ...args]));
     child.stdin.end(input);
     const [out, err, [status]] = await Promise.all([
       text(child.stdout),
