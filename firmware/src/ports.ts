@@ -283,8 +283,6 @@ export type OpenPlane = (member: Institution, signal: AbortSignal) => Promise<Pl
 export interface StudyFolder {
   /** 16 random bytes in hexadecimal: says nothing of the study. */
   readonly ref: string;
-  /** What was appended to the manifest so far. */
-  readonly records: readonly CborValue[];
   /** On disk (fsync) when it resolves. @throws AppError STORE_FAILED; nothing may be acknowledged after that. */
   append(record: CborValue): Promise<void>;
   /** A new file under a random name, of which nothing stands in the manifest yet. */
@@ -318,9 +316,16 @@ export interface ObjectReader {
   close(): Promise<void>;
 }
 
+/** A study as it was found at start. */
+export interface FoundStudy {
+  readonly folder: StudyFolder;
+  /** Its manifest, in order: handed over once, since a box with many studies has no memory to hold it twice. */
+  readonly records: readonly CborValue[];
+}
+
 export interface ObjectStore {
   /** All studies, read and verified at start. */
-  open(): AsyncIterable<StudyFolder>;
+  open(): AsyncIterable<FoundStudy>;
   createStudy(): Promise<StudyFolder>;
 }
 

@@ -4,6 +4,7 @@ import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import type {
   CborValue,
+  FoundStudy,
   ObjectReader,
   ObjectStore,
   ObjectWriter,
@@ -98,7 +99,6 @@ class MemoryWriter implements ObjectWriter {
 
 class MemoryFolder implements StudyFolder {
   readonly ref: string;
-  readonly records: CborValue[];
   readonly #disk: MemoryObjectDisk;
   readonly #study: MemoryStudy;
   #failed: AppError | undefined;
@@ -107,14 +107,12 @@ class MemoryFolder implements StudyFolder {
     this.ref = ref;
     this.#disk = disk;
     this.#study = study;
-    this.records = study.records.map(decodeCanonical);
   }
 
   async append(record: CborValue): Promise<void> {
     if (this.#disk.failing) this.#failed ??= new AppError('STORE_FAILED', 'the memory disk is full');
     if (this.#failed !== undefined) throw this.#failed;
     this.#study.records.push(encodeCanonical(record));
-    this.records.push(record);
   }
 
   async createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter> {
@@ -143,8 +141,9 @@ export class MemoryObjectStore implements ObjectStore {
     this.#disk = disk;
   }
 
-  async *open(): AsyncIterable<StudyFolder> {
-    for (const [ref, study] of this.#disk.studies) yield new MemoryFolder(ref, this.#disk, study);
+  async *open(): AsyncIterable<FoundStudy> {
+    for (const [ref, study] of this.#disk.studies)
+      yield { folder: new MemoryFolder(ref, this.#disk, study), records: study.records.map(decodeCanonical) };
   }
 
   async createStudy(): Promise<StudyFolder> {

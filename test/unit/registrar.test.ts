@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
+import { decodeCanonical, encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
 import { equalBytes, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { registrationRetryMs } from '../../firmware/src/ingest/limits.ts';
 import { Registrar, studyIdOf } from '../../firmware/src/ingest/registrar.ts';
@@ -40,9 +40,10 @@ function onLedger(world: ReleaseWorld, study: KeptStudy): StudyRecord {
 }
 
 /** The manifest's plans, in order. */
-function plans(study: KeptStudy): VersionPlanned[] {
-  return study.folder.records
-    .map((record) => record as unknown as VersionPlanned)
+function plans(world: ReleaseWorld, study: KeptStudy): VersionPlanned[] {
+  const records = world.disk.studies.get(study.ref)?.records ?? [];
+  return records
+    .map((record) => decodeCanonical(record) as unknown as VersionPlanned)
     .filter((record) => record.is === 'version');
 }
 
@@ -79,7 +80,7 @@ test('registered at the first object, amended at most every amendMs, closed by q
   world.clock.advance(1_000);
   await untilVersion(world, study, 4);
   assert.deepEqual(
-    plans(study).map(({ at }) => at - start),
+    plans(world, study).map(({ at }) => at - start),
     [0, 30_000, 60_000, 90_000],
   );
   assert.equal(onLedger(world, study).closed, false);
@@ -198,10 +199,13 @@ for (const reached of [false, true]) {
       assert.deepEqual(second.batch, first.batch);
       assert.deepEqual(second.ephemeral, first.ephemeral);
     }
-    assert.equal(plans(again).length, 1);
+    assert.equal(plans(world, again).length, 1);
     assert.equal(again.studyId, study.studyId);
     assert.ok(
-      equalBytes(onLedger(world, again).noteHash, noteHash(plans(again)[0]?.note ?? new Uint8Array(0))),
+      equalBytes(
+        onLedger(world, again).noteHash,
+        noteHash(plans(world, again)[0]?.note ?? new Uint8Array(0)),
+      ),
     );
     await registrar.stop();
   });
@@ -230,7 +234,7 @@ test('no note key ever seals two plaintexts: one commitment has one ciphertext, 
   }
   assert.equal(onLedger(world, study).closed, true);
   const ciphertexts = new Map<string, Set<string>>();
-  for (const { commitment, note } of plans(study)) {
+  for (const { commitment, note } of plans(world, study)) {
     const key = toHex(commitment);
     ciphertexts.set(key, (ciphertexts.get(key) ?? new Set()).add(toHex(note)));
   }
@@ -307,7 +311,7 @@ test('a refusal of the ledger raises an alarm and is tried again until it is tak
   world.clock.advance(registrationRetryMs);
   await untilVersion(world, study, 1);
   await until(() => health.list().length === 0, 'the end of the alarm');
-  assert.equal(plans(study).length, 1, 'all tries were one plan');
+  assert.equal(plans(world, study).length, 1, 'all tries were one plan');
   await registrar.stop();
 });
 

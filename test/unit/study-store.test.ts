@@ -42,7 +42,7 @@ async function studiesIn(folder: string, key: Uint8Array = boxKey): Promise<Stud
   const store = storeIn(folder, key);
   const studies: StudyFolder[] = [];
   try {
-    for await (const study of store.open()) studies.push(study);
+    for await (const { folder: study } of store.open()) studies.push(study);
     return studies;
   } finally {
     await store.close();
@@ -201,7 +201,7 @@ test('an append that failed is the last: every later one of that study fails, th
   for (const each of logs.values()) each.failAppends = false;
   await assert.rejects(study.append(3), failed);
   await assert.rejects(study.append(4), failed);
-  assert.deepEqual(study.records, [1]);
+  assert.equal(log.disk.records.length, 1);
   await other.append(1);
   await store.close();
 });

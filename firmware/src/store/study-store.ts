@@ -11,6 +11,7 @@ import { AppError } from '../errors.ts';
 import type {
   AppendLog,
   CborValue,
+  FoundStudy,
   ObjectReader,
   ObjectStore,
   ObjectWriter,
@@ -38,7 +39,7 @@ class KeptFolder implements StudyFolder {
   readonly #folder: string;
   readonly #key: Uint8Array;
   readonly #logs: OpenLogs;
-  readonly #records: CborValue[] = [];
+  #recordCount = 0;
   #appending: Promise<void> = Promise.resolve();
 
   constructor(ref: string, folder: string, key: Uint8Array, logs: OpenLogs) {
@@ -48,24 +49,24 @@ class KeptFolder implements StudyFolder {
     this.#logs = logs;
   }
 
-  get records(): readonly CborValue[] {
-    return this.#records;
-  }
-
-  async load(): Promise<void> {
+  /** Reads the manifest, once, before anything is appended. */
+  async load(): Promise<readonly CborValue[]> {
+    const records: CborValue[] = [];
     await this.#logs.use(this.#manifest, async (log) => {
       for await (const sealed of log.read()) {
-        this.#records.push(decodeCanonical(openRecord(this.#key, this.#place(this.#records.length), sealed)));
+        records.push(decodeCanonical(openRecord(this.#key, this.#place(records.length), sealed)));
       }
     });
+    this.#recordCount = records.length;
+    return records;
   }
 
   /** One after the other: a record's number is part of what is authenticated. After a failure all further ones fail. */
   append(record: CborValue): Promise<void> {
     this.#appending = this.#appending.then(async () => {
-      const sealed = sealRecord(this.#key, this.#place(this.#records.length), encodeCanonical(record));
+      const sealed = sealRecord(this.#key, this.#place(this.#recordCount), encodeCanonical(record));
       await this.#logs.use(this.#manifest, (log) => log.append([sealed]));
-      this.#records.push(record);
+      this.#recordCount += 1;
     });
     return this.#appending;
   }
@@ -97,13 +98,13 @@ export class StudyStore implements ObjectStore {
   }
 
   /** @throws AppError STORE_CORRUPT if a manifest or key is damaged. Half-written objects of a crash are removed. */
-  async *open(): AsyncIterable<StudyFolder> {
+  async *open(): AsyncIterable<FoundStudy> {
     const { folder } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const ref of await readdir(folder)) {
       if (!studyRefPattern.test(ref)) continue;
-      const kept = await this.#openStudy(ref);
-      if (kept !== undefined) yield kept;
+      const found = await this.#openStudy(ref);
+      if (found !== undefined) yield found;
     }
   }
 
@@ -129,7 +130,7 @@ export class StudyStore implements ObjectStore {
   }
 
   /** Undefined for a folder that was made just before a crash: its key comes first, and nothing was acknowledged. */
-  async #openStudy(ref: string): Promise<StudyFolder | undefined> {
+  async #openStudy(ref: string): Promise<FoundStudy | undefined> {
     const { folder, boxKey } = this.#options;
     const path = join(folder, ref);
     const names = await readdir(path);
@@ -142,10 +143,10 @@ export class StudyStore implements ObjectStore {
     for (const name of names) if (name.endsWith('.part')) await rm(join(path, name));
     const key = unwrapKey(boxKey, await readFile(join(path, keyFile)), ref);
     const kept = new KeptFolder(ref, path, key, this.#logs);
-    await kept.load();
+    const records = await kept.load();
     // A study's first record stands in its manifest before an object is begun.
-    if (kept.records.length === 0 && names.some((name) => studyRefPattern.test(name)))
+    if (records.length === 0 && names.some((name) => studyRefPattern.test(name)))
       throw new AppError('STORE_CORRUPT', `The manifest of the study in ${path} is missing or empty.`);
-    return kept;
+    return { folder: kept, records };
   }
 }

@@ -25,8 +25,8 @@ export class Catalogue {
   }
 
   async load(identify: (study: KeptStudy) => StudyId | undefined): Promise<void> {
-    for await (const folder of this.#store.open()) {
-      const study = KeptStudy.restore(folder);
+    for await (const found of this.#store.open()) {
+      const study = KeptStudy.restore(found);
       if (study === undefined) continue;
       study.studyId = identify(study);
       this.#add(study);

@@ -1,5 +1,5 @@
 import type { StudyId } from '../ledger/types.ts';
-import type { StoredObject, StudyFolder } from '../ports.ts';
+import type { FoundStudy, StoredObject, StudyFolder } from '../ports.ts';
 import {
   fromRecord,
   toRecord,
@@ -35,9 +35,8 @@ export class KeptStudy {
   }
 
   /** Reads a manifest again; undefined for a folder that was made just before a crash and holds nothing yet. */
-  static restore(folder: StudyFolder): KeptStudy | undefined {
-    const records = folder.records.map(fromRecord);
-    const [created, ...rest] = records;
+  static restore({ folder, records: encoded }: FoundStudy): KeptStudy | undefined {
+    const [created, ...rest] = encoded.map(fromRecord);
     if (created?.is !== 'study') return undefined;
     const study = new KeptStudy(folder, created);
     for (const record of rest) study.#take(record);
