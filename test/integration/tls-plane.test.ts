@@ -11,8 +11,10 @@ import { AppError, type ErrorCode } from '../../firmware/src/errors.ts';
 import type { Institution } from '../../firmware/src/ledger/types.ts';
 import { makeTransportCertificate } from '../../firmware/src/p2p/certificate.ts';
 import {
+  planeConnectionsMax,
   planeConnectionsPerMemberMax,
   planeFrameBytesMax,
+  planeHandshakesMax,
   planeRequestBytesMax,
 } from '../../firmware/src/p2p/limits.ts';
 import { planeTlsOptions, provenTransportKey } from '../../firmware/src/p2p/plane-handshake.ts';
@@ -377,6 +379,21 @@ describe('TLS plane', { timeout: 60_000 }, () => {
     );
     for (const connection of open)
       assert.deepEqual(await collect(connection.request(bytes('please'))), ['ok']);
+  });
+
+  it('lets a member in through a crowd of strangers who never prove a key', async () => {
+    source.serve(() => Promise.resolve(framesOf('ok')));
+    const [host, port] = source.address().split(':') as [string, string];
+    const strangers = Array.from({ length: planeConnectionsMax + planeHandshakesMax }, () =>
+      connectTcp(Number(port), host),
+    );
+    for (const socket of strangers) socket.on('error', () => undefined);
+    await Promise.all(
+      strangers.map((socket) => new Promise<void>((resolve) => socket.once('connect', resolve))),
+    );
+    const connection = await grantee.open(sourceMember);
+    assert.deepEqual(await collect(connection.request(bytes('please'))), ['ok']);
+    for (const socket of strangers) socket.destroy();
   });
 
   it('follows the signal of the caller', async () => {

@@ -84,8 +84,11 @@ export const planeRequestBytesMax = 65_536;
 /** Plane connections of one member: urgent and ordinary transfers side by side. */
 export const planeConnectionsPerMemberMax = 8;
 
-/** Plane connections of all members and of strangers in their handshake. */
+/** Plane connections of all members: each buffers a frame of 1 MiB at worst. */
 export const planeConnectionsMax = 256;
+
+/** Plane connections that have not yet proved a key; then the address with the most loses its oldest. */
+export const planeHandshakesMax = 64;
 
 /** TCP connect and TLS handshake of a plane connection. */
 export const planeHandshakeMsMax = 10_000;

@@ -10,10 +10,12 @@ import {
   planeConnectionsPerMemberMax,
   planeFrameBytesMax,
   planeHandshakeMsMax,
+  planeHandshakesMax,
   planeIdleMsMax,
   planeRequestBytesMax,
   planeRequestMsMax,
 } from './limits.ts';
+import { PendingHandshakes } from './pending-handshakes.ts';
 import { PlaneChannel } from './plane-channel.ts';
 import { openPlaneConnection, planeStatus } from './plane-client.ts';
 import { connectionExporter, planeTlsOptions, provenTransportKey } from './plane-handshake.ts';
@@ -72,6 +74,7 @@ export class TlsPlane implements Service {
   readonly #admitted = new Set<Admitted>();
   /** Raw sockets by the peer's address and port: TLS sockets cannot be reset. */
   readonly #sockets = new Map<string, Socket>();
+  readonly #handshakes = new PendingHandshakes<Socket>(planeHandshakesMax);
   readonly #running = new Set<Promise<void>>();
   #server: Server | undefined;
   #certificate: TransportCertificate | undefined;
@@ -92,14 +95,20 @@ export class TlsPlane implements Service {
       handshakeTimeout: planeHandshakeMsMax,
       noDelay: true,
     });
-    server.maxConnections = planeConnectionsMax;
     server.on('connection', (socket: Socket) => {
       const name = nameOf(socket);
       this.#sockets.set(name, socket);
-      socket.once('close', () => this.#sockets.delete(name));
+      socket.once('close', () => {
+        this.#sockets.delete(name);
+        this.#handshakes.delete(socket);
+      });
+      const displaced = this.#handshakes.add(socket, socket.remoteAddress ?? '');
+      if (displaced === undefined) return;
+      this.#logger.debug({ address: displaced.remoteAddress }, 'plane handshake displaced by another');
+      displaced.destroy();
     });
     server.on('tlsClientError', (error: Error) => {
-      this.#logger.debug({ error: error.message }, 'plane handshake failed');
+      this.#logger.debug({ error }, 'plane handshake failed');
     });
     server.on('secureConnection', (socket) => this.#admit(socket));
     await listening(server, this.#options.listen);
@@ -210,18 +219,18 @@ export class TlsPlane implements Service {
   #admit(socket: TLSSocket): void {
     const key = provenTransportKey(socket);
     const member = key && this.#members().find((candidate) => equalBytes(candidate.keys.transport, key));
-    const held = [...this.#admitted].filter(
-      (connection) => connection.inbound && connection.institution === member?.id,
-    ).length;
-    if (key === undefined || member === undefined || held >= planeConnectionsPerMemberMax || this.#stopped) {
+    const raw = this.#sockets.get(nameOf(socket));
+    if (raw !== undefined) this.#handshakes.delete(raw);
+    const reason = this.#whyNot(member);
+    if (key === undefined || member === undefined || reason !== undefined) {
+      const { remoteAddress: address } = socket;
       socket.on('error', (error: Error) =>
-        this.#logger.debug({ error: error.message }, 'refused connection broke'),
+        this.#logger.debug({ address, error }, 'refused connection broke'),
       );
       socket.destroy();
-      this.#logger.warn({ address: socket.remoteAddress, peer: member?.id }, 'plane connection refused');
+      this.#logger.warn({ address, peer: member?.id, reason }, 'plane connection refused');
       return;
     }
-    const raw = this.#sockets.get(nameOf(socket));
     const channel = new PlaneChannel(socket, member.id, this.#options.clock, () => raw?.resetAndDestroy());
     const admitted: Admitted = {
       institution: member.id,
@@ -236,6 +245,15 @@ export class TlsPlane implements Service {
       this.#running.delete(running);
     });
     this.#running.add(running);
+  }
+
+  #whyNot(member: Institution | undefined): string | undefined {
+    if (this.#stopped) return 'stopping';
+    if (member === undefined) return 'not-a-member';
+    const inbound = [...this.#admitted].filter((connection) => connection.inbound);
+    if (inbound.length >= planeConnectionsMax) return 'too-many';
+    const held = inbound.filter(({ institution }) => institution === member.id).length;
+    return held >= planeConnectionsPerMemberMax ? 'too-many-of-this-member' : undefined;
   }
 
   async #serveOne(channel: PlaneChannel, institution: string, exporter: Uint8Array): Promise<void> {
@@ -269,11 +287,10 @@ export class TlsPlane implements Service {
     } catch (error) {
       const reason = error instanceof Error ? error : new Error(String(error));
       channel.cut(reason);
-      const fields = { peer: institution, error: reason.message };
+      const fields = { peer: institution, error: reason };
       if (!(error instanceof AppError)) this.#logger.error(fields, 'plane request failed');
-      else if (error.code === 'PEER_UNREACHABLE')
-        this.#logger.debug({ ...fields, code: error.code }, 'plane connection lost');
-      else this.#logger.warn({ ...fields, code: error.code }, 'plane connection cut');
+      else if (error.code === 'PEER_UNREACHABLE') this.#logger.debug(fields, 'plane connection lost');
+      else this.#logger.warn(fields, 'plane connection cut');
     }
   }
 }
