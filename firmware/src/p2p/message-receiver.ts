@@ -109,15 +109,15 @@ export class MessageReceiver {
   /** Whatever a message of the peer causes is its own loss: the stream ends, after a violation the connection too. */
   #refuse(error: unknown, frames: FrameStream, connection: Connection, peer: string): void {
     const reason = error instanceof Error ? error : new Error(String(error));
-    const fields = { peer, error: reason.message };
+    const fields = { peer, error: reason };
     frames.abort(reason);
     if (!(error instanceof AppError)) {
       this.#logger.error(fields, 'message handler failed');
     } else if (errorTable[error.code].peer === 'reject') {
-      this.#logger.warn({ ...fields, code: error.code }, 'peer disconnected for what it sent');
+      this.#logger.warn(fields, 'peer disconnected for what it sent');
       connection.abort(reason);
     } else {
-      this.#logger.debug({ ...fields, code: error.code }, 'message stream ended');
+      this.#logger.debug(fields, 'message stream ended');
     }
   }
 }

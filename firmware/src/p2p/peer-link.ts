@@ -231,10 +231,7 @@ export class PeerLink {
   }
 
   #report(error: unknown): void {
-    const fields = {
-      peer: this.institution.id,
-      error: error instanceof Error ? error.message : String(error),
-    };
+    const fields = { peer: this.institution.id, error };
     if (error instanceof AppError && error.code === 'PEER_MISBEHAVED') {
       this.#options.logger.warn(fields, 'peer broke the protocol');
     } else {

@@ -129,7 +129,7 @@ export class Requests {
       if (status !== 'answer')
         throw new AppError('PEER_UNREACHABLE', `${to} answered ${protocol} with: ${status}`);
       await frames.end().catch((error: unknown) => {
-        this.#options.logger.debug({ peer: to, protocol, error: String(error) }, 'answered, then broke');
+        this.#options.logger.debug({ peer: to, protocol, error }, 'answered, then broke');
       });
       return answer.subarray(1);
     } catch (error) {
@@ -172,10 +172,7 @@ export class Requests {
       const reason = error instanceof Error ? error : new Error(String(error));
       frames.abort(reason);
       const misbehaved = error instanceof AppError && error.code === 'PEER_MISBEHAVED';
-      this.#options.logger[misbehaved ? 'warn' : 'debug'](
-        { peer, error: reason.message },
-        'request not answered',
-      );
+      this.#options.logger[misbehaved ? 'warn' : 'debug']({ peer, error: reason }, 'request not answered');
       if (misbehaved) connection.abort(reason);
     } finally {
       if (admitted) slots.release();
@@ -200,7 +197,7 @@ export class Requests {
       answer = await handler(peer, body, signal);
     } catch (error) {
       if (error instanceof AppError && error.code === 'PEER_MISBEHAVED') throw error;
-      const fields = { peer, protocol, error: error instanceof Error ? error.message : String(error) };
+      const fields = { peer, protocol, error };
       if (signal.aborted) this.#options.logger.debug(fields, 'request given up');
       else this.#options.logger.error(fields, 'request handler failed');
       return ['failed', nothing];
