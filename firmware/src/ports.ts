@@ -161,7 +161,8 @@ export interface AppendLog {
 export interface ReplaceableLog extends AppendLog {
   /**
    * Puts these records in the place of all others, atomically and on disk when it resolves: a crash leaves the old
-   * ones or the new. @throws AppError STORE_FAILED; the old records then stand as before.
+   * ones or the new. @throws AppError STORE_FAILED; the old records then stand as before, or, if it is unknown which
+   * do, the log takes no further record.
    */
   replace(records: readonly Uint8Array[]): Promise<void>;
 }

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { link, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdtemp,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -280,4 +291,43 @@ test('a log that was put aside is begun anew without its votes', async (t) => {
   const anew = await FileAppendLog.open(path, withSpare);
   assert.deepEqual(await recordsOf(anew), []);
   await anew.close();
+});
+
+/** The calls of `sync` on any file from now on fail if their number (0 is the first) is this one. */
+async function failSync(t: TestContext, path: string, failing: number): Promise<void> {
+  const probe = await open(path, 'r');
+  const prototype = Object.getPrototypeOf(probe) as FileHandle;
+  await probe.close();
+  const original = Reflect.get<FileHandle, 'sync'>(prototype, 'sync');
+  let calls = 0;
+  t.mock.method(prototype, 'sync', async function (this: FileHandle) {
+    if (calls++ === failing) throw new Error('EIO');
+    return original.call(this);
+  });
+}
+
+test('a spare that cannot be flushed leaves the old records, and the log goes on', async (t) => {
+  const path = await newPath(t);
+  const log = await FileAppendLog.open(path, withSpare);
+  await log.append([utf8('old')]);
+  await failSync(t, path, 0);
+  await assert.rejects(log.replace([utf8('new')]), { code: 'STORE_FAILED' });
+  await log.append([utf8('older')]);
+  await log.replace([utf8('newer')]);
+  await log.append([utf8('newest')]);
+  await log.close();
+  const again = await FileAppendLog.open(path, withSpare);
+  assert.deepEqual(await recordsOf(again), ['newer', 'newest'].map(utf8));
+  await again.close();
+});
+
+test('a folder that cannot be flushed after the change of places ends writing: either log may stand', async (t) => {
+  const path = await newPath(t);
+  const log = await FileAppendLog.open(path, withSpare);
+  await log.append([utf8('old')]);
+  await failSync(t, path, 1);
+  await assert.rejects(log.replace([utf8('new')]), { code: 'STORE_FAILED' });
+  await assert.rejects(log.append([utf8('vote')]), { code: 'STORE_FAILED' });
+  await assert.rejects(log.replace([]), { code: 'STORE_FAILED' });
+  await log.close();
 });

@@ -235,7 +235,7 @@ export class Engine {
       await this.#voteLog.replace(encoded);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      // The old log stands and goes on; the next try comes after as many bytes again.
+      // The old log stands and goes on (or takes no vote, which the next one shows); it is tried again after as many bytes.
       this.#options.logger.warn({ code: error.code }, 'the vote log could not be begun anew');
     }
     this.#voteLogBytes = encoded.reduce((sum, { length }) => sum + length, 0);
