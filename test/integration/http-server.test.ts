@@ -164,6 +164,7 @@ test('what is no HTTP is answered in the form of all errors', async () => {
   const cases: readonly (readonly [string, ErrorCode])[] = [
     ['NONSENSE\r\n\r\n', 'REQUEST_INVALID'],
     [`GET / HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(40_000)}\r\n\r\n`, 'REQUEST_TOO_LARGE'],
+    ['GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n', 'REQUEST_INVALID'],
     ['GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 'REQUEST_INVALID'],
   ];
   for (const [text, code] of cases) {

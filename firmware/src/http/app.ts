@@ -42,6 +42,8 @@ export async function createApp(tls: TlsIdentity, logger: Logger): Promise<App> 
       handshakeTimeout: handshakeMsMax,
       headersTimeout: requestHeadMsMax,
       connectionsCheckingInterval: requestCheckMs,
+      // The refusal below takes its place, in the form of all errors.
+      requireHostHeader: false,
     },
     // Each request is either uneventful or logged by its handler without patient data; URLs and bodies never are.
     logger: false,
@@ -62,6 +64,11 @@ export async function createApp(tls: TlsIdentity, logger: Logger): Promise<App> 
   app.removeContentTypeParser('text/plain');
   answerErrors(app, logger);
   addSecurityHeaders(app);
+  // RFC 9112, section 3.2.
+  app.addHook('onRequest', ({ headers }, _reply, done) => {
+    if (headers.host === undefined) done(new AppError('REQUEST_INVALID', 'the request names no host'));
+    else done();
+  });
   await app.register(cookie);
   await app.register(rateLimit, {
     global: true,
