@@ -19,8 +19,8 @@ export function launch(node, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(node, args, { stdio: 'inherit' });
     // Ctrl-C in a terminal goes to the whole process group, so the program has it already, and npm passes its own
-    // on to us besides: a second one would tell the program to hurry. Without a terminal (CI, a supervisor) the
-    // signal reached only npm and us.
+    // on to us besides: a second one would tell some programs to hurry. Without a terminal (CI, a supervisor) the
+    // signal may have reached only npm and us; if it went to the group, the program must bear a second one.
     let interrupted = false;
     process.on('SIGINT', () => {
       if (!process.stdin.isTTY && !interrupted) child.kill('SIGINT');
