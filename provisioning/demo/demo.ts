@@ -25,7 +25,7 @@ interface Flags {
 const timing = { quietMs: 5_000, amendMs: 3_000 };
 
 /** A refusal that comes sooner or later than another by more than this would tell them apart. */
-const answerSpreadMsMax = 500;
+const answerSpreadMsMax = 800;
 
 /** Aborted by the first of the signals that end us; later ones change nothing while all is stopped in order. */
 function interruption(): AbortSignal {
