@@ -111,6 +111,14 @@ export const configSchema = section('A Hilum box.', {
   console: section('The local web console, and the service for wallets.', {
     host: host('Address to listen on.'),
     port: Type.Integer({ minimum: 0, maximum: 65535, default: 4003, description: 'TCP port (HTTPS).' }),
+    origins: Type.Optional(
+      Type.Array(Type.String({ pattern: '^https://[^/?#\\s]+$', maxLength: 255 }), {
+        minItems: 1,
+        maxItems: 16,
+        description:
+          'Every origin under which browsers reach the console, where that is a name or a mapped port: https://hilum.example:8443. Without it, the address above.',
+      }),
+    ),
   }),
   log: section('The operational log: JSON lines on standard error, without patient data.', {
     level: Type.Union(

@@ -36,6 +36,14 @@ test('relative paths start at the configuration file', () => {
   assert.equal(config.tpm.swtpmDir, '/etc/hilum/data/swtpm');
 });
 
+test('the origins of the console are named whole, or not at all', () => {
+  const named = decodeConfig({ ...least, console: { origins: ['https://hilum.example:8443'] } }, '/');
+  assert.deepEqual(named.console.origins, ['https://hilum.example:8443']);
+  assert.equal(decodeConfig(least, '/').console.origins, undefined);
+  assert.match(refusal({ ...least, console: { origins: ['http://hilum.example'] } }), /console\.origins/);
+  assert.match(refusal({ ...least, console: { origins: [] } }), /console\.origins/);
+});
+
 test('a decoded configuration is frozen', () => {
   const config = decodeConfig(least, '/etc/hilum');
   assert.throws(() => ((config.dicom as { port: number }).port = 1), TypeError);

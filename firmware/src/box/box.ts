@@ -88,7 +88,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   );
 
   const console = new ConsoleServer(
-    { host: config.console.host, port: config.console.port, consoleDistDir },
+    { ...config.console, consoleDistDir },
     {
       store: foundation.index,
       clock: systemClock,
