@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Consortium, type Logins } from '../../provisioning/demo/consortium.ts';
 import { hospitals, type Hospital, type HospitalTiming } from '../../provisioning/demo/hospitals.ts';
-import { hireStaff } from '../../provisioning/demo/staff.ts';
+import { hireStaff, logIn } from '../../provisioning/demo/staff.ts';
+import { waitFor } from '../../provisioning/demo/waiting.ts';
 
 /** Ports that nobody listened on just now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -58,11 +59,18 @@ export async function makeConsortium(
   return consortium;
 }
 
-/** Founded, started, with staff. */
+/** Founded, started, with staff, and with a first block at every box. */
 export async function startConsortium(
   t: Pick<TestContext, 'after'>,
 ): Promise<{ readonly consortium: Consortium; readonly logins: Logins }> {
   const consortium = await makeConsortium(t);
   await consortium.found();
-  return { consortium, logins: await hireStaff(consortium, await consortium.start()) };
+  const logins = await hireStaff(consortium, await consortium.start());
+  for (const box of consortium.boxes) {
+    const admin = await logIn(box, logins[box.hospital.id], 'admin');
+    await waitFor(`the first block at ${box.hospital.name}`, 60, async () =>
+      (await admin.overview()).ledger.height > 0 ? true : undefined,
+    );
+  }
+  return { consortium, logins };
 }

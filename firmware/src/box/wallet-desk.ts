@@ -36,6 +36,9 @@ export function walletDesk(options: WalletDeskOptions): WalletService {
   const challenges = new Challenges(clock);
   const head = (): WalletEvidence => {
     const { block, certificate } = ledger.evidence();
+    // Of block 0 there is no certificate that a wallet could check; the first heartbeat brings one.
+    if (block.header.height === 0)
+      throw new AppError('LEDGER_STALE', 'No block of this ledger is final yet.');
     return { header: encodeHeader(block.header), certificate: encodeCertificate(certificate) };
   };
   return {
