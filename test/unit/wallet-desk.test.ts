@@ -10,13 +10,16 @@ import { challengeMsMax } from '../../firmware/src/patients/limits.ts';
 import { deriveAccount, type Account } from '../../firmware/src/protocol/accounts.ts';
 import { mailboxMessage } from '../../firmware/src/protocol/mailbox-proof.ts';
 import { noteHash } from '../../firmware/src/protocol/notes.ts';
+import { genesisBlock } from '../../firmware/src/ledger/index.ts';
+import type { Ledger } from '../../firmware/src/ports.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { ReleaseWorld } from '../support/release-world.ts';
 import { until } from '../support/until.ts';
 
-function deskOf(world: ReleaseWorld) {
+function deskOf(world: ReleaseWorld, evidence?: Ledger['evidence']) {
   const { clock, ledger, genesis, catalogue } = world;
+  if (evidence !== undefined) Object.assign(ledger, { evidence });
   const { chain } = world.fixture;
   const bindings = new Bindings({
     store: new MemoryStore(),
@@ -94,4 +97,14 @@ test('a proof serves once, in time, for this box and for its own account alone',
   const late = await prove(world.wallet, await desk.challenge());
   world.clock.advance(challengeMsMax);
   assert.deepEqual(await desk.mailbox(late), refused, 'too late');
+});
+
+test('before the first final block a wallet is told so, and shown nothing that it cannot check', () => {
+  const world = new ReleaseWorld();
+  const { desk } = deskOf(world, () => ({
+    block: genesisBlock(world.genesis),
+    certificate: { kind: 'finalize', epoch: 0, view: 0, digest: new Uint8Array(32), signatures: [] },
+  }));
+  assert.throws(() => desk.head(), { code: 'LEDGER_STALE' });
+  assert.throws(() => desk.proofs(['validators']), { code: 'LEDGER_STALE' });
 });
