@@ -186,6 +186,15 @@ export interface StoreRequest {
   readonly callingAeTitle: string;
 }
 
+/** Elements by tag in eight upper-case hexadecimal digits ('0020000D'), as in the DICOM JSON model (PS3.18 F.2). */
+export type DataSet = Readonly<Record<string, DataElement>>;
+
+export interface DataElement {
+  readonly vr: string;
+  /** Text without padding, numbers in decimal, AT as eight digits, items of a sequence as data sets; empty: zero length. */
+  readonly values: readonly (string | DataSet)[];
+}
+
 /** Takes one object as it arrives. The C-STORE-RSP goes out only when `finish` has resolved. */
 export interface StoreSink {
   /** A promise holds back the socket until it resolves (backpressure). */

@@ -1,0 +1,81 @@
+/**
+ * What one SCP serves besides Verification and Storage: a service is a set of SOP classes with one function that
+ * performs its operations (PS3.7 clauses 9 and 10). The association knows nothing of queries, commitments or steps.
+ */
+import type { Command } from './command.ts';
+import type { DataSet } from './data-set.ts';
+import type { StoredObject } from './association.ts';
+import type { StoreOutcome } from './store-operation.ts';
+
+/** What a caller may be permitted to do. C-ECHO is open to whoever may associate at all. */
+export const permissions = [
+  'store',
+  'query',
+  'retrieve',
+  'commitment',
+  'procedure-step',
+  'availability',
+] as const;
+export type Permission = (typeof permissions)[number];
+
+/** Who is at the other end of an association. */
+export interface Peer {
+  readonly callingAeTitle: string;
+  readonly calledAeTitle: string;
+  readonly remoteAddress: string;
+  /** SHA-256 of the peer's certificate in hexadecimal, where it came over TLS. */
+  readonly certificateSha256?: string;
+}
+
+/** One request, its data set gathered (at most `identifierBytesMax`) and decoded. */
+export interface ServiceOperation {
+  readonly peer: Peer;
+  readonly command: Command;
+  readonly abstractSyntax: string;
+  readonly transferSyntaxUid: string;
+  readonly dataSet: DataSet | undefined;
+  /** The data set as it came, to be forwarded as it is. */
+  readonly dataSetBytes: Uint8Array | undefined;
+  /** Fires at a C-CANCEL for this operation, and when the association ends. */
+  readonly signal: AbortSignal;
+  /** Sends a pending response (status FF00, FF01) and waits until the peer takes more. */
+  pending(response: ServiceResponse): Promise<void>;
+  /**
+   * C-STORE to the peer on this association, for the sub-operations of a C-GET (PS3.4 C.4.3). The data set is in the
+   * object's transfer syntax. @returns undefined if the peer accepted no fitting context as SCP.
+   */
+  store(
+    object: StoredObject,
+    dataSet: AsyncIterable<Uint8Array>,
+    moveOriginator?: { readonly aeTitle: string; readonly messageId: number },
+  ): Promise<StoreOutcome | undefined>;
+}
+
+/** Elements of a response's command set; those of the request that it repeats are added (PS3.7 9.3, 10.3). */
+export interface ServiceResponse {
+  readonly status: number;
+  readonly comment?: string;
+  readonly dataSet?: DataSet;
+  readonly affectedSopInstanceUid?: string;
+  /** C-GET and C-MOVE (PS3.4 C.4.2.1.6). */
+  readonly subOperations?: SubOperations;
+}
+
+export interface SubOperations {
+  readonly remaining?: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly warning: number;
+}
+
+export interface DimseService {
+  /** Abstract syntaxes of which this box is the SCP (or, for `requestorRole` 'scp', the SCU that is notified). */
+  readonly sopClasses: readonly string[];
+  /** Role that the association's requestor must play: as SCP it sends N-EVENT-REPORT (storage commitment results). */
+  readonly requestorRole: 'scu' | 'scp' | 'either';
+  readonly permission: Permission;
+  /** SOP Class Extended Negotiation (PS3.7 D.3.3.5): the answer to what a requestor proposed, if there is one. */
+  answerExtendedNegotiation?(sopClassUid: string, proposed: Uint8Array): Uint8Array | undefined;
+  /** The final response. A failure that is thrown is answered by the error table's DIMSE status. */
+  perform(operation: ServiceOperation): Promise<ServiceResponse>;
+}
