@@ -33,6 +33,8 @@ export interface ServiceOperation {
   readonly command: Command;
   readonly abstractSyntax: string;
   readonly transferSyntaxUid: string;
+  /** What the service answered to the requestor's extended negotiation for this SOP class; undefined without any. */
+  readonly extendedNegotiation: Uint8Array | undefined;
   readonly dataSet: DataSet | undefined;
   /** The data set as it came, to be forwarded as it is. */
   readonly dataSetBytes: Uint8Array | undefined;
