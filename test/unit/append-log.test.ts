@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  link,
-  mkdtemp,
-  open,
-  readFile,
-  readdir,
-  rename,
-  rm,
-  stat,
-  writeFile,
-  type FileHandle,
-} from 'node:fs/promises';
+import { link, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+import type { FileSystem } from '../../firmware/src/store/file-system.ts';
+import { watchedDisk, type DiskCall } from '../support/watched-disk.ts';
 
 const options = { domain: 'votes', damageCode: 'VOTE_LOG_CORRUPT', allocationBytes: 4096 } as const;
 const records = ['one', 'two and a half', 'three'].map(utf8);
@@ -293,24 +284,27 @@ test('a log that was put aside is begun anew without its votes', async (t) => {
   await anew.close();
 });
 
-/** The calls of `sync` on any file from now on fail if their number (0 is the first) is this one. */
-async function failSync(t: TestContext, path: string, failing: number): Promise<void> {
-  const probe = await open(path, 'r');
-  const prototype = Object.getPrototypeOf(probe) as FileHandle;
-  await probe.close();
-  const original = Reflect.get<FileHandle, 'sync'>(prototype, 'sync');
-  let calls = 0;
-  t.mock.method(prototype, 'sync', async function (this: FileHandle) {
-    if (calls++ === failing) throw new Error('EIO');
-    return original.call(this);
-  });
+/** A disk of which a flush of this kind fails once when told to. */
+function disk(kind: DiskCall['call']): { readonly files: FileSystem; readonly failOnce: () => void } {
+  let failing = false;
+  return {
+    files: watchedDisk(({ call }) => {
+      if (call !== kind || !failing) return;
+      failing = false;
+      throw new Error('EIO');
+    }),
+    failOnce: () => {
+      failing = true;
+    },
+  };
 }
 
 test('a spare that cannot be flushed leaves the old records, and the log goes on', async (t) => {
   const path = await newPath(t);
-  const log = await FileAppendLog.open(path, withSpare);
+  const { files, failOnce } = disk('sync');
+  const log = await FileAppendLog.open(path, { ...withSpare, files });
   await log.append([utf8('old')]);
-  await failSync(t, path, 0);
+  failOnce();
   await assert.rejects(log.replace([utf8('new')]), { code: 'STORE_FAILED' });
   await log.append([utf8('older')]);
   await log.replace([utf8('newer')]);
@@ -323,9 +317,10 @@ test('a spare that cannot be flushed leaves the old records, and the log goes on
 
 test('a folder that cannot be flushed after the change of places ends writing: either log may stand', async (t) => {
   const path = await newPath(t);
-  const log = await FileAppendLog.open(path, withSpare);
+  const { files, failOnce } = disk('syncFolder');
+  const log = await FileAppendLog.open(path, { ...withSpare, files });
   await log.append([utf8('old')]);
-  await failSync(t, path, 1);
+  failOnce();
   await assert.rejects(log.replace([utf8('new')]), { code: 'STORE_FAILED' });
   await assert.rejects(log.append([utf8('vote')]), { code: 'STORE_FAILED' });
   await assert.rejects(log.replace([]), { code: 'STORE_FAILED' });

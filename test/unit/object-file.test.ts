@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import type { StoredObject } from '../../firmware/src/ports.ts';
 import { segmentBytes } from '../../firmware/src/store/limits.ts';
+import { nodeFileSystem } from '../../firmware/src/store/file-system.ts';
 import {
   newFileKey,
   ObjectFileReader,
@@ -30,17 +31,23 @@ async function write(
   chunkBytes: number,
 ): Promise<{ stored: StoredObject; segments: Buffer[] }> {
   const segments: Buffer[] = [];
-  const writer = await ObjectFileWriter.create(folder, studyKey, studyRef, (index, segment) => {
-    assert.equal(index, segments.length);
-    segments.push(Buffer.from(segment));
-  });
+  const writer = await ObjectFileWriter.create(
+    nodeFileSystem,
+    folder,
+    studyKey,
+    studyRef,
+    (index, segment) => {
+      assert.equal(index, segments.length);
+      segments.push(Buffer.from(segment));
+    },
+  );
   for (let at = 0; at < bytes.length; at += chunkBytes)
     await writer.write(bytes.subarray(at, at + chunkBytes));
   return { stored: await writer.finish(), segments };
 }
 
 async function read(stored: StoredObject): Promise<Buffer> {
-  const reader = await ObjectFileReader.open(folder, studyKey, studyRef, stored);
+  const reader = await ObjectFileReader.open(nodeFileSystem, folder, studyKey, studyRef, stored);
   try {
     const parts: Uint8Array[] = [];
     for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
@@ -125,10 +132,10 @@ test('a file does not open as another object, of another study or under another 
   const { stored } = await write(randomBytes(10), 10);
   const other = { ...stored, ref: 'ff'.repeat(16) };
   await assert.rejects(read(other), { code: 'STORE_CORRUPT' });
-  await assert.rejects(ObjectFileReader.open(folder, studyKey, 'ab'.repeat(16), stored), {
+  await assert.rejects(ObjectFileReader.open(nodeFileSystem, folder, studyKey, 'ab'.repeat(16), stored), {
     code: 'STORE_CORRUPT',
   });
-  const wrongKey = await ObjectFileReader.open(folder, randomBytes(32), studyRef, stored);
+  const wrongKey = await ObjectFileReader.open(nodeFileSystem, folder, randomBytes(32), studyRef, stored);
   await assert.rejects(wrongKey.segment(0), { code: 'STORE_CORRUPT' });
   await wrongKey.close();
   const exchanged = { ...stored, lastTag: new Uint8Array(16) };
@@ -137,7 +144,7 @@ test('a file does not open as another object, of another study or under another 
 
 test('an aborted object leaves nothing', async () => {
   const before = (await readdir(folder)).length;
-  const writer = await ObjectFileWriter.create(folder, studyKey, studyRef, () => undefined);
+  const writer = await ObjectFileWriter.create(nodeFileSystem, folder, studyKey, studyRef, () => undefined);
   await writer.write(randomBytes(2 * segmentBytes));
   assert.equal((await readdir(folder)).length, before + 1);
   await writer.abort();

@@ -1,25 +1,16 @@
 /** Studies at rest: what was acknowledged stays, damage is noticed and nothing of it is thrown away. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import {
-  copyFile,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  writeFile,
-  type FileHandle,
-} from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { AppendLog, StoredObject, StudyFolder } from '../../firmware/src/ports.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+import { nodeFileSystem, type FileSystem } from '../../firmware/src/store/file-system.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { MemoryAppendLog } from '../fakes/append-log.ts';
+import { failingAt, watchedDisk } from '../support/watched-disk.ts';
 
 const boxKey = randomBytes(32);
 const corrupt = { code: 'STORE_CORRUPT' };
@@ -31,11 +22,15 @@ async function makeFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-const openLog = (path: string): Promise<AppendLog> =>
-  FileAppendLog.open(path, { domain: 'test', damageCode: 'STORE_CORRUPT', allocationBytes: 4096 });
-
-function storeIn(folder: string, key: Uint8Array = boxKey): StudyStore {
-  return new StudyStore({ folder, boxKey: key, openLog });
+function storeIn(folder: string, key: Uint8Array = boxKey, files: FileSystem = nodeFileSystem): StudyStore {
+  const openLog = (path: string): Promise<AppendLog> =>
+    FileAppendLog.open(path, {
+      domain: 'test',
+      damageCode: 'STORE_CORRUPT',
+      allocationBytes: 4096,
+      files,
+    });
+  return new StudyStore({ folder, boxKey: key, openLog, files });
 }
 
 async function studiesIn(folder: string, key: Uint8Array = boxKey): Promise<StudyFolder[]> {
@@ -206,54 +201,29 @@ test('an append that failed is the last: every later one of that study fails, th
   await store.close();
 });
 
-/** Calls of these on any file are counted; the one with this number fails as a full or broken disk does. */
-function breakDisk(t: TestContext, prototype: FileHandle, failAt: number): { readonly calls: () => number } {
-  let calls = 0;
-  for (const name of ['write', 'writeFile', 'sync', 'datasync'] as const) {
-    const original = Reflect.get(prototype, name) as (...args: unknown[]) => Promise<unknown>;
-    t.mock.method(prototype, name, async function (this: FileHandle, ...args: unknown[]) {
-      if (calls++ !== failAt) return original.apply(this, args);
-      const [bytes, offset, length, position] = args;
-      // A full disk takes a part of what is written.
-      if (bytes instanceof Uint8Array && typeof length === 'number')
-        await original.call(this, bytes, offset, length >> 1, position);
-      else if (bytes instanceof Uint8Array) await original.call(this, bytes.subarray(0, bytes.length >> 1));
-      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
-    });
-  }
-  return { calls: () => calls };
-}
-
 test('what is acknowledged was flushed: file, then folder, then the record in the manifest', async (t) => {
   const folder = await makeFolder(t);
-  const store = storeIn(folder);
+  const calls: string[] = [];
+  const store = storeIn(
+    folder,
+    boxKey,
+    watchedDisk(({ call, path }) => {
+      calls.push(
+        `${call} ${basename(path).replace(/^[0-9a-f]{32}|.spare$/, (part) => (part === '.spare' ? '' : 'object'))}`,
+      );
+    }),
+  );
   const study = await store.createStudy();
   await study.append({ is: 'study' });
-  const path = join(folder, study.ref);
-  const probe = await open(join(folder, 'probe'), 'w');
-  const prototype = Object.getPrototypeOf(probe) as FileHandle;
-  await probe.close();
-  const calls: string[] = [];
-  for (const name of ['write', 'writeFile', 'sync', 'datasync'] as const) {
-    const original = Reflect.get(prototype, name) as (...args: unknown[]) => Promise<unknown>;
-    t.mock.method(prototype, name, async function (this: FileHandle, ...args: unknown[]) {
-      const file = await readlink(`/proc/self/fd/${this.fd}`);
-      const result = await original.apply(this, args);
-      calls.push(
-        `${name.replace('File', '')} ${file.slice(path.length + 1).replace(/^[0-9a-f]{32}/, 'object')}`,
-      );
-      return result;
-    });
-  }
+  calls.length = 0;
   await keep(study, randomBytes(1_048_576 + 50));
-  t.mock.restoreAll();
   await store.close();
   // However many calls a write takes.
   const order = calls.filter((call, index) => call !== calls[index - 1]);
   assert.deepEqual(order, [
     'write object.part',
     'sync object.part',
-    'sync ',
+    'syncFolder object',
     'write manifest.log',
     'datasync manifest.log',
   ]);
@@ -265,17 +235,14 @@ async function openFiles(): Promise<number> {
 
 test('a disk that fails at any write or flush: never success, what was acknowledged is there, no file stays open', async (t) => {
   const scratch = await makeFolder(t);
-  const probe = await open(join(scratch, 'probe'), 'w');
-  const prototype = Object.getPrototypeOf(probe) as FileHandle;
-  await probe.close();
   const bodies = [randomBytes(100), randomBytes(1_048_576 + 50)];
   let failures = 0;
   for (let failAt = 0; ; failAt++) {
     const folder = join(scratch, failAt.toString());
-    const store = storeIn(folder);
+    const { watch, calls } = failingAt(failAt);
+    const store = storeIn(folder, boxKey, watchedDisk(watch));
     const acknowledged: { readonly ref: string; readonly object: StoredObject; readonly body: Buffer }[] = [];
     const filesBefore = await openFiles();
-    const { calls } = breakDisk(t, prototype, failAt);
     let outcome: unknown = 'all done';
     try {
       const study = await store.createStudy();
@@ -285,7 +252,6 @@ test('a disk that fails at any write or flush: never success, what was acknowled
       outcome = error;
     }
     await store.close();
-    t.mock.restoreAll();
     if (outcome === 'all done') {
       assert.ok(calls() <= failAt, `fault ${failAt} was passed over in silence`);
       break;
@@ -304,5 +270,5 @@ test('a disk that fails at any write or flush: never success, what was acknowled
       `fault ${failAt} leaves half a file after a start`,
     );
   }
-  assert.ok(failures >= 12, `only ${failures} places were tried`);
+  assert.ok(failures >= 16, `only ${failures} places were tried`);
 });

@@ -1,6 +1,4 @@
 /** Our own log file for votes and final blocks: what `append` acknowledged survives power loss, or damage is noticed. */
-import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ErrorCode } from '../errors.ts';
 import { AppError } from '../errors.ts';
@@ -18,9 +16,9 @@ import {
   parseFrame,
 } from './append-log-format.ts';
 import { judgeTail } from './append-log-damage.ts';
-import { readAt, writeAt, writeZeros } from './file-bytes.ts';
+import { readAt, writeZeros } from './file-bytes.ts';
+import { nodeFileSystem, type FileSystem, type StoredFile } from './file-system.ts';
 import { allocationBytesDefault, frameBytesMax } from './limits.ts';
-import { syncFolder } from './object-file.ts';
 import { openSpare, putSpareInPlace, removeSpare } from './spare-file.ts';
 
 export interface AppendLogOptions {
@@ -35,6 +33,8 @@ export interface AppendLogOptions {
    * opening, so that as long as the log stays within `allocationBytes` a full disk reaches neither `append` nor `replace`.
    */
   readonly keepsSpare?: boolean;
+  /** The disk; tests put others in its place. */
+  readonly files?: FileSystem;
 }
 
 /** An unfinished last frame that was cut off at opening. It had not been acknowledged. */
@@ -44,7 +44,7 @@ export interface TornTail {
 
 /** The open file: where it ends and where its records are. */
 interface Content {
-  readonly handle: FileHandle;
+  readonly file: StoredFile;
   /** Where the next frame goes. */
   end: number;
   /** Size of the file; zero from `end` on. */
@@ -81,16 +81,16 @@ export class FileAppendLog implements ReplaceableLog {
    */
   static async open(path: string, options: AppendLogOptions): Promise<FileAppendLog> {
     try {
-      const handle = await openExisting(path);
+      const file = await openExisting(filesOf(options), path);
       const opened =
-        handle === undefined
+        file === undefined
           ? { content: await begin(path, options), torn: undefined }
-          : await reopen(handle, path, options);
+          : await reopen(file, path, options);
       try {
         await prepareSpare(path, options);
         return new FileAppendLog(path, options, opened.content, opened.torn);
       } catch (error) {
-        await opened.content.handle.close();
+        await opened.content.file.close();
         throw error;
       }
     } catch (error) {
@@ -130,7 +130,7 @@ export class FileAppendLog implements ReplaceableLog {
     if (offset === undefined || length === undefined)
       throw new RangeError(`no record ${index} in ${this.#path}`);
     try {
-      return await readAt(this.#content.handle, offset, length);
+      return await readAt(this.#content.file, offset, length);
     } catch (cause) {
       throw asFault(cause, this.#path);
     }
@@ -142,20 +142,20 @@ export class FileAppendLog implements ReplaceableLog {
       const old = this.#content;
       const content = await writeSpare(this.#path, this.#options, records);
       try {
-        await putSpareInPlace(this.#path, this.#options.keepsSpare === true);
+        await putSpareInPlace(filesOf(this.#options), this.#path, this.#options.keepsSpare === true);
       } catch (error) {
-        await content.handle.close();
+        await content.file.close();
         throw error;
       }
       this.#content = content;
       try {
-        await syncFolder(dirname(this.#path));
+        await filesOf(this.#options).syncFolder(dirname(this.#path));
       } catch (error) {
         // Which of the two stands after a power cut is unknown: a vote written now might be lost with the new one.
         this.#failure = asFault(error, this.#path);
         throw error;
       } finally {
-        await old.handle.close();
+        await old.file.close();
       }
     });
   }
@@ -163,7 +163,7 @@ export class FileAppendLog implements ReplaceableLog {
   async close(): Promise<void> {
     this.#failure ??= new AppError('STORE_FAILED', `${this.#path} is closed`);
     await this.#writes;
-    await this.#content.handle.close();
+    await this.#content.file.close();
   }
 
   /** After everything that was asked for before. A failed append ends writing: what is on disk is unknown since. */
@@ -197,8 +197,8 @@ async function writeFrame(content: Content, records: readonly Uint8Array[]): Pro
   const end = content.end + frame.bytes.length;
   if (end > content.allocated)
     await allocate(content, Math.ceil(end / content.allocationBytes) * content.allocationBytes);
-  await writeAt(content.handle, frame.bytes, content.end);
-  await content.handle.datasync();
+  await content.file.write([frame.bytes], content.end);
+  await content.file.datasync();
   addPlaces(content, frame.records);
   content.end = end;
   content.chain = frame.chain;
@@ -230,11 +230,11 @@ function* groupsOf(records: readonly Uint8Array[]): Generator<readonly Uint8Arra
 async function begin(path: string, options: AppendLogOptions): Promise<Content> {
   const content = await writeSpare(path, options, []);
   try {
-    await putSpareInPlace(path, false);
-    await syncFolder(dirname(path));
+    await putSpareInPlace(filesOf(options), path, false);
+    await filesOf(options).syncFolder(dirname(path));
     return content;
   } catch (error) {
-    await content.handle.close();
+    await content.file.close();
     throw error;
   }
 }
@@ -246,11 +246,11 @@ async function writeSpare(
   records: readonly Uint8Array[],
 ): Promise<Content> {
   const allocationBytes = options.allocationBytes ?? allocationBytesDefault;
-  const handle = await openSpare(path);
+  const file = await openSpare(filesOf(options), path);
   try {
-    const { size } = await handle.stat();
+    const size = await file.size();
     const content: Content = {
-      handle,
+      file,
       end: headerBytes,
       allocated: Math.max(size, allocationBytes),
       allocationBytes,
@@ -258,29 +258,29 @@ async function writeSpare(
       offsets: [],
       lengths: [],
     };
-    await writeZeros(handle, 0, content.allocated);
-    await writeAt(handle, encodeHeader(options.domain), 0);
+    await writeZeros(file, 0, content.allocated);
+    await file.write([encodeHeader(options.domain)], 0);
     for (const group of groupsOf(records)) await writeFrame(content, group);
-    await handle.sync();
+    await file.sync();
     return content;
   } catch (error) {
-    await handle.close();
+    await file.close();
     throw error;
   }
 }
 
 /** Takes the spare's space, or removes one that was left. */
 async function prepareSpare(path: string, options: AppendLogOptions): Promise<void> {
-  if (options.keepsSpare !== true) return removeSpare(path);
-  const handle = await openSpare(path);
+  if (options.keepsSpare !== true) return removeSpare(filesOf(options), path);
+  const file = await openSpare(filesOf(options), path);
   try {
-    const { size } = await handle.stat();
-    await writeZeros(handle, size, options.allocationBytes ?? allocationBytesDefault);
-    await handle.sync();
+    const size = await file.size();
+    await writeZeros(file, size, options.allocationBytes ?? allocationBytesDefault);
+    await file.sync();
   } finally {
-    await handle.close();
+    await file.close();
   }
-  await syncFolder(dirname(path));
+  await filesOf(options).syncFolder(dirname(path));
 }
 
 interface Opened {
@@ -288,14 +288,14 @@ interface Opened {
   readonly torn: TornTail | undefined;
 }
 
-async function reopen(handle: FileHandle, path: string, options: AppendLogOptions): Promise<Opened> {
+async function reopen(file: StoredFile, path: string, options: AppendLogOptions): Promise<Opened> {
   try {
-    const opened = await readContent(handle, path, options);
+    const opened = await readContent(file, path, options);
     const { content } = opened;
     if (options.keepsSpare === true) await allocate(content, content.allocationBytes);
     return opened;
   } catch (error) {
-    await handle.close();
+    await file.close();
     throw error;
   }
 }
@@ -303,20 +303,20 @@ async function reopen(handle: FileHandle, path: string, options: AppendLogOption
 /** Makes the file at least so long. */
 async function allocate(content: Content, bytes: number): Promise<void> {
   if (bytes <= content.allocated) return;
-  await writeZeros(content.handle, content.allocated, bytes);
-  await content.handle.datasync();
+  await writeZeros(content.file, content.allocated, bytes);
+  await content.file.datasync();
   content.allocated = bytes;
 }
 
-async function readContent(handle: FileHandle, path: string, options: AppendLogOptions): Promise<Opened> {
-  const { size } = await handle.stat();
+async function readContent(file: StoredFile, path: string, options: AppendLogOptions): Promise<Opened> {
+  const size = await file.size();
   const damaged = (offset: number, reason: string): AppError =>
     new AppError(options.damageCode, `${path} is damaged at byte ${offset}: ${reason}`);
-  const fault = headerFault(await readAt(handle, 0, Math.min(headerBytes, size)), options.domain);
+  const fault = headerFault(await readAt(file, 0, Math.min(headerBytes, size)), options.domain);
   if (fault !== undefined) throw damaged(0, fault);
 
   const content: Content = {
-    handle,
+    file,
     end: headerBytes,
     allocated: size,
     allocationBytes: options.allocationBytes ?? allocationBytesDefault,
@@ -325,7 +325,7 @@ async function readContent(handle: FileHandle, path: string, options: AppendLogO
     lengths: [],
   };
   for (;;) {
-    const frame = await readFrame(handle, content.end, size);
+    const frame = await readFrame(file, content.end, size);
     if (frame === undefined || !chainFollows(content.chain, frame)) break;
     addPlaces(content, frame.records);
     content.end += frame.length;
@@ -335,20 +335,20 @@ async function readContent(handle: FileHandle, path: string, options: AppendLogO
   if (size - content.end > 2 * frameBytesMax + frameOverheadBytes) {
     throw damaged(content.end, 'more follows than was taken ahead');
   }
-  const rest = await readAt(handle, content.end, size - content.end);
+  const rest = await readAt(file, content.end, size - content.end);
   const tail = judgeTail(rest, content.end, content.chain);
   if (tail.kind === 'damaged') throw damaged(content.end, tail.reason);
   if (tail.kind === 'clean') return { content, torn: undefined };
-  await writeAt(handle, new Uint8Array(rest.length), content.end);
-  await handle.datasync();
+  await file.write([new Uint8Array(rest.length)], content.end);
+  await file.datasync();
   return { content, torn: { offset: content.end } };
 }
 
-async function readFrame(handle: FileHandle, offset: number, size: number): Promise<ParsedFrame | undefined> {
-  const length = announcedLength(await readAt(handle, offset, Math.min(4, size - offset)));
+async function readFrame(file: StoredFile, offset: number, size: number): Promise<ParsedFrame | undefined> {
+  const length = announcedLength(await readAt(file, offset, Math.min(4, size - offset)));
   if (length === undefined || length > frameBytesMax || offset + length + frameOverheadBytes > size)
     return undefined;
-  return parseFrame(await readAt(handle, offset, length + frameOverheadBytes));
+  return parseFrame(await readAt(file, offset, length + frameOverheadBytes));
 }
 
 function addPlaces(content: Content, records: ParsedFrame['records']): void {
@@ -358,13 +358,17 @@ function addPlaces(content: Content, records: ParsedFrame['records']): void {
   }
 }
 
-async function openExisting(path: string): Promise<FileHandle | undefined> {
+async function openExisting(files: FileSystem, path: string): Promise<StoredFile | undefined> {
   try {
-    return await open(path, 'r+');
+    return await files.open(path, 'r+');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function filesOf({ files = nodeFileSystem }: AppendLogOptions): FileSystem {
+  return files;
 }
 
 function asFault(error: unknown, path: string): AppError {

@@ -1,11 +1,12 @@
 /** The data folder of a box: made, checked and locked before anything else touches it. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, constants, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
+import { readWholeFile } from './file-bytes.ts';
+import { nodeFileSystem, type FileSystem } from './file-system.ts';
 import { wrapKey, unwrapKey } from './key-wrap.ts';
-import { syncFolder } from './object-file.ts';
 
 const lockName = 'hilum.pid';
 
@@ -57,30 +58,35 @@ export async function claimDataFolder(folder: string): Promise<() => Promise<voi
 }
 
 /** Writes a file so that after a power cut it is either the old one or the new one. */
-export async function writeFileAtomically(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileAtomically(
+  folder: string,
+  name: string,
+  bytes: Uint8Array,
+  files: FileSystem = nodeFileSystem,
+): Promise<void> {
   const partPath = join(folder, `${name}.part`);
-  const handle = await open(partPath, 'w', 0o600);
+  const file = await files.open(partPath, 'w+');
   try {
-    await handle.writeFile(bytes);
-    await handle.sync();
+    await file.write([bytes], 0);
+    await file.sync();
   } finally {
-    await handle.close();
+    await file.close();
   }
-  await rename(partPath, join(folder, name));
-  await syncFolder(folder);
+  await files.rename(partPath, join(folder, name));
+  await files.syncFolder(folder);
 }
 
 /** The data key of this name, made and wrapped under the box key at first use. @throws AppError STORE_CORRUPT. */
-export async function dataKey(folder: string, name: string, boxKey: Uint8Array): Promise<Uint8Array> {
+export async function dataKey(
+  folder: string,
+  name: string,
+  boxKey: Uint8Array,
+  files: FileSystem = nodeFileSystem,
+): Promise<Uint8Array> {
   const file = `${name}.key`;
-  let wrapped: Buffer | undefined;
-  try {
-    wrapped = await readFile(join(folder, file));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  if (wrapped !== undefined) return unwrapKey(boxKey, wrapped, name);
+  const path = join(folder, file);
+  if (await files.exists(path)) return unwrapKey(boxKey, await readWholeFile(files, path), name);
   const key = randomBytes(32);
-  await writeFileAtomically(folder, file, wrapKey(boxKey, key, name));
+  await writeFileAtomically(folder, file, wrapKey(boxKey, key, name), files);
   return key;
 }

@@ -10,12 +10,12 @@
  */
 import assert from 'node:assert/strict';
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { concatBytes, equalBytes, fromHex, toHex, u32, utf8 } from '../encoding/bytes.ts';
 import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import type { ObjectReader, ObjectWriter, StoredObject } from '../ports.ts';
+import type { FileSystem, StoredFile } from './file-system.ts';
 import { segmentBytes } from './limits.ts';
 import { giveBackSegmentBuffer, takeSegmentBuffer } from './segment-buffers.ts';
 
@@ -86,19 +86,11 @@ export function openSegment(file: FileKey, index: number, last: boolean, sealed:
   return plaintext;
 }
 
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Writes one object: at most one segment in memory, and one being written. */
 export class ObjectFileWriter implements ObjectWriter {
   readonly #file: FileKey;
-  readonly #handle: FileHandle;
+  readonly #files: FileSystem;
+  readonly #stored: StoredFile;
   readonly #partPath: string;
   readonly #path: string;
   readonly #ref: string;
@@ -111,14 +103,16 @@ export class ObjectFileWriter implements ObjectWriter {
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(
+    files: FileSystem,
     file: FileKey,
-    handle: FileHandle,
+    stored: StoredFile,
     folder: string,
     ref: string,
     onSegment: (index: number, segment: Uint8Array) => void,
   ) {
+    this.#files = files;
     this.#file = file;
-    this.#handle = handle;
+    this.#stored = stored;
     this.#ref = ref;
     this.#path = join(folder, ref);
     this.#partPath = `${this.#path}.part`;
@@ -126,6 +120,7 @@ export class ObjectFileWriter implements ObjectWriter {
   }
 
   static async create(
+    files: FileSystem,
     folder: string,
     studyKey: Uint8Array,
     studyRef: string,
@@ -134,10 +129,10 @@ export class ObjectFileWriter implements ObjectWriter {
     const ref = toHex(randomBytes(16));
     let writer: ObjectFileWriter | undefined;
     try {
-      const handle = await open(join(folder, `${ref}.part`), 'wx', 0o600);
+      const stored = await files.open(join(folder, `${ref}.part`), 'wx+');
       const file = newFileKey(studyKey, studyRef, ref);
-      writer = new ObjectFileWriter(file, handle, folder, ref, onSegment);
-      await handle.writeFile(file.header);
+      writer = new ObjectFileWriter(files, file, stored, folder, ref, onSegment);
+      await stored.write([file.header], 0);
       return writer;
     } catch (cause) {
       // A full disk has room for a name still: senders that try all night must not use up the box's open files.
@@ -169,10 +164,10 @@ export class ObjectFileWriter implements ObjectWriter {
       const { tag, written } = this.#seal(this.#buffer, true);
       this.#giveBackBuffer();
       await written;
-      await this.#handle.sync();
-      await this.#handle.close();
-      await rename(this.#partPath, this.#path);
-      await syncFolder(dirname(this.#path));
+      await this.#stored.sync();
+      await this.#stored.close();
+      await this.#files.rename(this.#partPath, this.#path);
+      await this.#files.syncFolder(dirname(this.#path));
       return { ref: this.#ref, length: this.#length, lastTag: tag };
     } catch (cause) {
       await this.abort();
@@ -183,12 +178,12 @@ export class ObjectFileWriter implements ObjectWriter {
   async abort(): Promise<void> {
     this.#giveBackBuffer();
     await Promise.allSettled([this.#writing]); // a failure was already told to whoever wrote
-    await this.#handle.close(); // closing twice is allowed
-    await rm(this.#partPath, { force: true });
+    await this.#stored.close(); // closing twice is allowed
+    await this.#files.remove(this.#partPath);
   }
 
   async discard(): Promise<void> {
-    await rm(this.#path, { force: true });
+    await this.#files.remove(this.#path);
   }
 
   #giveBackBuffer(): void {
@@ -202,13 +197,12 @@ export class ObjectFileWriter implements ObjectWriter {
     const segment = buffer.subarray(0, this.#filled);
     this.#onSegment(this.#index, segment);
     const [ciphertext, tag] = sealSegment(this.#file, this.#index, last, segment);
+    const offset = headerBytes + this.#index * sealedSegmentBytes;
     this.#index += 1;
     this.#filled = 0;
     this.#writing = this.#writing.then(async () => {
       try {
-        // writeFile writes on until all is written, unlike write().
-        await this.#handle.writeFile(ciphertext);
-        await this.#handle.writeFile(tag);
+        await this.#stored.write([ciphertext, tag], offset);
       } catch (cause) {
         throw new AppError('STORE_FAILED', `An object cannot be written to ${dirname(this.#path)}.`, {
           cause,
@@ -221,16 +215,16 @@ export class ObjectFileWriter implements ObjectWriter {
 
 export class ObjectFileReader implements ObjectReader {
   readonly #file: FileKey;
-  readonly #handle: FileHandle;
+  readonly #stored: StoredFile;
   readonly #path: string;
   readonly #object: StoredObject;
   /** For what is read, one segment after the other; the plaintext gets memory of its own. */
   #sealed: Buffer | undefined;
   readonly segmentCount: number;
 
-  private constructor(file: FileKey, handle: FileHandle, path: string, object: StoredObject) {
+  private constructor(file: FileKey, stored: StoredFile, path: string, object: StoredObject) {
     this.#file = file;
-    this.#handle = handle;
+    this.#stored = stored;
     this.#path = path;
     this.#object = object;
     this.segmentCount = Math.max(1, Math.ceil(object.length / segmentBytes));
@@ -238,26 +232,26 @@ export class ObjectFileReader implements ObjectReader {
 
   /** @throws AppError STORE_CORRUPT if the file is missing, foreign or of another length. */
   static async open(
+    files: FileSystem,
     folder: string,
     studyKey: Uint8Array,
     studyRef: string,
     object: StoredObject,
   ): Promise<ObjectFileReader> {
     const path = join(folder, object.ref);
-    let handle: FileHandle | undefined;
+    let stored: StoredFile | undefined;
     try {
-      handle = await open(path, 'r');
+      stored = await files.open(path, 'r');
       const header = Buffer.alloc(headerBytes);
-      await handle.read(header, 0, headerBytes, 0);
+      await stored.read(header, 0);
       const expected = concatBytes(magic, Uint8Array.of(version), fromHex(studyRef), fromHex(object.ref));
       if (!equalBytes(header.subarray(0, saltOffset), expected)) throw new RangeError('foreign header');
-      const reader = new ObjectFileReader(fileKey(studyKey, header), handle, path, object);
-      const { size } = await handle.stat();
-      if (size !== headerBytes + object.length + reader.segmentCount * tagBytes)
+      const reader = new ObjectFileReader(fileKey(studyKey, header), stored, path, object);
+      if ((await stored.size()) !== headerBytes + object.length + reader.segmentCount * tagBytes)
         throw new RangeError('other length');
       return reader;
     } catch (cause) {
-      await handle?.close();
+      await stored?.close();
       throw new AppError('STORE_CORRUPT', `The object file ${path} is missing or damaged.`, { cause });
     }
   }
@@ -269,12 +263,7 @@ export class ObjectFileReader implements ObjectReader {
     this.#sealed ??= Buffer.allocUnsafe(Math.min(this.#object.length, segmentBytes) + tagBytes);
     const sealed = this.#sealed.subarray(0, plainLength + tagBytes);
     try {
-      const { bytesRead } = await this.#handle.read(
-        sealed,
-        0,
-        sealed.length,
-        headerBytes + index * sealedSegmentBytes,
-      );
+      const bytesRead = await this.#stored.read(sealed, headerBytes + index * sealedSegmentBytes);
       if (bytesRead !== sealed.length) throw new RangeError('truncated');
       if (last && !equalBytes(sealed.subarray(-tagBytes), this.#object.lastTag))
         throw new RangeError('other last tag');
@@ -285,6 +274,6 @@ export class ObjectFileReader implements ObjectReader {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#stored.close();
   }
 }

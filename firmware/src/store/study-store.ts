@@ -3,8 +3,7 @@
  * records) and an object file for each instance. Names are random: a folder listing says nothing of a patient.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
@@ -19,9 +18,11 @@ import type {
   StudyFolder,
 } from '../ports.ts';
 import { writeFileAtomically } from './data-folder.ts';
+import { readWholeFile } from './file-bytes.ts';
+import { nodeFileSystem, type FileSystem } from './file-system.ts';
 import { unwrapKey, wrapKey } from './key-wrap.ts';
 import { OpenLogs } from './open-logs.ts';
-import { ObjectFileReader, ObjectFileWriter, syncFolder } from './object-file.ts';
+import { ObjectFileReader, ObjectFileWriter } from './object-file.ts';
 import { openRecord, sealRecord } from './sealed-record.ts';
 
 const keyFile = 'study.key';
@@ -32,17 +33,21 @@ export interface StudyStoreOptions {
   readonly folder: string;
   readonly boxKey: Uint8Array;
   readonly openLog: (path: string) => Promise<AppendLog>;
+  /** The disk; tests put others in its place. */
+  readonly files?: FileSystem;
 }
 
 class KeptFolder implements StudyFolder {
   readonly ref: string;
+  readonly #files: FileSystem;
   readonly #folder: string;
   readonly #key: Uint8Array;
   readonly #logs: OpenLogs;
   #recordCount = 0;
   #appending: Promise<void> = Promise.resolve();
 
-  constructor(ref: string, folder: string, key: Uint8Array, logs: OpenLogs) {
+  constructor(files: FileSystem, ref: string, folder: string, key: Uint8Array, logs: OpenLogs) {
+    this.#files = files;
     this.ref = ref;
     this.#folder = folder;
     this.#key = key;
@@ -72,11 +77,11 @@ class KeptFolder implements StudyFolder {
   }
 
   async createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter> {
-    return ObjectFileWriter.create(this.#folder, this.#key, this.ref, onSegment);
+    return ObjectFileWriter.create(this.#files, this.#folder, this.#key, this.ref, onSegment);
   }
 
   async openObject(object: StoredObject): Promise<ObjectReader> {
-    return ObjectFileReader.open(this.#folder, this.#key, this.ref, object);
+    return ObjectFileReader.open(this.#files, this.#folder, this.#key, this.ref, object);
   }
 
   get #manifest(): string {
@@ -90,18 +95,21 @@ class KeptFolder implements StudyFolder {
 
 export class StudyStore implements ObjectStore {
   readonly #options: StudyStoreOptions;
+  readonly #files: FileSystem;
   readonly #logs: OpenLogs;
 
   constructor(options: StudyStoreOptions) {
     this.#options = options;
+    this.#files = options.files ?? nodeFileSystem;
     this.#logs = new OpenLogs(options.openLog);
   }
 
   /** @throws AppError STORE_CORRUPT if a manifest or key is damaged. Half-written objects of a crash are removed. */
   async *open(): AsyncIterable<FoundStudy> {
     const { folder } = this.#options;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    for (const ref of await readdir(folder)) {
+    await this.#files.makeFolder(folder);
+    await this.#files.syncFolder(dirname(folder));
+    for (const ref of await this.#files.list(folder)) {
       if (!studyRefPattern.test(ref)) continue;
       const found = await this.#openStudy(ref);
       if (found !== undefined) yield found;
@@ -114,15 +122,15 @@ export class StudyStore implements ObjectStore {
     const path = join(folder, ref);
     const key = randomBytes(32);
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-      await writeFileAtomically(path, keyFile, wrapKey(boxKey, key, ref));
-      await syncFolder(folder);
+      await this.#files.makeFolder(path);
+      await writeFileAtomically(path, keyFile, wrapKey(boxKey, key, ref), this.#files);
+      await this.#files.syncFolder(folder);
     } catch (cause) {
       // If this fails too, the next start removes it.
-      await Promise.allSettled([rm(path, { recursive: true, force: true })]);
+      await Promise.allSettled([this.#files.remove(path)]);
       throw new AppError('STORE_FAILED', `A study cannot be created in ${folder}.`, { cause });
     }
-    return new KeptFolder(ref, path, key, this.#logs);
+    return new KeptFolder(this.#files, ref, path, key, this.#logs);
   }
 
   close(): Promise<void> {
@@ -133,16 +141,16 @@ export class StudyStore implements ObjectStore {
   async #openStudy(ref: string): Promise<FoundStudy | undefined> {
     const { folder, boxKey } = this.#options;
     const path = join(folder, ref);
-    const names = await readdir(path);
+    const names = await this.#files.list(path);
     if (!names.includes(keyFile)) {
       if (names.some((name) => name !== `${keyFile}.part`))
         throw new AppError('STORE_CORRUPT', `The key of the study in ${path} is missing.`);
-      await rm(path, { recursive: true });
+      await this.#files.remove(path);
       return undefined;
     }
-    for (const name of names) if (name.endsWith('.part')) await rm(join(path, name));
-    const key = unwrapKey(boxKey, await readFile(join(path, keyFile)), ref);
-    const kept = new KeptFolder(ref, path, key, this.#logs);
+    for (const name of names) if (name.endsWith('.part')) await this.#files.remove(join(path, name));
+    const key = unwrapKey(boxKey, await readWholeFile(this.#files, join(path, keyFile)), ref);
+    const kept = new KeptFolder(this.#files, ref, path, key, this.#logs);
     const records = await kept.load();
     // A study's first record stands in its manifest before an object is begun.
     if (records.length === 0 && names.some((name) => studyRefPattern.test(name)))
