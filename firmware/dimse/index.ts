@@ -16,9 +16,11 @@ export {
   type StoredObject,
 } from './association.ts';
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
+export { digestPixels } from './pixel-digest.ts';
 export { replaceElements, type Replacement } from './replace-elements.ts';
 export { part10Header, readPart10Header, type FileMeta, type Part10Header } from './part10.ts';
 export { isStored, status, statusText } from './status.ts';
 export { isAeTitle } from './text.ts';
+export { decodeDataSet, type DecodedDataSet, encodeDataSet } from './data-set.ts';
 export * as limits from './limits.ts';
 export * as uids from './uids.ts';

@@ -71,3 +71,21 @@ export const originalAttributesBytesMax = 1_048_576;
 
 /** Group 0002 of a Part 10 file: ours has some 300 bytes, private information may make it larger. */
 export const fileMetaBytesMax = 65_536;
+
+/** A query's identifier or an N-service's data set, which is held in memory: a commitment of 36,000 objects fits. */
+export const identifierBytesMax = 4_194_304;
+
+/** All of them that are held at once, over all associations: some hundred bytes of memory for each of their elements. */
+export const identifierBytesHeldMax = 16_777_216;
+
+/** Elements and items of one small data set: three for each of 33,000 objects of a commitment. */
+export const dataSetElementsMax = 100_000;
+
+/** Sequences within sequences of a small data set: queries and procedure steps reach four. */
+export const dataSetDepthMax = 16;
+
+/** Elements of a whole object, nested ones too: 8,800 frames with some 100 of functional groups each stay below. */
+export const objectElementsMax = 2_000_000;
+
+/** What a deflated object may inflate to while its pixels are compared: deflated objects are reports of some MB. */
+export const inflatedObjectBytesMax = 1_073_741_824;

@@ -191,8 +191,69 @@ export type DataSet = Readonly<Record<string, DataElement>>;
 
 export interface DataElement {
   readonly vr: string;
-  /** Text without padding, numbers in decimal, AT as eight digits, items of a sequence as data sets; empty: zero length. */
+  /**
+   * Text without padding, numbers in decimal, AT as eight digits, items of a sequence as data sets; OB, OW, UN and the
+   * like as one text in base64, words in little-endian order. Empty: zero length.
+   */
   readonly values: readonly (string | DataSet)[];
+}
+
+export type QueryLevel = 'PATIENT' | 'STUDY' | 'SERIES' | 'IMAGE';
+
+/** One C-FIND, C-MOVE or C-GET over what the box holds (PS3.4 annex C), as it was asked and negotiated. */
+export interface Query {
+  /** Information model: Patient Root or Study Root (PS3.4 C.6.1, C.6.2). */
+  readonly root: 'PATIENT' | 'STUDY';
+  readonly identifier: DataSet;
+  /** Relational queries or retrieval were negotiated: keys of the levels above may be left out (PS3.4 C.5). */
+  readonly relational: boolean;
+  /** Fires at a C-CANCEL, and when the association ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface FindQuery extends Query {
+  /** A range of dates beside one of times is one range of instants (PS3.4 C.5.1, date-time matching). */
+  readonly combinedDateTime: boolean;
+  /** Retrieve AE Title (0008,0054) of the answers: the AE title by which the box was called. */
+  readonly retrieveAeTitle: string;
+}
+
+/** `detail` names tags and rules, never values. */
+export interface QueryRefused {
+  readonly kind: 'refused';
+  /** `identifier`: it is none of this SOP class (0xA900); `value`: a key cannot be understood (0xC000). */
+  readonly reason: 'identifier' | 'value';
+  readonly detail: string;
+}
+
+/** `limit`: there are more than this box lists for one query. */
+export type FindEnd = 'complete' | 'limit' | 'cancelled';
+
+export type FindResult =
+  | {
+      readonly kind: 'matches';
+      /** A key of the identifier is not supported here: it matched everything and is not in the answers. */
+      readonly hasUnsupportedKeys: boolean;
+      /** Found as they are taken. */
+      readonly matches: AsyncGenerator<DataSet, FindEnd>;
+    }
+  | QueryRefused;
+
+export type RetrieveResult =
+  | { readonly kind: 'objects'; readonly objects: readonly RetrievableObject[] }
+  | { readonly kind: 'cancelled' }
+  | QueryRefused;
+
+export interface RetrievableObject extends StorageContext {
+  readonly sopInstanceUid: string;
+  /** From disk, verified piece by piece, as it is taken. @throws AppError STORE_CORRUPT or STORE_FAILED. */
+  dataSet(): AsyncIterable<Uint8Array>;
+}
+
+/** What answers queries and retrievals of the hospital's own workstations. */
+export interface QueryArchive {
+  find(query: FindQuery): FindResult;
+  select(query: Query): Promise<RetrieveResult>;
 }
 
 /** Takes one object as it arrives. The C-STORE-RSP goes out only when `finish` has resolved. */
@@ -216,9 +277,17 @@ export interface DataSetHeader {
   readonly patientBirthDate?: string;
   readonly patientSex?: string;
   readonly studyDate?: string;
+  readonly studyTime?: string;
+  readonly studyId?: string;
   readonly studyDescription?: string;
-  readonly modality?: string;
   readonly accessionNumber?: string;
+  readonly referringPhysicianName?: string;
+  readonly institutionName?: string;
+  readonly modality?: string;
+  readonly seriesNumber?: string;
+  readonly seriesDescription?: string;
+  readonly bodyPartExamined?: string;
+  readonly instanceNumber?: string;
 }
 
 export type HeaderScan =
@@ -232,6 +301,17 @@ export interface HeaderScanner {
   /** The data set has ended. Never `more`. */
   end(): HeaderScan;
 }
+
+/** What two data sets of one transfer syntax show is the same if their digests are equal (32 bytes). */
+export type PixelDigest =
+  | { readonly kind: 'digest'; readonly digest: Uint8Array }
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+/** Reads a data set to its end, as a stream in bounded memory. Rejects only as `data` does. */
+export type DigestPixels = (
+  data: AsyncIterable<Uint8Array>,
+  transferSyntaxUid: string,
+) => Promise<PixelDigest>;
 
 export type OpenHeaderScanner = (transferSyntaxUid: string) => HeaderScanner;
 
