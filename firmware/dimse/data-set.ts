@@ -1,4 +1,6 @@
-/** A small data set in memory: identifiers of queries, requests of the N-services. Objects never come this way. */
+/** Small data sets in memory: identifiers of queries, requests of the N-services. Objects never come this way. */
 import type { DataElement, DataSet } from '../src/ports.ts';
 
 export type { DataElement, DataSet };
+export { decodeDataSet, type DecodedDataSet } from './data-set-decode.ts';
+export { encodeDataSet } from './data-set-encode.ts';

@@ -5,15 +5,23 @@ import { encodeAscii } from './text.ts';
 
 const itemTag = 0xfffee000;
 
-/** An element with this value, which is padded with a space to an even length. */
+/** Values of these are padded with a NUL, others with a space (PS3.5 6.2). */
+const paddedWithNul = new Set(['OB', 'UI', 'UN']);
+
+/** What a length of 16 bits can hold, even; a longer value is written as UN (PS3.5 6.2.2). */
+const shortValueBytesMax = 0xfffe;
+
+/** An element with this value, which is padded to an even length. */
 export function encodeElement(
   encoding: ElementEncoding,
   tag: number,
   vr: string,
   value: Uint8Array,
 ): Uint8Array {
-  const padded = value.length % 2 === 0 ? value : concatBytes(value, Uint8Array.of(0x20));
-  return concatBytes(encodeHeader(encoding, tag, vr, padded.length), padded);
+  const padding = Uint8Array.of(paddedWithNul.has(vr) ? 0 : 0x20);
+  const padded = value.length % 2 === 0 ? value : concatBytes(value, padding);
+  const writtenVr = padded.length > shortValueBytesMax && !isLongVr(vr) ? 'UN' : vr;
+  return concatBytes(encodeHeader(encoding, tag, writtenVr, padded.length), padded);
 }
 
 /** A sequence of defined length; each item is the concatenation of its elements. */

@@ -1,0 +1,197 @@
+/**
+ * A small data set out of its bytes (PS3.5 clause 7). Recursive, hence bounded in depth; and in bytes and elements,
+ * since each element costs some hundred bytes of memory, whatever its length.
+ */
+import { constants, inflateRawSync } from 'node:zlib';
+import type { DataElement, DataSet } from '../src/ports.ts';
+import { vrOf } from './data-dictionary.ts';
+import {
+  dataSetSyntax,
+  type ElementEncoding,
+  implicitLittleEndian,
+  isLongVr,
+  showsExplicitVr,
+} from './data-set-syntax.ts';
+import { characterSetOf, decodeValues } from './data-set-values.ts';
+import { dataSetDepthMax, dataSetElementsMax, identifierBytesMax } from './limits.ts';
+
+export type DecodedDataSet =
+  | { readonly kind: 'data-set'; readonly dataSet: DataSet }
+  /** `reason` names tags and limits, never values. */
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/**
+ * Text comes out as Unicode, of the character set that the data set or the item itself names. Unknown elements of
+ * implicit VR are UN, known ones of VR UN get their VR (PS3.5 6.2.2); group lengths are left out.
+ */
+export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): DecodedDataSet {
+  try {
+    const { deflated, encoding } = dataSetSyntax(transferSyntaxUid);
+    const plain = deflated ? inflate(bytes) : bytes;
+    if (plain.length > identifierBytesMax) throw new Malformed(`more than ${identifierBytesMax} bytes`);
+    const explicitVr = plain.length >= 6 ? showsExplicitVr(plain.subarray(4, 6)) : encoding.explicitVr;
+    return { kind: 'data-set', dataSet: new Decoder(plain).dataSet({ ...encoding, explicitVr }) };
+  } catch (error) {
+    if (error instanceof Malformed) return { kind: 'malformed', reason: error.message };
+    throw error;
+  }
+}
+
+/** Never leaves this file. */
+class Malformed extends Error {
+  override readonly name = 'Malformed';
+}
+
+const undefinedLength = 0xffffffff;
+const itemTag = 'FFFEE000';
+const itemDelimitationTag = 'FFFEE00D';
+const sequenceDelimitationTag = 'FFFEE0DD';
+const specificCharacterSetTag = '00080005';
+
+interface Header {
+  readonly tag: string;
+  readonly vr: string | undefined;
+  readonly length: number;
+}
+
+class Decoder {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #offset = 0;
+  #elements = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  dataSet(encoding: ElementEncoding): DataSet {
+    return this.#elementsUntil(this.#bytes.length, encoding, '', 0);
+  }
+
+  /** Elements up to `end`, or up to the item delimiter where the length is not defined. */
+  #elementsUntil(
+    end: number | undefined,
+    encoding: ElementEncoding,
+    inheritedCharacterSet: string,
+    depth: number,
+  ): DataSet {
+    const dataSet: Record<string, DataElement> = {};
+    let characterSet = inheritedCharacterSet;
+    while (end === undefined || this.#offset < end) {
+      const header = this.#header(encoding);
+      const { tag } = header;
+      if (tag === itemDelimitationTag && end === undefined) return dataSet;
+      if (tag.startsWith('FFFE')) throw new Malformed(`${written(tag)} where an element must stand`);
+      const element = this.#element(header, encoding, characterSet, depth);
+      if (end !== undefined && this.#offset > end)
+        throw new Malformed(`${written(tag)} reaches beyond its item`);
+      if (tag.endsWith('0000')) continue;
+      if (Object.hasOwn(dataSet, tag)) throw new Malformed(`${written(tag)} stands twice`);
+      dataSet[tag] = element;
+      if (tag === specificCharacterSetTag) characterSet = characterSetOf(element);
+    }
+    return dataSet;
+  }
+
+  #element(
+    { tag, vr: writtenVr, length }: Header,
+    encoding: ElementEncoding,
+    characterSet: string,
+    depth: number,
+  ): DataElement {
+    const implied = writtenVr === undefined || writtenVr === 'UN';
+    const undefinedSequence = implied && length === undefinedLength;
+    const vr = undefinedSequence ? 'SQ' : implied ? (vrOf(tag) ?? 'UN') : writtenVr;
+    const inside = writtenVr === 'UN' ? implicitLittleEndian : encoding;
+    if (vr === 'SQ') return { vr, values: this.#items(tag, length, inside, characterSet, depth) };
+    if (length === undefinedLength) throw new Malformed(`${written(tag)} of VR ${vr} has undefined length`);
+    const bytes = this.#take(tag, length);
+    const values = decodeValues(bytes, vr, inside.littleEndian, characterSet);
+    if (values === undefined) throw new Malformed(`the length of ${written(tag)} does not fit VR ${vr}`);
+    return { vr, values };
+  }
+
+  #items(
+    tag: string,
+    length: number,
+    encoding: ElementEncoding,
+    characterSet: string,
+    depth: number,
+  ): DataSet[] {
+    if (depth >= dataSetDepthMax) throw new Malformed(`nested more than ${dataSetDepthMax} levels deep`);
+    const end = this.#endAfter(tag, length);
+    const items: DataSet[] = [];
+    while (end === undefined || this.#offset < end) {
+      const header = this.#header(encoding);
+      if (header.tag === sequenceDelimitationTag && end === undefined) return items;
+      if (header.tag !== itemTag) throw new Malformed(`${written(header.tag)} where an item must stand`);
+      const itemEnd = this.#endAfter(tag, header.length);
+      items.push(this.#elementsUntil(itemEnd, encoding, characterSet, depth + 1));
+    }
+    if (this.#offset > end) throw new Malformed(`an item reaches beyond ${written(tag)}`);
+    return items;
+  }
+
+  #header({ explicitVr, littleEndian }: ElementEncoding): Header {
+    if (++this.#elements > dataSetElementsMax)
+      throw new Malformed(`more than ${dataSetElementsMax} elements`);
+    const start = this.#offset;
+    this.#need(8);
+    const view = this.#view;
+    const group = view.getUint16(start, littleEndian);
+    const tag = (group * 0x10000 + view.getUint16(start + 2, littleEndian))
+      .toString(16)
+      .toUpperCase()
+      .padStart(8, '0');
+    this.#offset += 8;
+    if (!explicitVr || group === 0xfffe)
+      return { tag, vr: undefined, length: view.getUint32(start + 4, littleEndian) };
+    const vr = String.fromCharCode(view.getUint8(start + 4), view.getUint8(start + 5));
+    if (!/^[A-Z]{2}$/.test(vr)) throw new Malformed(`${written(tag)} has no VR`);
+    if (!isLongVr(vr)) return { tag, vr, length: view.getUint16(start + 6, littleEndian) };
+    this.#need(4);
+    this.#offset += 4;
+    return { tag, vr, length: view.getUint32(start + 8, littleEndian) };
+  }
+
+  #endAfter(tag: string, length: number): number | undefined {
+    if (length === undefinedLength) return undefined;
+    if (length > this.#bytes.length - this.#offset)
+      throw new Malformed(`${written(tag)} reaches beyond the data set`);
+    return this.#offset + length;
+  }
+
+  #take(tag: string, length: number): Uint8Array {
+    const start = this.#offset;
+    const end = this.#endAfter(tag, length) as number;
+    this.#offset = end;
+    return this.#bytes.subarray(start, end);
+  }
+
+  #need(bytes: number): void {
+    if (this.#bytes.length - this.#offset < bytes) throw new Malformed('the data set ends within an element');
+  }
+}
+
+/** (0010,0020) */
+function written(tag: string): string {
+  return `(${tag.slice(0, 4)},${tag.slice(4)})`;
+}
+
+function inflate(bytes: Uint8Array): Uint8Array {
+  try {
+    // The padding to an even length that follows the deflated stream is left alone.
+    return inflateRawSync(bytes, {
+      finishFlush: constants.Z_SYNC_FLUSH,
+      maxOutputLength: identifierBytesMax,
+    });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new Malformed(`inflates to more than ${identifierBytesMax} bytes`, { cause: error });
+    if (code?.startsWith('Z_') === true)
+      throw new Malformed('the data set cannot be inflated', { cause: error });
+    throw error;
+  }
+}
