@@ -56,6 +56,7 @@ export const rooms: readonly Room[] = [
     types: ['ledger'],
     packages: noble,
   }),
+  pure('retry', 'firmware/src/retry/', { imports: [], packages: [] }),
   pure('wallet', 'firmware/wallet/', { imports: pureRooms, packages: [...noble, '@hpke/core', 'typebox'] }),
 
   // What the rooms ask of each other: types only.
@@ -69,6 +70,7 @@ export const rooms: readonly Room[] = [
   node('config', 'firmware/src/config.ts', { imports: ['errors'], packages: ['typebox'] }),
   node('validator', 'firmware/src/validator/', { imports: pureRooms, types: ['ports'], packages: [] }),
   node('studies', 'firmware/src/studies/', { imports: pureRooms, types: ['ports'], packages: [] }),
+  node('access', 'firmware/src/access/', { imports: pureRooms, types: ['ports'], packages: [] }),
   node('ingest', 'firmware/src/ingest/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
@@ -80,6 +82,17 @@ export const rooms: readonly Room[] = [
     packages: [],
   }),
   node('release', 'firmware/src/release/', {
+    imports: [...pureRooms, 'retry', 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
+  node('forwarding', 'firmware/src/forwarding/', {
+    imports: [...pureRooms, 'retry', 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
+
+  node('query', 'firmware/src/query/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
     packages: [],
@@ -139,13 +152,16 @@ export const rooms: readonly Room[] = [
   node('box', 'firmware/src/box/', {
     imports: [
       ...pureRooms,
+      'access',
       'config',
       'console contract',
       'dimse',
+      'forwarding',
       'http',
       'ingest',
       'p2p',
       'patients',
+      'query',
       'release',
       'store',
       'studies',
