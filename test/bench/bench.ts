@@ -1,5 +1,7 @@
 /** `npm run bench -- NAME`: measures, prints a table and, as its last line, one line of JSON. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { benchIngest, type IngestOptions } from './ingest/ingest.ts';
+import { insideOwnNetwork } from './ingest/modality-link.ts';
 import { benchMainJob } from './main-job.ts';
 
 /** What a benchmark found: rows for people, figures for machines. */
@@ -8,25 +10,34 @@ export interface BenchResult {
   readonly json: { readonly bench: string; readonly [figure: string]: number | string };
 }
 
-const benches: Readonly<
-  Record<string, { readonly about: string; readonly run: () => Promise<BenchResult> }>
-> = {
-  'main-job': {
-    about: 'a CT of 200 slices from the last C-STORE response at one hospital to the PACS of another',
-    run: benchMainJob,
-  },
-};
+function print({ rows, json }: BenchResult): void {
+  const width = Math.max(...rows.map(([what]) => what.length));
+  for (const [what, figure] of rows) process.stdout.write(`${what.padEnd(width)}  ${figure}\n`);
+  process.stdout.write(`${JSON.stringify(json)}\n`);
+}
+
+function atLeastOne(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('A whole number from 1 on.');
+  return number;
+}
 
 const program = new Command('npm run bench --').description('Measures Hilum on this machine.');
-for (const [name, { about, run }] of Object.entries(benches)) {
-  program
-    .command(name)
-    .description(about)
-    .action(async () => {
-      const { rows, json } = await run();
-      const width = Math.max(...rows.map(([what]) => what.length));
-      for (const [what, figure] of rows) process.stdout.write(`${what.padEnd(width)}  ${figure}\n`);
-      process.stdout.write(`${JSON.stringify(json)}\n`);
-    });
-}
+program
+  .command('main-job')
+  .description('a CT of 200 slices from the last C-STORE response at one hospital to the PACS of another')
+  .action(async () => {
+    print(await benchMainJob());
+  });
+program
+  .command('ingest')
+  .description('reception by C-STORE, compared with storescp and Orthanc; some fifteen minutes')
+  .option('--rounds <count>', 'pairs of each comparison', atLeastOne, 5)
+  .option('--quick', 'smaller workloads, and no multi-frame of 4 GB', false)
+  .option('--only <case...>', 'some of ct, ct4, small, small4, big, nagle; the other figures are null', [])
+  .action((options: IngestOptions) =>
+    insideOwnNetwork(async () => {
+      print(await benchIngest(options));
+    }),
+  );
 await program.parseAsync();
