@@ -91,7 +91,6 @@ export const rooms: readonly Room[] = [
     types: ['ports'],
     packages: [],
   }),
-
   node('query', 'firmware/src/query/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
