@@ -13,6 +13,13 @@ interface Pdv {
   readonly data: Uint8Array;
 }
 
+const uid = /^[0-9][0-9.]{0,63}$/;
+
+function isStorage(sopClassUid: string): boolean {
+  const standard = sopClassUid.startsWith('1.2.840.10008.');
+  return uid.test(sopClassUid) && (!standard || sopClassUid.startsWith('1.2.840.10008.5.1.4.1.1.'));
+}
+
 /** The data sets of the C-STOREs on context 1 that are whole, in order. Contexts 1 and 3 are accepted. */
 export function storedIn(bytes: Uint8Array): Uint8Array[] {
   const stored: Uint8Array[] = [];
@@ -43,14 +50,11 @@ export function storedIn(bytes: Uint8Array): Uint8Array[] {
       dataPdvs.push(pdv);
       if (!pdv.last) continue;
       const { commandField, affectedSopClassUid = '', affectedSopInstanceUid = '' } = command;
-      const isStorage =
-        affectedSopClassUid.startsWith('1.2.840.10008.5.1.4.1.1.') ||
-        (/^[0-9][0-9.]*$/.test(affectedSopClassUid) && !affectedSopClassUid.startsWith('1.2.840.10008.'));
       if (
         commandField === 1 &&
         onContext === 1 &&
-        isStorage &&
-        /^[0-9][0-9.]{0,63}$/.test(affectedSopInstanceUid)
+        isStorage(affectedSopClassUid) &&
+        uid.test(affectedSopInstanceUid)
       )
         stored.push(concatBytes(...dataPdvs.map(({ data }) => data)));
       command = undefined;
