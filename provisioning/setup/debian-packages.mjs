@@ -39,6 +39,16 @@ export const debianPackages = [
   { names: ['orthanc'], for: 'run', reason: 'plays the PACS of the receiving hospital' },
   { names: ['python3-pydicom'], for: 'run', reason: 'carries real DICOM objects, and compares what arrived' },
   { names: ['chromium'], for: 'test', reason: 'the browser in which the console is tested' },
+  {
+    names: ['iproute2'],
+    for: 'test',
+    reason: 'routes in a network namespace, on which quick acknowledgement is tried',
+  },
+  { names: ['odil'], for: 'test', reason: 'an independent DICOM peer (C++): query, retrieve, store' },
+  { names: ['libgdcm-tools'], for: 'test', reason: 'gdcmscu, an independent DICOM peer (GDCM)' },
+  { names: ['libpixelmed-java'], for: 'test', reason: 'an independent DICOM peer (PixelMed)' },
+  { names: ['default-jre-headless'], for: 'test', reason: 'runs PixelMed' },
+  { names: ['openssl'], for: 'test', reason: 'certificates of the DICOM TLS tests' },
   { names: ['tpm2-tools'], for: 'test', reason: 'an independent program that reads what Hilum seals' },
 ];
 
