@@ -18,6 +18,7 @@ export {
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
 export { digestPixels } from './pixel-digest.ts';
 export { replaceElements, type Replacement } from './replace-elements.ts';
+export { reject } from './pdu.ts';
 export { part10Header, readPart10Header, type FileMeta, type Part10Header } from './part10.ts';
 export { isStored, status, statusText } from './status.ts';
 export { isAeTitle } from './text.ts';

@@ -22,13 +22,60 @@ const milliseconds = (description: string, byDefault: number, minimum = 100) =>
     description: `${description} Milliseconds.`,
   });
 
-/** PS3.5 table 6.2-1, VR AE: at most 16 characters, no backslash, no control characters. */
+/** PS3.5 table 6.2-1, VR AE: at most 16 characters, no backslash, no controls; spaces around it would not count. */
 const aeTitle = (description: string, byDefault?: string) =>
   Type.String({
-    pattern: '^[\\x20-\\x5b\\x5d-\\x7e]{1,16}$',
+    pattern: '^(?! )[\\x20-\\x5b\\x5d-\\x7e]{1,16}(?<! )$',
     description,
     ...(byDefault === undefined ? {} : { default: byDefault }),
   });
+
+const caller = section('Who may associate.', {
+  aeTitle: aeTitle('Calling AE title.'),
+  addresses: Type.Array(Type.String({ minLength: 2, maxLength: 49 }), {
+    maxItems: 32,
+    default: [],
+    description: 'Addresses that it may come from: 10.1.2.3, 10.1.2.0/24, fd00:1::/48. Empty: from anywhere.',
+  }),
+  certificates: Type.Array(Type.String({ minLength: 4, maxLength: 67 }), {
+    maxItems: 16,
+    default: [],
+    description:
+      'Certificates of which it must show one over TLS: the SHA-256 in lower-case hexadecimal, or `CN=` and the common name. Empty: none is asked for.',
+  }),
+  calledAeTitles: Type.Array(aeTitle('AE title of the box.'), {
+    maxItems: 16,
+    default: [],
+    description: 'AE titles of the box by which it may call. Empty: by each.',
+  }),
+  may: Type.Array(
+    Type.Union([
+      Type.Literal('store'),
+      Type.Literal('query'),
+      Type.Literal('retrieve'),
+      Type.Literal('commitment'),
+      Type.Literal('procedure-step'),
+      Type.Literal('availability'),
+    ]),
+    {
+      maxItems: 6,
+      default: ['store'],
+      description:
+        'What it may do: send objects; C-FIND; C-MOVE and C-GET; ask for storage commitment; report performed procedure steps; notify of available instances.',
+    },
+  ),
+  mayCorrect: Type.Boolean({
+    default: false,
+    description:
+      'Its objects may correct the attributes of objects that are kept (ADT corrections, exports of a PACS).',
+  }),
+  reachedAt: Type.Optional(
+    section('Where it is reached, for storage commitment results and C-ECHO from the console.', {
+      host: Type.String({ minLength: 1, maxLength: 253, description: 'Its address.' }),
+      port: port('Its DICOM port.'),
+    }),
+  ),
+});
 
 export const configSchema = section('A Hilum box.', {
   institution: section('The hospital that this box belongs to.', {
@@ -64,6 +111,24 @@ export const configSchema = section('A Hilum box.', {
       description: 'State folder of swtpm, relative to dataDir (kind "swtpm").',
     }),
   }),
+  storage: section('When a disk that fills up is told, and when it takes no more.', {
+    alarmFreeBytes: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          'Free bytes below which DISK_LOW is raised. Without it 5,000,000,000, or 5 % of the disk where that is less: hours to act.',
+      }),
+    ),
+    refuseFreeBytes: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          'Free bytes below which associations that would store are refused, so that objects in flight can be ended and the ledger goes on. Without it 2,000,000,000, or 2 % of the disk where that is less.',
+      }),
+    ),
+  }),
   dicom: section('The storage SCP to which modalities send.', {
     host: host('Address to listen on.'),
     port: Type.Integer({
@@ -73,10 +138,23 @@ export const configSchema = section('A Hilum box.', {
       description: 'TCP port; 11112 is the registered port of DICOM.',
     }),
     aeTitle: aeTitle('AE title by which modalities call the box.', 'HILUM'),
+    furtherAeTitles: Type.Array(aeTitle('AE title.'), {
+      maxItems: 16,
+      default: [],
+      description:
+        'Further AE titles by which the box may be called, where it takes the place of an older system.',
+    }),
     callingAeTitles: Type.Array(aeTitle('AE title of a modality.'), {
       maxItems: 1000,
       default: [],
-      description: 'AE titles that may send. All others are refused: an empty list admits nobody.',
+      description:
+        'AE titles that may send, from any address: the short form of `dicom.callers`. Whoever stands in neither list, and was not admitted on the console, is refused.',
+    }),
+    callers: Type.Array(caller, {
+      maxItems: 1000,
+      default: [],
+      description:
+        'Who may associate, from where, and for what. An AE title may stand here several times; what any entry that fits permits is permitted. C-ECHO is open to all that may associate.',
     }),
   }),
   study: section('When a growing study is registered, amended and held to be complete.', {

@@ -44,6 +44,20 @@ test('the origins of the console are named whole, or not at all', () => {
   assert.match(refusal({ ...least, console: { origins: [] } }), /console\.origins/);
 });
 
+test('a caller needs but its AE title, and may then send', () => {
+  const { callers } = decodeConfig({ ...least, dicom: { callers: [{ aeTitle: 'CT1' }] } }, '/').dicom;
+  const none = { addresses: [], certificates: [], calledAeTitles: [] };
+  assert.deepEqual(callers, [{ aeTitle: 'CT1', ...none, may: ['store'], mayCorrect: false }]);
+  assert.match(
+    refusal({ ...least, dicom: { callers: [{ aeTitle: 'CT1', may: ['all'] }] } }),
+    /callers\.0\.may/,
+  );
+  assert.match(
+    refusal({ ...least, dicom: { callers: [{ aeTitle: 'CT1', address: '10.1.2.3' }] } }),
+    /unknown key "dicom\.callers\.0\.address"/,
+  );
+});
+
 test('a decoded configuration is frozen', () => {
   const config = decodeConfig(least, '/etc/hilum');
   assert.throws(() => ((config.dicom as { port: number }).port = 1), TypeError);

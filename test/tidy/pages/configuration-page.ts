@@ -24,7 +24,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
+  readonly required?: readonly string[] | undefined;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;
@@ -44,6 +44,9 @@ function range(low: number | undefined, high: number | undefined, unit: string):
 /** What may stand behind a key, in words. */
 function allowed(schema: Schema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map((one) => code(one.const)).join(' or ');
+  if (schema.type === 'boolean') return '`true` or `false`';
+  if (schema.items?.properties !== undefined)
+    return `list of sections${range(undefined, schema.maxItems, ' entries')}`;
   if (schema.type === 'array')
     return `list of ${allowed(schema.items ?? {})}${range(undefined, schema.maxItems, ' entries')}`;
   if (schema.type === 'integer') return `whole number${range(schema.minimum, schema.maximum, '')}`;
@@ -51,8 +54,10 @@ function allowed(schema: Schema): string {
   return `text${range(schema.minLength, schema.maxLength, ' characters')}${pattern}`;
 }
 
-/** Every key with a value of its own, as `section.key`. */
+/** Every key with a value of its own, as `section.key`; of a list of sections as `list[].key`. */
 export function keysOf(schema: Schema, path = '', required = true): readonly Key[] {
+  if (schema.items?.properties !== undefined)
+    return [{ path, schema, required }, ...keysOf(schema.items, `${path}[]`)];
   if (schema.properties === undefined) return [{ path, schema, required }];
   return Object.entries(schema.properties).flatMap(([name, inner]) =>
     keysOf(inner, path === '' ? name : `${path}.${name}`, schema.required?.includes(name) ?? false),

@@ -1,0 +1,54 @@
+/** The access list of the configuration and the console, as the DICOM room asks it. */
+import { reject, type Admission, type AdmissionRequest } from '../../dimse/index.ts';
+import { AccessList, type Caller } from '../access/access-list.ts';
+import type { Config } from '../config.ts';
+import type { Foundation } from './foundation.ts';
+
+/** AE titles by which the box may be called, its own first. */
+export function ownAeTitles({ aeTitle, furtherAeTitles }: Config['dicom']): readonly string[] {
+  return [aeTitle, ...furtherAeTitles];
+}
+
+/** The short form and the long one. */
+function configuredCallers({ callingAeTitles, callers }: Config['dicom']): readonly Caller[] {
+  const anywhere = { addresses: [], certificates: [], calledAeTitles: [], reachedAt: null } as const;
+  const short = callingAeTitles.map((callingAeTitle): Caller => ({
+    ...anywhere,
+    callingAeTitle,
+    may: ['store'],
+    mayCorrect: false,
+  }));
+  const long = callers.map(
+    ({ aeTitle, addresses, certificates, calledAeTitles, may, mayCorrect, reachedAt = null }): Caller => ({
+      callingAeTitle: aeTitle,
+      addresses,
+      certificates,
+      calledAeTitles,
+      may,
+      mayCorrect,
+      reachedAt,
+    }),
+  );
+  return [...long, ...short];
+}
+
+/** To be started before the ports that ask it. @throws AppError CONFIG_INVALID naming the caller that is wrong. */
+export function accessListOf({ config, index, clock, logger, health }: Foundation): AccessList {
+  return new AccessList({
+    aeTitles: ownAeTitles(config.dicom),
+    configured: configuredCallers(config.dicom),
+    store: index,
+    clock,
+    logger: logger.child({ room: 'access' }),
+    health,
+  });
+}
+
+/** Why a caller is refused is told to administrators; to the caller only what PS3.8 table 9-21 has a reason for. */
+export function admitBy(list: AccessList): (request: AdmissionRequest) => Admission {
+  return ({ callingAeTitle, calledAeTitle, remoteAddress }) => {
+    const decision = list.decide({ callingAeTitle, calledAeTitle, remoteAddress, sopClassUids: [] });
+    if (decision.kind === 'admitted') return 'admit';
+    return decision.ground === 'called-ae-title' ? reject.calledAeTitle : reject.callingAeTitle;
+  };
+}
