@@ -14,6 +14,8 @@ export class Catalogue {
   readonly #store: ObjectStore;
   /** More than one under a UID only where a UID came with the data of several patients, who are kept apart. */
   readonly #studies = new Map<string, KeptStudy[]>();
+  /** The same studies by their UID alone, of whatever origin. */
+  readonly #byInstanceUid = new Map<string, KeptStudy[]>();
   readonly #obtaining = new Map<string, Promise<KeptStudy>>();
   readonly #byStudyId = new Map<StudyId, KeptStudy>();
   /** SOP instances that were fetched from elsewhere, to recognise what the own PACS routes back. */
@@ -36,6 +38,16 @@ export class Catalogue {
 
   studies(): readonly KeptStudy[] {
     return [...this.#studies.values()].flat();
+  }
+
+  /** Of everything that is kept; each UID once. */
+  studyInstanceUids(): Iterable<string> {
+    return this.#byInstanceUid.keys();
+  }
+
+  /** Its own, returned and fetched ones; of several patients where the UID came with their data. */
+  studiesUnder(studyInstanceUid: string): readonly KeptStudy[] {
+    return this.#byInstanceUid.get(studyInstanceUid) ?? [];
   }
 
   byStudyId(studyId: StudyId): KeptStudy | undefined {
@@ -95,6 +107,8 @@ export class Catalogue {
   #add(study: KeptStudy): void {
     const identity = identityOf(study.created);
     this.#studies.set(identity, [...(this.#studies.get(identity) ?? []), study]);
+    const { studyInstanceUid } = study.created;
+    this.#byInstanceUid.set(studyInstanceUid, [...this.studiesUnder(studyInstanceUid), study]);
   }
 
   #index(study: KeptStudy): void {
