@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: measures, prints a table and, as its last line, one line of JSON. */
 import { Command, InvalidArgumentError } from 'commander';
+import { benchHostile } from './hostile/hostile.ts';
 import { benchIngest, type IngestOptions } from './ingest/ingest.ts';
 import { insideOwnNetwork } from './ingest/modality-link.ts';
 import { benchMainJob } from './main-job.ts';
@@ -28,6 +29,12 @@ program
   .description('a CT of 200 slices from the last C-STORE response at one hospital to the PACS of another')
   .action(async () => {
     print(await benchMainJob());
+  });
+program
+  .command('hostile')
+  .description('what a well-behaved association keeps of its speed beside a thousand hostile peers')
+  .action(async () => {
+    print(await benchHostile());
   });
 program
   .command('ingest')
