@@ -1,18 +1,14 @@
 import { statfs } from 'node:fs/promises';
-import type { Clock, HealthBoard, Logger, Service, Timer } from '../ports.ts';
-import { diskFreeBytesMin, diskFreePercentMin } from './limits.ts';
+import { marksOf, type ConfiguredMarks, type Space } from '../ingest/disk-marks.ts';
+import type { LookedAt } from '../ingest/disk-room.ts';
+import { diskLookMs, diskLowLookMs } from '../ingest/limits.ts';
+import type { Clock, HealthBoard, Logger, Service, Timer, Unsubscribe } from '../ports.ts';
 
-const lookMs = 15_000;
 const subject = 'disk';
-
-/** Bytes of the file system in which a folder lies. `free`: what an ordinary user may still take of `size`. */
-export interface Space {
-  readonly size: number;
-  readonly free: number;
-}
 
 export interface DiskSpaceOptions {
   readonly folder: string;
+  readonly marks: ConfiguredMarks;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
@@ -24,9 +20,12 @@ export interface DiskSpaceOptions {
  * Free space where the studies lie, looked at now and then so that showing it never waits for the disk. Raises DISK_LOW
  * before reception fails, and STORE_FAILED if the disk does not even tell.
  */
-export class DiskSpace implements Service {
+export class DiskSpace implements Service, LookedAt {
   readonly #options: DiskSpaceOptions;
+  readonly #observers = new Set<() => (space: Space) => void>();
   #freeBytes = 0;
+  #isLow = false;
+  #looking: Promise<void> | undefined;
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -39,39 +38,57 @@ export class DiskSpace implements Service {
   }
 
   async start(): Promise<void> {
-    await this.#look();
+    await this.look();
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    return Promise.resolve();
+    await this.#looking;
+  }
+
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  onLook(begin: () => (space: Space) => void): Unsubscribe {
+    this.#observers.add(begin);
+    return () => this.#observers.delete(begin);
   }
 
   async #look(): Promise<void> {
     const { folder, clock, logger, health, readSpace = spaceOf } = this.#options;
+    this.#timer?.cancel();
+    const tell = [...this.#observers].map((begin) => begin());
     try {
       const space = await readSpace(folder);
       health.clear('STORE_FAILED', subject);
       this.#judge(space);
+      for (const seen of tell) seen(space);
     } catch (error) {
       logger.error({ error }, 'the free space of the data folder cannot be read');
       health.raise('STORE_FAILED', subject, 'The free space of the data folder cannot be read.');
     }
     if (this.#stopped) return;
-    this.#timer = clock.setTimer(lookMs, () => void this.#look());
+    this.#timer = clock.setTimer(this.#isLow ? diskLowLookMs : diskLookMs, () => void this.look());
   }
 
-  #judge({ size, free }: Space): void {
-    const { health } = this.#options;
-    this.#freeBytes = free;
-    if (free >= Math.min(diskFreeBytesMin, (size * diskFreePercentMin) / 100)) {
+  #judge(space: Space): void {
+    const { health, marks } = this.#options;
+    const { alarmFreeBytes, refuseFreeBytes } = marksOf(marks, space.size);
+    this.#freeBytes = space.free;
+    this.#isLow = space.free < alarmFreeBytes;
+    if (!this.#isLow) {
       health.clear('DISK_LOW', subject);
       return;
     }
-    const gigabytes = Math.ceil(free / 1e9);
-    const detail = gigabytes === 0 ? 'No space is left' : `Less than ${gigabytes} GB are free`;
-    health.raise('DISK_LOW', subject, `${detail} for studies.`);
+    const gigabytes = Math.ceil(space.free / 1e9);
+    const left = gigabytes === 0 ? 'No space is left' : `Less than ${gigabytes} GB are free`;
+    const effect = space.free < refuseFreeBytes ? ' Modalities are refused until there is room.' : '';
+    health.raise('DISK_LOW', subject, `${left} for studies.${effect}`);
   }
 }
 

@@ -3,3 +3,30 @@ export const transactionValidMs = 600_000;
 
 /** Pause before a study that the ledger refused, or that failed, is tried again. */
 export const registrationRetryMs = 10_000;
+
+/** Free bytes below which DISK_LOW is raised: some ten large CT studies, so that hours are left to act. */
+export const diskAlarmFreeBytes = 5000000000;
+
+/** Percentage of the disk that takes the place of `diskAlarmFreeBytes` where it is less: small disks of trials. */
+export const diskAlarmFreePercent = 5;
+
+/** Free bytes below which associations that would store are refused: what many objects in flight still need to end. */
+export const diskRefuseFreeBytes = 2000000000;
+
+/** Percentage of the disk that takes the place of `diskRefuseFreeBytes` where it is less: small disks of trials. */
+export const diskRefuseFreePercent = 2;
+
+/** Percentage of the refusing mark that no object may touch: by default 500 MB, weeks of blocks and Level's compactions. */
+export const diskOwnPercentOfRefuse = 25;
+
+/** Room kept for an object of unknown size, bytes: most objects, and what its study's log takes ahead (16 MiB). */
+export const objectRoomBytes = 33_554_432;
+
+/** Room that a larger object takes at a time as its bytes arrive, bytes: small, so that the last of it is not wasted. */
+export const objectRoomStepBytes = 8_388_608;
+
+/** Looks at the disk while it is ample: a modality with 1 Gb/s writes less than 2 GB meanwhile, and that is counted. */
+export const diskLookMs = 15_000;
+
+/** Looks at the disk while it is low, so that the box takes objects again as soon as there is room. */
+export const diskLowLookMs = 1_000;
