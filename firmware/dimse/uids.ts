@@ -4,6 +4,13 @@
 export const applicationContextName = '1.2.840.10008.3.1.1.1';
 export const verificationSopClass = '1.2.840.10008.1.1';
 
+/** Storage Commitment Push Model (PS3.4 J.3) and its well-known instance. */
+export const storageCommitmentSopClass = '1.2.840.10008.1.20.1';
+export const storageCommitmentSopInstance = '1.2.840.10008.1.20.1.1';
+/** Modality Performed Procedure Step (PS3.4 F.7) and Instance Availability Notification (PS3.4 R.3). */
+export const procedureStepSopClass = '1.2.840.10008.3.1.2.3.3';
+export const availabilitySopClass = '1.2.840.10008.5.1.4.33';
+
 export const implicitVrLittleEndian = '1.2.840.10008.1.2';
 export const explicitVrLittleEndian = '1.2.840.10008.1.2.1';
 export const deflatedExplicitVrLittleEndian = '1.2.840.10008.1.2.1.99';

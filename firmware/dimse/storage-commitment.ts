@@ -1,0 +1,90 @@
+/**
+ * Storage Commitment Push Model as SCP (PS3.4 annex J): the N-ACTION that asks, and the N-EVENT-REPORT that answers it
+ * on an association of our own, on which we propose the SCP role.
+ */
+import type { AcceptCommitment, CommitmentResult, ReferencedInstance } from '../src/ports.ts';
+import { commandField } from './command.ts';
+import type { DataSet } from './data-set.ts';
+import { itemsOf, sequence, text, textOf } from './data-set-access.ts';
+import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
+import { status } from './status.ts';
+import { isUid, storageCommitmentSopClass, storageCommitmentSopInstance } from './uids.ts';
+
+const transactionUidTag = '00081195';
+const referencedSopSequenceTag = '00081199';
+const failedSopSequenceTag = '00081198';
+const referencedSopClassUidTag = '00081150';
+const referencedSopInstanceUidTag = '00081155';
+const failureReasonTag = '00081197';
+
+/** Action Type ID of a request (PS3.4 table J.3-1). */
+const requestCommitment = 1;
+
+/** Event Type ID of a result (PS3.4 table J.3-2). */
+export const commitmentEvent = { allCommitted: 1, failuresExist: 2 } as const;
+
+/** Takes requests. They are on disk before they are answered 0x0000; results go out on another association. */
+export function storageCommitmentService(accept: AcceptCommitment): DimseService {
+  return {
+    sopClasses: [storageCommitmentSopClass],
+    requestorRole: 'scu',
+    permission: 'commitment',
+    perform: (operation) => take(operation, accept),
+  };
+}
+
+async function take(
+  { command, dataSet, peer }: ServiceOperation,
+  accept: AcceptCommitment,
+): Promise<ServiceResponse> {
+  if (command.commandField !== commandField.actionRequest) return { status: status.unrecognizedOperation };
+  if (command.requestedSopInstanceUid !== storageCommitmentSopInstance)
+    return { status: status.noSuchSopInstance };
+  if (command.actionTypeId !== requestCommitment) return { status: status.noSuchAction };
+  const transactionUid = textOf(dataSet, transactionUidTag);
+  if (transactionUid === undefined || !isUid(transactionUid))
+    return { status: status.invalidArgumentValue, comment: 'no valid Transaction UID' };
+  const instances = itemsOf(dataSet, referencedSopSequenceTag).map(referencedInstance);
+  if (instances.length === 0)
+    return { status: status.invalidArgumentValue, comment: 'no Referenced SOP Sequence' };
+  if (!instances.every((instance) => instance !== undefined))
+    return { status: status.invalidArgumentValue, comment: 'a reference without its UIDs' };
+  const { callingAeTitle, calledAeTitle } = peer;
+  const answer = await accept({ transactionUid, callingAeTitle, calledAeTitle, instances });
+  return answer === 'accepted'
+    ? { status: status.success }
+    : { status: status.resourceLimitation, comment: 'too many commitments wait' };
+}
+
+function referencedInstance(item: DataSet): ReferencedInstance | undefined {
+  const sopClassUid = textOf(item, referencedSopClassUidTag);
+  const sopInstanceUid = textOf(item, referencedSopInstanceUidTag);
+  if (sopClassUid === undefined || sopInstanceUid === undefined) return undefined;
+  return isUid(sopClassUid) && isUid(sopInstanceUid) ? { sopClassUid, sopInstanceUid } : undefined;
+}
+
+/** The Event Type ID and the Event Information of a result. */
+export function commitmentReport({ transactionUid, committed, failed }: CommitmentResult): {
+  readonly eventTypeId: number;
+  readonly dataSet: DataSet;
+} {
+  const reference = ({ sopClassUid, sopInstanceUid }: ReferencedInstance): DataSet => ({
+    [referencedSopClassUidTag]: text('UI', sopClassUid),
+    [referencedSopInstanceUidTag]: text('UI', sopInstanceUid),
+  });
+  return {
+    eventTypeId: failed.length === 0 ? commitmentEvent.allCommitted : commitmentEvent.failuresExist,
+    dataSet: {
+      [transactionUidTag]: text('UI', transactionUid),
+      ...(committed.length > 0 && { [referencedSopSequenceTag]: sequence(committed.map(reference)) }),
+      ...(failed.length > 0 && {
+        [failedSopSequenceTag]: sequence(
+          failed.map((instance) => ({
+            ...reference(instance),
+            [failureReasonTag]: text('US', String(instance.failureReason)),
+          })),
+        ),
+      }),
+    },
+  };
+}
