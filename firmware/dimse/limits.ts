@@ -3,6 +3,12 @@
 /** Announced to peers and held: the length of a P-DATA-TF PDU after its 6-byte header. The largest that dcmtk sends. */
 export const pduBytesMax = 131_072;
 
+/** One read from a modality's socket, and the buffer of its association: what the kernel has ready between two reads. */
+export const receiveBufferBytes = 65_536;
+
+/** The buffer of a connection that has not filled one yet: an A-ASSOCIATE-RQ, or nothing; 512 may wait (see below). */
+export const receiveBufferBytesAtFirst = 4_096;
+
 /** What is sent to a peer that sets no maximum: larger gains no speed, and it bounds what waits for a socket. */
 export const pduSentBytesMax = 131_072;
 
@@ -89,3 +95,15 @@ export const objectElementsMax = 2_000_000;
 
 /** What a deflated object may inflate to while its pixels are compared: deflated objects are reports of some MB. */
 export const inflatedObjectBytesMax = 1_073_741_824;
+
+/** C-MOVEs and C-GETs at a time: each reads a study from disk; a department has some ten workstations. */
+export const retrievalsMax = 32;
+
+/** Objects of one C-MOVE or C-GET: Number of Remaining Sub-operations (0000,1020) is a US. */
+export const retrieveObjectsMax = 65_535;
+
+/** Failed SOP Instance UID List (0008,0058): what the 65,534 bytes of a UI in explicit VR hold with 64 characters each. */
+export const failedSopInstanceUidsMax = 1_000;
+
+/** Failures of a C-MOVE destination one after the other before it is left alone: it is down or refuses everything. */
+export const destinationFailuresMax = 3;

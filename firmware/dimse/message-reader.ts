@@ -9,6 +9,10 @@ import type { Fragment } from './pdu-reader.ts';
 
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
 export interface DataSetTarget {
+  /**
+   * A view of the receive buffer, to be used or copied until the promise resolves, or before `write` returns if it
+   * gives none.
+   */
   write(bytes: Uint8Array): Promise<void> | undefined;
   end(): Promise<void> | undefined;
 }
@@ -55,7 +59,7 @@ export class MessageReader {
     gathered.length += bytes.length;
     if (gathered.length > commandBytesMax)
       return this.#violate(`the command set is longer than ${commandBytesMax} bytes`);
-    gathered.pieces.push(bytes);
+    gathered.pieces.push(last ? bytes : new Uint8Array(bytes));
     if (!last) return undefined;
     this.#command = undefined;
     const decoded = decodeCommand(joinBytes(gathered.pieces));

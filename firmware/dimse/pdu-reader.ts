@@ -2,6 +2,7 @@
  * Framing of what a peer sends (PS3.8 9.3). Pulled, so that the caller can stop between any two events: that is how
  * backpressure reaches the socket. The data of a P-DATA-TF are handed on as views of the received chunks, never
  * gathered: one PDV may come as several fragments, and the memory in use does not depend on any length the peer states.
+ * Control PDUs are handed on as values of their own.
  */
 import { MalformedBytes } from './byte-cursor.ts';
 import { associateBytesMax } from './limits.ts';
@@ -23,7 +24,7 @@ export interface Fragment {
   readonly command: boolean;
   /** The end of the command or data set: the last piece of a PDV that is marked as the last fragment. */
   readonly last: boolean;
-  /** A view of the received chunk. May be empty. */
+  /** A view of the receive buffer, which the next read overwrites: whoever keeps it copies it. May be empty. */
   readonly bytes: Uint8Array;
 }
 
@@ -70,11 +71,22 @@ export class PduReader {
     this.#pduBytesMax = pduBytesMax;
   }
 
-  /** The chunk becomes the reader's; it must not change afterwards. */
+  /** The chunk must stay as it is until it is used up (`next` gave undefined) and what is left was taken by `detach`. */
   push(chunk: Uint8Array): void {
     if (this.#position === lost || chunk.length === 0) return;
     this.#chunks.push(chunk);
     this.#available += chunk.length;
+  }
+
+  /** Copies what is not read yet, so that the caller may read into the same buffer again: the head of a PDU, at most. */
+  detach(): void {
+    const index = this.#chunks.length - 1;
+    const chunk = this.#chunks[index];
+    // What was there before the last chunk was copied when that one came.
+    if (chunk === undefined) return;
+    const read = index === this.#head ? this.#offset : 0;
+    this.#chunks[index] = new Uint8Array(chunk.subarray(read));
+    if (index === this.#head) this.#offset = 0;
   }
 
   /** True if a PDU has begun and not ended. */
@@ -100,7 +112,8 @@ export class PduReader {
           const body = this.#take(position.length);
           if (body === undefined) return undefined;
           this.#position = pduHeader;
-          return this.#control(position.type, body);
+          // The values of an A-ASSOCIATE live as long as the association.
+          return this.#control(position.type, new Uint8Array(body));
         }
         case 'pdv-header': {
           const header = this.#take(headerBytes);

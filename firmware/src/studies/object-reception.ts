@@ -53,12 +53,13 @@ export class ObjectReception {
     this.#scanner = options.openHeaderScanner(options.identity.transferSyntaxUid);
   }
 
-  /** Bytes of the data set, which stay unchanged. A promise holds back the sender until it resolves. */
+  /** Bytes of the data set, as StoreSink has them: to be copied where they are kept. */
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#placed !== undefined) return this.#placed.intake.write(chunk);
-    this.#gathered.push(chunk);
-    this.#gatheredBytes += chunk.length;
-    return this.#heed(this.#scanner.push(chunk));
+    const kept = new Uint8Array(chunk);
+    this.#gathered.push(kept);
+    this.#gatheredBytes += kept.length;
+    return this.#heed(this.#scanner.push(kept));
   }
 
   /** The record is appended after `turn`, so that objects whose files are written side by side are listed in order. */
