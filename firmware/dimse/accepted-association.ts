@@ -1,27 +1,43 @@
-/** One association at the acceptor's side: admission, then C-ECHO and C-STORE until it ends (PS3.7 clause 9). */
+/**
+ * One association at the acceptor's side: admission, then C-ECHO, C-STORE and the operations of the services until it
+ * ends (PS3.7 clauses 9 and 10). One operation at a time: a request that comes while one runs waits for its end.
+ */
 import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
+import type { HeldIdentifiers } from './held-identifiers.ts';
 import { errorCommentCharactersMax, pduBytesMax } from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
+import { MessageSender } from './message-sender.ts';
 import { commandPdus, pdvDataBytesMax } from './message-writer.ts';
-import { type AcceptedContexts, negotiate } from './negotiation.ts';
+import { type AcceptedContext, type AcceptedContexts, negotiate } from './negotiation.ts';
 import type { Fragment } from './pdu-reader.ts';
 import { abortReason, type AssociateReject, type AssociateRequest, reject } from './pdu.ts';
+import { type DispatchLink, ServiceDispatch } from './service-dispatch.ts';
+import type { DimseService, Peer, PeerCertificate, Permission } from './service.ts';
 import { isStored, status, statusText } from './status.ts';
 import { StoreOperation, type StoreOutcome, type StoreRequest, type StoreSink } from './store-operation.ts';
 import { isStorageSopClass, isUid } from './uids.ts';
 import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
 import { UpperLayer } from './upper-layer.ts';
 
-/** What the associations of one SCP have in common. */
+/** What an admitted caller is permitted to do. */
+export interface Admitted {
+  readonly may: ReadonlySet<Permission>;
+  /** Server-response of PS3.7 D.3.3.7.2, if the user identity was verified; sent where it was asked for. */
+  readonly userIdentityResponse?: Uint8Array;
+}
+
+/** What the associations of one server have in common. */
 export interface AcceptorContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timers: { readonly artimMs: number; readonly idleMsMax: number; readonly stallMsMax: number };
-  /** Decides on a request; a rejection is given back. */
-  admit(request: AssociateRequest, remoteAddress: string): Promise<AssociateReject | undefined>;
+  readonly services: readonly DimseService[];
+  readonly identifiers: HeldIdentifiers;
+  /** Decides on a request. */
+  admit(request: AssociateRequest, peer: Peer): Promise<Admitted | AssociateReject>;
   /** Takes one of the limited places for associations; false if there is none. */
   enter(association: AcceptedAssociation): boolean;
   /** Gives the place back: the association has ended, though its connection may not be closed yet. */
@@ -31,14 +47,16 @@ export interface AcceptorContext {
 
 export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   readonly #context: AcceptorContext;
-  readonly #remoteAddress: string;
   readonly #upperLayer: UpperLayer;
   readonly #messages = new MessageReader(this);
+  readonly #sender: MessageSender;
+  readonly #services: ServiceDispatch;
   #logger: Logger;
-  #callingAeTitle = '';
-  #calledAeTitle = '';
+  #peer: Peer;
+  #may: ReadonlySet<Permission> = new Set();
   #contexts: AcceptedContexts = new Map();
-  #dataBytesMax = 0;
+  #extendedNegotiation: ReadonlyMap<string, Uint8Array> = new Map();
+  #lastMessageId = 0;
   #operation: StoreOperation | undefined;
   /** The sink that was opened last. */
   #opened: Promise<void> = Promise.resolve();
@@ -47,21 +65,33 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   #stored = 0;
   #failed = 0;
 
-  constructor(socket: Socket, context: AcceptorContext) {
+  constructor(socket: Socket, context: AcceptorContext, certificate?: PeerCertificate) {
     this.#context = context;
-    this.#remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-    this.#logger = context.logger.child({ remoteAddress: this.#remoteAddress });
+    const remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+    this.#peer = {
+      callingAeTitle: '',
+      calledAeTitle: '',
+      remoteAddress,
+      ...(certificate !== undefined && { certificate }),
+    };
+    this.#logger = context.logger.child({ remoteAddress });
     this.#upperLayer = new UpperLayer(socket, this, {
       role: 'acceptor',
       clock: context.clock,
       pduBytesMax,
       ...context.timers,
     });
+    this.#sender = new MessageSender(
+      this.#upperLayer,
+      () => new AppError('DIMSE_PROTOCOL', `the association with ${this.#peer.callingAeTitle} has ended`),
+    );
+    this.#services = new ServiceDispatch(this.#serviceLink());
   }
 
-  /** Resolves when the socket is closed and no sink is at work any more. */
+  /** Resolves when the socket is closed and neither sink nor service is at work any more. */
   async done(): Promise<void> {
     await this.#upperLayer.closed;
+    await this.#services.finished;
     await this.#opened;
     await this.#cutOff;
   }
@@ -103,6 +133,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     this.#upperLayer.releaseResponse();
     this.#context.leave(this);
     this.#logger.info({ stored: this.#stored, failed: this.#failed }, 'association released');
+    this.#cut(new AppError('DIMSE_PROTOCOL', `${this.#peer.callingAeTitle} released the association`));
   }
 
   releaseConfirmation(): void {
@@ -117,7 +148,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       'association ended without release',
     );
     this.#cut(
-      new AppError('DIMSE_PROTOCOL', `the association with ${this.#callingAeTitle} ended: ${reason}`),
+      new AppError('DIMSE_PROTOCOL', `the association with ${this.#peer.callingAeTitle} ended: ${reason}`),
     );
   }
 
@@ -125,32 +156,41 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     return this.#messages.midMessage;
   }
 
-  violation(reason: string): void {
-    this.#logger.warn({ reason }, 'association aborted: the peer broke the message protocol');
-    this.#upperLayer.abort();
-    this.#context.leave(this);
-    this.#cut(
-      new AppError('DIMSE_PROTOCOL', `${this.#callingAeTitle} broke the message protocol: ${reason}`),
-    );
+  atWork(): boolean {
+    return this.#services.running !== undefined;
   }
 
-  command(contextId: number, command: Command): undefined {
-    if (command.commandField === commandField.cancelRequest) return undefined;
-    if (!this.#isRequest(command)) return undefined;
-    switch (command.commandField) {
-      case commandField.echoRequest:
-        this.#respond(contextId, command, { status: status.success });
-        return undefined;
-      case commandField.storeRequest:
-        this.#respond(contextId, command, { status: status.cannotUnderstand, comment: 'no data set' });
-        return undefined;
-      default:
-        this.#respond(contextId, command, { status: status.unrecognizedOperation });
-        return undefined;
+  violation(reason: string): void {
+    this.#giveUp(reason, 'association aborted: the peer broke the message protocol');
+  }
+
+  #giveUp(reason: string, message: string): void {
+    if (!this.#upperLayer.canSendData) return;
+    this.#logger.warn({ reason }, message);
+    this.#upperLayer.abort();
+    this.#context.leave(this);
+    this.#cut(new AppError('DIMSE_PROTOCOL', `association with ${this.#peer.callingAeTitle}: ${reason}`));
+  }
+
+  command(contextId: number, command: Command): Promise<void> | undefined {
+    if (command.commandField === commandField.cancelRequest) {
+      this.#services.running?.cancel(command.messageIdBeingRespondedTo);
+      return undefined;
     }
+    if ((command.commandField & responseBit) !== 0 && this.#services.running?.answered(command) === true)
+      return undefined;
+    if (!this.#isRequest(command)) return undefined;
+    const turn = this.#turn();
+    if (turn !== undefined)
+      return turn.then(() => {
+        this.#perform(contextId, command);
+      });
+    this.#perform(contextId, command);
+    return undefined;
   }
 
   async commandWithDataSet(contextId: number, command: Command): Promise<DataSetTarget> {
+    if (this.#isRequest(command)) await this.#turn();
     const end = {
       respond: (outcome: StoreOutcome): void => {
         this.#operation = undefined;
@@ -161,38 +201,105 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
         this.#logger.error({ err: error }, 'an object could not be stored');
       },
     };
-    const request = this.#isRequest(command)
-      ? this.#storeRequest(contextId, command)
-      : { status: status.unrecognizedOperation };
+    const context = this.#contexts.get(contextId);
+    const dispatched = context && this.#services.find(contextId, context, command);
+    if (dispatched !== undefined) return this.#services.gather(dispatched);
+    const request = this.#storeRequest(context, command);
     if ('status' in request) return (this.#operation = StoreOperation.refuse(request, end));
     const opening = this.#open(StoreOperation.open(() => this.#context.store(request), end));
     this.#opened = opening.then(() => undefined);
     return opening;
   }
 
+  /**
+   * The end of the operation that runs, which a new request waits for: no asynchronous operations were negotiated. During
+   * a C-GET nothing may wait, since the answers to its sub-operations would wait behind it.
+   */
+  #turn(): Promise<void> | undefined {
+    if (this.#services.running?.command.commandField === commandField.getRequest)
+      this.violation('a request came during a C-GET');
+    return this.#services.finished;
+  }
+
+  /** A request without data set. */
+  #perform(contextId: number, command: Command): void {
+    const context = this.#contexts.get(contextId);
+    const dispatched = context && this.#services.find(contextId, context, command);
+    if (dispatched !== undefined) {
+      this.#services.perform(dispatched);
+      return;
+    }
+    switch (command.commandField) {
+      case commandField.echoRequest:
+        this.#respond(contextId, command, { status: status.success });
+        return;
+      case commandField.storeRequest:
+        this.#respond(contextId, command, { status: status.cannotUnderstand, comment: 'no data set' });
+        return;
+      default:
+        this.#respond(contextId, command, { status: status.unrecognizedOperation });
+    }
+  }
+
+  #serviceLink(): DispatchLink {
+    const { clock, services, identifiers } = this.#context;
+    const peer = (): Peer => this.#peer;
+    return {
+      get peer() {
+        return peer();
+      },
+      clock,
+      services,
+      identifiers,
+      sender: this.#sender,
+      may: (permission) => this.#may.has(permission),
+      extendedNegotiation: (sopClassUid) => this.#extendedNegotiation.get(sopClassUid),
+      storeContext: (sopClassUid, transferSyntaxUid) => {
+        for (const [id, { abstractSyntax, transferSyntax, peerIsScp }] of this.#contexts)
+          if (peerIsScp && abstractSyntax === sopClassUid && transferSyntax === transferSyntaxUid) return id;
+        return undefined;
+      },
+      nextMessageId: () => (this.#lastMessageId = (this.#lastMessageId % 0xffff) + 1),
+      respond: (contextId, request, outcome) => {
+        this.#respond(contextId, request, outcome);
+      },
+      performed: ({ commandField: field }, code) => {
+        // The peer's silence counts again.
+        this.#upperLayer.watch();
+        this.#logger.info({ command: statusText(field), status: statusText(code) }, 'operation performed');
+      },
+      giveUp: (reason) => {
+        this.#giveUp(reason, 'association aborted');
+      },
+      failed: (error) => {
+        this.#logger.error({ err: error }, 'an operation failed');
+      },
+    };
+  }
+
   async #open(opening: Promise<StoreOperation>): Promise<StoreOperation> {
     const operation = await opening;
     this.#operation = operation;
     if (!this.#upperLayer.canSendData) {
-      this.#cut(new AppError('DIMSE_PROTOCOL', `the association with ${this.#callingAeTitle} ended`));
+      this.#cut(new AppError('DIMSE_PROTOCOL', `the association with ${this.#peer.callingAeTitle} ended`));
       await this.#cutOff;
     }
     return operation;
   }
 
   async #associate(request: AssociateRequest): Promise<void> {
-    this.#callingAeTitle = request.callingAeTitle;
-    this.#calledAeTitle = request.calledAeTitle;
-    this.#logger = this.#logger.child({
-      callingAeTitle: request.callingAeTitle,
-      calledAeTitle: request.calledAeTitle,
-    });
-    const rejection = await this.#context.admit(request, this.#remoteAddress);
+    const { callingAeTitle, calledAeTitle } = request;
+    this.#peer = { ...this.#peer, callingAeTitle, calledAeTitle };
+    this.#logger = this.#logger.child({ callingAeTitle, calledAeTitle });
+    const admission = await this.#context.admit(request, this.#peer);
     if (this.#upperLayer.state !== 'Sta3') return;
-    if (rejection === undefined && this.#context.enter(this)) {
-      const { accept, contexts } = negotiate(request);
+    if ('may' in admission && this.#context.enter(this)) {
+      const { services } = this.#context;
+      const { accept, contexts, extendedNegotiation } = negotiate(request, { services, ...admission });
+      this.#may = admission.may;
       this.#contexts = contexts;
-      this.#dataBytesMax = pdvDataBytesMax(request.userInformation.pduBytesMax);
+      this.#extendedNegotiation = extendedNegotiation;
+      this.#sender.dataBytesMax = pdvDataBytesMax(request.userInformation.pduBytesMax);
       this.#upperLayer.associateAccept(accept);
       this.#logger.info(
         { proposed: request.contexts.length, accepted: contexts.size },
@@ -200,7 +307,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       );
       return;
     }
-    const answer = rejection ?? reject.localLimit;
+    const answer = 'may' in admission ? reject.localLimit : admission;
     this.#upperLayer.associateReject(answer);
     this.#logger.warn({ ...answer }, 'association rejected');
   }
@@ -212,8 +319,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     return false;
   }
 
-  #storeRequest(contextId: number, command: Command): StoreRequest | StoreOutcome {
-    const accepted = this.#contexts.get(contextId);
+  #storeRequest(accepted: AcceptedContext | undefined, command: Command): StoreRequest | StoreOutcome {
     const { affectedSopClassUid, affectedSopInstanceUid, messageId } = command;
     if (command.commandField !== commandField.storeRequest || messageId === undefined)
       return { status: status.unrecognizedOperation };
@@ -226,6 +332,8 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     ) {
       return { status: status.sopClassNotSupported, comment: 'not a storage SOP class' };
     }
+    // Accepted for the sub-operations of a C-GET only.
+    if (!accepted.peerIsScu) return { status: status.notAuthorized };
     if (affectedSopInstanceUid === undefined || !isUid(affectedSopInstanceUid)) {
       return { status: status.invalidSopInstance, comment: 'no valid SOP Instance UID' };
     }
@@ -234,9 +342,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       sopClassUid: affectedSopClassUid,
       sopInstanceUid: affectedSopInstanceUid,
       transferSyntaxUid: accepted.transferSyntax,
-      callingAeTitle: this.#callingAeTitle,
-      calledAeTitle: this.#calledAeTitle,
-      remoteAddress: this.#remoteAddress,
+      ...this.#peer,
       messageId,
       ...(moveOriginatorAeTitle !== undefined &&
         moveOriginatorMessageId !== undefined && {
@@ -269,11 +375,12 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       ...(comment !== undefined && { errorComment: comment }),
     });
     // Waiting for the socket is the upper layer's: it reads nothing more from a peer that does not take answers.
-    void this.#upperLayer.data(commandPdus(contextId, response, this.#dataBytesMax));
+    void this.#upperLayer.data(commandPdus(contextId, response, this.#sender.dataBytesMax));
   }
 
-  /** Tells the sink at work that its object will not be completed. */
+  /** Tells the sink or the service at work that the association has ended. */
   #cut(reason: Error): void {
+    this.#services.end(reason);
     const operation = this.#operation;
     if (operation === undefined) return;
     this.#operation = undefined;

@@ -288,6 +288,11 @@ export class Association implements UpperLayerUser, MessageTarget {
     return this.#messages.midMessage;
   }
 
+  /** Its silence is counted in the midst of a message only, and by whoever awaits an answer. */
+  atWork(): boolean {
+    return false;
+  }
+
   command(_contextId: number, command: Command): undefined {
     const answer = this.#answer;
     if (

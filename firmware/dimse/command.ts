@@ -45,6 +45,18 @@ export interface Command {
   readonly requestedSopInstanceUid?: string;
   readonly moveOriginatorAeTitle?: string;
   readonly moveOriginatorMessageId?: number;
+  readonly moveDestination?: string;
+  /** Tags in eight hexadecimal digits. */
+  readonly offendingElement?: readonly string[];
+  readonly errorId?: number;
+  readonly eventTypeId?: number;
+  /** Tags in eight hexadecimal digits. */
+  readonly attributeIdentifierList?: readonly string[];
+  readonly actionTypeId?: number;
+  readonly remainingSubOperations?: number;
+  readonly completedSubOperations?: number;
+  readonly failedSubOperations?: number;
+  readonly warningSubOperations?: number;
 }
 
 type Field = Exclude<keyof Command, 'hasDataSet'>;
@@ -52,7 +64,7 @@ type Field = Exclude<keyof Command, 'hasDataSet'>;
 /** PS3.7 table E.1-1, in ascending order as they are sent. */
 const dictionary: readonly {
   readonly element: number;
-  readonly vr: 'US' | 'UI' | 'LO' | 'AE';
+  readonly vr: 'AE' | 'AT' | 'LO' | 'UI' | 'US';
   readonly field: Field;
 }[] = [
   { element: 0x0002, vr: 'UI', field: 'affectedSopClassUid' },
@@ -60,11 +72,21 @@ const dictionary: readonly {
   { element: 0x0100, vr: 'US', field: 'commandField' },
   { element: 0x0110, vr: 'US', field: 'messageId' },
   { element: 0x0120, vr: 'US', field: 'messageIdBeingRespondedTo' },
+  { element: 0x0600, vr: 'AE', field: 'moveDestination' },
   { element: 0x0700, vr: 'US', field: 'priority' },
   { element: 0x0900, vr: 'US', field: 'status' },
+  { element: 0x0901, vr: 'AT', field: 'offendingElement' },
   { element: 0x0902, vr: 'LO', field: 'errorComment' },
+  { element: 0x0903, vr: 'US', field: 'errorId' },
   { element: 0x1000, vr: 'UI', field: 'affectedSopInstanceUid' },
   { element: 0x1001, vr: 'UI', field: 'requestedSopInstanceUid' },
+  { element: 0x1002, vr: 'US', field: 'eventTypeId' },
+  { element: 0x1005, vr: 'AT', field: 'attributeIdentifierList' },
+  { element: 0x1008, vr: 'US', field: 'actionTypeId' },
+  { element: 0x1020, vr: 'US', field: 'remainingSubOperations' },
+  { element: 0x1021, vr: 'US', field: 'completedSubOperations' },
+  { element: 0x1022, vr: 'US', field: 'failedSubOperations' },
+  { element: 0x1023, vr: 'US', field: 'warningSubOperations' },
   { element: 0x1030, vr: 'AE', field: 'moveOriginatorAeTitle' },
   { element: 0x1031, vr: 'US', field: 'moveOriginatorMessageId' },
 ];
@@ -81,7 +103,7 @@ const malformed = (reason: string): DecodedCommand => ({ kind: 'malformed', reas
 
 export function decodeCommand(bytes: Uint8Array): DecodedCommand {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const fields: Partial<Record<Field, string | number>> = {};
+  const fields: Partial<Record<Field, string | number | readonly string[]>> = {};
   let dataSetType: number | undefined;
   let previous = -1;
   for (let offset = 0; offset < bytes.length;) {
@@ -100,6 +122,10 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
       const value = view.getUint16(offset, true);
       if (entry === undefined) dataSetType = value;
       else fields[entry.field] = value;
+    } else if (entry?.vr === 'AT') {
+      if (length % 4 !== 0)
+        return malformed(`(0000,${element.toString(16).padStart(4, '0')}) is no list of tags`);
+      fields[entry.field] = decodeTags(view, offset, length);
     } else if (entry !== undefined) {
       fields[entry.field] = decodeAscii(bytes.subarray(offset, offset + length));
     }
@@ -120,6 +146,19 @@ function encodeElement(element: number, value: Uint8Array): Uint8Array {
 
 const littleEndian16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
 
+function decodeTags(view: DataView, offset: number, length: number): string[] {
+  const hex16 = (at: number): string => view.getUint16(at, true).toString(16).toUpperCase().padStart(4, '0');
+  return Array.from({ length: length / 4 }, (_, index) => {
+    const at = offset + 4 * index;
+    return hex16(at) + hex16(at + 2);
+  });
+}
+
+function encodeTag(tag: string): Uint8Array {
+  const number = (from: number): Uint8Array => littleEndian16(Number.parseInt(tag.slice(from, from + 4), 16));
+  return concatBytes(number(0), number(4));
+}
+
 /** Even length: UIDs are padded with a NUL, text with a space (PS3.5 6.2). */
 function encodeText(text: string, vr: string): Uint8Array {
   return encodeAscii(text.length % 2 === 0 ? text : text + (vr === 'UI' ? '\0' : ' '));
@@ -131,7 +170,8 @@ export function encodeCommand(command: Command): Uint8Array {
   for (const { element, vr, field } of dictionary) {
     const value = command[field];
     if (typeof value === 'number') elements.set(element, littleEndian16(value));
-    else if (value !== undefined) elements.set(element, encodeText(value, vr));
+    else if (typeof value === 'string') elements.set(element, encodeText(value, vr));
+    else if (value !== undefined) elements.set(element, concatBytes(...value.map(encodeTag)));
   }
   const ascending = [...elements].sort(([a], [b]) => a - b);
   const body = concatBytes(...ascending.map(([element, value]) => encodeElement(element, value)));

@@ -1,11 +1,22 @@
 /** The DICOM room: what the rest of the box may use of it. */
 export {
-  StorageScp,
+  DicomServer,
   type Admission,
   type AdmissionRequest,
-  type StorageScpLimits,
-  type StorageScpOptions,
-} from './storage-scp.ts';
+  type DicomServerLimits,
+  type DicomServerOptions,
+} from './dicom-server.ts';
+export {
+  OperationCancelled,
+  permissions,
+  type DimseService,
+  type Peer,
+  type PeerCertificate,
+  type Permission,
+  type ServiceOperation,
+  type ServiceResponse,
+  type SubOperations,
+} from './service.ts';
 export type { StoreOutcome, StoreRequest, StoreSink } from './store-operation.ts';
 export {
   openAssociation,

@@ -29,6 +29,7 @@ function decodeUserInformation(cursor: ByteCursor): UserInformation {
   let implementationVersionName: string | undefined;
   let asynchronousOperations: UserInformation['asynchronousOperations'];
   let userIdentity: UserIdentity | undefined;
+  let userIdentityResponse: Uint8Array | undefined;
   const roles: RoleSelection[] = [];
   const extendedNegotiation: { sopClassUid: string; information: Uint8Array }[] = [];
   let count = 0;
@@ -61,6 +62,9 @@ function decodeUserInformation(cursor: ByteCursor): UserInformation {
           secondary: body.sized(),
         };
         break;
+      case 0x59:
+        userIdentityResponse = body.sized();
+        break;
       default:
         // PS3.8 9.3.1: items that are not known are ignored.
         break;
@@ -74,6 +78,7 @@ function decodeUserInformation(cursor: ByteCursor): UserInformation {
     ...(implementationVersionName !== undefined && { implementationVersionName }),
     ...(asynchronousOperations !== undefined && { asynchronousOperations }),
     ...(userIdentity !== undefined && { userIdentity }),
+    ...(userIdentityResponse !== undefined && { userIdentityResponse }),
   };
 }
 

@@ -63,6 +63,8 @@ export interface UserInformation {
   /** SOP Class Extended Negotiation (PS3.7 D.3.3.5), the service's bytes as they came. */
   readonly extendedNegotiation: readonly { readonly sopClassUid: string; readonly information: Uint8Array }[];
   readonly userIdentity?: UserIdentity;
+  /** Only in an A-ASSOCIATE-AC: the acceptor took the identity (PS3.7 D.3.3.7.2); empty for types 1 and 2. */
+  readonly userIdentityResponse?: Uint8Array;
 }
 
 export interface AssociateRequest {
@@ -144,6 +146,7 @@ function encodeUserInformation(user: UserInformation): Uint8Array {
       item(0x58, concatBytes(u8(type), u8(Number(responseRequested)), sized(primary), sized(secondary))),
     );
   }
+  if (user.userIdentityResponse !== undefined) items.push(item(0x59, sized(user.userIdentityResponse)));
   return item(0x50, concatBytes(...items));
 }
 

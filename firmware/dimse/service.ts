@@ -23,8 +23,21 @@ export interface Peer {
   readonly callingAeTitle: string;
   readonly calledAeTitle: string;
   readonly remoteAddress: string;
-  /** SHA-256 of the peer's certificate in hexadecimal, where it came over TLS. */
-  readonly certificateSha256?: string;
+  /** Where it came over TLS. */
+  readonly certificate?: PeerCertificate;
+}
+
+/** A certificate that was verified. */
+export interface PeerCertificate {
+  /** SHA-256 of its DER form, in lower-case hexadecimal. */
+  readonly sha256: string;
+  /** Common Name of its subject, if it has one. */
+  readonly commonName?: string;
+}
+
+/** The reason of an operation's signal at a C-CANCEL. Thrown on, it is answered with FE00. */
+export class OperationCancelled extends Error {
+  override readonly name = 'OperationCancelled';
 }
 
 /** One request, its data set gathered (at most `identifierBytesMax`) and decoded. */
@@ -38,13 +51,20 @@ export interface ServiceOperation {
   readonly dataSet: DataSet | undefined;
   /** The data set as it came, to be forwarded as it is. */
   readonly dataSetBytes: Uint8Array | undefined;
-  /** Fires at a C-CANCEL for this operation, and when the association ends. */
+  /** Fires at a C-CANCEL for this operation (OperationCancelled), and when the association ends (AppError). */
   readonly signal: AbortSignal;
-  /** Sends a pending response (status FF00, FF01) and waits until the peer takes more. */
+  /**
+   * Sends a pending response (status FF00, FF01) and waits until the peer takes more.
+   * @throws the signal's reason once it has fired.
+   */
   pending(response: ServiceResponse): Promise<void>;
+  /** Whether there is a context for such an object on which the peer is SCP. */
+  takes(object: Pick<StoredObject, 'sopClassUid' | 'transferSyntaxUid'>): boolean;
   /**
    * C-STORE to the peer on this association, for the sub-operations of a C-GET (PS3.4 C.4.3). The data set is in the
-   * object's transfer syntax. @returns undefined if the peer accepted no fitting context as SCP.
+   * object's transfer syntax. One at a time. @returns undefined if there is no context for it on which the peer is SCP.
+   * @throws the signal's reason once it has fired; AppError if the association ends. A failure of `dataSet` ends the
+   * association, since what was begun cannot be taken back.
    */
   store(
     object: StoredObject,
@@ -78,6 +98,9 @@ export interface DimseService {
   readonly permission: Permission;
   /** SOP Class Extended Negotiation (PS3.7 D.3.3.5): the answer to what a requestor proposed, if there is one. */
   answerExtendedNegotiation?(sopClassUid: string, proposed: Uint8Array): Uint8Array | undefined;
-  /** The final response. A failure that is thrown is answered by the error table's DIMSE status. */
+  /**
+   * The final response. A failure that is thrown is answered by the error table's DIMSE status, the reason of a C-CANCEL
+   * by FE00. Must end soon after the signal has fired: the association's place is taken until then.
+   */
   perform(operation: ServiceOperation): Promise<ServiceResponse>;
 }

@@ -1,16 +1,15 @@
 /** One C-STORE at the SCP: from the request to the sink of whoever keeps objects, and back to a status (PS3.4 annex B). */
 import { AppError, errorTable } from '../src/errors.ts';
+import type { Command } from './command.ts';
 import type { DataSetTarget } from './message-reader.ts';
+import type { Peer } from './service.ts';
 import { status } from './status.ts';
 
 /** What a C-STORE request says about the object that follows. The data set itself has not been looked at. */
-export interface StoreRequest {
+export interface StoreRequest extends Peer {
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
-  readonly callingAeTitle: string;
-  readonly calledAeTitle: string;
-  readonly remoteAddress: string;
   readonly messageId: number;
   /** Of a C-MOVE elsewhere that led to this C-STORE. */
   readonly moveOriginator?: { readonly aeTitle: string; readonly messageId: number };
@@ -28,8 +27,9 @@ export interface StoreOutcome {
  */
 export interface StoreSink {
   /**
-   * A view that stays unchanged; the sink may keep it. With a promise, nothing more is read from the peer until it
-   * resolves. A rejection is followed by `abort`; the rest of the data set is then discarded.
+   * A view of the receive buffer, to be used or copied until the promise resolves, or before `write` returns if it
+   * gives none: the next read overwrites it. Nothing more is read from the peer until the promise resolves. A rejection
+   * is followed by `abort`; the rest of the data set is then discarded.
    */
   write(chunk: Uint8Array): Promise<void> | undefined;
   /** The data set is whole. The peer is answered when this resolves. A rejection ends the sink. */
@@ -42,6 +42,12 @@ export interface StoreSink {
 export function outcomeOfError(error: unknown): StoreOutcome {
   if (error instanceof AppError) return { status: errorTable[error.code].dimse, comment: error.code };
   return { status: status.processingFailure };
+}
+
+/** What a response says. @throws AppError DELIVERY_FAILED: without a status it must not pass for success. */
+export function outcomeOfResponse({ status: code, errorComment }: Command): StoreOutcome {
+  if (code === undefined) throw new AppError('DELIVERY_FAILED', 'the DICOM peer answered without a status');
+  return { status: code, ...(errorComment !== undefined && { comment: errorComment }) };
 }
 
 export interface StoreEnd {

@@ -25,6 +25,8 @@ export interface UpperLayerUser {
   abortIndication(indication: AbortIndication): void;
   /** True in the midst of a message: silence is then a stall. */
   midMessage(): boolean;
+  /** True while the peer waits for us: its silence is not counted. */
+  atWork(): boolean;
 }
 
 export interface UpperLayerOptions {

@@ -187,8 +187,10 @@ export class UpperLayer {
       // A peer that does not read our answers is not read from either: they would pile up here.
       if (!this.#held) this.#holdUntil(this.#drained());
     }
+    // The socket may read into the same buffer again from here on.
+    if (!this.#held) this.#reader.detach();
     if (!this.#held && this.#ended && this.#state !== 'Sta1') this.#event('Evt17', {});
-    this.#watch();
+    this.watch();
   }
 
   /** Backpressure: nothing is read from the socket until `ready`; undefined is ready already. */
@@ -435,10 +437,10 @@ export class UpperLayer {
   }
 
   /** Counts the peer's silence anew. Only while we wait for the peer, never while we are the one at work. */
-  #watch(): void {
+  watch(): void {
     this.#silence?.cancel();
     this.#silence = undefined;
-    if (this.#held || !associated.has(this.#state)) return;
+    if (this.#held || this.#user.atWork() || !associated.has(this.#state)) return;
     const { clock, idleMsMax, stallMsMax } = this.#options;
     const stalled = this.#reader.midPdu || this.#user.midMessage();
     const silenceMsMax = stalled ? stallMsMax : idleMsMax;

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import {
-  StorageScp,
-  type StorageScpOptions,
+  DicomServer,
+  type DicomServerOptions,
   type StoreOutcome,
   type StoreRequest,
   type StoreSink,
@@ -47,11 +47,11 @@ export class MemoryStore {
       write: (chunk) => {
         const ready = this.beforeWrite(chunk);
         if (ready === undefined) {
-          chunks.push(chunk);
+          chunks.push(new Uint8Array(chunk));
           return undefined;
         }
         return ready.then(() => {
-          chunks.push(chunk);
+          chunks.push(new Uint8Array(chunk));
         });
       },
       finish: async () => {
@@ -66,8 +66,8 @@ export class MemoryStore {
   };
 }
 
-export function makeScp(store: MemoryStore['store'], options: Partial<StorageScpOptions> = {}): StorageScp {
-  return new StorageScp({
+export function makeScp(store: MemoryStore['store'], options: Partial<DicomServerOptions> = {}): DicomServer {
+  return new DicomServer({
     host: '127.0.0.1',
     port: 0,
     aeTitles: ['HILUM'],

@@ -1,6 +1,6 @@
 /** Storage SCPs and raw peers for one test file; whatever was started is stopped after each test. */
 import { afterEach } from 'node:test';
-import type { StorageScp } from '../../firmware/dimse/index.ts';
+import type { DicomServer } from '../../firmware/dimse/index.ts';
 import { type associateRequest, makeScp, type MemoryStore, RawPeer } from './dimse-peer.ts';
 
 /** Things that must be stopped after the test, in the order of their start. */
@@ -13,7 +13,7 @@ afterEach(async () => {
 export async function started(
   store: MemoryStore,
   change: Parameters<typeof makeScp>[1] = {},
-): Promise<StorageScp> {
+): Promise<DicomServer> {
   const scp = makeScp(store.store, change);
   await scp.start();
   running.push(scp);
@@ -26,7 +26,7 @@ export function closing(peer: RawPeer): RawPeer {
 }
 
 export async function associated(
-  scp: StorageScp,
+  scp: DicomServer,
   change: Parameters<typeof associateRequest>[0] = {},
 ): Promise<RawPeer> {
   return closing(await RawPeer.associate(scp.port, change));

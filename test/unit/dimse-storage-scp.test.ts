@@ -232,7 +232,7 @@ test('every rejection carries its result, source and reason', options, async () 
     limits: { associationsMax: 1 },
     admit: ({ callingAeTitle }) => {
       if (callingAeTitle === 'FAILS') throw new Error('no list');
-      return callingAeTitle === 'BARRED' ? { result: 1, source: 1, reason: 3 } : 'admit';
+      return callingAeTitle === 'BARRED' ? { result: 1, source: 1, reason: 3 } : { may: new Set() };
     },
   });
   const cases = [

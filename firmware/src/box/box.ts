@@ -1,6 +1,6 @@
 /** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
 import { fileURLToPath } from 'node:url';
-import { HeaderScanner, StorageScp } from '../../dimse/index.ts';
+import { DicomServer, HeaderScanner } from '../../dimse/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { BoxView } from '../http/box-view.ts';
@@ -76,7 +76,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
 
   const keeper = new Keeper({ ...foundation, openHeaderScanner, logger: logger.child({ room: 'ingest' }) });
   await start(
-    new StorageScp({
+    new DicomServer({
       host: config.dicom.host,
       port: config.dicom.port,
       aeTitles: [config.dicom.aeTitle],

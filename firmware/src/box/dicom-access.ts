@@ -46,9 +46,9 @@ export function accessListOf({ config, index, clock, logger, health }: Foundatio
 
 /** Why a caller is refused is told to administrators; to the caller only what PS3.8 table 9-21 has a reason for. */
 export function admitBy(list: AccessList): (request: AdmissionRequest) => Admission {
-  return ({ callingAeTitle, calledAeTitle, remoteAddress }) => {
-    const decision = list.decide({ callingAeTitle, calledAeTitle, remoteAddress, sopClassUids: [] });
-    if (decision.kind === 'admitted') return 'admit';
+  return (request) => {
+    const decision = list.decide(request);
+    if (decision.kind === 'admitted') return { may: decision.may };
     return decision.ground === 'called-ae-title' ? reject.calledAeTitle : reject.callingAeTitle;
   };
 }

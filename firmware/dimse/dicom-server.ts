@@ -1,28 +1,32 @@
-/** The storage SCP: a listening port whose associations hand every object on as a stream (PS3.4 annex B). */
+/**
+ * The box as an SCP: a listening port whose associations hand every object on as a stream (PS3.4 annex B), and every
+ * other request to its service.
+ */
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger, Service } from '../src/ports.ts';
-import { AcceptedAssociation, type AcceptorContext } from './accepted-association.ts';
+import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
+import { HeldIdentifiers } from './held-identifiers.ts';
 import { artimMs, associationsMax, connectionsPendingMax, idleMsMax, stallMsMax } from './limits.ts';
 import { pduBytesUsable } from './message-writer.ts';
 import { type AssociateReject, type AssociateRequest, reject, type UserIdentity } from './pdu.ts';
+import { type DimseService, type Peer, permissions } from './service.ts';
 import type { StoreRequest, StoreSink } from './store-operation.ts';
 import { applicationContextName } from './uids.ts';
 
-/** Who asks for an association. */
-export interface AdmissionRequest {
-  readonly callingAeTitle: string;
-  readonly calledAeTitle: string;
-  readonly remoteAddress: string;
-  /** As the peer claims it; not verified here. */
+/** Who asks for an association, and for what. */
+export interface AdmissionRequest extends Peer {
+  /** Abstract syntaxes that it proposes. */
+  readonly sopClassUids: readonly string[];
+  /** As the peer claims it (PS3.7 D.3.3.7); not verified here. */
   readonly userIdentity?: UserIdentity;
 }
 
-/** 'admit', or the A-ASSOCIATE-RJ (PS3.8 table 9-21). */
-export type Admission = 'admit' | AssociateReject;
+/** What the caller may do, or the A-ASSOCIATE-RJ (PS3.8 table 9-21). C-ECHO needs no permission. */
+export type Admission = Admitted | AssociateReject;
 
-export interface StorageScpLimits {
+export interface DicomServerLimits {
   readonly associationsMax: number;
   readonly connectionsPendingMax: number;
   readonly artimMs: number;
@@ -30,7 +34,7 @@ export interface StorageScpLimits {
   readonly stallMsMax: number;
 }
 
-export interface StorageScpOptions {
+export interface DicomServerOptions {
   readonly host: string;
   /** 0 takes a free one; `port` tells which. */
   readonly port: number;
@@ -38,16 +42,18 @@ export interface StorageScpOptions {
   readonly aeTitles: readonly string[];
   /** Calling AE titles that may associate; others are rejected (source 1, reason 3). */
   readonly callingAeTitles: readonly string[] | 'any';
-  /** A further policy, asked after the two lists. */
+  /** A further policy, asked after the two lists; without one everything is permitted. */
   readonly admit?: (request: AdmissionRequest) => Admission | Promise<Admission>;
   /** Opens the sink of one object. A failure is answered with its DIMSE status once the data set was discarded. */
   readonly store: (request: StoreRequest) => StoreSink | Promise<StoreSink>;
+  /** What is served besides Verification and Storage. */
+  readonly services?: readonly DimseService[];
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly limits?: Partial<StorageScpLimits>;
+  readonly limits?: Partial<DicomServerLimits>;
 }
 
-const defaultLimits: StorageScpLimits = {
+const defaultLimits: DicomServerLimits = {
   associationsMax,
   connectionsPendingMax,
   artimMs,
@@ -55,15 +61,16 @@ const defaultLimits: StorageScpLimits = {
   stallMsMax,
 };
 
-export class StorageScp implements Service, AcceptorContext {
-  readonly #options: StorageScpOptions;
-  readonly #limits: StorageScpLimits;
+export class DicomServer implements Service, AcceptorContext {
+  readonly #options: DicomServerOptions;
+  readonly #limits: DicomServerLimits;
   readonly #server: Server;
   /** Connections without an association, not yet or no longer; oldest first. */
   readonly #pending = new Set<AcceptedAssociation>();
   readonly #associations = new Set<AcceptedAssociation>();
+  readonly identifiers = new HeldIdentifiers();
 
-  constructor(options: StorageScpOptions) {
+  constructor(options: DicomServerOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer((socket) => {
@@ -79,6 +86,10 @@ export class StorageScp implements Service, AcceptorContext {
     return this.#options.logger;
   }
 
+  get services(): readonly DimseService[] {
+    return this.#options.services ?? [];
+  }
+
   get timers(): AcceptorContext['timers'] {
     return this.#limits;
   }
@@ -86,7 +97,7 @@ export class StorageScp implements Service, AcceptorContext {
   /** The port that it listens on, once started. */
   get port(): number {
     const address = this.#server.address();
-    assert(address !== null && typeof address === 'object', 'the storage SCP does not listen');
+    assert(address !== null && typeof address === 'object', 'the DICOM server does not listen');
     return address.port;
   }
 
@@ -125,7 +136,7 @@ export class StorageScp implements Service, AcceptorContext {
     await closed;
   }
 
-  async admit(request: AssociateRequest, remoteAddress: string): Promise<AssociateReject | undefined> {
+  async admit(request: AssociateRequest, peer: Peer): Promise<Admission> {
     const { aeTitles, callingAeTitles, admit } = this.#options;
     const { calledAeTitle, callingAeTitle, userInformation } = request;
     if (request.applicationContextName !== applicationContextName) return reject.applicationContext;
@@ -134,16 +145,14 @@ export class StorageScp implements Service, AcceptorContext {
     // A maximum that leaves no room for data: no answer could be sent.
     const peerMax = userInformation.pduBytesMax;
     if (peerMax !== 0 && peerMax < pduBytesUsable) return reject.noReason;
-    if (admit === undefined) return undefined;
+    if (admit === undefined) return { may: new Set(permissions) };
     const { userIdentity } = userInformation;
     try {
-      const admission = await admit({
-        callingAeTitle,
-        calledAeTitle,
-        remoteAddress,
+      return await admit({
+        ...peer,
+        sopClassUids: request.contexts.map(({ abstractSyntax }) => abstractSyntax),
         ...(userIdentity !== undefined && { userIdentity }),
       });
-      return admission === 'admit' ? undefined : admission;
     } catch (error) {
       this.logger.error({ err: error }, 'the admission of an association failed');
       return reject.temporaryCongestion;

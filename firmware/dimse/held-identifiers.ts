@@ -1,0 +1,59 @@
+/** Data sets that are gathered in memory: each bounded, and all of one server together. */
+import { joinBytes } from './join-bytes.ts';
+import { identifierBytesHeldMax, identifierBytesMax } from './limits.ts';
+import type { DataSetTarget } from './message-reader.ts';
+
+/** What all associations of one server hold together, in bytes. */
+export class HeldIdentifiers {
+  #bytes = 0;
+
+  /** False if there is no room for so much. */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > identifierBytesHeldMax) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+/** One data set; holds its room until `release`. */
+export class GatheredIdentifier implements DataSetTarget {
+  readonly #held: HeldIdentifiers;
+  readonly #whole: (bytes: Uint8Array | undefined) => void;
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+  #tooLong = false;
+
+  /** @param whole gets the data set, or undefined where it is longer than there is room for and was discarded. */
+  constructor(held: HeldIdentifiers, whole: (bytes: Uint8Array | undefined) => void) {
+    this.#held = held;
+    this.#whole = whole;
+  }
+
+  write(bytes: Uint8Array): undefined {
+    if (this.#tooLong) return;
+    if (this.#length + bytes.length > identifierBytesMax || !this.#held.take(bytes.length)) {
+      this.#tooLong = true;
+      this.release();
+      return;
+    }
+    this.#length += bytes.length;
+    this.#pieces.push(new Uint8Array(bytes));
+  }
+
+  end(): undefined {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#whole(this.#tooLong ? undefined : joinBytes(pieces));
+  }
+
+  /** Gives the room back. */
+  release(): void {
+    this.#held.give(this.#length);
+    this.#length = 0;
+    this.#pieces = [];
+  }
+}

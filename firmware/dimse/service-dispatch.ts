@@ -1,0 +1,144 @@
+/**
+ * The services of one accepted association: which of them performs a request, its data set gathered and decoded, and
+ * the one operation that runs (PS3.7 clauses 9 and 10).
+ */
+import { type Command, commandField } from './command.ts';
+import { decodeDataSet } from './data-set.ts';
+import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
+import { type AcceptedContext, serviceFor } from './negotiation.ts';
+import { type OperationLink, RunningOperation } from './running-operation.ts';
+import type { DimseService, Permission } from './service.ts';
+import { status } from './status.ts';
+import type { StoreOutcome } from './store-operation.ts';
+
+/** What it needs of its association. */
+export interface DispatchLink extends OperationLink {
+  readonly services: readonly DimseService[];
+  readonly identifiers: HeldIdentifiers;
+  /** What the caller is permitted to do. */
+  may(permission: Permission): boolean;
+  /** What was answered to SOP Class Extended Negotiation. */
+  extendedNegotiation(sopClassUid: string): Uint8Array | undefined;
+  /** A request that reached no service is answered. */
+  respond(contextId: number, request: Command, outcome: StoreOutcome): void;
+  /** An operation has ended with this status. */
+  performed(command: Command, status: number): void;
+}
+
+/** A request with the context it came on and the service that performs it. */
+export interface Dispatched {
+  readonly contextId: number;
+  readonly context: AcceptedContext;
+  readonly command: Command;
+  readonly service: DimseService;
+}
+
+export class ServiceDispatch {
+  readonly #link: DispatchLink;
+  #gathering: GatheredIdentifier | undefined;
+  #running: { readonly operation: RunningOperation; readonly finished: Promise<void> } | undefined;
+  #ended = false;
+
+  constructor(link: DispatchLink) {
+    this.#link = link;
+  }
+
+  /** The operation that runs. */
+  get running(): RunningOperation | undefined {
+    return this.#running?.operation;
+  }
+
+  /** Resolves when it has been answered or given up; undefined if none runs. */
+  get finished(): Promise<void> | undefined {
+    return this.#running?.finished;
+  }
+
+  /** Undefined for C-ECHO and C-STORE, and where no service takes the request. */
+  find(contextId: number, context: AcceptedContext, command: Command): Dispatched | undefined {
+    const { commandField: field } = command;
+    if (field === commandField.echoRequest || field === commandField.storeRequest) return undefined;
+    const role = field === commandField.eventReportRequest ? 'scp' : 'scu';
+    const service = serviceFor(this.#link.services, context.abstractSyntax, role);
+    return service && { contextId, context, command, service };
+  }
+
+  /** Takes the data set of a request, which is then performed. */
+  gather(dispatched: Dispatched): GatheredIdentifier {
+    const { contextId, command } = dispatched;
+    const gathered = new GatheredIdentifier(this.#link.identifiers, (bytes) => {
+      this.#gathering = undefined;
+      if (bytes !== undefined) this.#perform(dispatched, gathered, bytes);
+      else this.#link.respond(contextId, command, { status: tooLong(command), comment: 'data set too long' });
+    });
+    this.#gathering = gathered;
+    return gathered;
+  }
+
+  /** Performs a request without data set. */
+  perform(dispatched: Dispatched): void {
+    this.#perform(dispatched, undefined, undefined);
+  }
+
+  /** The association has ended. */
+  end(reason: Error): void {
+    this.#ended = true;
+    this.#gathering?.release();
+    this.#gathering = undefined;
+    this.#running?.operation.end(reason);
+  }
+
+  #perform(
+    { contextId, context, command, service }: Dispatched,
+    gathered: GatheredIdentifier | undefined,
+    bytes: Uint8Array | undefined,
+  ): void {
+    const { abstractSyntax, transferSyntax } = context;
+    const decoded = bytes && decodeDataSet(bytes, transferSyntax);
+    const refusal = !this.#link.may(service.permission)
+      ? { status: status.notAuthorized }
+      : decoded?.kind === 'malformed'
+        ? { status: malformed(command), comment: decoded.reason }
+        : undefined;
+    if (refusal !== undefined || this.#ended) {
+      gathered?.release();
+      if (refusal !== undefined) this.#link.respond(contextId, command, refusal);
+      return;
+    }
+    const operation = new RunningOperation(this.#link, {
+      contextId,
+      command,
+      abstractSyntax,
+      transferSyntaxUid: transferSyntax,
+      extendedNegotiation: this.#link.extendedNegotiation(abstractSyntax),
+      dataSet: decoded?.kind === 'data-set' ? decoded.dataSet : undefined,
+      dataSetBytes: bytes,
+    });
+    this.#running = { operation, finished: this.#run(operation, service, gathered) };
+  }
+
+  async #run(
+    operation: RunningOperation,
+    service: DimseService,
+    gathered: GatheredIdentifier | undefined,
+  ): Promise<void> {
+    // Not before `#running` stands.
+    await Promise.resolve();
+    const code = await operation.run(service);
+    this.#running = undefined;
+    gathered?.release();
+    this.#link.performed(operation.command, code);
+  }
+}
+
+const isComposite = ({ commandField: field }: Command): boolean =>
+  field === commandField.findRequest ||
+  field === commandField.getRequest ||
+  field === commandField.moveRequest;
+
+/** No room for a data set: Out of Resources (PS3.4 C.4); Resource Limitation of the N-services (PS3.7 10.1). */
+const tooLong = (command: Command): number =>
+  isComposite(command) ? status.outOfResources : status.resourceLimitation;
+
+/** A data set that cannot be read: Unable to Process (PS3.4 C.4); Processing Failure (PS3.7 10.1). */
+const malformed = (command: Command): number =>
+  isComposite(command) ? status.cannotUnderstand : status.processingFailure;
