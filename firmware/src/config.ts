@@ -77,6 +77,80 @@ const caller = section('Who may associate.', {
   ),
 });
 
+const timeOfDay = (description: string) =>
+  Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$', description });
+
+/** More would be a router's task; each holds an association and a queue. */
+const destinationsMax = 16;
+
+const destination = section('A PACS, an archive or a workstation to which the box sends.', {
+  name: Type.String({
+    pattern: '^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$',
+    description:
+      'By which its queue is known: lower-case letters, digits, dashes; at most 32. A queue under a new name begins anew.',
+  }),
+  host: host('Its address.'),
+  port: port('Its DICOM port.'),
+  aeTitle: aeTitle('Its AE title.'),
+  callingAeTitle: Type.Optional(
+    aeTitle('AE title by which the box calls it. Without it, the title by which modalities call the box.'),
+  ),
+  sendsAs: Type.Array(aeTitle('AE title.'), {
+    maxItems: 16,
+    default: [],
+    description:
+      'Further AE titles under which it sends to the box. What it sent, under these or its own, is not sent back to it.',
+  }),
+  tls: Type.Boolean({
+    default: false,
+    description: 'Over TLS, with the certificates of dicom.tls.',
+  }),
+  inline: Type.Boolean({
+    default: false,
+    description: 'It gets what modalities send, each object as soon as it is on the disk.',
+  }),
+  fetched: Type.Boolean({
+    default: false,
+    description: 'It gets what was fetched from other institutions, under the local patient ID.',
+  }),
+  notify: Type.Boolean({
+    default: false,
+    description:
+      'It is told by Instance Availability Notification when a study that it was sent is complete.',
+  }),
+  commitment: Type.Boolean({
+    default: false,
+    description: 'It is asked for storage commitment; what it does not commit to is sent again.',
+  }),
+  paused: Type.Boolean({
+    default: false,
+    description: 'Maintenance: nothing is sent to it, everything is kept and waits.',
+  }),
+  bytesPerSecondMax: Type.Optional(
+    Type.Integer({
+      minimum: 16_384,
+      maximum: 10_000_000_000,
+      description: 'Rate limit in bytes per second, for a thin line. Without it, as fast as it takes.',
+    }),
+  ),
+  windows: Type.Array(
+    section('A time of day.', {
+      from: timeOfDay('HH:MM, from which on it is sent to.'),
+      to: timeOfDay('HH:MM, until which it is sent to; if not later than `from`, on the following day.'),
+    }),
+    {
+      maxItems: 16,
+      default: [],
+      description: 'Times of day in which it is sent to, in `timeZone`. Empty: always.',
+    },
+  ),
+  timeZone: Type.String({
+    default: 'UTC',
+    maxLength: 64,
+    description: 'Time zone of `windows`, by its IANA name such as Europe/Berlin; summer time is heeded.',
+  }),
+});
+
 export const configSchema = section('A Hilum box.', {
   institution: section('The hospital that this box belongs to.', {
     id: Type.String({
@@ -169,12 +243,20 @@ export const configSchema = section('A Hilum box.', {
     amendMs: milliseconds('A growing study is amended on the ledger at most this often.', 30_000),
   }),
   pacs: Type.Optional(
-    section('The PACS of the hospital, to which studies from elsewhere are delivered by C-STORE.', {
-      host: host('Address of the PACS.'),
-      port: port('Its DICOM port.'),
-      aeTitle: aeTitle('Its AE title.'),
-    }),
+    section(
+      'The PACS of the hospital, in short: a destination named "pacs" that gets what modalities send and what is fetched from elsewhere, as soon as it is here.',
+      {
+        host: host('Address of the PACS.'),
+        port: port('Its DICOM port.'),
+        aeTitle: aeTitle('Its AE title.'),
+      },
+    ),
   ),
+  destinations: Type.Array(destination, {
+    maxItems: destinationsMax,
+    default: [],
+    description: 'Where the box sends objects by C-STORE, each with a queue of its own.',
+  }),
   p2p: section('Direct connections to the other members (libp2p).', {
     listen: Type.String({
       pattern: '^/ip[46]/[^/]+/tcp/[0-9]+$',

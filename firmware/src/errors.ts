@@ -161,6 +161,30 @@ export const errorTable = {
     'none',
     'Check that the PACS is up and that its access list holds this box; delivery is retried by itself.',
   ),
+  OBJECTS_SET_ASIDE: row(
+    502,
+    0x0110,
+    'none',
+    'Everything is kept here. Correct at the destination what the reason names, then send them again from the console.',
+  ),
+  TRANSCODING_FAILED: row(
+    502,
+    0x0110,
+    'none',
+    'Let the destination accept the transfer syntax in which the object was received; the object is kept here.',
+  ),
+  COMMITMENT_FAILED: row(
+    502,
+    0x0110,
+    'none',
+    'The PACS did not commit to keep what it was sent. It is sent again; look at the PACS if this stays.',
+  ),
+  COMMITMENT_UNDELIVERED: row(
+    502,
+    0x0110,
+    'none',
+    'Check that the modality is up, and that its entry in the access list says under which host and port it is reached. It still holds the objects, or can ask again.',
+  ),
   TRANSACTION_INVALID: row(
     400,
     0x0110,
@@ -217,6 +241,7 @@ export const errorTable = {
     'none',
     "Compare the patient's details with the hospital's records and try again.",
   ),
+  PEER_ACT_REFUSED: row(409, 0x0110, 'none', 'Nothing was changed. Correct what is named, then try again.'),
   NOT_FOUND: row(404, 0x0110, 'none', 'Check the address.'),
   REQUEST_TOO_LARGE: row(413, 0x0110, 'none', 'Send less at once.'),
   TOO_MANY_REQUESTS: row(429, 0x0110, 'none', 'Wait as long as the Retry-After header says, then try again.'),

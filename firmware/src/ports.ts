@@ -244,10 +244,16 @@ export type RetrieveResult =
   | { readonly kind: 'cancelled' }
   | QueryRefused;
 
-export interface RetrievableObject extends StorageContext {
+export interface RetrievableObject {
+  readonly sopClassUid: string;
   readonly sopInstanceUid: string;
-  /** From disk, verified piece by piece, as it is taken. @throws AppError STORE_CORRUPT or STORE_FAILED. */
-  dataSet(): AsyncIterable<Uint8Array>;
+  /** The one in which it is kept, then those into which it can be brought without loss. */
+  readonly transferSyntaxUids: readonly [string, ...string[]];
+  /**
+   * From disk, verified piece by piece, as it is taken.
+   * @throws AppError STORE_CORRUPT, STORE_FAILED; TRANSCODING_FAILED in another syntax than the kept one.
+   */
+  dataSet(transferSyntaxUid: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /** What answers queries and retrievals of the hospital's own workstations. */
@@ -258,7 +264,10 @@ export interface QueryArchive {
 
 /** Takes one object as it arrives. The C-STORE-RSP goes out only when `finish` has resolved. */
 export interface StoreSink {
-  /** A promise holds back the socket until it resolves (backpressure). */
+  /**
+   * A view to be used or copied until the promise resolves, or before `write` returns if it gives none: it is then
+   * overwritten. The promise holds back the socket until it resolves (backpressure).
+   */
   write(chunk: Uint8Array): Promise<void> | undefined;
   finish(): Promise<{ readonly status: number; readonly comment?: string }>;
   abort(reason: Error): Promise<void>;
@@ -315,12 +324,105 @@ export type DigestPixels = (
 
 export type OpenHeaderScanner = (transferSyntaxUid: string) => HeaderScanner;
 
-/** The hospital's PACS as a destination of C-STORE. */
+/** An object as a DIMSE service names it (PS3.3 table 10-11). */
+export interface ReferencedInstance {
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+}
+
+/** A request of the Storage Commitment Push Model (PS3.4 J.3.2): does this box hold these objects for good? */
+export interface CommitmentRequest {
+  readonly transactionUid: string;
+  readonly callingAeTitle: string;
+  readonly calledAeTitle: string;
+  readonly instances: readonly ReferencedInstance[];
+}
+
+/** Its result (PS3.4 J.3.3); failure reasons as in PS3.3 C.14.1.1. */
+export interface CommitmentResult {
+  readonly transactionUid: string;
+  readonly committed: readonly ReferencedInstance[];
+  readonly failed: readonly (ReferencedInstance & { readonly failureReason: number })[];
+}
+
+/** On disk when it resolves with 'accepted'; 'full' when too much waits. @throws AppError STORE_FAILED. */
+export type AcceptCommitment = (request: CommitmentRequest) => Promise<'accepted' | 'full'>;
+
+/**
+ * N-EVENT-REPORT to whoever asked, on a new association.
+ * @throws AppError COMMITMENT_UNDELIVERED, saying what the peer said or that nobody knows where it is reached.
+ */
+export type ReportCommitment = (
+  to: Pick<CommitmentRequest, 'callingAeTitle' | 'calledAeTitle'>,
+  result: CommitmentResult,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** N-CREATE or N-SET of a Modality Performed Procedure Step (PS3.4 F.7). */
+export interface ProcedureStepMessage {
+  readonly kind: 'create' | 'set';
+  readonly callingAeTitle: string;
+  readonly sopInstanceUid: string;
+  readonly transferSyntaxUid: string;
+  readonly dataSet: DataSet;
+  /** The data set as it came. */
+  readonly dataSetBytes: Uint8Array;
+}
+
+export type ProcedureStepAnswer =
+  | 'done'
+  /** N-CREATE of a step that exists. */
+  | 'duplicate'
+  /** N-SET of a step that was never created here, or was forgotten. */
+  | 'unknown'
+  /** N-SET of a step that is COMPLETED or DISCONTINUED (PS3.4 F.7.2.2.2). */
+  | 'ended'
+  /** N-CREATE without Performed Procedure Step Status (0040,0252). */
+  | 'status missing'
+  /** A status that the standard does not allow here. */
+  | 'status invalid'
+  /** No room for more. */
+  | 'full';
+
+/** On disk when it resolves with 'done'. @throws AppError STORE_FAILED. */
+export type TakeProcedureStep = (message: ProcedureStepMessage) => Promise<ProcedureStepAnswer>;
+
+/**
+ * Sends a procedure step's message on, as it came. @returns the status of the response.
+ * @throws AppError DELIVERY_FAILED if the peer is not reached or does not answer.
+ */
+export type RelayProcedureStep = (
+  message: Pick<ProcedureStepMessage, 'kind' | 'sopInstanceUid' | 'transferSyntaxUid' | 'dataSetBytes'>,
+  signal: AbortSignal,
+) => Promise<number>;
+
+/** What an Instance Availability Notification says (PS3.4 annex R). */
+export interface AvailabilityNotification {
+  readonly callingAeTitle: string;
+  readonly studyInstanceUid: string;
+  readonly series: readonly {
+    readonly seriesInstanceUid: string;
+    readonly instances: readonly (ReferencedInstance & {
+      /** ONLINE, NEARLINE, OFFLINE or UNAVAILABLE. */
+      readonly availability: string;
+      readonly retrieveAeTitle: string;
+    })[];
+  }[];
+}
+
+/** Resolves when it is kept: only then it is answered 0x0000. */
+export type OnAvailable = (notification: AvailabilityNotification) => Promise<void>;
+
+/** A PACS, archive or workstation as a destination of C-STORE. */
 export interface StorageScu {
-  /** What the health list and the console call it: its AE title. */
-  readonly name: string;
-  /** @throws AppError DELIVERY_FAILED with what the peer said. */
-  open(contexts: readonly StorageContext[], signal: AbortSignal): Promise<StorageAssociation>;
+  /** At most 128 contexts. @throws AppError DELIVERY_FAILED with what the peer said. */
+  open(contexts: readonly ProposedStorageContext[], signal: AbortSignal): Promise<StorageAssociation>;
+}
+
+/** One presentation context; of its transfer syntaxes the peer takes one. */
+export interface ProposedStorageContext {
+  readonly sopClassUid: string;
+  readonly transferSyntaxUids: readonly string[];
 }
 
 export interface StorageContext {
@@ -328,16 +430,38 @@ export interface StorageContext {
   readonly transferSyntaxUid: string;
 }
 
+/** Whose C-MOVE led to a C-STORE (PS3.7 9.1.1.1). */
+export interface MoveOriginator {
+  readonly aeTitle: string;
+  readonly messageId: number;
+}
+
 export interface StorageAssociation {
-  accepts(context: StorageContext): boolean;
+  /** False once it has ended in any way; the peer may end it at any time. */
+  readonly isOpen: boolean;
+  readonly accepted: readonly StorageContext[];
   /** Resolves with the status of the C-STORE-RSP (PS3.4, table B.2-1). @throws AppError DELIVERY_FAILED. */
   store(
     instance: StorageContext & { readonly sopInstanceUid: string },
     dataSet: AsyncIterable<Uint8Array>,
+    moveOriginator?: MoveOriginator,
   ): Promise<number>;
   release(): Promise<void>;
   /** Resolves when the connection is closed. */
   abort(): Promise<void>;
+}
+
+/** Brings data sets into another transfer syntax without losing anything that was kept, in bounded memory and time. */
+export interface Transcoder {
+  /** Into what it can bring this transfer syntax, the preferred one first; empty if there is no lossless way. */
+  targets(transferSyntaxUid: string): readonly string[];
+  /** @throws AppError TRANSCODING_FAILED with what is in the way: the data set's size, form or time. */
+  transcode(
+    dataSet: AsyncIterable<Uint8Array>,
+    from: string,
+    to: string,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
 }
 
 /** Replaces the patient's identifiers in a data set; the previous ones go to the Original Attributes Sequence. */

@@ -76,6 +76,11 @@ export const rooms: readonly Room[] = [
     types: ['ports'],
     packages: [],
   }),
+  node('workflow', 'firmware/src/workflow/', {
+    imports: [...pureRooms, 'retry', 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
   node('patients', 'firmware/src/patients/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
@@ -143,8 +148,18 @@ export const rooms: readonly Room[] = [
     packages: ['typebox'],
   }),
   pure('wallet limits', 'firmware/wallet/limits.ts', { imports: ['protocol'], packages: [] }),
-  pure('console contract', 'firmware/src/http/contract.ts', { imports: [], packages: ['typebox'] }),
-  node('console', 'firmware/console/', { imports: ['console contract'], packages: ['preact'] }),
+  pure('console contract', 'firmware/src/http/contract.ts', {
+    imports: ['console DICOM contract'],
+    packages: ['typebox'],
+  }),
+  pure('console DICOM contract', 'firmware/src/http/dicom-contract.ts', {
+    imports: [],
+    packages: ['typebox'],
+  }),
+  node('console', 'firmware/console/', {
+    imports: ['console contract', 'console DICOM contract'],
+    packages: ['preact'],
+  }),
   node('console build', 'firmware/console/build.ts', { imports: [], packages: ['esbuild'] }),
 
   // The only composition root: `box` joins the rooms into one box, main.ts is its command line.
@@ -154,6 +169,7 @@ export const rooms: readonly Room[] = [
       'access',
       'config',
       'console contract',
+      'console DICOM contract',
       'dimse',
       'forwarding',
       'http',
@@ -166,6 +182,7 @@ export const rooms: readonly Room[] = [
       'studies',
       'tpm',
       'validator',
+      'workflow',
     ],
     types: ['ports'],
     packages: ['pino'],

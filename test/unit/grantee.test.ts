@@ -11,7 +11,8 @@ import type { Network, OpenPlane, RequestOptions } from '../../firmware/src/port
 import { Disclosures } from '../../firmware/src/release/disclosures.ts';
 import { FetchJobs, type FetchJob } from '../../firmware/src/release/fetch-jobs.ts';
 import { Grantee } from '../../firmware/src/release/grantee.ts';
-import { refusalAnswerMs, refusalsMax, retryLongestMs } from '../../firmware/src/release/limits.ts';
+import { refusalAnswerMs, refusalsMax } from '../../firmware/src/release/limits.ts';
+import { retryLongestMs } from '../../firmware/src/retry/limits.ts';
 import { encodeReleaseAnswer } from '../../firmware/src/release/messages.ts';
 import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
 import { ReleaseSource } from '../../firmware/src/release/source.ts';

@@ -1,17 +1,25 @@
 /** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
 import { fileURLToPath } from 'node:url';
 import { DicomServer, HeaderScanner } from '../../dimse/index.ts';
+import type { AccessList } from '../access/access-list.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { BoxView } from '../http/box-view.ts';
+import type { Forwarding } from '../forwarding/forwarding.ts';
 import { ConsoleServer, type FirstLogin } from '../http/console-server.ts';
+import { DiskRoom } from '../ingest/disk-room.ts';
 import { Keeper } from '../ingest/keeper.ts';
+import { openWithRoom } from '../ingest/roomy-sink.ts';
 import type { OpenHeaderScanner, Service } from '../ports.ts';
 import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
+import { accessListOf, admitBy, ownAeTitles } from './dicom-access.ts';
+import { admitWithRoom } from './disk-admission.ts';
+import { dicomDesk } from './dicom-desk.ts';
 import { DiskSpace } from './disk-space.ts';
 import { openFoundation, type Foundation } from './foundation.ts';
-import { openMembership, type Membership } from './membership.ts';
+import { forwardingOpener } from './forwarding.ts';
+import { openMembership, type Membership, type MembershipModules } from './membership.ts';
 import { overviewOf } from './overview.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
@@ -66,22 +74,23 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     await service.start();
   };
 
-  const disk = new DiskSpace({ ...foundation, folder: config.dataDir });
+  const disk = new DiskSpace({ ...foundation, folder: config.dataDir, marks: config.storage });
+  const room = new DiskRoom(disk, config.storage);
   await start(disk);
-  const membership =
-    config.genesisFile === undefined
-      ? undefined
-      : await openMembership({ foundation, genesisFile: config.genesisFile, openHeaderScanner, undo, start });
-  if (membership === undefined) await foundation.catalogue.load(() => undefined);
+  const openForwarding = forwardingOpener(foundation, start);
+  const { membership, forwarding } = await openStudies({ foundation, openForwarding, undo, start });
 
+  const access = accessListOf(foundation);
+  await start(access);
   const keeper = new Keeper({ ...foundation, openHeaderScanner, logger: logger.child({ room: 'ingest' }) });
   await start(
     new DicomServer({
       host: config.dicom.host,
       port: config.dicom.port,
-      aeTitles: [config.dicom.aeTitle],
-      callingAeTitles: config.dicom.callingAeTitles,
-      store: (request) => keeper.receive(request),
+      aeTitles: ownAeTitles(config.dicom),
+      callingAeTitles: 'any',
+      admit: admitWithRoom(room, admitBy(access)),
+      store: (request) => openWithRoom(room, () => keeper.receive(request)),
       clock: systemClock,
       logger: logger.child({ room: 'dimse' }),
     }),
@@ -93,7 +102,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
       store: foundation.index,
       clock: systemClock,
       logger: logger.child({ room: 'http' }),
-      box: boxView(foundation, membership, disk, startedAt),
+      box: boxView(foundation, membership, forwarding, access, disk, startedAt),
       wallet:
         membership === undefined
           ? closedWalletDesk()
@@ -111,20 +120,38 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   );
 }
 
+/** The studies, and what is done with them: forwarding in any case, the rest as a member. */
+async function openStudies(
+  modules: Omit<MembershipModules, 'genesisFile' | 'openHeaderScanner'>,
+): Promise<{ readonly membership: Membership | undefined; readonly forwarding: Forwarding }> {
+  const { foundation, openForwarding } = modules;
+  const { genesisFile } = foundation.config;
+  if (genesisFile !== undefined) {
+    const membership = await openMembership({ ...modules, genesisFile, openHeaderScanner });
+    return { membership, forwarding: membership.forwarding };
+  }
+  await foundation.catalogue.load(() => undefined);
+  return { membership: undefined, forwarding: await openForwarding(() => undefined) };
+}
+
 function boxView(
   foundation: Foundation,
   membership: Membership | undefined,
+  forwarding: Forwarding,
+  access: AccessList,
   disk: DiskSpace,
   startedAt: number,
 ): BoxView {
   const { config, health, catalogue, keys } = foundation;
   return {
     institution: config.institution,
-    overview: () => overviewOf({ foundation, membership, disk, startedAt }),
+    overview: () => overviewOf({ foundation, membership, forwarding, access, disk, startedAt }),
     onChange: (listener) => {
       const unsubscribes = [
         health.onChange(listener),
         catalogue.onChange(listener),
+        forwarding.onChange(listener),
+        access.onChange(listener),
         keys.onHealthChange(listener),
         ...(membership === undefined ? [] : membership.changes(listener)),
       ];
@@ -132,6 +159,7 @@ function boxView(
         for (const unsubscribe of unsubscribes) unsubscribe();
       };
     },
+    dicom: dicomDesk({ ...foundation, access, forwarding }),
     createTicket: (patient) => {
       const ticket = membership?.bindings.createTicket({ ...patient, issuer: patient.issuer ?? '' });
       if (membership === undefined || ticket === undefined) {

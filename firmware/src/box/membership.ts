@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
+import type { Forwarding } from '../forwarding/forwarding.ts';
 import { Registrar, studyIdOf } from '../ingest/registrar.ts';
 import { chainId, parseGenesis } from '../ledger/index.ts';
 import type { Genesis } from '../ledger/types.ts';
@@ -10,7 +11,6 @@ import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
 import type { Ledger, Logger, Network, OpenHeaderScanner, Service, Unsubscribe } from '../ports.ts';
-import { PacsDelivery } from '../release/delivery.ts';
 import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
 import { Grantee } from '../release/grantee.ts';
@@ -23,7 +23,7 @@ import { voteLogAllocationBytes } from '../store/limits.ts';
 import { Validator } from '../validator/validator.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
-import { pacsOf, reconcileWith } from './pacs.ts';
+import type { OpenForwarding } from './forwarding.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
 import type { Undo } from './undo.ts';
 
@@ -34,7 +34,7 @@ export interface Membership {
   readonly bindings: Bindings;
   readonly disclosures: Disclosures;
   readonly grantee: Grantee;
-  readonly delivery: PacsDelivery | undefined;
+  readonly forwarding: Forwarding;
   /** Subscribes to everything of it that the console shows. */
   changes(listener: () => void): readonly Unsubscribe[];
 }
@@ -98,12 +98,13 @@ export interface MembershipModules {
   readonly foundation: Foundation;
   readonly genesisFile: string;
   readonly openHeaderScanner: OpenHeaderScanner;
+  readonly openForwarding: OpenForwarding;
   readonly undo: Undo;
   readonly start: (service: Service) => Promise<void>;
 }
 
 export async function openMembership(modules: MembershipModules): Promise<Membership> {
-  const { foundation, genesisFile, openHeaderScanner, undo, start } = modules;
+  const { foundation, genesisFile, openHeaderScanner, openForwarding, undo, start } = modules;
   const { config, keys, clock, logger, health, catalogue, index, ledgerStore } = foundation;
   const self = config.institution.id;
   const genesis = await readGenesis(foundation, genesisFile);
@@ -160,19 +161,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
 
   const release = logger.child({ room: 'release' });
   const common = { self, ledger: validator, network, catalogue, disclosures, clock, logger: release };
-  const delivery =
-    config.pacs === undefined
-      ? undefined
-      : new PacsDelivery({
-          pacs: pacsOf(config.pacs, config.dicom.aeTitle, clock),
-          reconcile: reconcileWith(`Hilum ${self}`),
-          patientOf: (account) => bindings.ofAccount(account)?.patient,
-          catalogue,
-          store: index,
-          clock,
-          logger: release,
-          health,
-        });
+  const forwarding = await openForwarding((account) => bindings.ofAccount(account)?.patient);
   const source = new ReleaseSource({
     ...common,
     sessions: new OpenSessions(index),
@@ -186,7 +175,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     openPlane: (member, signal) => plane.open(member, signal),
     jobs,
     receiver: new StudyReceiver({ catalogue, openHeaderScanner, clock }),
-    onKept: async (_study, job) => delivery?.enqueue(job.studyId, job.patientAccount),
+    onKept: (_study, job) => forwarding.enqueue(job.studyId, job.patientAccount),
   });
   undo.later(plane.serve((request) => source.serve(request)));
   const registrar = new Registrar({
@@ -201,9 +190,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     logger: logger.child({ room: 'ingest' }),
     health,
   });
-  for (const service of [network, plane, validator, source, registrar, delivery, grantee]) {
-    if (service !== undefined) await start(service);
-  }
+  for (const service of [network, plane, validator, source, registrar, grantee]) await start(service);
   return {
     genesis,
     ledger: validator,
@@ -211,12 +198,11 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     bindings,
     disclosures,
     grantee,
-    delivery,
+    forwarding,
     changes: (listener) => [
       validator.onFinal(listener),
       network.onPeerChange(listener),
       disclosures.onChange(listener),
-      ...(delivery === undefined ? [] : [delivery.onChange(listener)]),
     ],
   };
 }

@@ -1,14 +1,17 @@
 /** What the console shows of this box, gathered from the rooms. */
+import type { AccessList } from '../access/access-list.ts';
 import type { Config } from '../config.ts';
+import type { Forwarding } from '../forwarding/forwarding.ts';
 import type { Overview, PeerView, ReleaseView, StudyView } from '../http/contract.ts';
 import type { Institution } from '../ledger/types.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 import type { Disclosure } from '../release/disclosures.ts';
-import type { PacsDelivery } from '../release/delivery.ts';
 import { headAgeMsMax } from '../release/limits.ts';
 import type { Foundation } from './foundation.ts';
 import type { DiskSpace } from './disk-space.ts';
+import { ownAeTitles } from './dicom-access.ts';
+import { peersOverviewOf } from './peers-overview.ts';
 import type { Membership } from './membership.ts';
 import { version } from './version.ts';
 
@@ -18,12 +21,14 @@ export const overviewRowsMax = 200;
 export interface OverviewSources {
   readonly foundation: Foundation;
   readonly membership: Membership | undefined;
+  readonly forwarding: Forwarding;
+  readonly access: AccessList;
   readonly disk: DiskSpace;
   readonly startedAt: number;
 }
 
 export function overviewOf(sources: OverviewSources): Overview {
-  const { foundation, membership, disk, startedAt } = sources;
+  const { foundation, membership, forwarding, access, disk, startedAt } = sources;
   const { config, catalogue, clock, health, keys } = foundation;
   const studies = catalogue.studies();
   return {
@@ -34,10 +39,18 @@ export function overviewOf(sources: OverviewSources): Overview {
       startedAt,
       development: config.tpm.kind === 'swtpm',
       tpm: keys.health(),
-      dicom: { aeTitle: config.dicom.aeTitle, host: config.dicom.host, port: config.dicom.port },
+      dicom: {
+        aeTitles: [...ownAeTitles(config.dicom)],
+        aeTitle: config.dicom.aeTitle,
+        host: config.dicom.host,
+        port: config.dicom.port,
+        tls: null,
+      },
       storage: {
         usedBytes: studies.reduce((sum, study) => sum + study.bytes, 0),
         freeBytes: disk.freeBytes,
+        alarmFreeBytes: disk.marks.alarmFreeBytes,
+        refuseFreeBytes: disk.marks.refuseFreeBytes,
         studies: studies.length,
         objects: studies.reduce((sum, study) => sum + study.objects.length, 0),
       },
@@ -46,8 +59,9 @@ export function overviewOf(sources: OverviewSources): Overview {
     ledger: ledgerView(foundation, membership),
     peers: membership === undefined ? [] : peersView(membership, config),
     studies: newest(studies, (study) => study.lastObjectAt).map((study) =>
-      studyView(study, membership, config),
+      studyView(study, membership, forwarding),
     ),
+    ...peersOverviewOf({ config, catalogue, access, forwarding }),
     releases:
       membership === undefined
         ? []
@@ -96,7 +110,7 @@ function nameOf(membership: Membership | undefined, id: string): string {
   return institution?.name ?? id;
 }
 
-function studyView(study: KeptStudy, membership: Membership | undefined, config: Config): StudyView {
+function studyView(study: KeptStudy, membership: Membership | undefined, forwarding: Forwarding): StudyView {
   const { created, objects, owner } = study;
   const { origin } = created;
   const fetched = origin.kind === 'fetched';
@@ -121,7 +135,7 @@ function studyView(study: KeptStudy, membership: Membership | undefined, config:
       : owner !== undefined && owner.custodySeed.length === 0
         ? 'wallet'
         : 'custody',
-    deliveries: deliveriesOf(study, membership?.delivery, config),
+    deliveries: forwarding.statusOf(study).map(({ aeTitle, state, at }) => ({ aeTitle, state, at })),
   };
 }
 
@@ -138,17 +152,6 @@ function ledgerOf(study: KeptStudy, membership: Membership | undefined): StudyVi
   const record = study.studyId === undefined ? undefined : membership?.ledger.state().study(study.studyId);
   if (record === undefined) return { kind: 'waiting' };
   return { kind: 'final', at: record.amendedAt, version: record.version, closed: record.closed };
-}
-
-function deliveriesOf(
-  study: KeptStudy,
-  delivery: PacsDelivery | undefined,
-  config: Config,
-): StudyView['deliveries'] {
-  const status = study.studyId === undefined ? undefined : delivery?.statusOf(study.studyId);
-  return status === undefined || config.pacs === undefined
-    ? []
-    : [{ aeTitle: config.pacs.aeTitle, ...status }];
 }
 
 function releaseView(disclosure: Disclosure, catalogue: Catalogue, membership: Membership): ReleaseView {

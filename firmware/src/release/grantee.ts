@@ -7,13 +7,13 @@ import { grantId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction } from '../ledger/transactions.ts';
 import type { AccessGrant, GrantId, StudyId } from '../ledger/types.ts';
 import type { FinalBlock, InstitutionId, Service } from '../ports.ts';
+import { retryPauseMs } from '../retry/pause.ts';
 import { openGrantNote } from '../protocol/grant-note.ts';
 import { recogniseGrant } from '../protocol/grants.ts';
 import { isSettled } from './fetch-job-contents.ts';
 import type { FetchJob } from './fetch-jobs.ts';
 import { FetchSteps, type FetchStepsOptions } from './fetch-steps.ts';
 import { fetchesAtOnceMax, refusalsMax } from './limits.ts';
-import { retryPauseMs } from './retry.ts';
 import { StudyTurns } from './study-turns.ts';
 import { Turns } from './turns.ts';
 

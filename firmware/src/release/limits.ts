@@ -22,15 +22,6 @@ export const refusalsMax = 8;
 /** Disclosures and refusals that the console lists; all of them stay in the store. */
 export const disclosuresListedMax = 500;
 
-/** First pause before a fetch or a delivery is tried again: a peer or PACS that restarts is back soon. Doubled each time. */
-export const retryFirstMs = 1_000;
-
-/** Longest of those pauses: after a night's outage everything flows again within five minutes. */
-export const retryLongestMs = 300_000;
-
-/** Presentation contexts that one delivery association proposes: the most that PS3.8 allows (odd ids, 1 to 255). */
-export const contextsPerAssociationMax = 128;
-
 /** Studies fetched at a time: forty priors granted at once must neither fill the disk's queue nor the source's line. */
 export const fetchesAtOnceMax = 4;
 

@@ -1,0 +1,183 @@
+/**
+ * Sends one destination its queue, one object after the other, at its own pace: a destination that is dead, slow or
+ * full holds up neither the others nor reception.
+ */
+import type { Clock, HealthBoard, Logger, Service } from '../ports.ts';
+import { retryPauseMs } from '../retry/pause.ts';
+import { Bell } from './bell.ts';
+import type { Destination } from './destination.ts';
+import type { ForwardQueue, Waiting } from './forward-queue.ts';
+import { windowLookMs } from './limits.ts';
+import type { ObjectSender, SendOutcome } from './object-sender.ts';
+import { isOpen } from './time-window.ts';
+
+export interface DestinationWorkerOptions {
+  readonly destination: Destination;
+  readonly queue: ForwardQueue;
+  readonly sender: ObjectSender;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+  /** Stops it, also in the middle of an object. */
+  readonly stopping: AbortController;
+  /** A study has nothing waiting any more, or something of it failed. */
+  readonly onSettled: (waiting: Waiting) => void;
+}
+
+export interface Failing {
+  /** UTC milliseconds. */
+  readonly since: number;
+  readonly reason: string;
+}
+
+export class DestinationWorker implements Service {
+  readonly #options: DestinationWorkerOptions;
+  readonly #bell: Bell;
+  /** Objects, or the association itself, that failed since the destination last took one. */
+  readonly #failed = new Set<string>();
+  #failing: Failing | undefined;
+  #notBefore = 0;
+  #setAsideTold = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: DestinationWorkerOptions) {
+    this.#options = options;
+    this.#bell = new Bell(options.clock);
+  }
+
+  start(): Promise<void> {
+    this.tellSetAside();
+    this.#running = this.#run();
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#options.stopping.abort();
+    this.#bell.ring();
+    await this.#running;
+    await this.#options.sender.stop();
+  }
+
+  /** Something new waits. */
+  wake(): void {
+    this.#bell.ring();
+  }
+
+  /** An admin believes that the destination is well again. */
+  hurry(): void {
+    this.#notBefore = 0;
+    this.#options.queue.hurry();
+    this.#bell.ring();
+  }
+
+  /** Since when it takes nothing, and why; undefined while it does. */
+  get failing(): Failing | undefined {
+    return this.#failing;
+  }
+
+  get isHeldBack(): boolean {
+    const { destination, clock } = this.#options;
+    return destination.paused || !isOpen(destination.windows, destination.timeZone, clock.now());
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.stopping.signal.aborted;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      const wait = this.#mustWaitMs();
+      const next = wait === undefined ? this.#options.queue.next() : undefined;
+      if (next !== undefined) {
+        const outcome = await this.#options.sender.send(next);
+        if (!this.#isStopped) this.#settle(next, outcome);
+        continue;
+      }
+      this.#options.sender.rest();
+      await this.#bell.rest(wait ?? this.#msUntilDeferred());
+    }
+  }
+
+  /** Undefined: it may send now. */
+  #mustWaitMs(): number | undefined {
+    if (this.isHeldBack) return windowLookMs;
+    const pause = this.#notBefore - this.#options.clock.now();
+    return pause > 0 ? pause : undefined;
+  }
+
+  #msUntilDeferred(): number | undefined {
+    const { queue, clock } = this.#options;
+    return queue.deferredUntil === undefined ? undefined : Math.max(0, queue.deferredUntil - clock.now());
+  }
+
+  #settle(waiting: Waiting, outcome: SendOutcome): void {
+    const { queue, clock } = this.#options;
+    switch (outcome.kind) {
+      case 'stored':
+        queue.taken(waiting);
+        this.#well();
+        break;
+      case 'refused':
+        this.#warn(waiting, outcome.reason, 'object set aside');
+        queue.setAside(waiting, outcome.reason, clock.now());
+        break;
+      case 'later':
+        this.#warn(waiting, outcome.reason, 'object not taken, will be tried again');
+        // What is set aside failed while others were taken: the destination is well.
+        if (queue.defer(waiting, outcome.reason, clock.now()) === 'set aside') this.#well();
+        else this.#objectFailed(waiting, outcome.reason);
+        break;
+      case 'unreachable':
+        this.#warn(waiting, outcome.reason, 'destination not reached, will be tried again');
+        this.#failed.add(`association ${this.#failed.size}`);
+        this.#unwell(outcome.reason, retryPauseMs(this.#failed.size - 1));
+    }
+    this.tellSetAside();
+    if (outcome.kind !== 'stored' || !queue.isWaiting(waiting.study)) this.#options.onSettled(waiting);
+  }
+
+  #well(): void {
+    this.#failed.clear();
+    if (this.#failing === undefined) return;
+    this.#failing = undefined;
+    this.#options.health.clear('DELIVERY_FAILED', this.#options.destination.aeTitle);
+  }
+
+  /** One object that fails again and again keeps no other waiting; a destination that takes none is left in peace. */
+  #objectFailed({ study, index }: Waiting, reason: string): void {
+    this.#failed.add(`${study.ref} ${index}`);
+    const others = this.#failed.size - 1;
+    this.#unwell(reason, others === 0 ? 0 : retryPauseMs(others - 1));
+  }
+
+  #unwell(reason: string, pauseMs: number): void {
+    const { destination, clock, health } = this.#options;
+    this.#failing = { since: this.#failing?.since ?? clock.now(), reason };
+    this.#notBefore = clock.now() + pauseMs;
+    health.raise('DELIVERY_FAILED', destination.aeTitle, reason);
+  }
+
+  /** Raises or clears the alarm; called whenever objects may have been set aside, or no longer are. */
+  tellSetAside(): void {
+    const { destination, health, queue } = this.#options;
+    const count = queue.setAsideCount;
+    if (count === this.#setAsideTold) return;
+    this.#setAsideTold = count;
+    const subject = destination.aeTitle;
+    if (count === 0) health.clear('OBJECTS_SET_ASIDE', subject);
+    else health.raise('OBJECTS_SET_ASIDE', subject, `Objects that were refused and are set aside: ${count}.`);
+  }
+
+  #warn({ study, object }: Waiting, reason: string, message: string): void {
+    const { destination, logger } = this.#options;
+    const { sopClassUid, transferSyntaxUid } = object;
+    const fields = {
+      destination: destination.name,
+      study: study.ref,
+      sopClassUid,
+      transferSyntaxUid,
+      reason,
+    };
+    logger.warn(fields, message);
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * What one destination still has to get, in the order in which it arrived. Memory grows with the studies that wait,
+ * not with their objects: those stand in the manifests.
+ */
+import type { Clock } from '../ports.ts';
+import type { Catalogue } from '../studies/catalogue.ts';
+import type { KeptStudy } from '../studies/kept-study.ts';
+import type { ObjectKept } from '../studies/manifest.ts';
+import { Deferrals } from './deferrals.ts';
+import type { Destination } from './destination.ts';
+import { addRange, countIn, removeRange, type IndexRange } from './index-ranges.ts';
+import { objectsPerTurn, reasonCharactersMax } from './limits.ts';
+import type { QueueEntries } from './queue-entries.ts';
+import { newEntry, type QueueEntry, type SetAside } from './queue-entry.ts';
+
+/** One object whose turn it is. */
+export interface Waiting {
+  readonly study: KeptStudy;
+  /** Its place among the study's objects. */
+  readonly index: number;
+  readonly object: ObjectKept;
+}
+
+export interface ForwardQueueOptions {
+  readonly destination: Destination;
+  readonly entries: QueueEntries;
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+}
+
+const keyOf = ({ study, index }: Waiting): string => `${study.ref} ${index}`;
+
+export class ForwardQueue {
+  readonly #destination: Destination;
+  readonly #entries: QueueEntries;
+  readonly #catalogue: Catalogue;
+  readonly #deferrals: Deferrals;
+  /** Studies with something to be sent, the next one first. */
+  readonly #waiting = new Map<string, KeptStudy>();
+  /** Studies of which objects are set aside. */
+  readonly #aside = new Set<string>();
+  #sentInTurn = 0;
+
+  constructor({ destination, entries, catalogue, clock }: ForwardQueueOptions) {
+    this.#destination = destination;
+    this.#entries = entries;
+    this.#catalogue = catalogue;
+    this.#deferrals = new Deferrals(clock);
+  }
+
+  /** Takes up what is left from the last run. The first time, inline forwarding begins with what comes from now on. */
+  async start(): Promise<void> {
+    await this.#entries.load();
+    const studies = [...this.#catalogue.studies()].sort((a, b) => a.created.at - b.created.at);
+    if (this.#destination.inline && !(await this.#entries.hasBegun())) {
+      const held = studies
+        .filter((study) => study.created.origin.kind === 'modality')
+        .filter(({ ref }) => this.#entries.get(ref) === undefined)
+        .map((study) => [study.ref, study.objects.length] as const);
+      await this.#entries.begin(held);
+    }
+    for (const study of studies) {
+      if ((this.entryOf(study)?.setAside.length ?? 0) > 0) this.#aside.add(study.ref);
+      this.offer(study);
+    }
+  }
+
+  entryOf(study: KeptStudy): QueueEntry | undefined {
+    return this.#entries.get(study.ref);
+  }
+
+  /** A study that may have grown. True if something of it is to be sent. */
+  offer(study: KeptStudy): boolean {
+    if (!this.#isFor(study)) return false;
+    const { taken, again } = this.entryOf(study) ?? newEntry;
+    if (taken >= study.objects.length && again.length === 0) return false;
+    this.#waiting.set(study.ref, study);
+    return true;
+  }
+
+  isWaiting(study: KeptStudy): boolean {
+    return this.#waiting.has(study.ref);
+  }
+
+  /** Whether an object of this study failed and is tried again. */
+  isFailing(study: KeptStudy): boolean {
+    return this.#deferrals.hasSome(`${study.ref} `);
+  }
+
+  /** A fetched study is to be delivered. On disk when it resolves. @throws AppError STORE_FAILED. */
+  async enqueue(study: KeptStudy, patientAccount: Uint8Array | null): Promise<void> {
+    await this.#entries.save(study.ref, { patientAccount });
+    this.offer(study);
+  }
+
+  /** The object whose turn it is; undefined if none is due now. */
+  next(): Waiting | undefined {
+    for (const study of this.#waiting.values()) {
+      const index = this.#nextIn(study);
+      const object = index === undefined ? undefined : study.objects[index];
+      if (index !== undefined && object !== undefined) return { study, index, object };
+    }
+    return undefined;
+  }
+
+  /** When what failed is due again, UTC milliseconds. */
+  get deferredUntil(): number | undefined {
+    return this.#deferrals.nextAt;
+  }
+
+  /** Objects that come next, at most so many, without regard to what is deferred. */
+  *upcoming(objectsMax: number): Iterable<ObjectKept> {
+    let seen = 0;
+    for (const study of this.#waiting.values()) {
+      const { taken } = this.entryOf(study) ?? newEntry;
+      for (let index = taken; index < study.objects.length; index++) {
+        const object = study.objects[index];
+        if (object !== undefined) yield object;
+        if (++seen >= objectsMax) return;
+      }
+    }
+  }
+
+  taken(waiting: Waiting): void {
+    this.#deferrals.took(keyOf(waiting));
+    this.#done(waiting, {});
+    this.#takeTurns(waiting.study);
+  }
+
+  /** For good, until an admin says otherwise. */
+  setAside(waiting: Waiting, reason: string, at: number): void {
+    this.#deferrals.forget(keyOf(waiting));
+    const setAside = withSetAside(this.entryOf(waiting.study)?.setAside ?? [], {
+      range: [waiting.index, 1],
+      reason: reason.slice(0, reasonCharactersMax),
+      at,
+    });
+    this.#aside.add(waiting.study.ref);
+    this.#done(waiting, { setAside });
+  }
+
+  /** For now: others are tried first, unless too many have failed already. */
+  defer(waiting: Waiting, reason: string, at: number): 'waits' | 'set aside' {
+    const { study, index } = waiting;
+    const failed = this.#deferrals.failed(keyOf(waiting));
+    if (failed === 'exhausted') {
+      this.setAside(waiting, reason, at);
+      return 'set aside';
+    }
+    const { taken, again } = this.entryOf(study) ?? newEntry;
+    if (failed === 'deferred' && index >= taken)
+      this.#entries.change(study.ref, { taken: index + 1, again: addRange(again, [index, 1]) });
+    return 'waits';
+  }
+
+  /** Everything of a study from an object on is sent once more, whatever became of it. Returns how many objects. */
+  resend(study: KeptStudy, from = 0): number {
+    if (!this.#isFor(study)) return 0;
+    const { taken, before, again, setAside, notified, committed } = this.entryOf(study) ?? newEntry;
+    const range: IndexRange = [from, Math.max(0, taken - from)];
+    this.#keepAside(study, withoutRange(setAside, range), {
+      again: addRange(again, range),
+      before: Math.min(before, from),
+      notified: Math.min(notified, from),
+      committed: Math.min(committed, from),
+    });
+    return study.objects.length - from;
+  }
+
+  /** What was set aside is tried again. Returns how many objects. */
+  resendSetAside(study: KeptStudy): number {
+    const { again, setAside } = this.entryOf(study) ?? newEntry;
+    const ranges = setAside.map(({ range }) => range);
+    this.#keepAside(study, [], { again: ranges.reduce(addRange, again) });
+    return countIn(ranges);
+  }
+
+  /** An admin gives up on what was set aside. Returns how many objects. */
+  dropSetAside(study: KeptStudy): number {
+    const setAside = this.entryOf(study)?.setAside ?? [];
+    this.#keepAside(study, [], {});
+    return countIn(setAside.map(({ range }) => range));
+  }
+
+  /** What failed is due at once. */
+  hurry(): void {
+    this.#deferrals.clear();
+  }
+
+  /** Studies of which objects are set aside, with what and why. */
+  *allSetAside(): Iterable<{ readonly studyRef: string; readonly setAside: readonly SetAside[] }> {
+    for (const studyRef of this.#aside) {
+      const setAside = this.#entries.get(studyRef)?.setAside ?? [];
+      yield { studyRef, setAside };
+    }
+  }
+
+  /** What waits, deferred objects included. */
+  counts(): { readonly studies: number; readonly objects: number } {
+    let objects = 0;
+    for (const study of this.#waiting.values()) {
+      const { taken, again } = this.entryOf(study) ?? newEntry;
+      objects += study.objects.length - taken + countIn(again);
+    }
+    return { studies: this.#waiting.size, objects };
+  }
+
+  get setAsideCount(): number {
+    let count = 0;
+    for (const { setAside } of this.allSetAside()) count += countIn(setAside.map(({ range }) => range));
+    return count;
+  }
+
+  /**
+   * What modalities sent goes to inline destinations, what was fetched to where it was enqueued. What the own PACS
+   * routed back of a fetched study goes nowhere: it came from there.
+   */
+  #isFor(study: KeptStudy): boolean {
+    switch (study.created.origin.kind) {
+      case 'modality':
+        return this.#destination.inline;
+      case 'fetched':
+        return this.#destination.fetched && this.entryOf(study) !== undefined;
+      case 'returned':
+        return false;
+    }
+  }
+
+  #nextIn(study: KeptStudy): number | undefined {
+    const { again } = this.entryOf(study) ?? newEntry;
+    for (const [first, count] of again) {
+      for (let index = first; index < first + count; index++)
+        if (!this.#deferrals.isWaiting(`${study.ref} ${index}`)) return index;
+    }
+    this.#passOver(study);
+    const { taken } = this.entryOf(study) ?? newEntry;
+    return taken < study.objects.length ? taken : undefined;
+  }
+
+  /** What the destination itself sent is not sent back to it: that would go in circles. */
+  #passOver(study: KeptStudy): void {
+    const before = this.entryOf(study)?.taken ?? 0;
+    let taken = before;
+    while (this.#sentItself(study, study.objects[taken])) taken++;
+    if (taken > before) this.#entries.change(study.ref, { taken });
+    this.#settle(study);
+  }
+
+  #sentItself(study: KeptStudy, object: ObjectKept | undefined): boolean {
+    if (object === undefined || study.created.origin.kind !== 'modality') return false;
+    return this.#destination.sendsAs.includes(study.created.callingAeTitle);
+  }
+
+  #done({ study, index }: Waiting, change: Partial<QueueEntry>): void {
+    const { taken, again } = this.entryOf(study) ?? newEntry;
+    this.#entries.change(study.ref, {
+      ...change,
+      taken: Math.max(taken, index + 1),
+      again: removeRange(again, [index, 1]),
+    });
+    this.#settle(study);
+  }
+
+  #settle(study: KeptStudy): void {
+    const { taken, again } = this.entryOf(study) ?? newEntry;
+    if (taken >= study.objects.length && again.length === 0) this.#waiting.delete(study.ref);
+  }
+
+  /** After some objects the study goes to the end of the line. */
+  #takeTurns(study: KeptStudy): void {
+    this.#sentInTurn++;
+    if (this.#sentInTurn < objectsPerTurn && this.isWaiting(study)) return;
+    this.#sentInTurn = 0;
+    if (this.#waiting.delete(study.ref)) this.#waiting.set(study.ref, study);
+  }
+
+  #keepAside(study: KeptStudy, setAside: readonly SetAside[], change: Partial<QueueEntry>): void {
+    this.#entries.change(study.ref, { ...change, setAside });
+    if (setAside.length === 0) this.#aside.delete(study.ref);
+    this.offer(study);
+  }
+}
+
+/** Neighbours with one reason are one. */
+function withSetAside(list: readonly SetAside[], added: SetAside): SetAside[] {
+  const [index] = added.range;
+  const neighbour = list.find(
+    ({ range: [first, count], reason }) => reason === added.reason && first + count === index,
+  );
+  if (neighbour === undefined) return [...list, added];
+  const range: IndexRange = [neighbour.range[0], neighbour.range[1] + 1];
+  return list.map((aside) => (aside === neighbour ? { ...added, range } : aside));
+}
+
+function withoutRange(list: readonly SetAside[], without: IndexRange): SetAside[] {
+  return list.flatMap((aside) => removeRange([aside.range], without).map((range) => ({ ...aside, range })));
+}

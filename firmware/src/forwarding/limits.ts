@@ -1,0 +1,35 @@
+/** Presentation contexts that one association proposes: the most that PS3.8 allows (odd ids, 1 to 255). */
+export const contextsPerAssociationMax = 128;
+
+/** Waiting objects that are looked through for the contexts of a new association; others get a further association. */
+export const objectsAheadMax = 4_096;
+
+/** Kinds of object remembered per destination, so that an open association fits what comes next. */
+export const recentKindsMax = 48;
+
+/** An idle association is kept this long: a CT sends a slice a second, and a PACS counts its associations. */
+export const associationIdleMs = 10_000;
+
+/** How long the place in a queue may be behind on disk. After a power cut so much is sent a second time. */
+export const entryFlushMs = 1_000;
+
+/** Objects of one study that are sent before another study has its turn: no large study keeps a small one waiting. */
+export const objectsPerTurn = 32;
+
+/**
+ * Objects of one destination that failed for now and are passed by. When so many fail it is the destination that is
+ * not well, and nothing further is tried before it takes one of them.
+ */
+export const objectsDeferredMax = 16;
+
+/** Tries in vain after which an object is set aside, counted only while the destination took others. */
+export const objectTriesMax = 8;
+
+/** Bytes that are sent at once under a rate limit: no pause between them is so long that a PACS loses patience. */
+export const pacedPieceBytes = 16_384;
+
+/** Whether a time window is open is looked at this often. */
+export const windowLookMs = 30_000;
+
+/** Reasons of set-aside objects are clipped to so many characters. */
+export const reasonCharactersMax = 200;

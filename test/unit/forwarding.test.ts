@@ -1,0 +1,463 @@
+/** Forwarding: in the end everything arrives, each destination at its own pace, and nothing waits for what is refused. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { AppError } from '../../firmware/src/errors.ts';
+import {
+  associationIdleMs,
+  contextsPerAssociationMax,
+  entryFlushMs,
+  objectsDeferredMax,
+  objectTriesMax,
+} from '../../firmware/src/forwarding/limits.ts';
+import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
+import { retryFirstMs, retryLongestMs } from '../../firmware/src/retry/limits.ts';
+import { retryPauseMs } from '../../firmware/src/retry/pause.ts';
+import { ct, FakeScu, ForwardingScene } from '../support/forwarding-scene.ts';
+import { settle, until } from '../support/until.ts';
+
+const down = new AppError('DELIVERY_FAILED', 'PACS is not reachable');
+const refused = '1.9';
+
+test('pauses double from the first to the longest and never pass it', () => {
+  assert.deepEqual(
+    [0, 1, 2, 3].map(retryPauseMs),
+    [1, 2, 4, 8].map((n) => n * retryFirstMs),
+  );
+  assert.equal(retryPauseMs(20), retryLongestMs);
+  assert.equal(retryPauseMs(100_000), retryLongestMs);
+});
+
+test('each object goes on as soon as it is kept, as it was received, over one association', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const bodies = [randomBytes(20), randomBytes(2 * chunkBytes), randomBytes(1)];
+  const { study } = await scene.study({ classes: [ct, ct, ct], bodies });
+  await scene.untilState(study, 'delivered');
+  assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.1', '1.1.2']);
+  assert.ok(scene.pacs.stored.every(({ dataSet }, index) => dataSet.equals(bodies[index] as Buffer)));
+  assert.deepEqual(scene.coercions, [], 'what modalities sent is not changed');
+  await scene.grow(study);
+  await scene.untilState(study, 'delivered');
+  assert.equal(scene.pacs.proposals.length, 1);
+  assert.equal(scene.pacs.released, 0, 'kept open for what comes next');
+  scene.clock.advance(associationIdleMs);
+  await settle();
+  assert.equal(scene.pacs.released, 1);
+  await scene.grow(study);
+  await until(() => scene.pacs.uids.length === 5, 'the last');
+  assert.equal(scene.pacs.proposals.length, 2);
+  await scene.forwarding.stop();
+});
+
+test('an association that the peer closed while it was idle costs no failure', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const { study } = await scene.study();
+  await scene.untilState(study, 'delivered');
+  scene.pacs.hangUp();
+  await scene.grow(study);
+  await until(() => scene.pacs.uids.length === 2, 'the second');
+  let breaks = 1;
+  scene.pacs.statusOf = () => {
+    if (breaks-- > 0) throw down;
+    return 0;
+  };
+  await scene.grow(study);
+  await until(() => scene.pacs.uids.length === 3, 'the third');
+  assert.equal(scene.stateOf(study), 'delivered');
+  assert.deepEqual(scene.health.list(), []);
+  await scene.forwarding.stop();
+});
+
+test('a destination that is down is tried again after ever longer pauses, with an alarm, until it takes everything', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.onOpen = () => {
+    throw down;
+  };
+  await scene.start();
+  const { study } = await scene.study({ classes: [ct, ct] });
+  await scene.untilState(study, 'failed');
+  for (let failures = 0; failures < 12; failures++) {
+    assert.equal(scene.pacs.proposals.length, failures + 1);
+    const pause = retryPauseMs(failures);
+    scene.clock.advance(pause - 1);
+    await scene.grow(study);
+    await settle();
+    assert.equal(scene.pacs.proposals.length, failures + 1, 'not before the pause is over');
+    scene.clock.advance(1);
+    await settle();
+  }
+  assert.equal(scene.healthOf('DELIVERY_FAILED'), down.message);
+  assert.equal(scene.forwarding.destinations()[0]?.state, 'failing');
+  assert.deepEqual(scene.forwarding.destinations()[0]?.waiting, { studies: 1, objects: 14 });
+  scene.pacs.onOpen = () => undefined;
+  scene.clock.advance(retryLongestMs);
+  await scene.untilState(study, 'delivered');
+  assert.equal(scene.pacs.stored.length, 14);
+  assert.deepEqual(scene.health.list(), []);
+  assert.equal(scene.forwarding.destinations()[0]?.state, 'ready');
+  await scene.forwarding.stop();
+});
+
+test('a dead destination and one that never answers hold up neither the others nor reception', async () => {
+  const scene = new ForwardingScene();
+  const [dead, hanging] = [new FakeScu(), new FakeScu()];
+  dead.onOpen = () => {
+    throw down;
+  };
+  hanging.statusOf = () => new Promise(() => undefined);
+  await scene.start(
+    scene.destination({ name: 'dead', scu: dead }),
+    scene.destination({ name: 'hanging', scu: hanging }),
+    scene.destination({}),
+  );
+  for (let i = 0; i < 20; i++) {
+    const { study } = await scene.study({ classes: [ct, ct] });
+    await scene.untilState(study, 'delivered');
+    assert.equal(scene.stateOf(study, 'dead'), 'failed');
+    assert.equal(scene.stateOf(study, 'hanging'), 'waiting');
+  }
+  assert.equal(scene.pacs.stored.length, 40);
+  void scene.forwarding.stop();
+});
+
+test('what a destination refuses is set aside with its reason, and later objects of its study go on', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.refuses = ({ sopClassUid }) => sopClassUid === refused;
+  scene.pacs.statusOf = (uid) => (uid === '1.1.3' ? 0xa900 : 0);
+  await scene.start();
+  const { study } = await scene.study({ classes: [ct, refused, refused, ct, ct] });
+  await until(() => scene.pacs.uids.includes('1.1.4'), 'the last');
+  await settle();
+  assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.4']);
+  assert.equal(scene.stateOf(study), 'failed');
+  assert.deepEqual(
+    scene.forwarding.setAside().map(({ objects, reason }) => [objects, reason]),
+    [
+      [2, 'PACS accepts no 1.9 in transfer syntax 1.2.840.10008.1.2.1'],
+      [1, 'PACS answered C-STORE with status 0xA900'],
+    ],
+  );
+  assert.match(scene.healthOf('OBJECTS_SET_ASIDE') ?? '', /3/);
+  assert.equal(scene.healthOf('DELIVERY_FAILED'), undefined, 'the destination is well');
+  scene.clock.advance(retryLongestMs);
+  await settle();
+  assert.equal(scene.pacs.uids.length, 2, 'not tried again by itself');
+  await scene.forwarding.stop();
+  await scene.restart();
+  assert.equal(scene.forwarding.setAside().length, 2, 'known after a restart');
+  assert.match(scene.healthOf('OBJECTS_SET_ASIDE') ?? '', /3/);
+  scene.pacs.refuses = () => false;
+  scene.pacs.statusOf = () => 0;
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'set aside', studyRef: study.ref }), 3);
+  await scene.untilState(study, 'delivered');
+  assert.deepEqual(scene.pacs.uids.toSorted(), ['1.1.0', '1.1.1', '1.1.2', '1.1.3', '1.1.4']);
+  assert.deepEqual(scene.health.list(), []);
+  await scene.forwarding.stop();
+});
+
+test('an admin may give up on what was set aside', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.statusOf = () => 0xc000;
+  await scene.start();
+  const { study } = await scene.study();
+  await scene.untilState(study, 'failed');
+  assert.equal(scene.forwarding.dropSetAside('elsewhere', study.ref), undefined);
+  assert.equal(scene.forwarding.dropSetAside('pacs', study.ref), 1);
+  assert.deepEqual(scene.health.list(), []);
+  assert.deepEqual(scene.forwarding.setAside(), []);
+  await scene.forwarding.stop();
+});
+
+for (const status of [0x0110, 0x0124, 0xa700, 0xa702, 0xfe00]) {
+  test(`status 0x${status.toString(16)} may be over later: the object is tried again, others are not kept waiting`, async () => {
+    const scene = new ForwardingScene();
+    scene.pacs.statusOf = (uid) => (uid === '1.1.1' ? status : 0);
+    await scene.start();
+    const { study } = await scene.study({ classes: [ct, ct, ct] });
+    await until(() => scene.pacs.uids.includes('1.1.2'), 'the last');
+    await settle();
+    assert.equal(scene.stateOf(study), 'failed');
+    scene.clock.advance(retryFirstMs);
+    await settle();
+    assert.match(scene.healthOf('DELIVERY_FAILED') ?? '', /answered C-STORE with status/);
+    scene.pacs.statusOf = () => 0xb000;
+    scene.clock.advance(retryLongestMs);
+    await scene.untilState(study, 'delivered');
+    assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.2', '1.1.1'], 'a warning is a success');
+    assert.deepEqual(scene.health.list(), []);
+    await scene.forwarding.stop();
+  });
+}
+
+test('an object that breaks every association is set aside once others came through', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.statusOf = (uid) => {
+    if (uid === '1.1.0') throw down;
+    return 0;
+  };
+  await scene.start();
+  const { study } = await scene.study();
+  for (let tries = 0; tries < objectTriesMax + 2; tries++) {
+    await settle();
+    scene.clock.advance(retryLongestMs);
+    await settle();
+    assert.deepEqual(scene.forwarding.setAside(), [], 'nothing else was taken: it may be the destination');
+  }
+  for (let tries = 0; scene.forwarding.setAside().length === 0; tries++) {
+    assert.ok(tries <= objectTriesMax);
+    const { study: other } = await scene.study();
+    await scene.untilState(other, 'delivered');
+    scene.clock.advance(retryLongestMs);
+    await settle();
+  }
+  assert.equal(scene.stateOf(study), 'failed');
+  assert.equal(scene.healthOf('DELIVERY_FAILED'), undefined);
+  await scene.forwarding.stop();
+});
+
+test('a destination that is full refuses no object: everything arrives when there is room', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.statusOf = () => 0xa700;
+  await scene.start();
+  const classes = Array.from({ length: 3 * objectsDeferredMax }, () => ct);
+  const { study } = await scene.study({ classes });
+  for (let hours = 0; hours < 40; hours++) {
+    await settle();
+    scene.clock.advance(retryLongestMs);
+  }
+  await settle();
+  assert.deepEqual(scene.forwarding.setAside(), []);
+  scene.pacs.statusOf = () => 0;
+  for (let tries = 0; tries < 4; tries++) {
+    scene.clock.advance(retryLongestMs);
+    await settle();
+  }
+  await scene.untilState(study, 'delivered');
+  assert.equal(new Set(scene.pacs.uids).size, classes.length);
+  assert.equal(scene.pacs.uids.length, classes.length, 'and each once');
+  await scene.forwarding.stop();
+});
+
+test('a new study is sent at once, however long the pause of a failing object has become', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.statusOf = (uid) => (uid === '1.1.0' ? 0xa700 : 0);
+  await scene.start();
+  await scene.study();
+  for (let i = 0; i < 12; i++) {
+    await settle();
+    scene.clock.advance(retryLongestMs);
+  }
+  await settle();
+  scene.clock.advance(retryFirstMs);
+  const { study: urgent } = await scene.study();
+  await scene.untilState(urgent, 'delivered');
+  await scene.forwarding.stop();
+});
+
+test('after a restart it goes on where it was; what is known on disk is not sent again', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.statusOf = (uid) => {
+    if (uid === '1.1.2') throw down;
+    return 0;
+  };
+  await scene.start();
+  const { study } = await scene.study({ classes: [ct, ct, ct, ct] });
+  await until(() => scene.pacs.uids.length === 3, 'all others');
+  await scene.forwarding.stop();
+  // Came while nothing ran: the manifest itself is the queue.
+  await scene.grow(study);
+  scene.pacs.statusOf = () => 0;
+  await scene.restart();
+  await until(() => scene.pacs.uids.length === 5, 'the rest');
+  assert.deepEqual(scene.pacs.uids.toSorted(), ['1.1.0', '1.1.1', '1.1.2', '1.1.3', '1.1.4']);
+  await scene.forwarding.stop();
+  await scene.restart();
+  await settle();
+  assert.equal(scene.pacs.stored.length, 5, 'what was taken stays so');
+  await scene.forwarding.stop();
+});
+
+test('after a power cut only what was not yet written is sent again, and nothing is missing', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const { study } = await scene.study({ classes: [ct, ct] });
+  await scene.untilState(study, 'delivered');
+  assert.equal(scene.store.values.size, 1, 'an object costs no write of its own');
+  scene.clock.advance(entryFlushMs);
+  await settle();
+  await scene.grow(study);
+  await until(() => scene.pacs.uids.length === 3, 'the third');
+  // No stop: the process is gone.
+  await scene.restart();
+  await until(() => scene.pacs.uids.length === 4, 'the third again');
+  await settle();
+  assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.1', '1.1.2', '1.1.2']);
+  await scene.forwarding.stop();
+});
+
+test('a stop in the middle of an object is no failure of the destination', async () => {
+  const scene = new ForwardingScene();
+  const { promise, reject } = Promise.withResolvers<number>();
+  scene.pacs.statusOf = () => promise;
+  await scene.start();
+  const { study } = await scene.study();
+  await until(() => scene.pacs.proposals.length === 1, 'the association');
+  await settle();
+  const stopped = scene.forwarding.stop();
+  reject(new AppError('DELIVERY_FAILED', 'aborted'));
+  await stopped;
+  assert.deepEqual(scene.health.list(), []);
+  assert.equal(scene.stateOf(study), 'waiting');
+});
+
+test('a new destination gets what comes from now on, and the past when an admin says so', async () => {
+  const scene = new ForwardingScene();
+  const { study: old } = await scene.study({ classes: [ct, ct] });
+  scene.clock.advance(60_000);
+  const since = scene.clock.now();
+  const { study: recent } = await scene.study();
+  await scene.start();
+  const { study: fresh } = await scene.study();
+  await scene.untilState(fresh, 'delivered');
+  assert.deepEqual(scene.pacs.uids, ['1.3.0']);
+  assert.equal(scene.stateOf(old), undefined);
+  await scene.grow(old);
+  await until(() => scene.pacs.uids.includes('1.1.2'), 'what is new of an old study');
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'since', since }), 3);
+  await scene.untilState(recent, 'delivered');
+  await settle();
+  assert.deepEqual(scene.pacs.uids.toSorted(), ['1.1.2', '1.1.2', '1.2.0', '1.3.0', '1.3.0']);
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'study', studyRef: old.ref }), 3);
+  await until(() => scene.pacs.uids.includes('1.1.0'), 'the old study');
+  assert.equal(scene.forwarding.resend('elsewhere', { kind: 'study', studyRef: old.ref }), undefined);
+  await scene.forwarding.stop();
+});
+
+test('a destination that was taken away and is put back begins anew', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  await scene.forwarding.stop();
+  scene.destinations = [];
+  await scene.restart();
+  await scene.study();
+  await scene.forwarding.stop();
+  scene.destinations = [scene.destination({})];
+  await scene.restart();
+  await settle();
+  assert.deepEqual(scene.pacs.uids, []);
+  await scene.forwarding.stop();
+});
+
+test('nothing goes in circles: neither what the destination sent itself nor what it routed back', async () => {
+  const scene = new ForwardingScene();
+  const archive = new FakeScu();
+  await scene.start(
+    scene.destination({ sendsAs: ['PACS', 'PACS_ROUTER'] }),
+    scene.destination({ name: 'archive', aeTitle: 'ARCHIVE', sendsAs: ['ARCHIVE'], scu: archive }),
+  );
+  await scene.study({ callingAeTitle: 'PACS' });
+  await scene.study({ callingAeTitle: 'PACS_ROUTER' });
+  await scene.study({ origin: 'returned', callingAeTitle: 'PACS' });
+  const { study } = await scene.study();
+  await scene.untilState(study, 'delivered');
+  await until(() => archive.uids.length === 3, 'the archive');
+  assert.deepEqual(scene.pacs.uids, ['1.4.0']);
+  assert.deepEqual(archive.uids.toSorted(), ['1.1.0', '1.2.0', '1.4.0'], 'others get what the PACS sent');
+  await scene.forwarding.stop();
+});
+
+test('a large study gives way to a small one', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const gate = Promise.withResolvers<number>();
+  scene.pacs.statusOf = () => gate.promise;
+  const { study: large } = await scene.study({ classes: Array.from({ length: 200 }, () => ct) });
+  const { study: small } = await scene.study();
+  gate.resolve(0);
+  await scene.untilState(large, 'delivered');
+  await scene.untilState(small, 'delivered');
+  assert.ok(scene.pacs.uids.indexOf('1.2.0') < 50);
+  assert.equal(scene.pacs.stored.length, 201);
+  await scene.forwarding.stop();
+});
+
+test('as many presentation contexts as an association may propose, no more: the rest in further ones', async () => {
+  const scene = new ForwardingScene();
+  const classes = Array.from({ length: 300 }, (_, i) => `1.5.${i}`);
+  await scene.start();
+  const gate = Promise.withResolvers<void>();
+  scene.pacs.onOpen = () => gate.promise;
+  const { study } = await scene.study({ classes: [ct] });
+  for (const sopClassUid of classes) await scene.grow(study, sopClassUid);
+  gate.resolve();
+  await scene.untilState(study, 'delivered');
+  assert.ok(scene.pacs.proposals.every(({ length }) => length <= contextsPerAssociationMax));
+  assert.equal(scene.pacs.proposals.length, 4);
+  assert.equal(scene.pacs.stored.length, 301);
+  await scene.forwarding.stop();
+});
+
+test('paused: everything waits; after the next start without it, everything is sent', async () => {
+  const scene = new ForwardingScene();
+  await scene.start(scene.destination({ paused: true }));
+  const { study } = await scene.study();
+  await settle();
+  assert.equal(scene.stateOf(study), 'waiting');
+  assert.equal(scene.forwarding.destinations()[0]?.state, 'held back');
+  await scene.forwarding.stop();
+  scene.destinations = [scene.destination({})];
+  await scene.restart();
+  await until(() => scene.pacs.uids.length === 1, 'the study');
+  await scene.forwarding.stop();
+});
+
+test('only in its hours', async () => {
+  const scene = new ForwardingScene();
+  // The clock stands at 08:00 UTC: 09:00 in Berlin.
+  await scene.start(
+    scene.destination({ windows: [{ from: '10:30', to: '11:00' }], timeZone: 'Europe/Berlin' }),
+  );
+  const { study } = await scene.study();
+  for (let minutes = 0; minutes < 89; minutes++) {
+    scene.clock.advance(60_000);
+    await settle();
+  }
+  assert.equal(scene.stateOf(study), 'waiting');
+  scene.clock.advance(60_000);
+  await scene.untilState(study, 'delivered');
+  await scene.forwarding.stop();
+});
+
+test('an object that is damaged on this box’s disk is set aside, and says so', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.onOpen = () => {
+    for (const { objects } of scene.disk.studies.values()) objects.clear();
+  };
+  await scene.start();
+  const { study } = await scene.study();
+  await scene.untilState(study, 'failed');
+  assert.equal(scene.pacs.stored.length, 0);
+  assert.equal(scene.forwarding.setAside().length, 1);
+  await scene.forwarding.stop();
+});
+
+test('an index that cannot be written is an alarm, holds up nothing, and is written when it can be', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const write = scene.store.write.bind(scene.store);
+  scene.store.write = () => Promise.reject(new AppError('STORE_FAILED', 'the index cannot be written'));
+  const { study } = await scene.study();
+  await scene.untilState(study, 'delivered');
+  scene.clock.advance(entryFlushMs);
+  await until(() => scene.healthOf('STORE_FAILED') !== undefined, 'the alarm');
+  scene.store.write = write;
+  scene.clock.advance(entryFlushMs);
+  await until(() => scene.healthOf('STORE_FAILED') === undefined, 'no alarm');
+  await scene.forwarding.stop();
+  await scene.restart();
+  await settle();
+  assert.equal(scene.pacs.uids.length, 1);
+  await scene.forwarding.stop();
+});
