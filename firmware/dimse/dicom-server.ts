@@ -12,6 +12,7 @@ import { artimMs, associationsMax, connectionsPendingMax, idleMsMax, stallMsMax 
 import { pduBytesUsable } from './message-writer.ts';
 import { type AssociateReject, type AssociateRequest, reject, type UserIdentity } from './pdu.ts';
 import { type DimseService, type Peer, permissions } from './service.ts';
+import { readingIntoOneBuffer } from './receive-buffer.ts';
 import type { StoreRequest, StoreSink } from './store-operation.ts';
 import { applicationContextName } from './uids.ts';
 
@@ -73,8 +74,8 @@ export class DicomServer implements Service, AcceptorContext {
   constructor(options: DicomServerOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    this.#server = createServer((socket) => {
-      this.#connected(socket);
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => {
+      this.#connected(readingIntoOneBuffer(socket));
     });
   }
 
