@@ -151,6 +151,18 @@ test('a refused caller waits to be admitted, and is admitted to what the adminis
   assert.ok(world.logger.lines.some((line) => line.includes('caller admitted') && line.includes('"anna"')));
 });
 
+test('of a refused caller no more is kept than the list needs: no password that it sent', async () => {
+  const world = new World();
+  const list = await world.open([]);
+  const withPassword = { ...request(), userIdentity: { primary: 'canary-passcode' } };
+  list.decide(withPassword);
+  await list.stop();
+  assert.deepEqual(list.pending()[0]?.request, request());
+  assert.equal(world.store.values.size, 1);
+  for (const value of world.store.values.values())
+    assert.ok(!Buffer.from(value).toString('latin1').includes('canary'));
+});
+
 test('what is wrong with an admission is said, and nothing is changed', async () => {
   const world = new World();
   const list = await world.open([caller({ callingAeTitle: 'FIXED' })]);

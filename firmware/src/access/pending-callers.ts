@@ -35,6 +35,18 @@ interface Entry {
 const keyOf = ({ callingAeTitle, remoteAddress }: CallerRequest): string =>
   `${callingAeTitle}\n${remoteAddress}`;
 
+/** Field by field: what else a request carries, such as a password, is not for keeping. */
+function worthKeeping(request: CallerRequest): CallerRequest {
+  const { callingAeTitle, calledAeTitle, remoteAddress, certificate, sopClassUids } = request;
+  return {
+    callingAeTitle,
+    calledAeTitle,
+    remoteAddress,
+    sopClassUids: [...new Set(sopClassUids)].slice(0, pendingSopClassesMax),
+    ...(certificate !== undefined && { certificate }),
+  };
+}
+
 export class PendingCallers {
   /** The one seen last stands last. */
   readonly #byKey = new Map<string, Entry>();
@@ -61,10 +73,7 @@ export class PendingCallers {
     const isHidden = dismissedAt !== null && now - dismissedAt < dismissedMsMax;
     this.#put({
       id: earlier?.id ?? toHex(randomBytes(8)),
-      request: {
-        ...request,
-        sopClassUids: [...new Set(request.sopClassUids)].slice(0, pendingSopClassesMax),
-      },
+      request: worthKeeping(request),
       ground,
       firstAt: earlier?.firstAt ?? now,
       lastAt: now,
