@@ -39,8 +39,8 @@ export interface DicomServerOptions {
   readonly host: string;
   /** 0 takes a free one; `port` tells which. */
   readonly port: number;
-  /** Called AE titles that are ours; others are rejected (source 1, reason 7). */
-  readonly aeTitles: readonly string[];
+  /** Called AE titles that are ours; others are rejected (source 1, reason 7). 'any' leaves it to `admit`. */
+  readonly aeTitles: readonly string[] | 'any';
   /** Calling AE titles that may associate; others are rejected (source 1, reason 3). */
   readonly callingAeTitles: readonly string[] | 'any';
   /** A further policy, asked after the two lists; without one everything is permitted. */
@@ -141,7 +141,7 @@ export class DicomServer implements Service, AcceptorContext {
     const { aeTitles, callingAeTitles, admit } = this.#options;
     const { calledAeTitle, callingAeTitle, userInformation } = request;
     if (request.applicationContextName !== applicationContextName) return reject.applicationContext;
-    if (!aeTitles.includes(calledAeTitle)) return reject.calledAeTitle;
+    if (aeTitles !== 'any' && !aeTitles.includes(calledAeTitle)) return reject.calledAeTitle;
     if (callingAeTitles !== 'any' && !callingAeTitles.includes(callingAeTitle)) return reject.callingAeTitle;
     // A maximum that leaves no room for data: no answer could be sent.
     const peerMax = userInformation.pduBytesMax;

@@ -34,7 +34,7 @@ const codeOf = ({ json }: Answer): string => (json as ErrorAnswer).code;
 
 /** Calls a route in a way that changes nothing when it is let through. */
 async function knock(client: HttpsClient, method: string, url: string): Promise<Answer> {
-  const path = url.replace(':name', 'nobody');
+  const path = url.replace(':name', 'nobody').replace(':id', 'nothing');
   // A stream does not end by itself: its head says enough.
   if (url.endsWith('/events')) {
     const response = await client.open('GET', path);

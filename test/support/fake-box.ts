@@ -7,6 +7,7 @@ import type {
   StudyView,
   TicketBody,
 } from '../../firmware/src/http/contract.ts';
+import { FakeDicomDesk, noDicomTraffic } from './fake-dicom-desk.ts';
 import type { MailboxAnswer, MailboxProof, WalletService } from '../../firmware/src/http/wallet-service.ts';
 import type { Submitted, Unsubscribe } from '../../firmware/src/ports.ts';
 
@@ -14,6 +15,7 @@ export class FakeBox implements BoxView {
   readonly institution = { id: 'north', name: 'Northgate Hospital' };
   readonly tickets: { readonly patient: TicketBody; readonly by: string }[] = [];
   readonly requests: (RequestBody & { readonly by: string })[] = [];
+  readonly dicom = new FakeDicomDesk();
   readonly #listeners = new Set<() => void>();
   #overview: Overview;
   /** A snapshot fails with this, as a bug would. */
@@ -137,8 +139,21 @@ export function quietOverview(time: number): Overview {
       startedAt: time - 7_200_000,
       development: true,
       tpm: 'ready',
-      dicom: { aeTitle: 'HILUM_NORTH', host: '127.0.0.1', port: 11112 },
-      storage: { usedBytes: 0, freeBytes: 412_000_000_000, studies: 0, objects: 0 },
+      dicom: {
+        aeTitles: ['HILUM_NORTH'],
+        aeTitle: 'HILUM_NORTH',
+        host: '127.0.0.1',
+        port: 11112,
+        tls: null,
+      },
+      storage: {
+        usedBytes: 0,
+        freeBytes: 412_000_000_000,
+        alarmFreeBytes: 5_000_000_000,
+        refuseFreeBytes: 2_000_000_000,
+        studies: 0,
+        objects: 0,
+      },
     },
     health: [],
     ledger: { height: 4_211, lastBlockAt: time - 3_000, stale: false, validator: true, validators: 4 },
@@ -153,6 +168,7 @@ export function quietOverview(time: number): Overview {
     ),
     studies: [],
     releases: [],
+    ...noDicomTraffic(),
   };
 }
 

@@ -13,7 +13,7 @@ import { openWithRoom } from '../ingest/roomy-sink.ts';
 import type { OpenHeaderScanner, Service } from '../ports.ts';
 import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
-import { accessListOf, admitBy, ownAeTitles } from './dicom-access.ts';
+import { accessListOf, admitBy } from './dicom-access.ts';
 import { admitWithRoom } from './disk-admission.ts';
 import { dicomDesk } from './dicom-desk.ts';
 import { DiskSpace } from './disk-space.ts';
@@ -87,7 +87,8 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     new DicomServer({
       host: config.dicom.host,
       port: config.dicom.port,
-      aeTitles: ownAeTitles(config.dicom),
+      // The access list decides on both, and remembers whom it refused.
+      aeTitles: 'any',
       callingAeTitles: 'any',
       admit: admitWithRoom(room, admitBy(access)),
       store: (request) => openWithRoom(room, () => keeper.receive(request)),

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { marksOf, type ConfiguredMarks, type Space } from '../ingest/disk-marks.ts';
+import { marksOf, type ConfiguredMarks, type DiskMarks, type Space } from '../ingest/disk-marks.ts';
 import type { LookedAt } from '../ingest/disk-room.ts';
 import { diskLookMs, diskLowLookMs } from '../ingest/limits.ts';
 import type { Clock, HealthBoard, Logger, Service, Timer, Unsubscribe } from '../ports.ts';
@@ -23,7 +23,7 @@ export interface DiskSpaceOptions {
 export class DiskSpace implements Service, LookedAt {
   readonly #options: DiskSpaceOptions;
   readonly #observers = new Set<() => (space: Space) => void>();
-  #freeBytes = 0;
+  #space: Space = { size: 0, free: 0 };
   #isLow = false;
   #looking: Promise<void> | undefined;
   #timer: Timer | undefined;
@@ -34,7 +34,11 @@ export class DiskSpace implements Service, LookedAt {
   }
 
   get freeBytes(): number {
-    return this.#freeBytes;
+    return this.#space.free;
+  }
+
+  get marks(): DiskMarks {
+    return marksOf(this.#options.marks, this.#space.size);
   }
 
   async start(): Promise<void> {
@@ -77,9 +81,9 @@ export class DiskSpace implements Service, LookedAt {
   }
 
   #judge(space: Space): void {
-    const { health, marks } = this.#options;
-    const { alarmFreeBytes, refuseFreeBytes } = marksOf(marks, space.size);
-    this.#freeBytes = space.free;
+    const { health } = this.#options;
+    this.#space = space;
+    const { alarmFreeBytes, refuseFreeBytes } = this.marks;
     this.#isLow = space.free < alarmFreeBytes;
     if (!this.#isLow) {
       health.clear('DISK_LOW', subject);

@@ -1,6 +1,7 @@
 /** What the console shows of a box and may do with it. main.ts implements it by joining the rooms. */
 import type { Unsubscribe } from '../ports.ts';
 import type { Overview, RequestAnswer, RequestBody, TicketBody } from './contract.ts';
+import type { DicomDesk } from './dicom-desk.ts';
 
 export interface BoxView {
   /** Whose box it is: shown before the login too, public on the ledger. */
@@ -16,6 +17,8 @@ export interface BoxView {
    * @throws AppError PEER_UNREACHABLE, NOT_ADMITTED.
    */
   requestStudy(request: RequestBody, by: { readonly account: string }): Promise<RequestAnswer>;
+  /** What administrators do about DICOM peers. */
+  readonly dicom: DicomDesk;
 }
 
 export type TicketCreated =

@@ -15,6 +15,7 @@ import {
   type RequestAnswer,
   type TicketAnswer,
 } from './contract.ts';
+import { addDicomRoutes } from './dicom-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import { overviewOf } from './overview.ts';
 import { encodeTicket } from './ticket-payload.ts';
@@ -40,6 +41,7 @@ export function addConsoleRoutes(app: App, modules: ConsoleModules): void {
   addAccountRoutes(app, modules);
   addTicketRoute(app, modules);
   addRequestRoute(app, modules);
+  addDicomRoutes(app, { desk: box.dicom, logger: modules.logger });
 }
 
 function addAccountRoutes(app: App, { accounts, sessions, logger }: ConsoleModules): void {

@@ -3,6 +3,7 @@
  * 1970, sizes bytes. Answers hold patient data for logged-in staff: they are never cached and never logged.
  */
 import { Type, type Static } from 'typebox';
+import { accessSchema, destinationSchema, dicomTlsSchema, quarantineSchema } from './dicom-contract.ts';
 
 /** NIST SP 800-63B asks for at least 8 characters; accounts that reach patient data get more. */
 export const passwordCharactersMin = 12;
@@ -217,10 +218,20 @@ export const overviewSchema = Type.Object({
       Type.Literal('wedged'),
       Type.Literal('wrong-tpm'),
     ]),
-    dicom: Type.Object({ aeTitle: Type.String(), host: Type.String(), port: Type.Integer() }),
+    dicom: Type.Object({
+      /** By which it is called, the first being its own. */
+      aeTitles: Type.Array(Type.String()),
+      aeTitle: Type.String(),
+      host: Type.String(),
+      port: Type.Integer(),
+      tls: Type.Union([dicomTlsSchema, Type.Null()]),
+    }),
     storage: Type.Object({
       usedBytes: Type.Number(),
       freeBytes: Type.Number(),
+      /** Free bytes below which it is an alarm, and below which nothing new is taken. */
+      alarmFreeBytes: Type.Number(),
+      refuseFreeBytes: Type.Number(),
       studies: Type.Integer(),
       objects: Type.Integer(),
     }),
@@ -241,5 +252,8 @@ export const overviewSchema = Type.Object({
   studies: Type.Array(studySchema),
   /** Newest first, at most `overviewReleasesMax`. */
   releases: Type.Array(releaseSchema),
+  access: accessSchema,
+  quarantine: quarantineSchema,
+  destinations: Type.Array(destinationSchema),
 });
 export type Overview = Static<typeof overviewSchema>;

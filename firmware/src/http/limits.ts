@@ -99,3 +99,14 @@ export const overviewReleasesMax = 100;
 
 /** The certificate outlives the box: wallets pin its hash, so that renewing it would break every binding. */
 export const certificateYears = 20;
+/** Refused callers in the overview, seen last first: nobody admits more in one sitting. */
+export const overviewPendingMax = 50;
+/** Callers in the overview, those admitted on the console first: all of them, and the configuration's as far as it goes. */
+export const overviewCallersMax = 300;
+/** Objects in quarantine in the overview, newest first; as they are dealt with, older ones appear. */
+export const overviewQuarantineMax = 50;
+/** Studies that a destination refused in the overview, for each destination, newest first. */
+export const overviewSetAsideMax = 20;
+
+/** A C-ECHO from the console is waited for this long: a person sits before it, and a request must not time out. */
+export const echoMsMax = 10_000;

@@ -1,0 +1,45 @@
+/** What administrators do about DICOM peers, done by the rooms. */
+import type { Changed } from '../access/access-list.ts';
+import type { ResendRequest } from '../forwarding/forwarding.ts';
+import type { ResendBody } from '../http/dicom-contract.ts';
+import type { DicomDesk, Done } from '../http/dicom-desk.ts';
+import type { Clock } from '../ports.ts';
+import { echo } from './echo.ts';
+import { addressOf, type PeerSources } from './peers-overview.ts';
+
+export function dicomDesk({ config, access, forwarding, clock }: PeerSources & { clock: Clock }): DicomDesk {
+  const callingAeTitle = config.dicom.aeTitle;
+  return {
+    admitCaller: async (caller, by) => done(await access.admit(caller, by.account)),
+    removeCaller: async (id, by) => done(await access.remove(id, by.account)),
+    dismissCaller: (id, by) => Promise.resolve(done(access.dismiss(id, by.account))),
+    echoCaller: async (id, signal) => {
+      const caller = access.callers().find((one) => one.id === id)?.caller;
+      if (caller === undefined || caller.reachedAt === null) return undefined;
+      const { callingAeTitle: calledAeTitle, reachedAt } = caller;
+      return echo({ ...reachedAt, callingAeTitle, calledAeTitle, clock, signal });
+    },
+    releaseFromQuarantine: () => Promise.resolve(nothingHeld),
+    discardFromQuarantine: () => Promise.resolve(nothingHeld),
+    resend: (destination, what) => Promise.resolve(forwarding.resend(destination, resendRequest(what))),
+    giveUp: (destination, studyRef) => Promise.resolve(forwarding.dropSetAside(destination, studyRef)),
+    echoDestination: async (name, signal) => {
+      const address = addressOf(config, name);
+      if (address === undefined) return undefined;
+      const { host, port, aeTitle: calledAeTitle } = address;
+      const asCalled = address.callingAeTitle ?? callingAeTitle;
+      return echo({ host, port, callingAeTitle: asCalled, calledAeTitle, clock, signal });
+    },
+  };
+}
+
+const nothingHeld: Done = { kind: 'refused', reason: 'there is no such object in quarantine' };
+
+function done(changed: Changed): Done {
+  return changed.kind === 'changed' ? { kind: 'done' } : changed;
+}
+
+function resendRequest(body: ResendBody): ResendRequest {
+  if (body.what === 'since') return { kind: 'since', since: body.since };
+  return { kind: 'set aside', ...(body.studyRef !== undefined && { studyRef: body.studyRef }) };
+}
