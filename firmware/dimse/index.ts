@@ -27,6 +27,9 @@ export {
   type StoredObject,
 } from './association.ts';
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
+export { availabilityService } from './availability-notification.ts';
+export { commitmentReport, storageCommitmentService } from './storage-commitment.ts';
+export { procedureStepService } from './procedure-step.ts';
 export { digestPixels } from './pixel-digest.ts';
 export { replaceElements, type Replacement } from './replace-elements.ts';
 export { reject } from './pdu.ts';

@@ -207,7 +207,7 @@ export class RunningOperation implements ServiceOperation {
   /** PS3.7 9.3 and 10.3: the request's identifying elements come back. */
   async #respond(response: ServiceResponse): Promise<void> {
     const { contextId, command, transferSyntaxUid } = this.#request;
-    const { comment, dataSet, subOperations } = response;
+    const { comment, errorId, dataSet, subOperations } = response;
     const sopClass = command.affectedSopClassUid ?? command.requestedSopClassUid;
     const sopInstance =
       response.affectedSopInstanceUid ?? command.affectedSopInstanceUid ?? command.requestedSopInstanceUid;
@@ -222,6 +222,7 @@ export class RunningOperation implements ServiceOperation {
       ...(sopInstance !== undefined && { affectedSopInstanceUid: sopInstance }),
       ...(command.eventTypeId !== undefined && { eventTypeId: command.eventTypeId }),
       ...(command.actionTypeId !== undefined && { actionTypeId: command.actionTypeId }),
+      ...(errorId !== undefined && { errorId }),
       ...(comment !== undefined && { errorComment: comment.slice(0, errorCommentCharactersMax) }),
       ...(subOperations !== undefined && {
         ...(subOperations.remaining !== undefined && {

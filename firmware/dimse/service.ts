@@ -77,6 +77,8 @@ export interface ServiceOperation {
 export interface ServiceResponse {
   readonly status: number;
   readonly comment?: string;
+  /** Error ID (0000,0903): what exactly failed, in the terms of the service. */
+  readonly errorId?: number;
   readonly dataSet?: DataSet;
   readonly affectedSopInstanceUid?: string;
   /** C-GET and C-MOVE (PS3.4 C.4.2.1.6). */

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
-import { Registrar } from '../../firmware/src/ingest/registrar.ts';
+import { Registrar, type StudySteps } from '../../firmware/src/ingest/registrar.ts';
 import type { StudyTiming } from '../../firmware/src/ingest/registration-plan.ts';
 import {
   chainId,
@@ -52,6 +52,9 @@ export const explicitLittle = '1.2.840.10008.1.2.1';
 
 /** Long enough that a study is closed only where a test waits for it. */
 export const patientTiming: StudyTiming = { quietMs: 60_000, forcedMs: 3_600_000, amendMs: 30_000 };
+
+/** No modality says anything of its procedure steps. */
+export const noSteps: StudySteps = { ofStudy: () => 'unknown', onChange: () => () => undefined };
 
 export class ReleaseWorld {
   readonly clock = new ManualClock(genesisTime + 3_600_000);
@@ -131,6 +134,7 @@ export class ReleaseWorld {
       signer: this.fixture.box('north').transaction,
       walletOf: () => ({ spend: this.wallet.spend.publicKey, view: this.wallet.view }),
       timing,
+      steps: noSteps,
       clock: this.clock,
       logger: silentLogger,
       health,

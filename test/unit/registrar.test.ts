@@ -17,7 +17,7 @@ import { commitmentTo } from '../../firmware/src/studies/study-commitment.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { MemoryObjectStore } from '../fakes/object-store.ts';
-import { patientTiming as timing, ReleaseWorld } from '../support/release-world.ts';
+import { noSteps, patientTiming as timing, ReleaseWorld } from '../support/release-world.ts';
 import { settle, until } from '../support/until.ts';
 
 const uid = '1.2.3';
@@ -344,6 +344,7 @@ test('a patient without a wallet: the study’s key belongs to an account that t
     signer: world.fixture.box('north').transaction,
     walletOf: () => undefined,
     timing,
+    steps: noSteps,
     clock: world.clock,
     logger: silentLogger,
     health: new MemoryHealthBoard(),

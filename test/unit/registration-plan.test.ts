@@ -12,7 +12,14 @@ const timing: StudyTiming = { quietMs: 60_000, forcedMs: 600_000, amendMs: 30_00
 
 /** A study whose first object came at time 0. */
 function study(change: Partial<StudyProgress> = {}): StudyProgress {
-  return { objects: 5, firstObjectAt: 0, lastObjectAt: 0, registered: undefined, ...change };
+  return {
+    objects: 5,
+    firstObjectAt: 0,
+    lastObjectAt: 0,
+    steps: 'unknown',
+    registered: undefined,
+    ...change,
+  };
 }
 
 function step(progress: StudyProgress, now: number) {
@@ -60,6 +67,37 @@ test('a closed study is settled until an object comes late, which reopens it', (
   assert.deepEqual(step(late, 100_000), { kind: 'amend', closed: false });
 });
 
+test('a study whose steps ended with all that they name is closed at once', () => {
+  const registered = { objects: 4, closed: false, plannedAt: 10_000 };
+  const ended = study({ lastObjectAt: 10_000, steps: 'complete', registered });
+  assert.deepEqual(step(ended, 10_000), { kind: 'amend', closed: true });
+  assert.deepEqual(step(study({ steps: 'complete' }), 0), { kind: 'register' }, 'registered first');
+  const settled = { objects: 5, closed: true, plannedAt: 10_000 };
+  assert.deepEqual(step(study({ steps: 'complete', registered: settled }), 1e9), { kind: 'settled' });
+});
+
+test('corrections of a closed study amend it at most every amendMs', () => {
+  const corrected = study({
+    objects: 6,
+    firstObjectAt: 15_000,
+    lastObjectAt: 15_000,
+    steps: 'complete',
+    registered: { objects: 5, closed: true, plannedAt: 10_000 },
+  });
+  assert.deepEqual(step(corrected, 15_000), { kind: 'wait', until: 40_000 });
+  assert.deepEqual(step(corrected, 40_000), { kind: 'amend', closed: true });
+});
+
+test('while a step is in progress the quiet time closes nothing; the forced maximum does', () => {
+  const scanning = study({
+    lastObjectAt: 10_000,
+    steps: 'in progress',
+    registered: { objects: 5, closed: false, plannedAt: 10_000 },
+  });
+  assert.deepEqual(step(scanning, 70_000), { kind: 'wait', until: 600_000 });
+  assert.deepEqual(step(scanning, 600_000), { kind: 'amend', closed: true });
+});
+
 test('every wait is for the future, and what is due now is never put off', () => {
   const time = fc.integer({ min: 0, max: 2_000_000 });
   const registered = fc.option(
@@ -73,11 +111,13 @@ test('every wait is for the future, and what is due now is never put off', () =>
       time,
       registered,
       time,
-      (objects, first, last, on, now) => {
+      fc.constantFrom('unknown', 'in progress', 'complete'),
+      (objects, first, last, on, now, steps) => {
         const progress = study({
           objects,
           firstObjectAt: Math.min(first, last),
           lastObjectAt: Math.max(first, last),
+          steps,
           registered: on === undefined ? undefined : { ...on, objects: Math.min(on.objects, objects) },
         });
         const next = step(progress, now);

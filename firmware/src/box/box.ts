@@ -22,8 +22,10 @@ import { forwardingOpener } from './forwarding.ts';
 import { openMembership, type Membership, type MembershipModules } from './membership.ts';
 import { overviewOf } from './overview.ts';
 import { openLog } from './pino-log.ts';
+import { QuickAck } from './quick-ack.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
+import { openWorkflow } from './workflow.ts';
 import { closedWalletDesk, walletDesk } from './wallet-desk.ts';
 
 export interface BoxEvents {
@@ -77,8 +79,10 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const disk = new DiskSpace({ ...foundation, folder: config.dataDir, marks: config.storage });
   const room = new DiskRoom(disk, config.storage);
   await start(disk);
+  await start(new QuickAck({ ...foundation, networks: config.dicom.modalityNetworks }));
   const openForwarding = forwardingOpener(foundation, start);
-  const { membership, forwarding } = await openStudies({ foundation, openForwarding, undo, start });
+  const { steps, services } = await openWorkflow(foundation);
+  const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, undo, start });
 
   const access = accessListOf(foundation);
   await start(access);
@@ -92,6 +96,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
       callingAeTitles: 'any',
       admit: admitWithRoom(room, admitBy(access)),
       store: (request) => openWithRoom(room, () => keeper.receive(request)),
+      services,
       clock: systemClock,
       logger: logger.child({ room: 'dimse' }),
     }),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
-import { Registrar, studyIdOf } from '../ingest/registrar.ts';
+import { Registrar, studyIdOf, type StudySteps } from '../ingest/registrar.ts';
 import { chainId, parseGenesis } from '../ledger/index.ts';
 import type { Genesis } from '../ledger/types.ts';
 import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
@@ -99,12 +99,13 @@ export interface MembershipModules {
   readonly genesisFile: string;
   readonly openHeaderScanner: OpenHeaderScanner;
   readonly openForwarding: OpenForwarding;
+  readonly steps: StudySteps;
   readonly undo: Undo;
   readonly start: (service: Service) => Promise<void>;
 }
 
 export async function openMembership(modules: MembershipModules): Promise<Membership> {
-  const { foundation, genesisFile, openHeaderScanner, openForwarding, undo, start } = modules;
+  const { foundation, genesisFile, openHeaderScanner, openForwarding, steps, undo, start } = modules;
   const { config, keys, clock, logger, health, catalogue, index, ledgerStore } = foundation;
   const self = config.institution.id;
   const genesis = await readGenesis(foundation, genesisFile);
@@ -186,6 +187,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     signer: keys.transaction,
     walletOf: (patient) => bindings.ofPatient(patient),
     timing: config.study,
+    steps,
     clock,
     logger: logger.child({ room: 'ingest' }),
     health,

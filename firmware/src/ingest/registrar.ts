@@ -26,6 +26,7 @@ import type {
   Signer,
   Submitted,
   Timer,
+  Unsubscribe,
 } from '../ports.ts';
 import { deriveAccount } from '../protocol/accounts.ts';
 import { clipNoteText, noteHash, sealStudyNote } from '../protocol/notes.ts';
@@ -36,7 +37,7 @@ import type { OwnerDerived, VersionPlanned } from '../studies/manifest.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
 import { commitmentTo } from '../studies/study-commitment.ts';
 import { registrationRetryMs, transactionValidMs } from './limits.ts';
-import { nextRegistrationStep, type StudyTiming } from './registration-plan.ts';
+import { nextRegistrationStep, type StudyProgress, type StudyTiming } from './registration-plan.ts';
 
 export interface WalletAddress {
   readonly spend: Uint8Array;
@@ -52,9 +53,17 @@ export interface RegistrarOptions {
   /** The wallet that reception bound to this patient; without one the box holds the study in custody. */
   readonly walletOf: (patient: LocalPatient) => WalletAddress | undefined;
   readonly timing: StudyTiming;
+  readonly steps: StudySteps;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
+}
+
+/** What the modalities' performed procedure steps say of studies. */
+export interface StudySteps {
+  ofStudy(study: KeptStudy): StudyProgress['steps'];
+  /** Called with the Study Instance UID that a step names, when the step changed. */
+  onChange(listener: (studyInstanceUid: string) => void): Unsubscribe;
 }
 
 /** Each study is registered in a batch of its own for now, so its index is 0. */
@@ -66,21 +75,26 @@ export class Registrar implements Service {
   readonly #working = new Map<string, Promise<void>>();
   readonly #timers = new Map<string, Timer>();
   readonly #stopping = new AbortController();
-  #unsubscribe: (() => void) | undefined;
+  #unsubscribes: readonly Unsubscribe[] = [];
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
   }
 
   start(): Promise<void> {
-    const { catalogue } = this.#options;
-    this.#unsubscribe = catalogue.onChange((study) => this.#consider(study));
+    const { catalogue, steps } = this.#options;
+    this.#unsubscribes = [
+      catalogue.onChange((study) => this.#consider(study)),
+      steps.onChange((uid) => {
+        for (const study of catalogue.studiesUnder(uid)) this.#consider(study);
+      }),
+    ];
     for (const study of catalogue.studies()) this.#consider(study);
     return Promise.resolve();
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe?.();
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#stopping.abort();
     for (const timer of this.#timers.values()) timer.cancel();
     await Promise.allSettled(this.#working.values());
@@ -122,7 +136,7 @@ export class Registrar implements Service {
     this.#timers.set(study.ref, this.#options.clock.setTimer(Math.max(0, ms), run));
   }
 
-  #progress(study: KeptStudy): Parameters<typeof nextRegistrationStep>[0] {
+  #progress(study: KeptStudy): StudyProgress {
     const record = this.#onLedger(study);
     // A plan that was sent before a crash can reach the ledger after its number was planned anew: the ledger is right.
     const plan = record && study.plan(record.version, (planned) => equalBytes(planned, record.commitment));
@@ -130,6 +144,7 @@ export class Registrar implements Service {
       objects: study.objects.length,
       firstObjectAt: study.openSince,
       lastObjectAt: study.lastObjectAt,
+      steps: this.#options.steps.ofStudy(study),
       registered: plan && { objects: plan.objects, closed: record.closed, plannedAt: plan.at },
     };
   }

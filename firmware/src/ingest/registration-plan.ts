@@ -13,6 +13,11 @@ export interface StudyProgress {
   /** Of the objects since it was last closed: a late one reopens a study and starts the forced maximum anew. */
   readonly firstObjectAt: number;
   readonly lastObjectAt: number;
+  /**
+   * What the modalities' performed procedure steps say: they are still at work; or all ended, and what they name and
+   * what is held are the same.
+   */
+  readonly steps: 'unknown' | 'in progress' | 'complete';
   /** The version that stands on the ledger, if any. */
   readonly registered:
     { readonly objects: number; readonly closed: boolean; readonly plannedAt: number } | undefined;
@@ -35,10 +40,32 @@ export function nextRegistrationStep(
   if (registered === undefined) return { kind: 'register' };
   const grown = study.objects > registered.objects;
   if (registered.closed && !grown) return { kind: 'settled' };
-  const completeAt = Math.min(study.lastObjectAt + timing.quietMs, study.firstObjectAt + timing.forcedMs);
+  const completeAt = completionTime(study, timing);
   if (now >= completeAt) return { kind: 'amend', closed: true };
   if (!grown) return { kind: 'wait', until: completeAt };
   const amendAt = registered.plannedAt + timing.amendMs;
   if (now >= amendAt) return { kind: 'amend', closed: false };
   return { kind: 'wait', until: Math.min(amendAt, completeAt) };
+}
+
+/**
+ * A pause between two series is no end while the modality says that it is at work; what it never ends, the forced maximum
+ * does. (Late objects that no step names make `steps` unknown again: they wait for the quiet time as without any.)
+ * A study that corrections reopen is closed again at most every `amendMs`.
+ */
+function completionTime(
+  { steps, firstObjectAt, lastObjectAt, registered }: StudyProgress,
+  { quietMs, forcedMs, amendMs }: StudyTiming,
+): number {
+  const forcedAt = firstObjectAt + forcedMs;
+  switch (steps) {
+    case 'complete':
+      return registered?.closed === true
+        ? Math.max(lastObjectAt, registered.plannedAt + amendMs)
+        : lastObjectAt;
+    case 'in progress':
+      return forcedAt;
+    case 'unknown':
+      return Math.min(lastObjectAt + quietMs, forcedAt);
+  }
 }

@@ -74,6 +74,11 @@ export class KeptStudy {
     return (this.#objects[closed?.objects ?? 0] ?? first)?.at ?? this.created.at;
   }
 
+  /** Different SOP Instance UIDs. */
+  get instanceCount(): number {
+    return this.#byInstance.size;
+  }
+
   instances(sopInstanceUid: string): readonly ObjectKept[] {
     return this.#byInstance.get(sopInstanceUid) ?? [];
   }
