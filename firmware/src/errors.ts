@@ -58,6 +58,12 @@ export const errorTable = {
     'none',
     'Make room for the data folder or give it a larger disk. Once it is full, studies are refused; point the modalities at the PACS until there is room.',
   ),
+  QUICKACK_NOT_SET: row(
+    500,
+    0x0110,
+    'none',
+    "A modality that leaves Nagle's algorithm on (the default of many) waits 45 to 90 ms for each object. Give the box CAP_NET_ADMIN, or set `quickack 1` on the route that is named, or switch Nagle off at the modality. Nothing is lost meanwhile.",
+  ),
   VOTE_LOG_CORRUPT: row(
     500,
     0x0110,

@@ -71,19 +71,19 @@ export class QuickAck implements Service {
     const { health, logger } = this.#options;
     const subject = `modality network ${network}`;
     const family: Family = network.includes(':') ? '-6' : '-4';
-    let wanted: Route[];
+    let routes: Route[];
     try {
-      wanted = (await this.#routesTo(network, family)).filter(({ quickack }) => !quickack);
+      routes = await this.#routesTo(network, family);
     } catch (error) {
       health.raise('QUICKACK_NOT_SET', subject, `The routes cannot be read: ${reasonOf(error)}.`);
       return;
     }
-    if (wanted === none) {
+    if (routes.length === 0) {
       health.raise('QUICKACK_NOT_SET', subject, `There is no route to ${network}.`);
       return;
     }
     const failures: string[] = [];
-    for (const route of wanted) {
+    for (const route of routes.filter(({ quickack }) => !quickack)) {
       const command = ['route', 'change', ...withQuickack(route)];
       if (isAnnounced(route)) {
         failures.push(`the route ${route.prefix} is announced by a router, which has to be told instead`);
@@ -91,7 +91,7 @@ export class QuickAck implements Service {
       }
       try {
         await this.#runIp([family, ...command]);
-        this.#changed.push({ family, route });
+        this.#remember({ family, route });
         logger.info({ network, route: route.prefix }, 'quickack set on the route to modalities');
       } catch (error) {
         failures.push(`${reasonOf(error)}; an administrator can type: ip ${family} ${command.join(' ')}`);
@@ -105,11 +105,19 @@ export class QuickAck implements Service {
   /** The routes inside the network, and the one that leads to the rest of it. */
   async #routesTo(network: string, family: Family): Promise<Route[]> {
     const show = async (selector: 'root' | 'match'): Promise<Route[]> =>
-      parseRoutes(await this.#runIp([family, '-oneline', 'route', 'show', 'table', 'main', selector, network]));
+      parseRoutes(
+        await this.#runIp([family, '-oneline', 'route', 'show', 'table', 'main', selector, network]),
+      );
     const around = narrowest(await show('match'), addressBits[family]);
     const inside = (await show('root')).filter((route) => !around.some((other) => sameRoute(route, other)));
-    const routes = [...around, ...inside];
-    return routes.length === 0 ? none : routes;
+    return [...around, ...inside];
+  }
+
+  #remember(changed: Changed): void {
+    const known = this.#changed.some(
+      ({ family, route }) => family === changed.family && sameRoute(route, changed.route),
+    );
+    if (!known) this.#changed.push(changed);
   }
 
   /** Only if the route still stands as we left it: somebody else may have changed or removed it. */
@@ -135,9 +143,6 @@ export class QuickAck implements Service {
     }
   }
 }
-
-/** No route at all, unlike routes that need nothing. */
-const none: Route[] = [];
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
