@@ -84,7 +84,7 @@ class Bench {
     const link = await ModalityLink.open();
     this.#after(() => link.close());
     progress('The box starts, and stands idle for a while …');
-    const box = await this.#start('box', startBox);
+    const box = await this.#start('box', (folder) => startBox(folder, [link.box.network]));
     await delay(idleMs);
     await resetPeak(box.pid);
     const idle = await memoryOf(box.pid);

@@ -57,8 +57,11 @@ function environment(noDelay: boolean): NodeJS.ProcessEnv {
   return { ...env, ...(noDelay && { TCP_NODELAY: '1' }) };
 }
 
-/** A box of a hospital that is in no consortium yet: firmware/src/main.ts, a TPM of its own, production's times. */
-export async function startBox(folder: string): Promise<Receiver> {
+/**
+ * A box of a hospital that is in no consortium yet: firmware/src/main.ts, a TPM of its own, production's times. Towards
+ * the networks it sets its quickack route.
+ */
+export async function startBox(folder: string, modalityNetworks: readonly string[]): Promise<Receiver> {
   const [dicom, p2p, plane, console] = (await freePorts(4)) as [number, number, number, number];
   await mkdir(folder, { recursive: true });
   const configuration = {
@@ -70,6 +73,7 @@ export async function startBox(folder: string): Promise<Receiver> {
       port: dicom,
       aeTitle: 'HILUM',
       callingAeTitles: ['DCMSEND'],
+      modalityNetworks,
     },
     console: { port: console },
   };
