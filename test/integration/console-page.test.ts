@@ -1,64 +1,20 @@
 /** The console page in Debian's Chromium: what people do with it, without a reload and for everybody (axe). */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import axe from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
-import { buildConsole } from '../../firmware/console/build.ts';
+import type { Page } from 'playwright-core';
 import { overviewStudiesMax } from '../../firmware/src/http/limits.ts';
-import { launchChromium } from '../support/chromium.ts';
-import { adminPassword, ConsoleFixture } from '../support/console-fixture.ts';
+import { assertForEverybody } from '../support/accessibility.ts';
+import { adminPassword } from '../support/console-fixture.ts';
+import { ConsolePages } from '../support/console-pages.ts';
 import { exampleStudy, quietOverview } from '../support/fake-box.ts';
 
-interface AxeResult {
-  readonly violations: readonly {
-    readonly id: string;
-    readonly nodes: readonly { readonly html: string }[];
-  }[];
-}
-
-const widths = [360, 1440];
-const schemes = ['light', 'dark'] as const;
-
-let folder: string;
-let browser: Browser;
-let box: ConsoleFixture;
+let pages: ConsolePages;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'hilum-page-'));
-  await buildConsole(folder);
-  browser = await launchChromium();
-  box = await ConsoleFixture.start({ consoleDistDir: folder });
+  pages = await ConsolePages.open();
 });
 
-after(async () => {
-  await browser.close();
-  await box.stop();
-  await rm(folder, { recursive: true });
-});
-
-/** A browser of its own; what its page complains of is kept. */
-async function openPage(): Promise<{ page: Page; complaints: string[] }> {
-  // Self-signed by design; wallets pin it, and people confirm it once.
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, reducedMotion: 'reduce' });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !/status of 40[13]/.test(message.text()))
-      complaints.push(message.text());
-  });
-  await page.goto(`https://127.0.0.1:${box.server.port}/`);
-  return { page, complaints };
-}
-
-async function logIn(page: Page, name: string, password: string): Promise<void> {
-  await page.getByLabel('Account', { exact: true }).fill(name);
-  await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Log in' }).click();
-}
+after(() => pages.close());
 
 async function setPassword(page: Page, password: string, repeated = password): Promise<void> {
   await page.getByLabel('New password', { exact: true }).fill(password);
@@ -66,34 +22,13 @@ async function setPassword(page: Page, password: string, repeated = password): P
   await page.getByRole('button', { name: 'Set password' }).click();
 }
 
-/** WCAG 2.2 AA as far as axe can tell, and nothing wider than the screen, on phone and desk, light and dark. */
-async function assertForEverybody(page: Page, place: string): Promise<void> {
-  for (const width of widths) {
-    for (const colorScheme of schemes) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme });
-      const where = `${place}, ${width} px, ${colorScheme}`;
-      // Evaluated by the debugger, which the page's content security policy does not bind.
-      await page.evaluate(axe.source);
-      const options =
-        "{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }";
-      const { violations } = await page.evaluate<AxeResult>(`axe.run(document, ${options})`);
-      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
-      assert.deepEqual(found, [], where);
-      const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-      assert.ok(overflow <= 0, `${where}: ${overflow} px wider than the screen`);
-    }
-  }
-  await page.setViewportSize({ width: 1440, height: 900 });
-}
-
 test('the first administrator logs in, sets a password, and sees a study appear without a reload', async () => {
-  const { page, complaints } = await openPage();
-  assert.ok(box.first);
-  await logIn(page, 'admin', 'not the password');
+  const { page, complaints } = await pages.page();
+  assert.ok(pages.box.first);
+  await pages.logIn(page, 'admin', 'not the password');
   await page.getByRole('alert').getByText('Name or password is wrong.').waitFor();
   await assertForEverybody(page, 'login');
-  await page.getByLabel('Password').fill(box.first.oneTimePassword);
+  await page.getByLabel('Password').fill(pages.box.first.oneTimePassword);
   await page.getByRole('button', { name: 'Log in' }).click();
 
   await page.getByRole('heading', { name: 'Set your password' }).waitFor();
@@ -110,11 +45,11 @@ test('the first administrator logs in, sets a password, and sees a study appear 
   await page.evaluate('globalThis.notReloaded = true');
   const now = Date.now();
   const arriving = exampleStudy(now, { state: 'receiving', objects: 57, ledger: { kind: 'waiting' } });
-  box.box.change({ time: now, studies: [arriving] });
+  pages.box.box.change({ time: now, studies: [arriving] });
   const row = page.getByRole('row', { name: 'Canary, Winifred' });
   await row.getByText('Receiving').waitFor();
   await row.getByText('Waiting').waitFor();
-  box.box.change({ studies: [exampleStudy(now)] });
+  pages.box.box.change({ studies: [exampleStudy(now)] });
   await row.getByText('Complete').waitFor();
   await row.getByText('Final').waitFor();
   assert.equal(await page.evaluate('globalThis.notReloaded'), true);
@@ -123,12 +58,12 @@ test('the first administrator logs in, sets a password, and sees a study appear 
 });
 
 test('what is wrong stands first, with since when and what to do, and goes when it is mended', async () => {
-  const { page, complaints } = await openPage();
+  const { page, complaints } = await pages.page();
   const now = Date.now();
   const quiet = quietOverview(now);
   const [first, ...others] = quiet.peers;
   assert.ok(first);
-  box.box.change({
+  pages.box.box.change({
     time: now,
     health: [
       {
@@ -167,7 +102,7 @@ test('what is wrong stands first, with since when and what to do, and goes when 
       bytes: index * 50_000_000,
     })),
   });
-  await logIn(page, 'admin', adminPassword);
+  await pages.logIn(page, 'admin', adminPassword);
   await page.getByRole('heading', { name: 'One thing needs attention' }).waitFor();
   const health = page.getByRole('region', { name: 'One thing needs attention' });
   await health.getByText('PACS_NORTH').waitFor();
@@ -179,15 +114,15 @@ test('what is wrong stands first, with since when and what to do, and goes when 
   assert.equal(await page.title(), '(1) Northgate Hospital – Hilum');
   await assertForEverybody(page, 'a bad morning');
 
-  box.box.change(quiet);
+  pages.box.box.change(quiet);
   await page.getByRole('heading', { name: 'Everything works' }).waitFor();
   assert.deepEqual(complaints, []);
   await page.context().close();
 });
 
 test('an administrator makes an account; reception binds a wallet with it', async () => {
-  const { page } = await openPage();
-  await logIn(page, 'admin', adminPassword);
+  const { page } = await pages.page();
+  await pages.logIn(page, 'admin', adminPassword);
   await page.getByText('Add an account').click();
   await page.getByLabel('Name').fill('rita');
   await page.getByLabel('Role').selectOption('reception');
@@ -196,7 +131,7 @@ test('an administrator makes an account; reception binds a wallet with it', asyn
   const oneTimePassword = await page.getByRole('textbox', { name: 'the one-time password' }).innerText();
   await page.getByRole('button', { name: 'Log out' }).click();
 
-  await logIn(page, 'rita', oneTimePassword);
+  await pages.logIn(page, 'rita', oneTimePassword);
   // A reload forgets what was typed: the page asks for it again.
   await page.getByRole('heading', { name: 'Set your password' }).waitFor();
   await page.reload();
@@ -215,8 +150,8 @@ test('an administrator makes an account; reception binds a wallet with it', asyn
   await page.getByRole('button', { name: 'Make ticket' }).click();
   const payload = await page.getByRole('textbox', { name: 'the ticket for the wallet' }).innerText();
   const ticket = JSON.parse(payload) as { certificateSha256: string };
-  assert.equal(ticket.certificateSha256, box.server.certificateSha256);
-  assert.deepEqual(box.box.tickets.at(-1), {
+  assert.equal(ticket.certificateSha256, pages.box.server.certificateSha256);
+  assert.deepEqual(pages.box.box.tickets.at(-1), {
     patient: { patientId: 'PX-1', name: 'Canary^Winifred^Maud', birthDate: '19800203', sex: 'F' },
     by: 'rita',
   });
@@ -228,17 +163,17 @@ test('an administrator makes an account; reception binds a wallet with it', asyn
 });
 
 test('the page says when it is not live, comes back by itself, and shows the login when the session is over', async () => {
-  const { store } = box;
-  const { port } = box.server;
-  const { page } = await openPage();
-  await logIn(page, 'admin', adminPassword);
+  const { store } = pages.box;
+  const { port } = pages.box.server;
+  const { page } = await pages.page();
+  await pages.logIn(page, 'admin', adminPassword);
   await page.getByText('Live', { exact: true }).waitFor();
-  await box.stop();
+  await pages.box.stop();
   await page.getByText('No connection').waitFor();
 
-  box = await ConsoleFixture.start({ store, port, consoleDistDir: folder });
+  await pages.restart({ store, port });
   const now = Date.now();
-  box.box.change({
+  pages.box.box.change({
     time: now,
     studies: Array.from({ length: overviewStudiesMax }, (_, i) =>
       exampleStudy(now, { studyInstanceUid: `1.${i}` }),
@@ -248,8 +183,8 @@ test('the page says when it is not live, comes back by itself, and shows the log
   await page.getByText(`${overviewStudiesMax} shown`).waitFor();
 
   for (const key of [...store.values.keys()]) if (key.startsWith('session/')) store.values.delete(key);
-  await box.stop();
-  box = await ConsoleFixture.start({ store, port, consoleDistDir: folder });
+  await pages.box.stop();
+  await pages.restart({ store, port });
   await page.getByRole('button', { name: 'Log in' }).waitFor();
   assert.equal(await page.getByText('Canary').count(), 0, 'no patient stays on the screen');
   await page.context().close();

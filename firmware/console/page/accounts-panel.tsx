@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { AccountView, NewAccount, NewAccountBody, Role } from '../../src/http/contract.ts';
 import { api } from './api.ts';
 import { Ago } from './box-time.tsx';
+import { ConfirmButton } from './confirm-button.tsx';
 import { CopyText } from './copy-text.tsx';
 import { Field } from './field.tsx';
 import { Panel } from './panel.tsx';
@@ -58,7 +59,11 @@ export function AccountsPanel({ own }: { readonly own: AccountView }) {
               </span>
             </span>
             {administrates && account.name !== own.name && (
-              <RemoveButton name={account.name} onRemove={() => void remove(account.name)} />
+              <ConfirmButton
+                verb="Remove"
+                subject={account.name}
+                onConfirm={() => void remove(account.name)}
+              />
             )}
           </li>
         ))}
@@ -78,20 +83,6 @@ export function AccountsPanel({ own }: { readonly own: AccountView }) {
           </div>
         ))}
     </Panel>
-  );
-}
-
-/** Asks once more in its own place. */
-function RemoveButton({ name, onRemove }: { readonly name: string; readonly onRemove: () => void }) {
-  const [asked, setAsked] = useState(false);
-  return asked ? (
-    <button type="button" class="quiet danger" onClick={onRemove} onBlur={() => setAsked(false)}>
-      Really remove {name}
-    </button>
-  ) : (
-    <button type="button" class="quiet" aria-label={`Remove ${name}`} onClick={() => setAsked(true)}>
-      Remove
-    </button>
   );
 }
 

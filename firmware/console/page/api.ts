@@ -8,6 +8,7 @@ import type {
   TicketAnswer,
   TicketBody,
 } from '../../src/http/contract.ts';
+import type { CallerBody, EchoAnswer, ObjectsAnswer, ResendBody } from '../../src/http/dicom-contract.ts';
 
 /** What the box refused or why it could not be asked: what happened, and what to do. */
 export class ApiError extends Error {
@@ -64,4 +65,18 @@ export const api = {
   createAccount: async (account: NewAccountBody) => call<NewAccount>('POST', 'accounts', account),
   removeAccount: async (name: string) => call<undefined>('DELETE', `accounts/${encodeURIComponent(name)}`),
   createTicket: async (patient: TicketBody) => call<TicketAnswer>('POST', 'tickets', patient),
+  admitCaller: async (caller: CallerBody) => call<undefined>('POST', 'callers', caller),
+  removeCaller: async (id: string) => call<undefined>('DELETE', `callers/${encodeURIComponent(id)}`),
+  echoCaller: async (id: string) => call<EchoAnswer>('POST', `callers/${encodeURIComponent(id)}/echo`),
+  dismissCaller: async (id: string) => call<undefined>('DELETE', `refused-callers/${encodeURIComponent(id)}`),
+  releaseFromQuarantine: async (id: string) =>
+    call<undefined>('POST', `quarantine/${encodeURIComponent(id)}/release`),
+  discardFromQuarantine: async (id: string) =>
+    call<undefined>('DELETE', `quarantine/${encodeURIComponent(id)}`),
+  resend: async (destination: string, what: ResendBody) =>
+    call<ObjectsAnswer>('POST', `destinations/${encodeURIComponent(destination)}/resend`, what),
+  giveUp: async (destination: string, studyRef: string) =>
+    call<ObjectsAnswer>('POST', `destinations/${encodeURIComponent(destination)}/give-up`, { studyRef }),
+  echoDestination: async (name: string) =>
+    call<EchoAnswer>('POST', `destinations/${encodeURIComponent(name)}/echo`),
 };

@@ -1,7 +1,8 @@
 /** This box: how modalities reach it, how it keeps its keys, how full it is. */
 import type { Overview } from '../../src/http/contract.ts';
+import type { DicomTlsView } from '../../src/http/dicom-contract.ts';
 import { Ago } from './box-time.tsx';
-import { formatBytes, formatCount } from './format.ts';
+import { formatBytes, formatCount, formatDay } from './format.ts';
 import { Panel } from './panel.tsx';
 
 const tpmWords = {
@@ -21,7 +22,9 @@ export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
       <dl class="facts">
         <dt>AE title</dt>
         <dd>
-          <code>{dicom.aeTitle}</code>
+          {dicom.aeTitles.map((title) => (
+            <code key={title}>{title} </code>
+          ))}
         </dd>
         <dt>DICOM</dt>
         <dd>
@@ -29,6 +32,7 @@ export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
             {dicom.host}:{dicom.port}
           </code>
         </dd>
+        {dicom.tls !== null && <DicomTls tls={dicom.tls} />}
         <dt>TPM</dt>
         <dd class={tpm === 'ready' ? '' : 'bad-text'}>
           {tpmWords[tpm]}
@@ -43,12 +47,16 @@ export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
         <dd>
           {formatBytes(storage.usedBytes)} used, {formatBytes(storage.freeBytes)} free
           <meter
-            aria-label="Storage used"
+            aria-label="Storage that is not free"
             min={0}
             max={Math.max(1, total)}
-            high={total * 0.9}
+            high={Math.max(0, total - storage.alarmFreeBytes)}
             value={storage.usedBytes}
           />
+          <span class="second">
+            alarm below {formatBytes(storage.alarmFreeBytes)} free; nothing new below{' '}
+            {formatBytes(storage.refuseFreeBytes)}
+          </span>
         </dd>
         <dt>Version</dt>
         <dd>
@@ -59,5 +67,20 @@ export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
         </dd>
       </dl>
     </Panel>
+  );
+}
+
+/** The port, and until when its certificate holds: a renewal that was taken into use shows here. */
+function DicomTls({ tls }: { readonly tls: DicomTlsView }) {
+  return (
+    <>
+      <dt>DICOM TLS</dt>
+      <dd>
+        <code>port {tls.port}</code>
+        <span class="second">
+          {tls.subject}, until {formatDay(tls.validUntil)}
+        </span>
+      </dd>
+    </>
   );
 }

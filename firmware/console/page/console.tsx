@@ -4,13 +4,19 @@ import type { AccountView, Overview } from '../../src/http/contract.ts';
 import { AccountsPanel } from './accounts-panel.tsx';
 import { BoxPanel } from './box-panel.tsx';
 import { BoxTime, useBoxTime } from './box-time.tsx';
+import { CallersPanel } from './callers-panel.tsx';
+import { DestinationsPanel } from './destinations-panel.tsx';
 import { Header } from './header.tsx';
 import { HealthPanel } from './health-panel.tsx';
 import { LedgerPanel } from './ledger-panel.tsx';
 import { useLiveOverview } from './live-overview.ts';
+import { PageLinks } from './page-links.tsx';
+import { PendingPanel } from './pending-panel.tsx';
 import { Problem, type Refusal } from './problem.tsx';
+import { QuarantinePanel } from './quarantine-panel.tsx';
 import { ReleasesPanel } from './releases-panel.tsx';
 import { StudiesPanel } from './studies-panel.tsx';
+import { usePage, type Page } from './use-page.ts';
 import { usePresence } from './use-presence.ts';
 import { WalletBinding } from './wallet-binding.tsx';
 
@@ -27,6 +33,9 @@ export function Console({ account, refusal, onLogout, onLookAgain }: ConsoleProp
   const now = useBoxTime(clockOffsetMs);
   usePresence(onLookAgain);
   useTitle(overview);
+  const runsTheBox = account.role === 'administrator' || account.role === 'auditor';
+  const address = usePage();
+  const page = runsTheBox ? address : 'studies';
   return (
     <BoxTime.Provider value={now}>
       <Header account={account} overview={overview} connected={connected} onLogout={onLogout} />
@@ -39,24 +48,66 @@ export function Console({ account, refusal, onLogout, onLookAgain }: ConsoleProp
         ) : (
           <>
             <HealthPanel items={overview.health} />
-            <div class="columns">
-              <div class="column">
-                {account.role === 'reception' && <WalletBinding />}
-                <StudiesPanel studies={overview.studies} dicom={overview.box.dicom} />
-                <ReleasesPanel releases={overview.releases} />
-              </div>
-              <div class="column side">
-                <LedgerPanel ledger={overview.ledger} peers={overview.peers} />
-                <BoxPanel box={overview.box} />
-                {(account.role === 'administrator' || account.role === 'auditor') && (
-                  <AccountsPanel own={account} />
-                )}
-              </div>
-            </div>
+            {runsTheBox && <PageLinks overview={overview} page={page} />}
+            <PageContent overview={overview} account={account} page={page} />
           </>
         )}
       </main>
     </BoxTime.Provider>
+  );
+}
+
+interface PageContentProps {
+  readonly overview: Overview;
+  readonly account: AccountView;
+  readonly page: Page;
+}
+
+function PageContent({ overview, account, page }: PageContentProps) {
+  const administrates = account.role === 'administrator';
+  switch (page) {
+    case 'studies':
+      return <StudiesPage overview={overview} account={account} />;
+    case 'callers':
+      return (
+        <div class="column">
+          <PendingPanel
+            pending={overview.access.pending}
+            aeTitles={overview.box.dicom.aeTitles}
+            administrates={administrates}
+          />
+          <CallersPanel access={overview.access} administrates={administrates} />
+        </div>
+      );
+    case 'destinations':
+      return (
+        <div class="column">
+          <DestinationsPanel destinations={overview.destinations} administrates={administrates} />
+        </div>
+      );
+    case 'quarantine':
+      return (
+        <div class="column">
+          <QuarantinePanel quarantine={overview.quarantine} administrates={administrates} />
+        </div>
+      );
+  }
+}
+
+function StudiesPage({ overview, account }: Omit<PageContentProps, 'page'>) {
+  return (
+    <div class="columns">
+      <div class="column">
+        {account.role === 'reception' && <WalletBinding />}
+        <StudiesPanel studies={overview.studies} dicom={overview.box.dicom} />
+        <ReleasesPanel releases={overview.releases} />
+      </div>
+      <div class="column side">
+        <LedgerPanel ledger={overview.ledger} peers={overview.peers} />
+        <BoxPanel box={overview.box} />
+        {(account.role === 'administrator' || account.role === 'auditor') && <AccountsPanel own={account} />}
+      </div>
+    </div>
   );
 }
 

@@ -16,10 +16,15 @@ export function formatSpan(ms: number): string {
 }
 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
 export function formatMoment(at: number): string {
   return moment.format(at);
+}
+
+export function formatDay(at: number): string {
+  return day.format(at);
 }
 
 export function formatClockTime(at: number): string {
