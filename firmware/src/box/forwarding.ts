@@ -1,4 +1,5 @@
 /** Forwarding, composed: the box sends to its destinations whether or not it is a member of a consortium. */
+import { ThreadTranscoder } from '../../dimse/transcoding/thread-transcoder.ts';
 import { Forwarding } from '../forwarding/forwarding.ts';
 import type { Service } from '../ports.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
@@ -17,12 +18,14 @@ export function forwardingOpener(
   const { config, catalogue, index, clock, health, logger } = foundation;
   const destinations = destinationsOf(config, clock);
   return async (patientOf) => {
+    const transcoder = new ThreadTranscoder(clock);
+    await start(transcoder);
     const forwarding = new Forwarding({
       destinations,
       catalogue,
       reconcile: reconcileWith(`Hilum ${config.institution.id}`),
       patientOf,
-      transcoder: { targets: () => [], transcode: (dataSet) => dataSet },
+      transcoder,
       store: index,
       clock,
       logger: logger.child({ room: 'forwarding' }),
