@@ -92,11 +92,13 @@ class MoveSender {
       association.accepted.some((each) => each.sopClassUid === sopClassUid && each.transferSyntaxUid === uid),
     );
     if (transferSyntaxUid === undefined) return 'not-taken';
-    return withBeginning(object.dataSet(transferSyntaxUid, this.#signal), (dataSet) =>
+    const answered = await withBeginning(object.dataSet(transferSyntaxUid, this.#signal), (dataSet) =>
       this.#reached(() =>
         association.store({ sopClassUid, sopInstanceUid, transferSyntaxUid }, dataSet, this.#originator),
       ),
     );
+    this.#failures = 0;
+    return answered;
   }
 
   async end(): Promise<void> {
@@ -115,9 +117,7 @@ class MoveSender {
    */
   async #reached<Result>(step: () => Promise<Result>): Promise<Result> {
     try {
-      const result = await step();
-      this.#failures = 0;
-      return result;
+      return await step();
     } catch (error) {
       if (error instanceof AppError && error.code === 'DELIVERY_FAILED') this.#failures += 1;
       await this.abort();

@@ -67,6 +67,8 @@ export class Operation implements ServiceOperation {
   readonly responses: ServiceResponse[] = [];
   readonly stored: (StorageContext & { readonly sopInstanceUid: string; readonly text: string })[] = [];
   accepts: readonly string[] = [explicitLittle];
+  /** C-STORE-RQs that were sent. */
+  begun = 0;
   /** Of the next C-STOREs; success when they are used up. */
   statuses: number[] = [];
   onPending: () => void = () => undefined;
@@ -106,6 +108,7 @@ export class Operation implements ServiceOperation {
   ): Promise<{ status: number } | undefined> {
     this.signal.throwIfAborted();
     if (!this.takes(object)) return undefined;
+    this.begun += 1;
     this.stored.push({ ...object, text: await textOf(dataSet) });
     return { status: this.statuses.shift() ?? 0 };
   }
@@ -120,6 +123,7 @@ async function textOf(dataSet: AsyncIterable<Uint8Array>): Promise<string> {
 /** `open` counts the data sets that are being read: files of the box. */
 export class Objects {
   open = 0;
+  onRead: () => void = () => undefined;
 
   object(
     name: string,
@@ -138,6 +142,7 @@ export class Objects {
     this.open += 1;
     try {
       await Promise.resolve();
+      this.onRead();
       if (failAt === 'begin') throw new AppError('STORE_CORRUPT', 'damaged');
       yield Buffer.from(text.slice(0, 2));
       if (failAt === 'middle') throw new AppError('STORE_CORRUPT', 'damaged');
@@ -163,6 +168,8 @@ export class Destination implements StorageScu {
   failures = 0;
   associationsOpen = 0;
   onStore: () => void = () => undefined;
+  /** Accepts associations, and fails at every C-STORE before it reads anything. */
+  breaksOff = false;
   lastSignal: AbortSignal | undefined;
 
   open(contexts: readonly ProposedStorageContext[], signal: AbortSignal): Promise<StorageAssociation> {
@@ -190,6 +197,7 @@ export class Destination implements StorageScu {
       isOpen: true,
       accepted,
       store: async ({ sopInstanceUid }, dataSet, originator) => {
+        if (this.breaksOff) throw new AppError('DELIVERY_FAILED', 'aborts');
         const text = await textOf(dataSet);
         this.stored.push({ uid: sopInstanceUid, text, originator, association });
         this.onStore();

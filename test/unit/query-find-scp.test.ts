@@ -131,6 +131,18 @@ describe('C-FIND', () => {
     assert.ok(closed);
   });
 
+  it('takes a search that was cancelled for no success', async () => {
+    const { archive, perform } = world();
+    archive.findResult = {
+      kind: 'matches',
+      hasUnsupportedKeys: false,
+      matches: matching([], 'cancelled'),
+    };
+    const operation = find();
+    operation.cancel();
+    await assert.rejects(perform(operation), OperationCancelled);
+  });
+
   it('refuses what is no identifier of the SOP class, and what cannot be understood', async () => {
     const { archive, perform } = world();
     archive.findResult = refusedAs('identifier');

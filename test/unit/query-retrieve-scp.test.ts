@@ -90,6 +90,9 @@ describe('C-GET', () => {
     const nothing = get();
     nothing.statuses = [0xa700, 0xa900, 0x0110];
     assert.equal((await perform(nothing)).status, 0xa702);
+    const doubtful = get();
+    doubtful.statuses = [0xa700, 0xb007, 0x0110];
+    assert.equal((await perform(doubtful)).status, 0xb000);
   });
 
   it('lets an object that cannot be read fail alone, before anything of it is sent', async () => {
@@ -104,7 +107,7 @@ describe('C-GET', () => {
       operation.stored.map(({ sopInstanceUid }) => sopInstanceUid),
       ['1.2.2'],
     );
-    assert.equal(objects.open, 0);
+    assert.deepEqual([operation.begun, objects.open], [1, 0]);
   });
 
   it('stops at a C-CANCEL with FE00, and counts what remains', async () => {
@@ -118,6 +121,20 @@ describe('C-GET', () => {
     assert.deepEqual(await perform(operation), {
       status: 0xfe00,
       subOperations: { remaining: 2, completed: 1, failed: 0, warning: 0 },
+    });
+    assert.equal(objects.open, 0);
+  });
+
+  it('a C-CANCEL while an object is being read leaves it among what remains', async () => {
+    const { archive, objects, perform } = world();
+    archive.retrieveResult = { kind: 'objects', objects: [objects.object('1'), objects.object('2')] };
+    const operation = get();
+    objects.onRead = () => {
+      operation.cancel();
+    };
+    assert.deepEqual(await perform(operation), {
+      status: 0xfe00,
+      subOperations: { remaining: 2, completed: 0, failed: 0, warning: 0 },
     });
     assert.equal(objects.open, 0);
   });
@@ -161,12 +178,16 @@ describe('C-MOVE', () => {
     const { archive, destination, objects, perform } = world();
     archive.retrieveResult = {
       kind: 'objects',
-      objects: [objects.object('1'), objects.object('2', [jpegLossless, explicitLittle])],
+      objects: [
+        objects.object('1'),
+        objects.object('2', [jpegLossless, explicitLittle]),
+        objects.object('3'),
+      ],
     };
     const operation = move();
     assert.deepEqual(await perform(operation), {
       status: 0x0000,
-      subOperations: { completed: 2, failed: 0, warning: 0 },
+      subOperations: { completed: 3, failed: 0, warning: 0 },
     });
     // The kept syntax alone in a context of its own.
     assert.deepEqual(destination.associations, [
@@ -178,12 +199,12 @@ describe('C-MOVE', () => {
     ]);
     assert.deepEqual(
       destination.stored.map(({ text, originator }) => [text, originator]),
-      ['1 in 1.2.840.10008.1.2.1', `2 in ${jpegLossless}`].map((text) => [
+      [`1 in ${explicitLittle}`, `2 in ${jpegLossless}`, `3 in ${explicitLittle}`].map((text) => [
         text,
         { aeTitle: 'WORKSTATION', messageId: 7 },
       ]),
     );
-    assert.equal(operation.responses.length, 1);
+    assert.equal(operation.responses.length, 2);
     assert.equal(destination.associationsOpen, 0);
   });
 
@@ -238,6 +259,16 @@ describe('C-MOVE', () => {
     assert.deepEqual(final.subOperations, { completed: 0, failed: 50, warning: 0 });
     assert.equal(1_000 - destination.failures, destinationFailuresMax);
     assert.ok(operation.responses.length <= destinationFailuresMax);
+  });
+
+  it('gives a destination up that takes associations but nothing else', async () => {
+    const { archive, destination, objects, perform } = world();
+    const all = Array.from({ length: 50 }, (_, index) => objects.object(String(index)));
+    archive.retrieveResult = { kind: 'objects', objects: all };
+    destination.breaksOff = true;
+    assert.equal((await perform(move())).status, 0xa702);
+    assert.equal(destination.associations.length, destinationFailuresMax);
+    assert.deepEqual([destination.associationsOpen, objects.open], [0, 0]);
   });
 
   it('an object that breaks off in the middle ends its association, not the retrieval', async () => {
