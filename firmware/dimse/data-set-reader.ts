@@ -39,6 +39,8 @@ export interface ValuePiece {
 export interface MalformedDataSet {
   readonly kind: 'malformed';
   readonly reason: string;
+  /** It is only longer or has more elements than this reader may take. */
+  readonly beyondLimits?: true;
 }
 
 export type DataSetToken = ElementHeader | ValuePiece | MalformedDataSet;
@@ -87,6 +89,11 @@ export class DataSetReader {
   /** True between two elements with nothing left over: the data set may end here. */
   get betweenElements(): boolean {
     return !this.#inValue && this.#offset === this.#bytes.length;
+  }
+
+  /** Headers of elements that were read, nested ones too. */
+  get elements(): number {
+    return this.#elements;
   }
 
   /** What was pushed and not read: for a caller that stops reading elements. */
@@ -195,7 +202,11 @@ export class DataSetReader {
       header = { tag, vr, length: view.getUint16(6, littleEndian), size: 8 };
     }
     if (++this.#elements > this.#elementsMax) {
-      this.#fail(`more than ${this.#elementsMax} elements`);
+      this.#malformed = {
+        kind: 'malformed',
+        reason: `more than ${this.#elementsMax} elements`,
+        beyondLimits: true,
+      };
       return undefined;
     }
     return header;

@@ -50,10 +50,33 @@ export type ScanResult =
   /** The beginning is not all there yet. */
   | { readonly kind: 'more' }
   /** `reason` names tags and limits, never values. */
-  | { readonly kind: 'malformed'; readonly reason: string };
+  | {
+      readonly kind: 'malformed';
+      readonly reason: string;
+      /** It is only too much for the limits of this scan: larger ones may find the header complete. */
+      readonly beyondLimits?: true;
+    };
+
+/** How much of a data set is looked at before it is given up. */
+export interface ScanLimits {
+  readonly bytesMax: number;
+  readonly elementsMax: number;
+  /** Of a deflated data set, as it came. */
+  readonly deflatedBytesMax: number;
+  readonly inflatedBytesMax: number;
+}
+
+/** What any header may take. */
+export const scanLimits: ScanLimits = {
+  bytesMax: headerBytesMax,
+  elementsMax: headerElementsMax,
+  deflatedBytesMax: deflatedHeaderBytesMax,
+  inflatedBytesMax: inflatedHeaderBytesMax,
+};
 
 const more: ScanResult = { kind: 'more' };
 const malformed = (reason: string): ScanResult => ({ kind: 'malformed', reason });
+const beyondLimits = (reason: string): ScanResult => ({ kind: 'malformed', reason, beyondLimits: true });
 
 /**
  * Fed with a data set piece by piece, until it no longer says 'more'; then the answer stays. Keeps no more than the
@@ -62,11 +85,17 @@ const malformed = (reason: string): ScanResult => ({ kind: 'malformed', reason }
 export class HeaderScanner {
   readonly #scan: PlainScan | DeflatedScan;
 
-  constructor(transferSyntaxUid: string) {
+  constructor(transferSyntaxUid: string, limits: ScanLimits = scanLimits) {
     const syntax = dataSetSyntax(transferSyntaxUid);
-    this.#scan = syntax.deflated ? new DeflatedScan(syntax) : new PlainScan(syntax);
+    this.#scan = syntax.deflated ? new DeflatedScan(syntax, limits) : new PlainScan(syntax, limits);
   }
 
+  /** Headers of elements that were read so far, those that a deflated beginning cost again and again too. */
+  get elements(): number {
+    return this.#scan.elements;
+  }
+
+  /** The chunk must not change afterwards. */
   push(chunk: Uint8Array): ScanResult {
     return this.#scan.push(chunk);
   }
@@ -89,6 +118,7 @@ export function scanHeader(
 }
 
 class PlainScan {
+  readonly #limits: ScanLimits;
   readonly #reader: DataSetReader;
   readonly #values = new Map<Field, Uint8Array>();
   #field: Field | undefined;
@@ -96,8 +126,13 @@ class PlainScan {
   #scanned = 0;
   #result: ScanResult = more;
 
-  constructor(syntax: DataSetSyntax) {
-    this.#reader = new DataSetReader(syntax, headerElementsMax);
+  constructor(syntax: DataSetSyntax, limits: ScanLimits) {
+    this.#limits = limits;
+    this.#reader = new DataSetReader(syntax, limits.elementsMax);
+  }
+
+  get elements(): number {
+    return this.#reader.elements;
   }
 
   push(chunk: Uint8Array): ScanResult {
@@ -105,8 +140,9 @@ class PlainScan {
     this.#scanned += chunk.length;
     this.#reader.push(chunk);
     this.#result = this.#read();
-    if (this.#result.kind === 'more' && this.#scanned > headerBytesMax) {
-      this.#result = malformed(`${tagText(lastTag)} is not reached within ${headerBytesMax} bytes`);
+    const { bytesMax } = this.#limits;
+    if (this.#result.kind === 'more' && this.#scanned > bytesMax) {
+      this.#result = beyondLimits(`${tagText(lastTag)} is not reached within ${bytesMax} bytes`);
     }
     return this.#result;
   }
@@ -168,13 +204,20 @@ const stepBytesMin = 64;
  */
 class DeflatedScan {
   readonly #syntax: DataSetSyntax;
+  readonly #limits: ScanLimits;
+  #elements = 0;
   #pieces: Uint8Array[] = [];
   #length = 0;
   #next = firstTryBytes;
   #result: ScanResult = more;
 
-  constructor(syntax: DataSetSyntax) {
+  constructor(syntax: DataSetSyntax, limits: ScanLimits) {
     this.#syntax = syntax;
+    this.#limits = limits;
+  }
+
+  get elements(): number {
+    return this.#elements;
   }
 
   push(chunk: Uint8Array): ScanResult {
@@ -188,10 +231,9 @@ class DeflatedScan {
       this.#result = this.#try(bytes.subarray(0, this.#next), false);
       this.#next *= 2;
     }
-    if (this.#result.kind === 'more' && this.#length > deflatedHeaderBytesMax) {
-      this.#result = malformed(
-        `the header is not complete within ${deflatedHeaderBytesMax} compressed bytes`,
-      );
+    const { deflatedBytesMax } = this.#limits;
+    if (this.#result.kind === 'more' && this.#length > deflatedBytesMax) {
+      this.#result = beyondLimits(`the header is not complete within ${deflatedBytesMax} compressed bytes`);
     }
     return this.#settle();
   }
@@ -207,26 +249,31 @@ class DeflatedScan {
   }
 
   #try(bytes: Uint8Array, atEnd: boolean): ScanResult {
-    const whole = this.#tryInflated(inflateBeginning(bytes), atEnd);
+    const whole = this.#tryInflated(this.#inflate(bytes), atEnd);
     if (whole !== 'too-long') return whole;
     // The longest beginning that does not inflate to too much, to within one step.
     let fits = Math.floor(bytes.length / 2);
     let tooLong = bytes.length;
     while (tooLong - fits > stepBytesMin) {
       const middle = Math.floor((fits + tooLong) / 2);
-      const result = this.#tryInflated(inflateBeginning(bytes.subarray(0, middle)), false);
+      const result = this.#tryInflated(this.#inflate(bytes.subarray(0, middle)), false);
       if (result === 'too-long') tooLong = middle;
       else if (result.kind === 'more') fits = middle;
       else return result;
     }
-    return malformed(`the header inflates to more than ${inflatedHeaderBytesMax} bytes`);
+    return beyondLimits(`the header inflates to more than ${this.#limits.inflatedBytesMax} bytes`);
+  }
+
+  #inflate(bytes: Uint8Array): Inflated {
+    return inflateBeginning(bytes, this.#limits.inflatedBytesMax);
   }
 
   #tryInflated(inflated: Inflated, atEnd: boolean): ScanResult | 'too-long' {
     if (inflated.kind === 'too-long') return 'too-long';
     if (inflated.kind === 'corrupt') return malformed('the data set cannot be inflated');
-    const scan = new PlainScan(this.#syntax);
+    const scan = new PlainScan(this.#syntax, this.#limits);
     const result = scan.push(inflated.bytes);
+    this.#elements += scan.elements;
     return result.kind === 'more' && atEnd ? scan.end() : result;
   }
 }
@@ -236,8 +283,8 @@ type Inflated =
   | { readonly kind: 'too-long' }
   | { readonly kind: 'corrupt' };
 
-function inflateBeginning(bytes: Uint8Array): Inflated {
-  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: inflatedHeaderBytesMax };
+function inflateBeginning(bytes: Uint8Array, maxOutputLength: number): Inflated {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength };
   try {
     return { kind: 'inflated', bytes: inflateRawSync(bytes, options) };
   } catch (error) {

@@ -20,13 +20,20 @@ export {
 export type { StoreOutcome, StoreRequest, StoreSink } from './store-operation.ts';
 export {
   openAssociation,
-  type AcceptedContext,
   type Association,
-  type AssociationLimits,
-  type AssociationOptions,
+  type RetrieveProgress,
+  type ServiceAnswer,
   type StoredObject,
 } from './association.ts';
+export type {
+  AssociationLimits,
+  AssociationOptions,
+  EventReport,
+  ProposedService,
+} from './association-options.ts';
+export type { AcceptedContext } from './requestor-link.ts';
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
+export { HeaderScans, type HeaderScansOptions, type LoopWork } from './header-scans.ts';
 export { availabilityService } from './availability-notification.ts';
 export { commitmentReport, storageCommitmentService } from './storage-commitment.ts';
 export { procedureStepService } from './procedure-step.ts';

@@ -63,6 +63,24 @@ export const headerElementsMax = 500_000;
 /** Bytes up to (0020,0013): private groups and references of an 8,800-frame object fit; scanning it takes below 0.1 s. */
 export const headerBytesMax = 33_554_432;
 
+/** Parsed on the event loop of one header; the rest, and what is longer, by the worker. Usual headers have 1 to 20 KB. */
+export const headerBytesOnLoopMax = 262_144;
+
+/** Elements that are parsed on the event loop, below 1 ms; usual headers have some 100, with private groups some 1,000. */
+export const headerElementsOnLoopMax = 4_000;
+
+/** Compressed bytes of a deflated object that are inflated on the event loop; usual headers deflate to 1 to 2 KB. */
+export const deflatedHeaderBytesOnLoopMax = 16_384;
+
+/** What they may inflate to there: a bomb of 4 KB would be 4 MB, and 10 ms for everybody else. */
+export const inflatedHeaderBytesOnLoopMax = 65_536;
+
+/** The worker's time for one piece of a header: 500,000 elements take it some 0.2 s; beyond it the worker is replaced. */
+export const headerScanMsMax = 5_000;
+
+/** Memory of the worker's JavaScript, in MiB: it holds a piece of one header and the values of some. */
+export const headerWorkerHeapMiBMax = 96;
+
 /** One value that is read (UIDs, names, descriptions): the longest legal ones have some 10 KB (LT). */
 export const headerValueBytesMax = 16_384;
 

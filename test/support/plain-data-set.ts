@@ -35,6 +35,10 @@ class PlainScanner implements HeaderScanner {
   end(): HeaderScan {
     return { kind: 'malformed', reason: 'no line' };
   }
+
+  close(): void {
+    this.#line = new Uint8Array(0);
+  }
 }
 
 export const openPlainScanner: OpenHeaderScanner = () => new PlainScanner();

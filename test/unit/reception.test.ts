@@ -201,6 +201,7 @@ test('a header without end is refused at the limit, whatever the size of its pie
           return { kind: 'more' };
         },
         end: () => ({ kind: 'malformed', reason: 'no end' }),
+        close: () => undefined,
       }),
       clock: new ManualClock(),
       logger: reception.logger,

@@ -64,6 +64,7 @@ class Receiving {
           return scanner.push(chunk);
         },
         end: () => scanner.end(),
+        close: () => scanner.close(),
       };
     };
     const receiver = new StudyReceiver({ catalogue: this.catalogue, openHeaderScanner, clock: world.clock });
@@ -91,7 +92,7 @@ function assertSame(kept: KeptStudy | undefined, objects: number): void {
   for (const [index, object] of kept.objects.entries()) {
     const sent = study.objects[index];
     assert.ok(sent !== undefined);
-    assert.ok(equalBytes(object.digest, sent.digest) && equalBytes(object.leaves, sent.leaves));
+    assert.ok(equalBytes(object.leaves, sent.leaves));
   }
 }
 

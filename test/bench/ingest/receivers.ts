@@ -61,7 +61,7 @@ function environment(noDelay: boolean): NodeJS.ProcessEnv {
  * A box of a hospital that is in no consortium yet: firmware/src/main.ts, a TPM of its own, production's times. Towards
  * the networks it sets its quickack route.
  */
-export async function startBox(folder: string, modalityNetworks: readonly string[]): Promise<Receiver> {
+export async function startBox(folder: string, modalityNetworks: readonly string[] = []): Promise<Receiver> {
   const [dicom, p2p, plane, console] = (await freePorts(4)) as [number, number, number, number];
   await mkdir(folder, { recursive: true });
   const configuration = {
