@@ -151,6 +151,29 @@ const destination = section('A PACS, an archive or a workstation to which the bo
   }),
 });
 
+const dicomTls = section('DICOM over TLS, beside the plain port. Peers must show a certificate too.', {
+  port: Type.Integer({
+    minimum: 0,
+    maximum: 65535,
+    default: 2762,
+    description: 'TCP port; 2762 is the registered port of DICOM over TLS.',
+  }),
+  certificateFile: Type.String({
+    minLength: 1,
+    description:
+      'PEM file of the certificate that the box shows, followed by its chain. Relative paths start at the configuration file. A new one is taken without a restart.',
+  }),
+  keyFile: Type.String({
+    minLength: 1,
+    description: 'PEM file of the private key, without a passphrase; readable for Hilum alone.',
+  }),
+  caFiles: Type.Array(Type.String({ minLength: 1 }), {
+    minItems: 1,
+    maxItems: 16,
+    description: 'PEM files of the authorities whose certificates peers may show.',
+  }),
+});
+
 export const configSchema = section('A Hilum box.', {
   institution: section('The hospital that this box belongs to.', {
     id: Type.String({
@@ -224,6 +247,7 @@ export const configSchema = section('A Hilum box.', {
       description:
         'AE titles that may send, from any address: the short form of `dicom.callers`. Whoever stands in neither list, and was not admitted on the console, is refused.',
     }),
+    tls: Type.Optional(dicomTls),
     callers: Type.Array(caller, {
       maxItems: 1000,
       default: [],
@@ -344,6 +368,16 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
+function tlsFiles(tls: Static<typeof dicomTls>, baseDir: string): Static<typeof dicomTls> {
+  const { certificateFile, keyFile, caFiles } = tls;
+  return {
+    ...tls,
+    certificateFile: resolve(baseDir, certificateFile),
+    keyFile: resolve(baseDir, keyFile),
+    caFiles: caFiles.map((file) => resolve(baseDir, file)),
+  };
+}
+
 /**
  * Decodes a configuration. `baseDir` is the folder at which relative paths start.
  * @throws AppError CONFIG_INVALID naming the key.
@@ -358,6 +392,10 @@ export function decodeConfig(raw: unknown, baseDir: string): Config {
     dataDir,
     ...(value.genesisFile === undefined ? {} : { genesisFile: resolve(baseDir, value.genesisFile) }),
     tpm: { ...value.tpm, swtpmDir: resolve(dataDir, value.tpm.swtpmDir) },
+    dicom: {
+      ...value.dicom,
+      ...(value.dicom.tls !== undefined && { tls: tlsFiles(value.dicom.tls, baseDir) }),
+    },
   });
 }
 

@@ -45,6 +45,18 @@ export const errorTable = {
     'none',
     'Stop the program that listens on the port, or set another port in the configuration.',
   ),
+  CERTIFICATE_INVALID: row(
+    500,
+    0x0110,
+    'none',
+    'Put a certificate, its key and the authorities in place that fit each other; the box takes them by itself. docs/runbooks/dicom-tls.md says how.',
+  ),
+  CERTIFICATE_EXPIRES: row(
+    500,
+    0x0110,
+    'none',
+    'Have a new certificate issued and put it in the place of the old one; the box takes it by itself. docs/runbooks/dicom-tls.md says how.',
+  ),
   STORE_CORRUPT: row(
     500,
     0xa700,
@@ -259,6 +271,24 @@ export const errorTable = {
     0x0110,
     'reject',
     'The DICOM peer broke the protocol; its association was aborted.',
+  ),
+  OBJECT_QUARANTINED: row(
+    409,
+    0x0110,
+    'none',
+    'Look at the objects in quarantine on the console, and release or discard them. Then correct the sender that makes them.',
+  ),
+  QUARANTINE_FULL: row(
+    507,
+    0xa700,
+    'none',
+    'Release or discard objects in quarantine on the console, and correct the sender that makes them; what belongs there is refused meanwhile.',
+  ),
+  STUDY_FULL: row(
+    507,
+    0xa700,
+    'none',
+    'A study has as many objects or bytes as the ledger can commit to; more of it is refused. Split it at the modality.',
   ),
   OBJECT_UNREADABLE: row(422, 0xc000, 'none', 'The header of the object cannot be parsed. Check the sender.'),
   OBJECT_MISMATCH: row(

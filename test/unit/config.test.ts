@@ -36,6 +36,22 @@ test('relative paths start at the configuration file', () => {
   assert.equal(config.tpm.swtpmDir, '/etc/hilum/data/swtpm');
 });
 
+test('the files of certificates start at the configuration file too, and none is done without', () => {
+  const files = { certificateFile: 'tls/box.pem', keyFile: 'tls/box.key', caFiles: ['/etc/ssl/ca.pem'] };
+  assert.deepEqual(decodeConfig({ ...least, dicom: { tls: files } }, '/etc/hilum').dicom.tls, {
+    port: 2762,
+    certificateFile: '/etc/hilum/tls/box.pem',
+    keyFile: '/etc/hilum/tls/box.key',
+    caFiles: ['/etc/ssl/ca.pem'],
+  });
+  assert.equal(decodeConfig(least, '/').dicom.tls, undefined);
+  assert.match(refusal({ ...least, dicom: { tls: { ...files, caFiles: [] } } }), /dicom\.tls\.caFiles/);
+  assert.match(
+    refusal({ ...least, dicom: { tls: { port: 2762 } } }),
+    /missing key "dicom\.tls\.certificateFile"/,
+  );
+});
+
 test('the origins of the console are named whole, or not at all', () => {
   const named = decodeConfig({ ...least, console: { origins: ['https://hilum.example:8443'] } }, '/');
   assert.deepEqual(named.console.origins, ['https://hilum.example:8443']);

@@ -5,3 +5,18 @@ export const routeLookMs = 60_000;
 
 /** One run of `ip`: it asks the kernel and takes milliseconds; a start must not hang on it. */
 export const routeCommandMsMax = 10_000;
+
+/** Between two looks at the files of certificates, where watching their folders tells nothing (network drives). */
+export const certificateLookMs = 60_000;
+
+/** From a change of a file to the look at it: certificate and key are exchanged one after the other. */
+export const certificateSettleMs = 2_000;
+
+/** A certificate that ends within this time is told: 30 days, what a hospital's authority needs to issue another. */
+export const certificateWarningMs = 2_592_000_000;
+
+/** From here on it is told that modalities will stop sending: 7 days, one working week. */
+export const certificateUrgentMs = 604_800_000;
+
+/** One file of certificates: the authorities of a whole country have some 500 KB. */
+export const certificateFileBytesMax = 1_048_576;

@@ -1,0 +1,170 @@
+/**
+ * Keeps the certificates of the DICOM TLS port up to date without a restart: looks when their files change, and now and
+ * then. A set that is not good leaves the one in use in use, with an alarm; one that ends soon is told in time.
+ */
+import { watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { AppError } from '../errors.ts';
+import type { Clock, HealthBoard, Logger, Service, Timer, Unsubscribe } from '../ports.ts';
+import { readCertificateSet, type CertificateFiles, type CertificateSet } from './certificate-set.ts';
+import {
+  certificateLookMs,
+  certificateSettleMs,
+  certificateUrgentMs,
+  certificateWarningMs,
+} from './limits.ts';
+
+/** Calls back when something in the folder has changed. @throws if the folder cannot be watched. */
+export type WatchFolder = (
+  folder: string,
+  changed: () => void,
+  failed: (error: Error) => void,
+) => Unsubscribe;
+
+export interface DicomCertificatesOptions {
+  readonly files: CertificateFiles;
+  /** Takes a new set into use, for connections from now on. */
+  readonly use: (set: CertificateSet) => void | Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+  /** Asks the operating system by default. */
+  readonly watchFolder?: WatchFolder;
+}
+
+const subject = 'DICOM TLS';
+const dayMs = 86_400_000;
+
+export class DicomCertificates implements Service {
+  readonly #options: DicomCertificatesOptions;
+  readonly #watches: Unsubscribe[] = [];
+  readonly #listeners = new Set<() => void>();
+  #inUse: { readonly set: CertificateSet; readonly since: number } | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: DicomCertificatesOptions) {
+    this.#options = options;
+  }
+
+  /** The set in use and since when (UTC milliseconds); undefined as long as there was no good one. */
+  get inUse(): { readonly set: CertificateSet; readonly since: number } | undefined {
+    return this.#inUse;
+  }
+
+  onChange(listener: () => void): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves after the first look; whether it found a good set is told by `inUse` and the health list. */
+  async start(): Promise<void> {
+    const { certificateFile, keyFile, caFiles } = this.#options.files;
+    const folders = new Set([certificateFile, keyFile, ...caFiles].map((file) => dirname(file)));
+    for (const folder of folders) this.#watch(folder);
+    await this.#lookNow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    for (const unwatch of this.#watches) unwatch();
+    await this.settled();
+  }
+
+  /** Resolves when no look is under way. */
+  settled(): Promise<void> {
+    return this.#looking;
+  }
+
+  /** The looks alone find changes too, only later: a folder that cannot be watched is no more than a line in the log. */
+  #watch(folder: string): void {
+    const { logger, watchFolder = watchByOperatingSystem } = this.#options;
+    const failed = (error: Error): void =>
+      logger.warn({ error, folder }, 'a folder of certificates cannot be watched; it is looked at instead');
+    try {
+      this.#watches.push(watchFolder(folder, () => this.#lookIn(certificateSettleMs), failed));
+    } catch (error) {
+      failed(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Certificate and key are exchanged one after the other: the look waits until both are there. */
+  #lookIn(ms: number): void {
+    if (this.#stopped) return;
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimer(ms, () => {
+      this.#timer = undefined;
+      void this.#lookNow();
+    });
+  }
+
+  #lookNow(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look());
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { files, clock, health, logger } = this.#options;
+    try {
+      const set = await readCertificateSet(files, clock.now());
+      if (set.digest !== this.#inUse?.set.digest) await this.#take(set);
+      health.clear('CERTIFICATE_INVALID', subject);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      logger.warn({ error }, 'the certificates of the DICOM TLS port are not good');
+      const effect =
+        this.#inUse === undefined ? 'There is no TLS port until they are.' : 'The last ones stay.';
+      health.raise('CERTIFICATE_INVALID', subject, `${error.message} ${effect}`);
+    }
+    this.#warnOfEnds();
+    // A change that came meanwhile is looked at soon.
+    if (this.#timer === undefined) this.#lookIn(certificateLookMs);
+  }
+
+  async #take(set: CertificateSet): Promise<void> {
+    const { use, clock, logger } = this.#options;
+    await use(set);
+    const earlier = this.#inUse?.set;
+    this.#inUse = { set, since: clock.now() };
+    for (const { file } of earlier?.ends ?? []) this.#clearEnd(file);
+    const { validUntil, ends } = set;
+    logger.info({ validUntil, files: ends.length + 1 }, 'certificates of the DICOM TLS port taken into use');
+    for (const listener of this.#listeners) listener();
+  }
+
+  #warnOfEnds(): void {
+    const { clock, health } = this.#options;
+    for (const { file, at } of this.#inUse?.set.ends ?? []) {
+      const left = at - clock.now();
+      if (left > certificateWarningMs) this.#clearEnd(file);
+      else health.raise('CERTIFICATE_EXPIRES', subjectOf(file), endText(at, left));
+    }
+  }
+
+  #clearEnd(file: string): void {
+    this.#options.health.clear('CERTIFICATE_EXPIRES', subjectOf(file));
+  }
+}
+
+const subjectOf = (file: string): string => `${subject}, ${basename(file)}`;
+
+function endText(at: number, left: number): string {
+  const day = new Date(at).toISOString().slice(0, 10);
+  if (left <= 0) return `It expired on ${day}. Peers refuse it, or are refused.`;
+  const days = Math.max(1, Math.floor(left / dayMs));
+  const within = days === 1 ? 'within a day' : `in ${days} days`;
+  const urgent = left <= certificateUrgentMs ? ' Renew it now: modalities will stop sending.' : '';
+  return `It expires ${within}, on ${day}.${urgent}`;
+}
+
+function watchByOperatingSystem(
+  folder: string,
+  changed: () => void,
+  failed: (error: Error) => void,
+): Unsubscribe {
+  const watcher = watch(folder, { persistent: false }, changed);
+  watcher.on('error', failed);
+  return () => watcher.close();
+}
