@@ -44,6 +44,8 @@ const cursorKey = 'fetch-cursor';
 export class FetchJobs {
   readonly #store: KeyValueStore;
   readonly #jobs = new Map<GrantId, FetchJob>();
+  /** The grants of each study. */
+  readonly #grants = new Map<StudyId, Set<GrantId>>();
   #cursor = 0;
 
   constructor(store: KeyValueStore) {
@@ -53,7 +55,7 @@ export class FetchJobs {
   async load(): Promise<void> {
     for await (const [, value] of this.#store.list(jobPrefix)) {
       const job = decodeCanonical(value) as unknown as FetchJob;
-      this.#jobs.set(job.grantId, job);
+      this.#add(job);
     }
     const cursor = await this.#store.get(cursorKey);
     if (cursor !== undefined) this.#cursor = decodeCanonical(cursor) as number;
@@ -74,15 +76,14 @@ export class FetchJobs {
 
   /** The newest grant of this study. */
   ofStudy(studyId: StudyId): FetchJob | undefined {
-    const [newest] = this.all()
-      .filter((job) => job.studyId === studyId)
-      .sort((a, b) => seqOf(b) - seqOf(a));
-    return newest;
+    const jobs = [...(this.#grants.get(studyId) ?? [])].flatMap((grantId) => this.get(grantId) ?? []);
+    if (jobs.length < 2) return jobs[0];
+    return jobs.sort((a, b) => seqOf(b) - seqOf(a))[0];
   }
 
   async save(job: FetchJob): Promise<FetchJob> {
     await this.#store.write([this.#change(job)]);
-    this.#jobs.set(job.grantId, job);
+    this.#add(job);
     return job;
   }
 
@@ -92,8 +93,15 @@ export class FetchJobs {
       ...jobs.map((job) => this.#change(job)),
       { put: cursorKey, value: encodeCanonical(height) },
     ]);
-    for (const job of jobs) this.#jobs.set(job.grantId, job);
+    for (const job of jobs) this.#add(job);
     this.#cursor = height;
+  }
+
+  #add(job: FetchJob): void {
+    this.#jobs.set(job.grantId, job);
+    const grants = this.#grants.get(job.studyId);
+    if (grants === undefined) this.#grants.set(job.studyId, new Set([job.grantId]));
+    else grants.add(job.grantId);
   }
 
   #change(job: FetchJob): KeyValueChange {
