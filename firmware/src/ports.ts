@@ -184,6 +184,7 @@ export interface StoreRequest {
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
   readonly callingAeTitle: string;
+  readonly remoteAddress: string;
 }
 
 /** Elements by tag in eight upper-case hexadecimal digits ('0020000D'), as in the DICOM JSON model (PS3.18 F.2). */
@@ -304,11 +305,17 @@ export type HeaderScan =
   | { readonly kind: 'more' }
   | { readonly kind: 'malformed'; readonly reason: string };
 
-/** Reads the beginning of a data set piece by piece, until it no longer says `more`; in linear time, in little memory. */
+/**
+ * Reads the beginning of a data set piece by piece, until it no longer says `more`; in linear time, in little memory. A
+ * promise, for what is not read on the event loop, holds back the sender until it resolves.
+ */
 export interface HeaderScanner {
-  push(chunk: Uint8Array): HeaderScan;
+  /** The chunk must not change afterwards. */
+  push(chunk: Uint8Array): HeaderScan | Promise<HeaderScan>;
   /** The data set has ended. Never `more`. */
-  end(): HeaderScan;
+  end(): HeaderScan | Promise<HeaderScan>;
+  /** The data set is given up. Has no effect on a scan that is complete. */
+  close(): void;
 }
 
 /** What two data sets of one transfer syntax show is the same if their digests are equal (32 bytes). */
@@ -419,6 +426,23 @@ export interface StorageScu {
   open(contexts: readonly ProposedStorageContext[], signal: AbortSignal): Promise<StorageAssociation>;
 }
 
+/** What a destination is told and asked beside what it is sent; each on an association of its own. */
+export interface WorkflowScu {
+  /** N-CREATE of an Instance Availability Notification. @returns its status. @throws AppError DELIVERY_FAILED. */
+  notify(
+    notification: Omit<AvailabilityNotification, 'callingAeTitle'>,
+    signal: AbortSignal,
+  ): Promise<number>;
+  /**
+   * N-ACTION that asks for storage commitment. The result may come on the same association, which is kept open for a
+   * moment, or on one of the destination's. @returns the status of the N-ACTION. @throws AppError DELIVERY_FAILED.
+   */
+  askCommitment(
+    request: Pick<CommitmentRequest, 'transactionUid' | 'instances'>,
+    signal: AbortSignal,
+  ): Promise<number>;
+}
+
 /** One presentation context; of its transfer syntaxes the peer takes one. */
 export interface ProposedStorageContext {
   readonly sopClassUid: string;
@@ -493,33 +517,56 @@ export interface PlaneConnection {
 
 export type OpenPlane = (member: Institution, signal: AbortSignal) => Promise<PlaneConnection>;
 
-/** A patient's study at rest: its objects' files and its manifest, encrypted under the study's own key. */
+/** A patient's study at rest: its records and its objects, encrypted under the study's own key. */
 export interface StudyFolder {
   /** 16 random bytes in hexadecimal: says nothing of the study. */
   readonly ref: string;
-  /** On disk (fsync) when it resolves. @throws AppError STORE_FAILED; nothing may be acknowledged after that. */
+  /**
+   * On disk (fsync) when it resolves. Records stand in the order of the calls; those that come while others are being
+   * flushed share the next flush. @throws AppError STORE_FAILED; nothing of it may be acknowledged after that.
+   */
   append(record: CborValue): Promise<void>;
-  /** A new file under a random name, of which nothing stands in the manifest yet. */
-  createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter>;
+  /** A new object under a random name, of which no record tells yet. */
+  createObject(): ObjectWriter;
   openObject(object: StoredObject): Promise<ObjectReader>;
+  /** Nothing more is expected for now: gives back what is held for the next record. Resolves when it is given back. */
+  rest(): Promise<void>;
+  /** Erases it: after a crash all of it is there or nothing. Nobody may use it any more. @throws AppError STORE_FAILED. */
+  remove(): Promise<void>;
 }
 
 export interface StoredObject {
   readonly ref: string;
+  /** The byte at which its frame begins in the study's log; null for a large object, which has a file of its own. */
+  readonly frame: number | null;
   /** Bytes of the plaintext. */
   readonly length: number;
-  /** Tag of the last segment: a file that was exchanged as a whole is noticed. */
+  /** Tag of the last segment: an object that was exchanged as a whole, or lacks its end, is noticed. */
   readonly lastTag: Uint8Array;
 }
 
 export interface ObjectWriter {
-  /** Resolves (or returns undefined at once) when more may be written: backpressure from the disk. */
+  /**
+   * The bytes are used before it returns. Resolves (or returns undefined at once) when more may be written: backpressure
+   * from the disk. @throws AppError STORE_FAILED, as a rejection.
+   */
   write(bytes: Uint8Array): Promise<void> | undefined;
-  /** On disk under its final name (fsync of file and folder) when it resolves. */
-  finish(): Promise<StoredObject>;
+  /** Nothing more is written. @throws AppError STORE_FAILED, after which nothing of it is left. */
+  finish(): Promise<SealedObject>;
   /** Removes what was written. */
   abort(): Promise<void>;
-  /** Removes a finished object whose record was never appended: nobody was told of it. */
+}
+
+/** An object that is complete and of which no record tells yet: it is nowhere after a crash. */
+export interface SealedObject {
+  /**
+   * Object and record are on disk (fsync) when it resolves; as `StudyFolder.append` otherwise. The record is made before
+   * it returns. @throws AppError STORE_FAILED.
+   */
+  append(recordOf: (stored: StoredObject) => CborValue): Promise<void>;
+  /** To look at it before it is decided whether it is appended. @throws AppError STORE_CORRUPT. */
+  open(): Promise<ObjectReader>;
+  /** Removes it instead: nobody was told of it. */
   discard(): Promise<void>;
 }
 
@@ -533,7 +580,7 @@ export interface ObjectReader {
 /** A study as it was found at start. */
 export interface FoundStudy {
   readonly folder: StudyFolder;
-  /** Its manifest, in order: handed over once, since a box with many studies has no memory to hold it twice. */
+  /** Its records, in order: handed over once, since a box with many studies has no memory to hold them twice. */
   readonly records: readonly CborValue[];
 }
 

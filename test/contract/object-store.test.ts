@@ -4,9 +4,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import type { FoundStudy, ObjectStore, StoredObject, StudyFolder } from '../../firmware/src/ports.ts';
+import type {
+  CborValue,
+  FoundStudy,
+  ObjectReader,
+  ObjectStore,
+  SealedObject,
+  StoredObject,
+  StudyFolder,
+} from '../../firmware/src/ports.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
-import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 
@@ -33,12 +40,7 @@ const implementations: readonly { name: string; prepare: (t: TestContext) => Pro
       const boxKey = randomBytes(32);
       return async () => {
         for (const store of stores.splice(0)) await store.close();
-        const store = new StudyStore({
-          folder,
-          boxKey,
-          openLog: (path) =>
-            FileAppendLog.open(path, { domain: 'test', damageCode: 'STORE_CORRUPT', allocationBytes: 4096 }),
-        });
+        const store = new StudyStore({ folder, boxKey });
         stores.push(store);
         return store;
       };
@@ -52,23 +54,32 @@ async function studiesOf(store: ObjectStore): Promise<FoundStudy[]> {
   return found;
 }
 
-async function keep(
-  study: StudyFolder,
-  bytes: Uint8Array,
-  pieceBytes: number,
-): Promise<{ readonly object: StoredObject; readonly segments: readonly Buffer[] }> {
-  const segments: Buffer[] = [];
-  const writer = await study.createObject((index, segment) => {
-    assert.equal(index, segments.length);
-    segments.push(Buffer.from(segment));
-  });
+async function write(study: StudyFolder, bytes: Uint8Array, pieceBytes: number): Promise<SealedObject> {
+  const writer = study.createObject();
   for (let at = 0; at < bytes.length; at += pieceBytes)
     await writer.write(bytes.subarray(at, at + pieceBytes));
-  return { object: await writer.finish(), segments };
+  return writer.finish();
 }
 
-async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
-  const reader = await study.openObject(object);
+/** Its record is what `describe` makes of it. */
+async function append(
+  sealed: SealedObject,
+  describe: (stored: StoredObject) => CborValue = ({ ref }) => ({ ref }),
+): Promise<StoredObject> {
+  let object: StoredObject | undefined;
+  await sealed.append((stored) => {
+    object = stored;
+    return describe(stored);
+  });
+  assert.ok(object !== undefined);
+  return object;
+}
+
+async function keep(study: StudyFolder, bytes: Uint8Array, pieceBytes: number): Promise<StoredObject> {
+  return append(await write(study, bytes, pieceBytes));
+}
+
+async function readAll(reader: ObjectReader): Promise<Buffer> {
   try {
     const parts: Uint8Array[] = [];
     for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
@@ -78,6 +89,10 @@ async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
   }
 }
 
+async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
+  return readAll(await study.openObject(object));
+}
+
 for (const { name, prepare } of implementations) {
   describe(`an object store (${name})`, () => {
     test('gives back records in order and objects bit for bit, also after a restart', async (t) => {
@@ -85,16 +100,17 @@ for (const { name, prepare } of implementations) {
       const store = await openStore();
       assert.deepEqual(await studiesOf(store), []);
       const study = await store.createStudy();
-      const bodies = [1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 2 * chunkBytes].map((n) =>
+      const bodies = [0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 2 * chunkBytes].map((n) =>
         randomBytes(n),
       );
       const objects: StoredObject[] = [];
       for (const [index, body] of bodies.entries()) {
-        const { object, segments } = await keep(study, body, 300_000);
+        const object = await append(await write(study, body, 300_000), ({ lastTag }) => ({
+          index,
+          tag: lastTag,
+        }));
         assert.equal(object.length, body.length);
-        assert.ok(Buffer.concat(segments).equals(body), 'segments are told as they are written');
-        assert.ok(segments.slice(0, -1).every(({ length }) => length === chunkBytes));
-        await study.append({ index, tag: object.lastTag });
+        assert.equal(object.frame === null, body.length > chunkBytes, 'a large object has a file of its own');
         objects.push(object);
       }
       const [again] = await studiesOf(await openStore());
@@ -135,16 +151,22 @@ for (const { name, prepare } of implementations) {
       assert.match(one.ref, /^[0-9a-f]{32}$/);
       await one.append({ of: 1 });
       await two.append({ of: 2 });
+      for (const length of [10, 2 * chunkBytes]) {
+        const object = await append(await write(one, randomBytes(length), length), () => ({ of: length }));
+        await assert.rejects(read(two, object), { code: 'STORE_CORRUPT' });
+      }
       const found = await studiesOf(await openStore());
-      assert.deepEqual(found.find(({ folder }) => folder.ref === one.ref)?.records, [{ of: 1 }]);
-      const { object } = await keep(one, randomBytes(10), 10);
-      await assert.rejects(read(two, object), { code: 'STORE_CORRUPT' });
+      assert.deepEqual(found.find(({ folder }) => folder.ref === one.ref)?.records, [
+        { of: 1 },
+        { of: 10 },
+        { of: 2 * chunkBytes },
+      ]);
     });
 
     test('an object of another length, tag or name is not opened', async (t) => {
       const store = await (await prepare(t))();
       const study = await store.createStudy();
-      const { object } = await keep(study, randomBytes(1000), 1000);
+      const object = await keep(study, randomBytes(1000), 1000);
       for (const other of [
         { ...object, ref: '00'.repeat(16) },
         { ...object, length: 999 },
@@ -158,13 +180,82 @@ for (const { name, prepare } of implementations) {
       const openStore = await prepare(t);
       const study = await (await openStore()).createStudy();
       await study.append({ is: 'study' });
-      const writer = await study.createObject(() => undefined);
+      const writer = study.createObject();
       await writer.write(randomBytes(2 * chunkBytes));
       await writer.abort();
-      const { object } = await keep(study, Buffer.from('kept'), 2);
+      const object = await keep(study, Buffer.from('kept'), 2);
       const [again] = await studiesOf(await openStore());
       assert.ok(again !== undefined);
       assert.equal((await read(again.folder, object)).toString(), 'kept');
+    });
+
+    test('objects and records that do not wait for each other stand in the order of the calls', async (t) => {
+      const openStore = await prepare(t);
+      const study = await (await openStore()).createStudy();
+      const bodies = [10, 2 * chunkBytes, 20_000, 1, chunkBytes + 1].map((n) => randomBytes(n));
+      const sealed = await Promise.all(bodies.map((body) => write(study, body, 100_000)));
+      const objects = await Promise.all(
+        sealed.flatMap((each, index) => [
+          append(each, () => ({ object: index })),
+          study.append({ after: index }).then(() => undefined),
+        ]),
+      );
+      const [again] = await studiesOf(await openStore());
+      assert.deepEqual(
+        again?.records,
+        bodies.flatMap((_, index) => [{ object: index }, { after: index }]),
+      );
+      for (const [index, body] of bodies.entries()) {
+        const object = objects[2 * index];
+        assert.ok(object !== undefined && (await read(again.folder, object)).equals(body));
+      }
+    });
+
+    test('an object that was discarded is nowhere', async (t) => {
+      const study = await (await (await prepare(t))()).createStudy();
+      await study.append({ is: 'study' });
+      for (const length of [10, 2 * chunkBytes])
+        await (await write(study, randomBytes(length), 50_000)).discard();
+      const object = await keep(study, Buffer.from('kept'), 2);
+      assert.equal((await read(study, object)).toString(), 'kept');
+    });
+
+    test('a study that rests gives back what it held, and goes on', async (t) => {
+      const openStore = await prepare(t);
+      const study = await (await openStore()).createStudy();
+      for (const number of [1, 2, 3]) {
+        await study.append({ number });
+        await study.rest();
+        await study.rest();
+      }
+      const object = await keep(study, Buffer.from('kept'), 2);
+      const [again] = await studiesOf(await openStore());
+      assert.deepEqual(again?.records, [{ number: 1 }, { number: 2 }, { number: 3 }, { ref: object.ref }]);
+      assert.equal((await read(again.folder, object)).toString(), 'kept');
+    });
+
+    test('an object can be looked at before it is decided whether it is kept', async (t) => {
+      const study = await (await (await prepare(t))()).createStudy();
+      await study.append({ is: 'study' });
+      for (const length of [10, chunkBytes, 2 * chunkBytes + 5]) {
+        const body = randomBytes(length);
+        const sealed = await write(study, body, 60_000);
+        assert.ok((await readAll(await sealed.open())).equals(body));
+        assert.ok((await read(study, await append(sealed))).equals(body));
+      }
+    });
+
+    test('a study that was erased is nowhere, and others stay', async (t) => {
+      const openStore = await prepare(t);
+      const store = await openStore();
+      const [one, two] = [await store.createStudy(), await store.createStudy()];
+      for (const study of [one, two]) await keep(study, randomBytes(2 * chunkBytes), 60_000);
+      await one.remove();
+      const found = await studiesOf(await openStore());
+      assert.deepEqual(
+        found.map(({ folder }) => folder.ref),
+        [two.ref],
+      );
     });
   });
 }

@@ -8,6 +8,7 @@ import type {
   ObjectReader,
   ObjectStore,
   ObjectWriter,
+  SealedObject,
   StoredObject,
   StudyFolder,
 } from '../../firmware/src/ports.ts';
@@ -33,52 +34,44 @@ export class MemoryObjectDisk {
 
 class MemoryWriter implements ObjectWriter {
   readonly #disk: MemoryObjectDisk;
-  readonly #study: MemoryStudy;
-  readonly #onSegment: (index: number, segment: Uint8Array) => void;
-  readonly #segments: Buffer[] = [];
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  readonly #folder: MemoryFolder;
+  readonly #pieces: Uint8Array[] = [];
   #ended = false;
-  #finishedRef: string | undefined;
 
-  constructor(
-    disk: MemoryObjectDisk,
-    study: MemoryStudy,
-    onSegment: (index: number, segment: Uint8Array) => void,
-  ) {
+  constructor(disk: MemoryObjectDisk, folder: MemoryFolder) {
     this.#disk = disk;
-    this.#study = study;
-    this.#onSegment = onSegment;
+    this.#folder = folder;
     disk.begun++;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    this.#pending.push(bytes.slice());
-    this.#pendingBytes += bytes.length;
-    // The last segment is known only when nothing follows it.
-    while (this.#pendingBytes > chunkBytes) this.#segment();
+    this.#pieces.push(bytes.slice());
     return undefined;
   }
 
-  async finish(): Promise<StoredObject> {
+  async finish(): Promise<SealedObject> {
     this.#end();
     this.#disk.assertWorks();
-    this.#segment();
     const ref = randomUUID().replaceAll('-', '');
-    this.#finishedRef = ref;
-    const bytes = Buffer.concat(this.#segments);
+    const bytes = Buffer.concat(this.#pieces);
     const lastTag = new Uint8Array(createHash('sha256').update(ref).update(bytes).digest().subarray(16));
-    this.#study.objects.set(ref, { bytes, lastTag });
-    return { ref, length: bytes.length, lastTag };
+    const frame = bytes.length > chunkBytes ? null : this.#folder.frames;
+    const isFile = frame === null;
+    if (isFile) this.#folder.put(ref, bytes, lastTag);
+    return {
+      append: async (recordOf) => {
+        await this.#folder.append(recordOf({ ref, frame, length: bytes.length, lastTag }));
+        if (!isFile) this.#folder.put(ref, bytes, lastTag);
+      },
+      open: async () => readerOf(bytes),
+      discard: async () => {
+        this.#folder.drop(ref);
+      },
+    };
   }
 
   async abort(): Promise<void> {
     this.#end();
-    this.#pending = [];
-  }
-
-  async discard(): Promise<void> {
-    if (this.#finishedRef !== undefined) this.#study.objects.delete(this.#finishedRef);
   }
 
   /** Aborting what has ended is allowed. */
@@ -86,22 +79,12 @@ class MemoryWriter implements ObjectWriter {
     if (!this.#ended) this.#disk.begun--;
     this.#ended = true;
   }
-
-  #segment(): void {
-    const bytes = Buffer.concat(this.#pending);
-    const segment = bytes.subarray(0, chunkBytes);
-    this.#pending = [bytes.subarray(chunkBytes)];
-    this.#pendingBytes = bytes.length - segment.length;
-    this.#onSegment(this.#segments.length, segment);
-    this.#segments.push(segment);
-  }
 }
 
 class MemoryFolder implements StudyFolder {
   readonly ref: string;
   readonly #disk: MemoryObjectDisk;
   readonly #study: MemoryStudy;
-  #failed: AppError | undefined;
 
   constructor(ref: string, disk: MemoryObjectDisk, study: MemoryStudy) {
     this.ref = ref;
@@ -109,28 +92,51 @@ class MemoryFolder implements StudyFolder {
     this.#study = study;
   }
 
+  /** Where the next record would stand. */
+  get frames(): number {
+    return this.#study.records.length;
+  }
+
   async append(record: CborValue): Promise<void> {
-    if (this.#disk.failing) this.#failed ??= new AppError('STORE_FAILED', 'the memory disk is full');
-    if (this.#failed !== undefined) throw this.#failed;
+    this.#disk.assertWorks();
     this.#study.records.push(encodeCanonical(record));
   }
 
-  async createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter> {
-    this.#disk.assertWorks();
-    return new MemoryWriter(this.#disk, this.#study, onSegment);
+  createObject(): ObjectWriter {
+    return new MemoryWriter(this.#disk, this);
+  }
+
+  put(ref: string, bytes: Buffer, lastTag: Uint8Array): void {
+    this.#study.objects.set(ref, { bytes, lastTag });
+  }
+
+  drop(ref: string): void {
+    this.#study.objects.delete(ref);
   }
 
   async openObject(object: StoredObject): Promise<ObjectReader> {
     const kept = this.#study.objects.get(object.ref);
     if (kept?.bytes.length !== object.length || !equalBytes(kept.lastTag, object.lastTag))
       throw new AppError('STORE_CORRUPT', `no object ${object.ref}`);
-    return {
-      segmentCount: Math.max(1, Math.ceil(object.length / chunkBytes)),
-      segment: async (index) =>
-        new Uint8Array(kept.bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes)),
-      close: () => Promise.resolve(),
-    };
+    return readerOf(kept.bytes);
   }
+
+  rest(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async remove(): Promise<void> {
+    this.#disk.assertWorks();
+    this.#disk.studies.delete(this.ref);
+  }
+}
+
+function readerOf(bytes: Buffer): ObjectReader {
+  return {
+    segmentCount: Math.max(1, Math.ceil(bytes.length / chunkBytes)),
+    segment: async (index) => new Uint8Array(bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes)),
+    close: () => Promise.resolve(),
+  };
 }
 
 /** The object store's port in memory. */

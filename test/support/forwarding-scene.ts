@@ -10,6 +10,7 @@ import type {
   StorageContext,
   StorageScu,
   Transcoder,
+  WorkflowScu,
 } from '../../firmware/src/ports.ts';
 import { instanceKey } from '../../firmware/src/protocol/commitments.ts';
 import { instancePrefix } from '../../firmware/src/protocol/instance-prefix.ts';
@@ -104,6 +105,29 @@ export class FakeScu implements StorageScu {
   }
 }
 
+/** A study is complete when nothing came for this long. */
+export const quietMs = 60_000;
+
+/** Remembers what it was told and asked. */
+export class FakeWorkflow implements WorkflowScu {
+  readonly notifications: Parameters<WorkflowScu['notify']>[0][] = [];
+  readonly commitments: Parameters<WorkflowScu['askCommitment']>[0][] = [];
+  /** The status of the next answers; may throw. */
+  answer: () => number = () => 0;
+
+  async notify(notification: Parameters<WorkflowScu['notify']>[0]): Promise<number> {
+    const status = this.answer();
+    if (status === 0) this.notifications.push(notification);
+    return Promise.resolve(status);
+  }
+
+  async askCommitment(request: Parameters<WorkflowScu['askCommitment']>[0]): Promise<number> {
+    const status = this.answer();
+    if (status === 0) this.commitments.push(request);
+    return Promise.resolve(status);
+  }
+}
+
 export interface StudyPlan {
   readonly origin?: 'modality' | 'returned' | 'fetched';
   readonly callingAeTitle?: string;
@@ -119,6 +143,7 @@ export class ForwardingScene {
   readonly disk = new MemoryObjectDisk();
   catalogue = new Catalogue(new MemoryObjectStore(this.disk));
   readonly pacs = new FakeScu();
+  readonly workflow = new FakeWorkflow();
   readonly coercions: PatientCoercion[] = [];
   patientOf: (account: Uint8Array) => LocalPatient | undefined = () => undefined;
   transcoder: Transcoder = { targets: () => [], transcode: (dataSet) => dataSet };
@@ -140,6 +165,7 @@ export class ForwardingScene {
       windows: [],
       timeZone: 'UTC',
       scu: this.pacs,
+      workflow: this.workflow,
       ...part,
     };
   }
@@ -153,6 +179,8 @@ export class ForwardingScene {
       },
       patientOf: (account) => this.patientOf(account),
       transcoder: this.transcoder,
+      completeAt: (study) => study.lastObjectAt + quietMs,
+      retrieveAeTitle: 'HILUM',
       catalogue: this.catalogue,
       store: this.store,
       clock: this.clock,
@@ -215,13 +243,14 @@ export class ForwardingScene {
       transferSyntaxUid: explicitLittle,
       sopInstanceUid: `${study.created.studyInstanceUid}.${study.objects.length}`,
     };
-    const description = { ...identity, seriesInstanceUid: '1', modality: 'CT' };
-    const intake = await ObjectIntake.begin(study, description, (number) =>
+    const header = { seriesInstanceUid: '1', modality: 'CT' };
+    const intake = new ObjectIntake(study, { identity, header }, (number) =>
       instanceKey(study.created.salt, number),
     );
     await intake.write(instancePrefix(identity));
     await intake.write(body);
-    await study.append(await intake.finish(intake.digest(), this.clock.now()));
+    await intake.finish();
+    await intake.keep(this.clock.now());
   }
 
   stateOf(study: KeptStudy, destination = 'pacs'): string | undefined {

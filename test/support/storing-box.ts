@@ -1,8 +1,9 @@
 /** What a box does between modality and disk, over a folder: the same in a process that is killed and in its judge. */
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
-import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
-import { manifestAllocationBytes } from '../../firmware/src/store/limits.ts';
+import { Quarantine } from '../../firmware/src/ingest/quarantine.ts';
+import type { ObjectStore } from '../../firmware/src/ports.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
@@ -10,7 +11,7 @@ import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { systemClock } from './manual-clock.ts';
-import { openPlainScanner, plainDataSet } from './plain-data-set.ts';
+import { digestPlainPixels, openPlainScanner, plainDataSet } from './plain-data-set.ts';
 
 const sopClassUid = '1.2.840.10008.5.1.4.1.1.2';
 const transferSyntaxUid = '1.2.840.10008.1.2.1';
@@ -27,31 +28,22 @@ export class StoringBox {
   readonly #store: StudyStore;
   readonly #keeper: Keeper;
 
-  private constructor(store: StudyStore) {
+  private constructor(store: StudyStore, quarantine: ObjectStore) {
     this.#store = store;
     this.catalogue = new Catalogue(store);
+    const common = { health: new MemoryHealthBoard(), clock: systemClock, logger: silentLogger };
     this.#keeper = new Keeper({
+      ...common,
       catalogue: this.catalogue,
-      health: new MemoryHealthBoard(),
+      quarantine: new Quarantine({ ...common, store: quarantine }),
       openHeaderScanner: openPlainScanner,
-      clock: systemClock,
-      logger: silentLogger,
+      digestPixels: digestPlainPixels,
     });
   }
 
   static async open(folder: string, boxKey: Uint8Array): Promise<StoringBox> {
-    const box = new StoringBox(
-      new StudyStore({
-        folder,
-        boxKey,
-        openLog: (path) =>
-          FileAppendLog.open(path, {
-            domain: 'study manifest',
-            damageCode: 'STORE_CORRUPT',
-            allocationBytes: manifestAllocationBytes,
-          }),
-      }),
-    );
+    const quarantine = new StudyStore({ folder: join(folder, 'quarantine'), boxKey });
+    const box = new StoringBox(new StudyStore({ folder, boxKey }), quarantine);
     await box.catalogue.load(() => undefined);
     return box;
   }
@@ -71,6 +63,7 @@ export class StoringBox {
       sopInstanceUid,
       transferSyntaxUid,
       callingAeTitle: 'CT_1',
+      remoteAddress: '192.0.2.7',
     });
     for (let at = 0; at < dataSet.length; at += 65_536) await sink.write(dataSet.subarray(at, at + 65_536));
     const { status } = await sink.finish();

@@ -281,7 +281,6 @@ async function keepIn(world: ReleaseWorld, catalogue: Catalogue, instance: numbe
     ...first,
     number: study.takeNumber(),
     instanceKey: randomBytes(32),
-    digest: randomBytes(32),
     sopInstanceUid: `${uid}.${instance}`,
     at: world.clock.now(),
   });

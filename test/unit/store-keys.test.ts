@@ -2,12 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { unwrapKey, wrapKey } from '../../firmware/src/store/key-wrap.ts';
 import { openLogsMax } from '../../firmware/src/store/limits.ts';
-import { OpenLogs } from '../../firmware/src/store/open-logs.ts';
+import { OpenLogs, type RestingLog } from '../../firmware/src/store/open-logs.ts';
 import { openRecord, sealRecord } from '../../firmware/src/store/sealed-record.ts';
-import { MemoryAppendLog } from '../fakes/append-log.ts';
 
 const key = randomBytes(32);
 const corrupt = { code: 'STORE_CORRUPT' };
@@ -45,81 +43,86 @@ for (const { name, seal, open } of [
   });
 }
 
-class CountedLog extends MemoryAppendLog {
+/** A log that only knows whether it is open. */
+class CountedLog implements RestingLog {
+  opened = 0;
   closed = 0;
 
-  override close(): Promise<void> {
+  get isOpen(): boolean {
+    return this.opened > this.closed;
+  }
+
+  use(logs: OpenLogs, work: Promise<unknown> = Promise.resolve()): Promise<void> {
+    return logs.use(this, async () => {
+      if (!this.isOpen) this.opened++;
+      await work;
+    });
+  }
+
+  rest(): Promise<void> {
     this.closed++;
-    return super.close();
+    return Promise.resolve();
   }
 }
 
-function makeLogs() {
-  const opened: { readonly path: string; readonly log: CountedLog }[] = [];
-  const fault: { path?: string } = {};
-  const logs = new OpenLogs(async (path) => {
-    if (fault.path === path) throw new Error('cannot be opened');
-    const log = new CountedLog();
-    opened.push({ path, log });
-    return Promise.resolve(log);
-  });
-  const open = (): string[] => opened.filter(({ log }) => log.closed === 0).map(({ path }) => path);
-  return { logs, opened, open, fault };
+function makeLogs(): { readonly openLogs: OpenLogs; readonly logs: readonly CountedLog[] } {
+  return { openLogs: new OpenLogs(), logs: Array.from({ length: 2 * openLogsMax }, () => new CountedLog()) };
 }
 
+const openOf = (logs: readonly CountedLog[]): number => logs.filter(({ isOpen }) => isOpen).length;
+
 test('the logs that were used last stay open, no more than the limit, each closed once', async () => {
-  const { logs, opened, open } = makeLogs();
-  const nothing = (): Promise<void> => Promise.resolve();
-  for (let i = 0; i < openLogsMax; i++) await logs.use(`log ${i}`, nothing);
-  assert.equal(open().length, openLogsMax);
-  await logs.use('log 0', nothing);
-  assert.equal(opened.length, openLogsMax, 'what is open is used again');
-  await logs.use('one more', nothing);
-  assert.equal(open().length, openLogsMax);
-  assert.ok(open().includes('log 0') && !open().includes('log 1'), 'the one that waited longest is closed');
-  await logs.use('log 1', nothing);
-  assert.equal(opened.length, openLogsMax + 2);
-  await logs.close();
-  assert.deepEqual(open(), []);
-  assert.ok(opened.every(({ log }) => log.closed === 1));
+  const { openLogs, logs } = makeLogs();
+  const [first, second, ...others] = logs;
+  assert.ok(first !== undefined && second !== undefined);
+  for (const log of logs.slice(0, openLogsMax)) await log.use(openLogs);
+  assert.equal(openOf(logs), openLogsMax);
+  await first.use(openLogs);
+  assert.equal(first.opened, 1, 'what is open is used again');
+  await others.at(-1)?.use(openLogs);
+  assert.equal(openOf(logs), openLogsMax);
+  assert.ok(first.isOpen && !second.isOpen, 'the one that waited longest is closed');
+  await second.use(openLogs);
+  assert.equal(second.opened, 2);
+  await openLogs.close();
+  assert.equal(openOf(logs), 0);
+  assert.ok(logs.every(({ opened, closed }) => opened === closed));
 });
 
 test('a log in use is not closed under its user', async () => {
-  const { logs, open } = makeLogs();
+  const { openLogs, logs } = makeLogs();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const using = logs.use('busy', async (log) => {
-    await promise;
-    await log.append([utf8('record')]);
-  });
-  for (let i = 0; i < 2 * openLogsMax; i++) await logs.use(`log ${i}`, () => Promise.resolve());
-  assert.ok(open().includes('busy'));
+  const busy = new CountedLog();
+  const using = busy.use(openLogs, promise);
+  for (const log of logs) await log.use(openLogs);
+  assert.ok(busy.isOpen);
   resolve();
   await using;
-  await logs.close();
-  assert.deepEqual(open(), []);
+  await openLogs.close();
+  assert.ok(!busy.isOpen);
+  assert.equal(openOf(logs), 0);
 });
 
-test('two users at the same time share one log', async () => {
-  const { logs, opened } = makeLogs();
-  await Promise.all([1, 2, 3].map((n) => logs.use('shared', (log) => log.append([Uint8Array.of(n)]))));
-  assert.equal(opened.length, 1);
-  assert.equal(opened[0]?.log.length, 3);
-  await logs.close();
+test('a log that is told to rest does so once, and is opened again by its next user', async () => {
+  const { openLogs } = makeLogs();
+  const log = new CountedLog();
+  await openLogs.rest(log);
+  assert.equal(log.closed, 0, 'it was not open');
+  await log.use(openLogs);
+  await openLogs.rest(log);
+  await openLogs.rest(log);
+  assert.deepEqual([log.opened, log.closed], [1, 1]);
+  await log.use(openLogs);
+  assert.deepEqual([log.opened, log.isOpen], [2, true]);
+  await openLogs.close();
+  assert.ok(!log.isOpen);
 });
 
-test('a log that does not open is tried again; one whose use fails is closed with the others', async () => {
-  const { logs, opened, open, fault } = makeLogs();
-  fault.path = 'a';
-  const use = (): Promise<void> => logs.use('a', () => Promise.resolve());
-  await Promise.all([assert.rejects(use(), /cannot be opened/), assert.rejects(use(), /cannot be opened/)]);
-  delete fault.path;
-  await use();
-  assert.equal(opened.length, 1);
-  await assert.rejects(
-    logs.use('a', () => Promise.reject(new Error('its use'))),
-    /its use/,
-  );
-  await use();
-  await logs.close();
-  assert.deepEqual(open(), []);
+test('a log whose use fails is closed with the others', async () => {
+  const { openLogs } = makeLogs();
+  const log = new CountedLog();
+  await assert.rejects(log.use(openLogs, Promise.reject(new Error('its use'))), /its use/);
+  assert.ok(log.isOpen);
+  await openLogs.close();
+  assert.ok(!log.isOpen);
 });

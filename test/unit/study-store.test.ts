@@ -5,11 +5,9 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { AppendLog, StoredObject, StudyFolder } from '../../firmware/src/ports.ts';
-import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+import type { SealedObject, StoredObject, StudyFolder } from '../../firmware/src/ports.ts';
 import { nodeFileSystem, type FileSystem } from '../../firmware/src/store/file-system.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
-import { MemoryAppendLog } from '../fakes/append-log.ts';
 import { failingAt, watchedDisk } from '../support/watched-disk.ts';
 
 const boxKey = randomBytes(32);
@@ -23,14 +21,7 @@ async function makeFolder(t: TestContext): Promise<string> {
 }
 
 function storeIn(folder: string, key: Uint8Array = boxKey, files: FileSystem = nodeFileSystem): StudyStore {
-  const openLog = (path: string): Promise<AppendLog> =>
-    FileAppendLog.open(path, {
-      domain: 'test',
-      damageCode: 'STORE_CORRUPT',
-      allocationBytes: 4096,
-      files,
-    });
-  return new StudyStore({ folder, boxKey: key, openLog, files });
+  return new StudyStore({ folder, boxKey: key, files });
 }
 
 async function studiesIn(folder: string, key: Uint8Array = boxKey): Promise<StudyFolder[]> {
@@ -45,15 +36,21 @@ async function studiesIn(folder: string, key: Uint8Array = boxKey): Promise<Stud
 }
 
 async function keep(study: StudyFolder, bytes: Uint8Array): Promise<StoredObject> {
-  const writer = await study.createObject(() => undefined);
+  const writer = study.createObject();
+  let sealed: SealedObject;
   try {
     await writer.write(bytes);
+    sealed = await writer.finish();
   } catch (error) {
     await writer.abort();
     throw error;
   }
-  const object = await writer.finish();
-  await study.append({ ref: object.ref, length: object.length, lastTag: object.lastTag });
+  let object: StoredObject | undefined;
+  await sealed.append((stored) => {
+    object = stored;
+    return { ref: stored.ref, length: stored.length, lastTag: stored.lastTag };
+  });
+  assert.ok(object !== undefined);
   return object;
 }
 
@@ -68,14 +65,15 @@ async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
   }
 }
 
-/** A closed store with a study of one object. */
-async function makeStudy(folder: string): Promise<{ readonly path: string; readonly object: StoredObject }> {
+/** A closed store with a study of a small object and a large one. */
+async function makeStudy(folder: string): Promise<{ readonly path: string; readonly large: StoredObject }> {
   const store = storeIn(folder);
   const study = await store.createStudy();
   await study.append({ is: 'study' });
-  const object = await keep(study, Buffer.from('Canary^Winifred'));
+  await keep(study, Buffer.from('Canary^Winifred'));
+  const large = await keep(study, Buffer.alloc(1_048_600, 'Canary^Winifred'));
   await store.close();
-  return { path: join(folder, study.ref), object };
+  return { path: join(folder, study.ref), large };
 }
 
 async function flip(path: string, at: number): Promise<void> {
@@ -88,39 +86,65 @@ test('nothing in the folder names the patient, in files or in names', async (t) 
   const folder = await makeFolder(t);
   const { path } = await makeStudy(folder);
   for (const name of await readdir(path)) {
-    assert.match(name, /^(study\.key|manifest\.log|[0-9a-f]{32})$/);
+    assert.match(name, /^(study\.key|study\.log|[0-9a-f]{32})$/);
     assert.ok(!(await readFile(join(path, name))).includes('Canary'));
   }
 });
 
 test('what a crash left half-written is removed; what belongs to no study is left alone', async (t) => {
   const folder = await makeFolder(t);
-  const { path } = await makeStudy(folder);
+  const { path, large } = await makeStudy(folder);
   await writeFile(join(path, `${'a'.repeat(32)}.part`), 'half an object');
-  await mkdir(join(folder, 'b'.repeat(32)));
-  await mkdir(join(folder, 'c'.repeat(32)));
-  await writeFile(join(folder, 'c'.repeat(32), 'study.key.part'), 'half a key');
+  await writeFile(join(path, 'b'.repeat(32)), 'an object of which no record tells');
+  const born = await readFile(join(path, 'study.log'));
+  for (const [ref, files] of Object.entries({
+    b: {},
+    c: { 'study.log': '' },
+    d: { 'study.log': born.subarray(0, 30) },
+    e: {
+      'study.log': Buffer.concat([born.subarray(0, 64), Buffer.alloc(5000)]),
+      'study.key.part': 'half a key',
+    },
+  })) {
+    await mkdir(join(folder, ref.repeat(32)));
+    for (const [name, bytes] of Object.entries(files))
+      await writeFile(join(folder, ref.repeat(32), name), bytes);
+  }
   await mkdir(join(folder, 'lost+found'));
   assert.equal((await studiesIn(folder)).length, 1);
-  assert.ok(!(await readdir(path)).some((name) => name.endsWith('.part')));
+  assert.deepEqual((await readdir(path)).sort(), [large.ref, 'study.key', 'study.log'].sort());
   assert.deepEqual((await readdir(folder)).sort(), [path.slice(folder.length + 1), 'lost+found'].sort());
 });
 
-test('a study whose key file is gone is damage, not a study that was never kept: nothing is removed', async (t) => {
+test('a study that was made and got no record is removed at the next start', async (t) => {
   const folder = await makeFolder(t);
-  const { path } = await makeStudy(folder);
-  await rm(join(path, 'study.key'));
-  const before = await readdir(path);
-  await assert.rejects(studiesIn(folder), corrupt);
-  assert.deepEqual(await readdir(path), before);
+  const store = storeIn(folder);
+  await store.createStudy();
+  await store.close();
+  assert.deepEqual(await studiesIn(folder), []);
+  assert.deepEqual(await readdir(folder), []);
 });
 
-test('a manifest that is gone or empty while objects are there is damage', async (t) => {
+for (const name of ['study.key', 'study.log']) {
+  test(`a study whose ${name} is gone is damage, not a study that was never kept: nothing is removed`, async (t) => {
+    const folder = await makeFolder(t);
+    const { path } = await makeStudy(folder);
+    await rm(join(path, name));
+    const before = await readdir(path);
+    for (const each of ['once', 'and again']) await assert.rejects(studiesIn(folder), corrupt, each);
+    assert.deepEqual(await readdir(path), before);
+  });
+}
+
+test('a log that is empty while objects are there is damage', async (t) => {
   const folder = await makeFolder(t);
   const { path } = await makeStudy(folder);
-  await rm(join(path, 'manifest.log'));
-  await assert.rejects(studiesIn(folder), corrupt);
-  await assert.rejects(studiesIn(folder), corrupt, 'at every start, though a log was made anew');
+  const log = await readFile(join(path, 'study.log'));
+  for (const bytes of [log.subarray(0, 64), log.subarray(0, 0), Buffer.alloc(log.length)]) {
+    await writeFile(join(path, 'study.log'), bytes);
+    await assert.rejects(studiesIn(folder), corrupt);
+    await assert.rejects(studiesIn(folder), corrupt);
+  }
 });
 
 test('a changed, exchanged or foreign key is damage', async (t) => {
@@ -144,60 +168,81 @@ test('a changed, exchanged or foreign key is damage', async (t) => {
   assert.equal((await studiesIn(folder)).length, 2);
 });
 
-test('a changed or exchanged manifest is damage', async (t) => {
+test('an exchanged log is damage', async (t) => {
   const folder = await makeFolder(t);
   const [one, two] = [await makeStudy(folder), await makeStudy(folder)];
-  const manifest = join(one.path, 'manifest.log');
-  const intact = await readFile(manifest);
-  const written = intact.findLastIndex((byte) => byte !== 0);
-  for (let at = 3; at < written; at += 37) {
-    await flip(manifest, at);
-    await assert.rejects(studiesIn(folder), corrupt, `byte ${at}`);
-    await writeFile(manifest, intact);
-  }
-  await copyFile(join(two.path, 'manifest.log'), manifest);
+  await copyFile(join(two.path, 'study.log'), join(one.path, 'study.log'));
   await assert.rejects(studiesIn(folder), corrupt);
 });
 
-test('records stand at their places only: a log with the same records in another order is damage', async (t) => {
+test('after a flush that failed nothing more is acknowledged in that study, and everything in others', async (t) => {
   const folder = await makeFolder(t);
-  const { path } = await makeStudy(folder);
-  const log = await FileAppendLog.open(join(path, 'manifest.log'), {
-    domain: 'test',
-    damageCode: 'STORE_CORRUPT',
-    allocationBytes: 4096,
-  });
-  const records: Uint8Array[] = [];
-  for await (const record of log.read()) records.push(new Uint8Array(record));
-  await log.replace(records.toReversed());
-  await log.close();
-  await assert.rejects(studiesIn(folder), corrupt);
-});
-
-test('an append that failed is the last: every later one of that study fails, those of others do not', async (t) => {
-  const folder = await makeFolder(t);
-  const logs = new Map<string, MemoryAppendLog>();
-  const store = new StudyStore({
+  let failing = '';
+  const store = storeIn(
     folder,
     boxKey,
-    openLog: (path) => {
-      const log = new MemoryAppendLog(logs.get(path)?.disk);
-      logs.set(path, log);
-      return Promise.resolve(log);
-    },
-  });
+    watchedDisk(({ call, path }) => {
+      if (call === 'datasync' && failing !== '' && path.includes(failing)) throw new Error('EIO');
+    }),
+  );
   const [study, other] = [await store.createStudy(), await store.createStudy()];
   await study.append(1);
-  const log = logs.get(join(folder, study.ref, 'manifest.log'));
-  assert.ok(log !== undefined);
-  log.failAppends = true;
+  failing = study.ref;
   await assert.rejects(study.append(2), failed);
-  // The disk has room again, and the log would open again: what stands on disk is unknown since.
-  for (const each of logs.values()) each.failAppends = false;
+  // The disk works again, but what of the record is on it is unknown since.
+  failing = '';
   await assert.rejects(study.append(3), failed);
-  await assert.rejects(study.append(4), failed);
-  assert.equal(log.disk.records.length, 1);
+  await assert.rejects(keep(study, randomBytes(10)), failed);
   await other.append(1);
+  await store.close();
+});
+
+test('a study on a full disk goes on by itself when there is room, and nothing of what failed is listed', async (t) => {
+  const folder = await makeFolder(t);
+  let full = false;
+  const disk = watchedDisk(({ call }) => {
+    if (full && call === 'write') throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  const store = storeIn(folder, boxKey, disk);
+  const study = await store.createStudy();
+  await study.append('before');
+  full = true;
+  for (let i = 0; i < 3; i++) {
+    const results = await Promise.allSettled([study.append('full'), keep(study, randomBytes(5000))]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+  }
+  full = false;
+  const object = await keep(study, Buffer.from('kept'));
+  await study.append('after');
+  assert.equal((await read(study, object)).toString(), 'kept');
+  await store.close();
+  const again = storeIn(folder);
+  for await (const found of again.open()) {
+    assert.equal(found.records.length, 3);
+    assert.deepEqual([found.records[0], found.records[2]], ['before', 'after']);
+    assert.equal((await read(found.folder, object)).toString(), 'kept');
+  }
+  await again.close();
+});
+
+test('records and objects that come while others are flushed share the next flush', async (t) => {
+  const folder = await makeFolder(t);
+  const flushes: string[] = [];
+  const store = storeIn(
+    folder,
+    boxKey,
+    watchedDisk(({ call, path }) => {
+      if (call === 'datasync') flushes.push(path);
+    }),
+  );
+  const study = await store.createStudy();
+  await study.append('first');
+  flushes.length = 0;
+  await Promise.all(Array.from({ length: 20 }, () => keep(study, randomBytes(3000))));
+  assert.ok(flushes.length <= 3, `${flushes.length} flushes for 20 objects`);
   await store.close();
 });
 
@@ -208,24 +253,26 @@ test('what is acknowledged was flushed: file, then folder, then the record in th
     folder,
     boxKey,
     watchedDisk(({ call, path }) => {
-      calls.push(
-        `${call} ${basename(path).replace(/^[0-9a-f]{32}|.spare$/, (part) => (part === '.spare' ? '' : 'object'))}`,
-      );
+      calls.push(`${call} ${basename(path).replace(/^[0-9a-f]{32}/, 'object')}`);
     }),
   );
   const study = await store.createStudy();
   await study.append({ is: 'study' });
   calls.length = 0;
+  await keep(study, randomBytes(200_000));
+  assert.deepEqual(calls, ['write study.log', 'datasync study.log'], 'an object of one segment');
+  calls.length = 0;
   await keep(study, randomBytes(1_048_576 + 50));
   await store.close();
-  // However many calls a write takes.
+  // However many calls a write takes; the last are the mark and the space that is given back.
   const order = calls.filter((call, index) => call !== calls[index - 1]);
   assert.deepEqual(order, [
     'write object.part',
     'sync object.part',
     'syncFolder object',
-    'write manifest.log',
-    'datasync manifest.log',
+    'write study.log',
+    'datasync study.log',
+    'write study.log',
   ]);
 });
 
@@ -251,9 +298,10 @@ test('a disk that fails at any write or flush: never success, what was acknowled
     } catch (error) {
       outcome = error;
     }
+    const made = calls();
     await store.close();
     if (outcome === 'all done') {
-      assert.ok(calls() <= failAt, `fault ${failAt} was passed over in silence`);
+      assert.ok(made <= failAt, `fault ${failAt} was passed over in silence`);
       break;
     }
     failures++;

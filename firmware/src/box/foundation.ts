@@ -1,14 +1,13 @@
 /** What every box stands on, member or not: its folder, its keys, its stores, the studies that it keeps. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { HeaderScans } from '../../dimse/index.ts';
 import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
-import type { Clock, Logger } from '../ports.ts';
-import { FileAppendLog } from '../store/append-log.ts';
+import type { Clock, Logger, OpenHeaderScanner } from '../ports.ts';
 import { claimDataFolder, dataKey } from '../store/data-folder.ts';
 import { EncryptedStore, LevelStore } from '../store/level-store.ts';
-import { manifestAllocationBytes } from '../store/limits.ts';
 import { StudyStore } from '../store/study-store.ts';
 import { Catalogue } from '../studies/catalogue.ts';
 import { Health } from './health.ts';
@@ -25,6 +24,7 @@ export interface Foundation {
   /** What the box must remember besides studies: accounts, bindings, receipts. Encrypted value by value. */
   readonly index: EncryptedStore;
   readonly catalogue: Catalogue;
+  readonly openHeaderScanner: OpenHeaderScanner;
 }
 
 const keysFileName = 'keys.json';
@@ -78,17 +78,20 @@ export async function openFoundation(
   const indexStore = await LevelStore.open(indexFolder);
   undo.later(() => indexStore.close());
 
-  const studies = new StudyStore({
-    folder: join(dataDir, 'objects'),
-    boxKey: keys.boxKey,
-    openLog: (path) =>
-      FileAppendLog.open(path, {
-        domain: 'study manifest',
-        damageCode: 'STORE_CORRUPT',
-        allocationBytes: manifestAllocationBytes,
-      }),
-  });
+  const studies = new StudyStore({ folder: join(dataDir, 'objects'), boxKey: keys.boxKey });
   undo.later(() => studies.close());
   const index = new EncryptedStore(indexStore, indexKey);
-  return { config, clock, logger, health, keys, ledgerStore, index, catalogue: new Catalogue(studies) };
+  const headers = new HeaderScans({ clock, logger: logger.child({ room: 'dimse' }) });
+  undo.later(() => headers.stop());
+  return {
+    config,
+    clock,
+    logger,
+    health,
+    keys,
+    ledgerStore,
+    index,
+    catalogue: new Catalogue(studies),
+    openHeaderScanner: headers.open,
+  };
 }

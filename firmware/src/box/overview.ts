@@ -118,7 +118,9 @@ function studyView(study: KeptStudy, membership: Membership | undefined, forward
     studyInstanceUid: created.studyInstanceUid,
     patientName: created.patient.name,
     patientId: created.patient.patientId,
-    modality: [...new Set(objects.map((object) => object.modality))].filter((name) => name !== '').join(', '),
+    modality: [...new Set(objects.map((object) => object.header.modality ?? ''))]
+      .filter((name) => name !== '')
+      .join(', '),
     description: created.description,
     studyDate: created.date,
     objects: objects.length,

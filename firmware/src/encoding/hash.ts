@@ -17,11 +17,12 @@ export type Domain =
   | 'proposal'
   | 'vote'
   | 'wal'
-  | 'object'
+  | 'study-log'
   | 'address'
   | 'mailbox'
   | 'keys'
-  | 'plane';
+  | 'plane'
+  | 'held';
 
 /** The prefix of everything hashed or signed for one purpose: u16 length, then `hilum/<domain>/1`. */
 export function domainPrefix(domain: Domain): Uint8Array {

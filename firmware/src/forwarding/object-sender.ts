@@ -6,7 +6,7 @@ import { AssociationHolder, type Held } from './association-holder.ts';
 import { coercionOf } from './coercion.ts';
 import type { Destination } from './destination.ts';
 import type { ForwardQueue, Waiting } from './forward-queue.ts';
-import { keptDataSet } from './kept-data-set.ts';
+import { keptDataSet } from '../studies/kept-data-set.ts';
 import { objectsAheadMax } from './limits.ts';
 import { statusText, verdictOf } from './store-verdict.ts';
 import { TokenBucket } from './token-bucket.ts';

@@ -12,14 +12,39 @@ export const allocationBytesDefault = 1048576;
 /** Plaintext bytes in a segment of an object file: the chunk that commitments hash, so that each is read and verified alone. */
 export const segmentBytes = chunkBytes;
 
-/** Manifest logs held open at once: the studies that modalities send just now. Linux allows 1024 files by default. */
+/** Logs of studies held open at once: the studies that modalities send just now. Linux allows 1024 files by default. */
 export const openLogsMax = 64;
 
-/** Space that a study's manifest takes ahead, bytes: room for some fifty objects, since most studies are small. */
-export const manifestAllocationBytes = 16_384;
+/** A record of a study's log. The longest is that of an object of 128 GiB, with 32 bytes for each MiB of it. */
+export const frameRecordBytesMax = 4_194_304;
 
-/** Segment buffers kept for the next object: as many as associations that send at once on a busy day. */
-export const segmentBuffersIdleMax = 16;
+/** What stands beside a record in a study's log: an object of one segment with its header and tag. */
+export const frameDataBytesMax = segmentBytes + 4096;
+
+/**
+ * Frames of a study's log that are flushed together; the frame that passes it is the last of its group. As much as eight
+ * associations bring at once, and little enough to be verified whole after a power cut.
+ */
+export const groupBytesMax = 8_388_608;
+
+/**
+ * Space that a study's log takes ahead, in zeros: a flush within it changes nothing but the bytes, and takes half the
+ * time. It grows with the log from the first to the second; it is given back when the study rests.
+ */
+export const aheadBytesMin = 65_536;
+export const aheadBytesMax = 1_048_576;
+
+/** A frame for which space is taken ahead, bytes: for larger ones, writing all bytes twice costs more than it saves. */
+export const aheadFrameBytesMax = 65_536;
+
+/** Read at once of a study's log at start: head and record of a frame, which are one or two KiB, without its object. */
+export const logReadBytes = 16_384;
+
+/**
+ * Bytes of a large object that are written before their flush begins, while it still arrives: what is left to be flushed
+ * at its end is then little, and the memory of the machine does not fill up with what the disk has not taken.
+ */
+export const flushEveryBytes = 16_777_216;
 
 /**
  * Space of the vote log, bytes, and of its spare, taken whole at the first start: thrice what it holds when it is begun

@@ -1,54 +1,46 @@
-import type { AppendLog } from '../ports.ts';
 import { openLogsMax } from './limits.ts';
 
-/**
- * Keeps the logs that were used last open: a box keeps more studies than a process may hold files, and opening a log
- * reads and verifies all of it.
- */
+/** A log that can close its file and open it again when it is next used. */
+export interface RestingLog {
+  /** After what is under way. Tells its own later users of a failure, nobody else. */
+  rest(): Promise<void>;
+}
+
+/** Keeps the logs that were used last open: a box keeps more studies than a process may hold files. */
 export class OpenLogs {
-  readonly #open: (path: string) => Promise<AppendLog>;
-  readonly #logs = new Map<string, Promise<AppendLog>>();
-  readonly #users = new Map<string, number>();
+  /** In the order of last use. */
+  readonly #open = new Set<RestingLog>();
+  readonly #users = new Map<RestingLog, number>();
 
-  constructor(open: (path: string) => Promise<AppendLog>) {
-    this.#open = open;
-  }
-
-  /** Runs with the log of this path open; it stays open while anyone uses it. */
-  async use<Result>(path: string, run: (log: AppendLog) => Promise<Result>): Promise<Result> {
-    this.#users.set(path, (this.#users.get(path) ?? 0) + 1);
+  /** Runs with this log open; it stays open while anyone uses it. */
+  async use<Result>(log: RestingLog, run: () => Promise<Result>): Promise<Result> {
+    this.#users.set(log, (this.#users.get(log) ?? 0) + 1);
+    this.#open.delete(log);
+    this.#open.add(log);
     try {
-      return await run(await this.#opened(path));
+      return await run();
     } finally {
-      const users = (this.#users.get(path) ?? 1) - 1;
-      if (users === 0) this.#users.delete(path);
-      else this.#users.set(path, users);
-      await this.#closeUnused(openLogsMax);
+      const users = (this.#users.get(log) ?? 1) - 1;
+      if (users === 0) this.#users.delete(log);
+      else this.#users.set(log, users);
+      await this.#restUnused();
     }
   }
 
-  #opened(path: string): Promise<AppendLog> {
-    const log = this.#logs.get(path) ?? this.#open(path);
-    // Set again, so that the map's order is the order of last use.
-    this.#logs.delete(path);
-    this.#logs.set(path, log);
-    // One that does not open is tried again by its next user; one that fails later stays, to be closed with the others.
-    log.catch(() => {
-      if (this.#logs.get(path) === log) this.#logs.delete(path);
-    });
-    return log;
+  /** Lets this one rest when its users of this moment are done. */
+  async rest(log: RestingLog): Promise<void> {
+    if (this.#open.delete(log)) await log.rest();
   }
 
+  /** As `rest`, all of them. */
   async close(): Promise<void> {
-    await this.#closeUnused(0);
+    for (const log of this.#open) await this.rest(log);
   }
 
-  async #closeUnused(keep: number): Promise<void> {
-    for (const [path, log] of this.#logs) {
-      if (this.#logs.size <= keep) return;
-      if (this.#users.has(path)) continue;
-      this.#logs.delete(path);
-      await (await log).close();
+  async #restUnused(): Promise<void> {
+    for (const log of this.#open) {
+      if (this.#open.size <= openLogsMax) return;
+      if (!this.#users.has(log)) await this.rest(log);
     }
   }
 }

@@ -2,15 +2,24 @@
  * One small value encrypted by itself: manifest records and index values. Each gets a key of its own from a fresh
  * salt (HKDF, RFC 5869), so that no number of writes brings a nonce twice under one key.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 import { AppError } from '../errors.ts';
 
 const saltBytes = 32;
 const tagBytes = 16;
 const zeroNonce = new Uint8Array(12);
 
-function recordKey(key: Uint8Array, salt: Uint8Array): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', key, salt, 'hilum/sealed-record/1', 32));
+/** Key objects throughout: Node takes 10 to 30 µs to see that bytes are none. */
+function recordKey(key: Uint8Array, salt: Uint8Array): KeyObject {
+  const derived = hkdfSync('sha256', createSecretKey(key), salt, 'hilum/sealed-record/1', 32);
+  return createSecretKey(new Uint8Array(derived));
 }
 
 /** salt(32) ‖ ciphertext ‖ tag(16); the place where it stands is bound as additional data. */

@@ -1,121 +1,62 @@
 /**
- * Studies at rest, one folder each under objects/: the wrapped study key, the manifest (an append-only log of encrypted
- * records) and an object file for each instance. Names are random: a folder listing says nothing of a patient.
+ * Studies at rest, one folder each under objects/: the wrapped study key, the study's log with its records and objects,
+ * and a file for each large object. Names are random: a folder listing says nothing of a patient.
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { toHex } from '../encoding/bytes.ts';
+import { decodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
-import type {
-  AppendLog,
-  CborValue,
-  FoundStudy,
-  ObjectReader,
-  ObjectStore,
-  ObjectWriter,
-  StoredObject,
-  StudyFolder,
-} from '../ports.ts';
+import type { CborValue, FoundStudy, ObjectStore, StudyFolder } from '../ports.ts';
 import { writeFileAtomically } from './data-folder.ts';
-import { readWholeFile } from './file-bytes.ts';
+import { readAt, readWholeFile, writeZeros } from './file-bytes.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
 import { unwrapKey, wrapKey } from './key-wrap.ts';
+import { aheadBytesMin } from './limits.ts';
+import { objectHeaderBytes, objectKeyOf, openSegment } from './object-seal.ts';
 import { OpenLogs } from './open-logs.ts';
-import { ObjectFileReader, ObjectFileWriter } from './object-file.ts';
-import { openRecord, sealRecord } from './sealed-record.ts';
+import { openRecord } from './sealed-record.ts';
+import { goneSuffix, KeptFolder, logName, recordPlace } from './study-folder.ts';
+import { encodeLogHeader, firstChain, logHeaderBytes } from './study-log-format.ts';
+import { openStudyLog } from './study-log-opening.ts';
 
 const keyFile = 'study.key';
-const manifestFile = 'manifest.log';
-const studyRefPattern = /^[0-9a-f]{32}$/;
+const refPattern = /^[0-9a-f]{32}$/;
 
 export interface StudyStoreOptions {
   readonly folder: string;
   readonly boxKey: Uint8Array;
-  readonly openLog: (path: string) => Promise<AppendLog>;
   /** The disk; tests put others in its place. */
   readonly files?: FileSystem;
-}
-
-class KeptFolder implements StudyFolder {
-  readonly ref: string;
-  readonly #files: FileSystem;
-  readonly #folder: string;
-  readonly #key: Uint8Array;
-  readonly #logs: OpenLogs;
-  #recordCount = 0;
-  #appending: Promise<void> = Promise.resolve();
-
-  constructor(files: FileSystem, ref: string, folder: string, key: Uint8Array, logs: OpenLogs) {
-    this.#files = files;
-    this.ref = ref;
-    this.#folder = folder;
-    this.#key = key;
-    this.#logs = logs;
-  }
-
-  /** Reads the manifest, once, before anything is appended. */
-  async load(): Promise<readonly CborValue[]> {
-    const records: CborValue[] = [];
-    await this.#logs.use(this.#manifest, async (log) => {
-      for await (const sealed of log.read()) {
-        records.push(decodeCanonical(openRecord(this.#key, this.#place(records.length), sealed)));
-      }
-    });
-    this.#recordCount = records.length;
-    return records;
-  }
-
-  /** One after the other: a record's number is part of what is authenticated. After a failure all further ones fail. */
-  append(record: CborValue): Promise<void> {
-    this.#appending = this.#appending.then(async () => {
-      const sealed = sealRecord(this.#key, this.#place(this.#recordCount), encodeCanonical(record));
-      await this.#logs.use(this.#manifest, (log) => log.append([sealed]));
-      this.#recordCount += 1;
-    });
-    return this.#appending;
-  }
-
-  async createObject(onSegment: (index: number, segment: Uint8Array) => void): Promise<ObjectWriter> {
-    return ObjectFileWriter.create(this.#files, this.#folder, this.#key, this.ref, onSegment);
-  }
-
-  async openObject(object: StoredObject): Promise<ObjectReader> {
-    return ObjectFileReader.open(this.#files, this.#folder, this.#key, this.ref, object);
-  }
-
-  get #manifest(): string {
-    return join(this.#folder, manifestFile);
-  }
-
-  #place(number: number): string {
-    return `${this.ref}/${number}`;
-  }
 }
 
 export class StudyStore implements ObjectStore {
   readonly #options: StudyStoreOptions;
   readonly #files: FileSystem;
-  readonly #logs: OpenLogs;
+  readonly #openLogs = new OpenLogs();
 
   constructor(options: StudyStoreOptions) {
     this.#options = options;
     this.#files = options.files ?? nodeFileSystem;
-    this.#logs = new OpenLogs(options.openLog);
   }
 
-  /** @throws AppError STORE_CORRUPT if a manifest or key is damaged. Half-written objects of a crash are removed. */
+  /** @throws AppError STORE_CORRUPT if a log or key is damaged. What a crash left half-written is removed. */
   async *open(): AsyncIterable<FoundStudy> {
     const { folder } = this.#options;
     await this.#files.makeFolder(folder);
     await this.#files.syncFolder(dirname(folder));
     for (const ref of await this.#files.list(folder)) {
-      if (!studyRefPattern.test(ref)) continue;
+      if (ref.endsWith(goneSuffix)) await this.#files.remove(join(folder, ref));
+      if (!refPattern.test(ref)) continue;
       const found = await this.#openStudy(ref);
       if (found !== undefined) yield found;
     }
   }
 
+  /**
+   * The key is written last: a folder without one was being made, and one with a key has a log.
+   * @throws AppError STORE_FAILED.
+   */
   async createStudy(): Promise<StudyFolder> {
     const { folder, boxKey } = this.#options;
     const ref = toHex(randomBytes(16));
@@ -123,6 +64,7 @@ export class StudyStore implements ObjectStore {
     const key = randomBytes(32);
     try {
       await this.#files.makeFolder(path);
+      await this.#createLog(path, ref);
       await writeFileAtomically(path, keyFile, wrapKey(boxKey, key, ref), this.#files);
       await this.#files.syncFolder(folder);
     } catch (cause) {
@@ -130,31 +72,88 @@ export class StudyStore implements ObjectStore {
       await Promise.allSettled([this.#files.remove(path)]);
       throw new AppError('STORE_FAILED', `A study cannot be created in ${folder}.`, { cause });
     }
-    return new KeptFolder(this.#files, ref, path, key, this.#logs);
+    const point = { end: logHeaderBytes, chain: firstChain(ref), records: 0 };
+    return this.#folder(ref, key, point, aheadBytesMin);
   }
 
   close(): Promise<void> {
-    return this.#logs.close();
+    return this.#openLogs.close();
   }
 
-  /** Undefined for a folder that was made just before a crash: its key comes first, and nothing was acknowledged. */
+  async #createLog(path: string, ref: string): Promise<void> {
+    const file = await this.#files.open(join(path, logName), 'wx+');
+    try {
+      await file.write([encodeLogHeader(ref)], 0);
+      await writeZeros(file, logHeaderBytes, aheadBytesMin);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.#files.syncFolder(path);
+  }
+
+  #folder(ref: string, key: Uint8Array, point: KeptPoint, allocated: number): KeptFolder {
+    const path = join(this.#options.folder, ref);
+    const openLogs = this.#openLogs;
+    return new KeptFolder({ files: this.#files, ref, path, key, openLogs, point, allocated });
+  }
+
+  /** Undefined for a folder that was being made: nothing in it was acknowledged. */
   async #openStudy(ref: string): Promise<FoundStudy | undefined> {
-    const { folder, boxKey } = this.#options;
-    const path = join(folder, ref);
+    const path = join(this.#options.folder, ref);
     const names = await this.#files.list(path);
     if (!names.includes(keyFile)) {
-      if (names.some((name) => name !== `${keyFile}.part`))
+      if (!(await this.#isUnborn(path, names)))
         throw new AppError('STORE_CORRUPT', `The key of the study in ${path} is missing.`);
       await this.#files.remove(path);
       return undefined;
     }
-    for (const name of names) if (name.endsWith('.part')) await this.#files.remove(join(path, name));
-    const key = unwrapKey(boxKey, await readWholeFile(this.#files, join(path, keyFile)), ref);
-    const kept = new KeptFolder(this.#files, ref, path, key, this.#logs);
-    const records = await kept.load();
-    // A study's first record stands in its manifest before an object is begun.
-    if (records.length === 0 && names.some((name) => studyRefPattern.test(name)))
-      throw new AppError('STORE_CORRUPT', `The manifest of the study in ${path} is missing or empty.`);
-    return { folder: kept, records };
+    if (!names.includes(logName))
+      throw new AppError('STORE_CORRUPT', `The log of the study in ${path} is missing.`);
+    const key = unwrapKey(this.#options.boxKey, await readWholeFile(this.#files, join(path, keyFile)), ref);
+    const records: CborValue[] = [];
+    const { point, fileRefs } = await openStudyLog(this.#files, join(path, logName), ref, {
+      takeRecord: (number, sealed) =>
+        records.push(decodeCanonical(openRecord(key, recordPlace(ref, number), sealed))),
+      isWhole: (sealed) => isWhole(key, sealed),
+    });
+    if (records.length === 0) {
+      // A study's first record stands in its log before an object is begun.
+      if (names.some((name) => refPattern.test(name)))
+        throw new AppError('STORE_CORRUPT', `The log of the study in ${path} is empty.`);
+      await this.#files.remove(path);
+      return undefined;
+    }
+    for (const name of names)
+      if (name.endsWith('.part') || (refPattern.test(name) && !fileRefs.has(name)))
+        await this.#files.remove(join(path, name));
+    return { folder: this.#folder(ref, key, point, 0), records };
+  }
+
+  /** Whether a folder without a key holds nothing but what `createStudy` puts there before it. */
+  async #isUnborn(path: string, names: readonly string[]): Promise<boolean> {
+    if (names.some((name) => name !== logName && name !== `${keyFile}.part`)) return false;
+    if (!names.includes(logName)) return true;
+    const log = await this.#files.open(join(path, logName), 'r');
+    try {
+      const size = await log.size();
+      if (size > aheadBytesMin) return false;
+      return (await readAt(log, 0, size)).subarray(logHeaderBytes).every((byte) => byte === 0);
+    } finally {
+      await log.close();
+    }
+  }
+}
+
+type KeptPoint = ConstructorParameters<typeof KeptFolder>[0]['point'];
+
+/** Whether an object of one segment is as it was sealed. */
+function isWhole(studyKey: Uint8Array, sealed: Uint8Array): boolean {
+  try {
+    const objectKey = objectKeyOf(studyKey, sealed.subarray(0, objectHeaderBytes));
+    openSegment(objectKey, 0, sealed.subarray(objectHeaderBytes));
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 import type { StudyId } from '../ledger/types.ts';
 import type { ObjectStore, Unsubscribe } from '../ports.ts';
 import { KeptStudy } from './kept-study.ts';
-import type { StudyCreated } from './manifest.ts';
+import type { StudyCreated, StudyOrigin } from './manifest.ts';
 import { contradict } from './patient-identity.ts';
 
 /** What objects of one study share: its UID among the box's own and among those routed back; its ledger id if fetched. */
@@ -18,8 +18,14 @@ export class Catalogue {
   readonly #byInstanceUid = new Map<string, KeptStudy[]>();
   readonly #obtaining = new Map<string, Promise<KeptStudy>>();
   readonly #byStudyId = new Map<StudyId, KeptStudy>();
-  /** SOP instances that were fetched from elsewhere, to recognise what the own PACS routes back. */
-  readonly #fetchedInstances = new Set<string>();
+  /** By SOP Instance UID the study that holds it, apart for each origin: what is routed back is held twice. */
+  readonly #holders: Readonly<Record<StudyOrigin['kind'], Map<string, KeptStudy>>> = {
+    modality: new Map(),
+    returned: new Map(),
+    fetched: new Map(),
+  };
+  /** How many objects of a study are in there. */
+  readonly #indexed = new WeakMap<KeptStudy, number>();
   readonly #listeners = new Set<(study: KeptStudy) => void>();
 
   constructor(store: ObjectStore) {
@@ -54,8 +60,30 @@ export class Catalogue {
     return this.#byStudyId.get(studyId);
   }
 
+  /** Whether it was fetched from elsewhere: then it is the own PACS that sends it. */
   wasFetched(sopInstanceUid: string): boolean {
-    return this.#fetchedInstances.has(sopInstanceUid);
+    return this.#holders.fetched.has(sopInstanceUid);
+  }
+
+  /** The study of this origin that holds the instance. */
+  holderOf(sopInstanceUid: string, origin: StudyOrigin['kind']): KeptStudy | undefined {
+    return this.#holders[origin].get(sopInstanceUid);
+  }
+
+  /** SOP class of the newest version of an instance that is held, whatever its origin. */
+  sopClassOf(sopInstanceUid: string): string | undefined {
+    const { modality, returned, fetched } = this.#holders;
+    const study = [modality, returned, fetched].find((holders) => holders.has(sopInstanceUid));
+    return study?.get(sopInstanceUid)?.instances(sopInstanceUid).at(-1)?.sopClassUid;
+  }
+
+  /** The study that `obtain` would find. */
+  find(described: StudyCreated): KeptStudy | undefined {
+    return this.#studies
+      .get(identityOf(described))
+      ?.find(
+        ({ created }) => created.origin.kind === 'fetched' || !contradict(created.patient, described.patient),
+      );
   }
 
   /**
@@ -67,7 +95,7 @@ export class Catalogue {
     const identity = identityOf(described);
     const before = this.#obtaining.get(identity) ?? Promise.resolve();
     // One after the other for one UID; that somebody before failed is told to that one alone.
-    const obtained = Promise.allSettled([before]).then(() => this.#obtainNext(identity, described));
+    const obtained = Promise.allSettled([before]).then(() => this.#obtainNext(described));
     this.#obtaining.set(identity, obtained);
     try {
       return await obtained;
@@ -92,12 +120,8 @@ export class Catalogue {
     return () => this.#listeners.delete(listener);
   }
 
-  async #obtainNext(identity: string, described: StudyCreated): Promise<KeptStudy> {
-    const kept = this.#studies
-      .get(identity)
-      ?.find(
-        ({ created }) => created.origin.kind === 'fetched' || !contradict(created.patient, described.patient),
-      );
+  async #obtainNext(described: StudyCreated): Promise<KeptStudy> {
+    const kept = this.find(described);
     if (kept !== undefined) return kept;
     const study = await KeptStudy.create(await this.#store.createStudy(), described);
     this.#add(study);
@@ -113,7 +137,8 @@ export class Catalogue {
 
   #index(study: KeptStudy): void {
     if (study.studyId !== undefined) this.#byStudyId.set(study.studyId, study);
-    if (study.created.origin.kind !== 'fetched') return;
-    for (const object of study.objects) this.#fetchedInstances.add(object.sopInstanceUid);
+    const holders = this.#holders[study.created.origin.kind];
+    for (const object of study.objects.slice(this.#indexed.get(study))) holders.set(object.sopInstanceUid, study);
+    this.#indexed.set(study, study.objects.length);
   }
 }

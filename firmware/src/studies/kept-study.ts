@@ -1,5 +1,6 @@
 import type { StudyId } from '../ledger/types.ts';
-import type { FoundStudy, StoredObject, StudyFolder } from '../ports.ts';
+import type { DataSetHeader, FoundStudy, SealedObject, StoredObject, StudyFolder } from '../ports.ts';
+import { FingerprintsUnderWay } from './fingerprint.ts';
 import {
   fromRecord,
   toRecord,
@@ -10,6 +11,13 @@ import {
   type VersionPlanned,
 } from './manifest.ts';
 
+/** An object whose record is being flushed. */
+export interface BeingKept {
+  readonly object: ObjectKept;
+  /** Resolves with it when it is on disk. */
+  readonly kept: Promise<ObjectKept>;
+}
+
 /** A study that this box keeps: its manifest, read once and held in memory. A record counts once it is on disk. */
 export class KeptStudy {
   readonly folder: StudyFolder;
@@ -19,8 +27,13 @@ export class KeptStudy {
   #owner: OwnerDerived | undefined;
   #versions: VersionPlanned[] = [];
   #numbersTaken = 0;
+  #corrections = 0;
   #bytes = 0;
-  #exclusive: Promise<void> = Promise.resolve();
+  /** The records that are being flushed, taken in the order in which they were appended. */
+  #taken: Promise<unknown> = Promise.resolve();
+  readonly #beingKept = new Map<string, BeingKept[]>();
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly underWay = new FingerprintsUnderWay();
   /** Its id on the ledger, once an owner key was derived (or, for a fetched study, the source's). */
   studyId: StudyId | undefined;
 
@@ -39,7 +52,7 @@ export class KeptStudy {
     const [created, ...rest] = encoded.map(fromRecord);
     if (created?.is !== 'study') return undefined;
     const study = new KeptStudy(folder, created);
-    for (const record of rest) study.#take(record);
+    for (const record of rest) study.#take(record.is === 'object' ? study.#sharingHeader(record) : record);
     return study;
   }
 
@@ -49,6 +62,22 @@ export class KeptStudy {
 
   get objects(): readonly ObjectKept[] {
     return this.#objects;
+  }
+
+  /**
+   * The objects as they stood when the study had this many, from the first on: without those in whose place a newer one
+   * stands. What a version of the study commits to, and releases.
+   */
+  newestOf(objects: number): readonly ObjectKept[] {
+    const taken = this.#objects.slice(0, objects);
+    if (this.#corrections === 0) return taken;
+    const replaced = new Set(taken.map(({ corrects }) => corrects));
+    return taken.filter(({ number }) => !replaced.has(number));
+  }
+
+  /** The newest version of each object. */
+  get newest(): readonly ObjectKept[] {
+    return this.newestOf(this.#objects.length);
   }
 
   get owner(): OwnerDerived | undefined {
@@ -88,7 +117,7 @@ export class KeptStudy {
     return this.#versions.find((version) => sameCommitment(version.commitment))?.note;
   }
 
-  /** How many of its objects, from the first on, a commitment of this study covers. */
+  /** How many objects the study had when it was committed to like this: `newestOf` tells which those are. */
   objectsUnder(sameCommitment: (commitment: Uint8Array) => boolean): number | undefined {
     return this.#versions.find((version) => sameCommitment(version.commitment))?.objects;
   }
@@ -98,30 +127,68 @@ export class KeptStudy {
     return this.#versions.findLast((plan) => plan.version === version && sameCommitment(plan.commitment));
   }
 
+  /** Objects of this UID whose records are being flushed: nobody may be told of them yet. */
+  beingKept(sopInstanceUid: string): readonly BeingKept[] {
+    return this.#beingKept.get(sopInstanceUid) ?? [];
+  }
+
   /** Runs when nobody else's run of this study is under way; one that fails is told to its caller alone. */
-  async exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
-    const before = this.#exclusive;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#exclusive = promise;
-    await before;
-    try {
-      return await run();
-    } finally {
-      resolve();
-    }
+  inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const ran = Promise.allSettled([this.#turn]).then(run);
+    this.#turn = ran;
+    return ran;
   }
 
   takeNumber(): number {
     return this.#numbersTaken++;
   }
 
-  async append(record: Exclude<ManifestRecord, StudyCreated>): Promise<void> {
-    await this.folder.append(toRecord(record));
-    this.#take(record);
+  /** On disk when it resolves. @throws AppError STORE_FAILED. */
+  append(record: Exclude<ManifestRecord, StudyCreated>): Promise<void> {
+    return this.#takeWhen(this.folder.append(toRecord(record)), record);
   }
 
-  static stored(object: ObjectKept): StoredObject {
-    return { ref: object.fileRef, length: object.length, lastTag: object.lastTag };
+  /** Object and record are on disk when it resolves; several at a time share a flush. @throws AppError STORE_FAILED. */
+  async keep(sealed: SealedObject, describe: (stored: StoredObject) => ObjectKept): Promise<ObjectKept> {
+    let described: ObjectKept | undefined;
+    const flushed = sealed.append((stored) => {
+      described = this.#sharingHeader(describe(stored));
+      return toRecord(described);
+    });
+    if (described === undefined) throw new Error('a sealed object asks for its record at once');
+    const object: ObjectKept = described;
+    const kept = this.#takeWhen(flushed, object).then(() => object);
+    const being = { object, kept };
+    this.#beingKept.set(object.sopInstanceUid, [...this.beingKept(object.sopInstanceUid), being]);
+    try {
+      return await kept;
+    } finally {
+      const left = this.beingKept(object.sopInstanceUid).filter((each) => each !== being);
+      if (left.length === 0) this.#beingKept.delete(object.sopInstanceUid);
+      else this.#beingKept.set(object.sopInstanceUid, left);
+    }
+  }
+
+  static stored({ fileRef, frame, length, lastTag }: ObjectKept): StoredObject {
+    return { ref: fileRef, frame, length, lastTag };
+  }
+
+  /** Most of what the objects of a study say is the same in all: one copy in memory serves them. */
+  #sharingHeader(object: ObjectKept): ObjectKept {
+    const before: Readonly<Record<string, unknown>> = { ...this.#objects.at(-1)?.header };
+    const header = Object.entries(object.header).map(([field, value]: [string, unknown]) => [
+      field,
+      before[field] === value ? before[field] : value,
+    ]);
+    return { ...object, header: Object.fromEntries(header) as DataSetHeader };
+  }
+
+  #takeWhen(flushed: Promise<void>, record: ManifestRecord): Promise<void> {
+    const taken = Promise.all([flushed, Promise.allSettled([this.#taken])]).then(() => {
+      this.#take(record);
+    });
+    this.#taken = taken;
+    return taken;
   }
 
   #take(record: ManifestRecord): void {
@@ -134,6 +201,7 @@ export class KeptStudy {
         if (same === undefined) this.#byInstance.set(record.sopInstanceUid, [record]);
         else same.push(record);
         this.#bytes += record.length;
+        if (record.corrects !== null) this.#corrections += 1;
         this.#numbersTaken = Math.max(this.#numbersTaken, record.number + 1);
         return;
       }

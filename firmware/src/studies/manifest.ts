@@ -1,6 +1,6 @@
 /** What stands in a study's manifest: every fact about a kept study, in the order in which it became true. */
 import type { StudyId } from '../ledger/types.ts';
-import type { CborValue } from '../ports.ts';
+import type { CborValue, DataSetHeader } from '../ports.ts';
 import type { LocalPatient } from './patient-identity.ts';
 
 /**
@@ -30,19 +30,21 @@ export interface ObjectKept {
   readonly is: 'object';
   /** Number from which the object's x_j is derived; unique in the study, gaps where an association was aborted. */
   readonly number: number;
+  /** Where its bytes are: `StoredObject`. */
   readonly fileRef: string;
+  readonly frame: number | null;
   readonly length: number;
   readonly lastTag: Uint8Array;
-  /** x_j and the leaves (32 bytes each, joined) of the commitment. */
+  /** x_j and the leaves (32 bytes each, joined) of the commitment; they also tell a repetition from another object. */
   readonly instanceKey: Uint8Array;
   readonly leaves: Uint8Array;
-  /** SHA-256 over the instance's bytes: tells a repetition from another object. */
-  readonly digest: Uint8Array;
+  /** Number of the object of the same UID in whose place this one stands; that one stays readable. Null: of none. */
+  readonly corrects: number | null;
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
-  readonly seriesInstanceUid: string;
-  readonly modality: string;
+  /** What its data set says at its beginning: it is found by that. */
+  readonly header: DataSetHeader;
   readonly at: number;
 }
 

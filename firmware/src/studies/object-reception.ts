@@ -1,14 +1,15 @@
 /**
- * One data set on its way to disk. First its header is gathered until its study is known; from then on bytes go
- * straight to the object's file. `finish` resolves when file, folder and manifest record are on disk (fsync).
+ * One data set on its way to disk. First its header is gathered until its study is known; from then on bytes are hashed
+ * and sealed as they come. `finish` resolves when the object and its record are on disk (fsync).
  */
-import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, DataSetHeader, HeaderScan, HeaderScanner, OpenHeaderScanner } from '../ports.ts';
 import { instancePrefix, type InstanceIdentity } from '../protocol/instance-prefix.ts';
 import type { KeptStudy } from './kept-study.ts';
 import { headerBytesMax } from './limits.ts';
-import { ObjectIntake } from './object-intake.ts';
+import { ObjectIntake, type Collide } from './object-intake.ts';
+
+export type { Collided, CollisionOutcome } from './object-intake.ts';
 
 export interface Place {
   readonly study: KeptStudy;
@@ -22,12 +23,19 @@ export interface ReceptionOptions {
   readonly place: (header: DataSetHeader) => Promise<Place>;
   readonly openHeaderScanner: OpenHeaderScanner;
   readonly clock: Clock;
+  /** Bytes of the data set that go into the study, once it is placed. @throws AppError to refuse them. */
+  readonly onBytes?: (bytes: number) => void;
+  /** Decides about an object whose UID is taken by others; without it, it is kept beside them. */
+  readonly collide?: Collide;
 }
 
 export interface Received {
   readonly study: KeptStudy;
-  /** `repeated`: the same bytes under the same UID are held already, nothing was added. */
-  readonly outcome: 'kept' | 'kept beside others of its UID' | 'repeated';
+  /**
+   * `corrected`: kept in the place of an earlier one. `repeated`: the same bytes under the same UID are held already,
+   * nothing was added. `set aside`: `collide` said so, nothing was added here.
+   */
+  readonly outcome: 'kept' | 'kept beside others of its UID' | 'corrected' | 'repeated' | 'set aside';
 }
 
 function prefixOf(identity: InstanceIdentity): Uint8Array {
@@ -55,45 +63,43 @@ export class ObjectReception {
 
   /** Bytes of the data set, as StoreSink has them: to be copied where they are kept. */
   write(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#placed !== undefined) return this.#placed.intake.write(chunk);
+    if (this.#placed !== undefined) {
+      this.#options.onBytes?.(chunk.length);
+      return this.#placed.intake.write(chunk);
+    }
     const kept = new Uint8Array(chunk);
     this.#gathered.push(kept);
     this.#gatheredBytes += kept.length;
-    return this.#heed(this.#scanner.push(kept));
+    const scan = this.#scanner.push(kept);
+    return scan instanceof Promise ? scan.then((scanned) => this.#heed(scanned)) : this.#heed(scan);
   }
 
-  /** The record is appended after `turn`, so that objects whose files are written side by side are listed in order. */
+  /**
+   * On disk with its record when it resolves. The record follows when `turn` has resolved, so that objects whose ends are
+   * written side by side are listed in order; those of one study that come at a time share a flush.
+   * @throws AppError OBJECT_UNREADABLE if the data set ended too soon; STORE_FAILED.
+   */
   async finish(turn: Promise<unknown> = Promise.resolve()): Promise<Received> {
-    if (this.#placed === undefined) await this.#heed(this.#scanner.end());
+    if (this.#placed === undefined) await this.#heed(await this.#scanner.end());
     if (this.#placed === undefined)
       throw new AppError('OBJECT_UNREADABLE', 'An object ended inside its header.');
     const { study, intake } = this.#placed;
-    const digest = intake.digest();
-    if (this.#isHeld(study, digest)) {
-      await intake.abort();
-      return { study, outcome: 'repeated' };
-    }
-    const object = await intake.finish(digest, this.#options.clock.now());
+    await intake.finish();
     await turn;
-    // Another association may have brought the same object meanwhile: look again when nobody else appends.
-    return study.exclusively(async () => {
-      if (this.#isHeld(study, digest)) {
-        await intake.discard();
-        return { study, outcome: 'repeated' };
-      }
-      const isFirst = study.instances(object.sopInstanceUid).length === 0;
-      await study.append(object);
-      return { study, outcome: isFirst ? 'kept' : 'kept beside others of its UID' };
-    });
+    const { clock, collide } = this.#options;
+    const kept = await intake.keep(clock.now(), collide);
+    if (kept.outcome !== 'kept') return { study, outcome: kept.outcome };
+    if (kept.object.corrects !== null) return { study, outcome: 'corrected' };
+    return { study, outcome: kept.earlier.length === 0 ? 'kept' : 'kept beside others of its UID' };
   }
 
-  #isHeld(study: KeptStudy, digest: Uint8Array): boolean {
-    return study
-      .instances(this.#options.identity.sopInstanceUid)
-      .some((object) => equalBytes(object.digest, digest));
+  /** Before it has a place: what came of it so far, to be kept elsewhere. */
+  takeGathered(): readonly Uint8Array[] {
+    return this.#gathered.splice(0);
   }
 
   async abort(): Promise<void> {
+    this.#scanner.close();
     await this.#placed?.intake.abort();
   }
 
@@ -114,14 +120,10 @@ export class ObjectReception {
   }
 
   async #place(header: DataSetHeader): Promise<void> {
-    const { identity, place } = this.#options;
+    const { identity, place, onBytes } = this.#options;
     const { study, instanceKeyOf } = await place(header);
-    const { seriesInstanceUid = '', modality = '' } = header;
-    const intake = await ObjectIntake.begin(
-      study,
-      { ...identity, seriesInstanceUid, modality },
-      instanceKeyOf,
-    );
+    onBytes?.(this.#gatheredBytes);
+    const intake = new ObjectIntake(study, { identity, header }, instanceKeyOf);
     this.#placed = { study, intake };
     await intake.write(this.#prefix);
     for (const chunk of this.#gathered.splice(0)) await intake.write(chunk);

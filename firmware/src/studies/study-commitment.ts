@@ -6,9 +6,9 @@ export function committedInstance(object: ObjectKept): CommittedInstance {
   return { key: object.instanceKey, length: object.length, leaves: object.leaves };
 }
 
-/** The commitment to the first `objects` objects of a study, in the order in which they were kept. */
+/** The commitment to a study as it stood when it had so many objects: to the newest version of each, in their order. */
 export function commitmentTo(study: KeptStudy, objects: number): StudyCommitment {
   const commitment = new StudyCommitment(studyTop(study.created.salt));
-  for (const object of study.objects.slice(0, objects)) commitment.add(committedInstance(object));
+  for (const object of study.newestOf(objects)) commitment.add(committedInstance(object));
   return commitment;
 }

@@ -1,6 +1,6 @@
-"""Makes test/vectors/object-file.json without any code of Hilum: HKDF (RFC 5869) by hand, AES-256-GCM of python3-cryptography.
+"""Makes test/vectors/sealed-object.json without any code of Hilum: HKDF (RFC 5869) by hand, AES-256-GCM of python3-cryptography.
 
-usage: python3 object_file_reference.py > object-file.json
+usage: python3 sealed_object_reference.py > sealed-object.json
 """
 import hashlib
 import hmac
@@ -19,16 +19,13 @@ study_key = bytes(range(32))
 study_ref = bytes.fromhex("00112233445566778899aabbccddeeff")
 object_ref = bytes.fromhex("ffeeddccbbaa99887766554433221100")
 salt = bytes(range(100, 132))
-prefix = bytes(range(200, 207))
 
-header = b"HILUMOBJ" + b"\x01" + study_ref + object_ref + salt + prefix
+header = b"HILUMOBJ" + b"\x02" + study_ref + object_ref + salt
 key = hkdf(study_key, salt, header)
-domain = b"hilum/object/1"
-aad = hashlib.sha256(struct.pack(">H", len(domain)) + domain + header).digest()
 
 
-def seal(index, last, plaintext):
-    return AESGCM(key).encrypt(prefix + struct.pack(">IB", index, last), plaintext, aad)
+def seal(index, plaintext):
+    return AESGCM(key).encrypt(struct.pack(">QI", 0, index), plaintext, None)
 
 
 print(json.dumps({
@@ -36,9 +33,8 @@ print(json.dumps({
     "studyRef": study_ref.hex(),
     "objectRef": object_ref.hex(),
     "salt": salt.hex(),
-    "noncePrefix": prefix.hex(),
     "header": header.hex(),
     "key": key.hex(),
-    "sealedFirstSha256": hashlib.sha256(seal(0, 0, b"a" * 1048576)).hexdigest(),
-    "sealedLast": seal(1, 1, b"the last segment").hex(),
+    "sealedFirstSha256": hashlib.sha256(seal(0, b"a" * 1048576)).hexdigest(),
+    "sealedLast": seal(1, b"the last segment").hex(),
 }, indent=2))

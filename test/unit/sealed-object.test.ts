@@ -8,14 +8,10 @@ import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import type { StoredObject } from '../../firmware/src/ports.ts';
 import { segmentBytes } from '../../firmware/src/store/limits.ts';
 import { nodeFileSystem } from '../../firmware/src/store/file-system.ts';
-import {
-  newFileKey,
-  ObjectFileReader,
-  ObjectFileWriter,
-  openSegment,
-  sealSegment,
-} from '../../firmware/src/store/object-file.ts';
-import vector from '../vectors/object-file.json' with { type: 'json' };
+import { SealedReader, type ObjectPlace } from '../../firmware/src/store/object-reader.ts';
+import { newObjectKey, openSegment, SegmentSealer } from '../../firmware/src/store/object-seal.ts';
+import { SealingWriter } from '../../firmware/src/store/object-writer.ts';
+import vector from '../vectors/sealed-object.json' with { type: 'json' };
 
 const studyRef = '00112233445566778899aabbccddeeff';
 const studyKey = randomBytes(32);
@@ -26,28 +22,25 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-async function write(
-  bytes: Uint8Array,
-  chunkBytes: number,
-): Promise<{ stored: StoredObject; segments: Buffer[] }> {
-  const segments: Buffer[] = [];
-  const writer = await ObjectFileWriter.create(
-    nodeFileSystem,
-    folder,
-    studyKey,
-    studyRef,
-    (index, segment) => {
-      assert.equal(index, segments.length);
-      segments.push(Buffer.from(segment));
-    },
-  );
-  for (let at = 0; at < bytes.length; at += chunkBytes)
-    await writer.write(bytes.subarray(at, at + chunkBytes));
-  return { stored: await writer.finish(), segments };
+function newWriter(): { readonly ref: string; readonly writer: SealingWriter } {
+  const ref = toHex(randomBytes(16));
+  const key = newObjectKey(studyKey, studyRef, ref);
+  return { ref, writer: new SealingWriter(nodeFileSystem, join(folder, ref), key) };
 }
 
-async function read(stored: StoredObject): Promise<Buffer> {
-  const reader = await ObjectFileReader.open(nodeFileSystem, folder, studyKey, studyRef, stored);
+/** As a file, whatever its size. */
+async function write(bytes: Uint8Array, pieceBytes: number): Promise<StoredObject> {
+  const { ref, writer } = newWriter();
+  for (let at = 0; at < bytes.length; at += pieceBytes)
+    await writer.write(bytes.subarray(at, at + pieceBytes));
+  const { pieces, length, lastTag } = await writer.finish();
+  if (pieces !== undefined) await writeFile(join(folder, ref), Buffer.concat(pieces), { mode: 0o600 });
+  return { ref, frame: null, length, lastTag };
+}
+
+async function read(stored: StoredObject, of: Partial<ObjectPlace> = {}): Promise<Buffer> {
+  const place = { files: nodeFileSystem, folder, log: 'study.log', studyRef, studyKey, ...of };
+  const reader = await SealedReader.open(place, stored);
   try {
     const parts: Uint8Array[] = [];
     for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
@@ -75,17 +68,28 @@ async function readDamaged(stored: StoredObject, change: (file: Buffer) => Buffe
 for (const length of [0, 1, segmentBytes - 1, segmentBytes, segmentBytes + 1, 3 * segmentBytes]) {
   test(`${length} bytes come back as they were, in segments of 1 MiB`, async () => {
     const bytes = randomBytes(length);
-    const { stored, segments } = await write(bytes, 100_000);
+    const stored = await write(bytes, 100_000);
     assert.equal(stored.length, length);
     assert.ok(bytes.equals(await read(stored)));
-    assert.ok(bytes.equals(Buffer.concat(segments)), 'the commitment sees what is written');
-    assert.ok(segments.slice(0, -1).every((segment) => segment.length === segmentBytes));
   });
 }
 
+test('an object of one segment makes no file; of a larger one two segments at most are in memory', async () => {
+  const { ref, writer } = newWriter();
+  await writer.write(randomBytes(segmentBytes));
+  assert.ok(!(await readdir(folder)).includes(`${ref}.part`));
+  for (let i = 0; i < 5; i++) {
+    await writer.write(randomBytes(segmentBytes));
+    // The one that was written last may be on its way, and the next is being filled.
+    const { size } = await stat(join(folder, `${ref}.part`)).catch(() => ({ size: 0 }));
+    assert.ok(size >= i * segmentBytes, `${size} of ${i + 2} segments are in the file`);
+  }
+  await writer.abort();
+});
+
 test('the file shows nothing of the object', async () => {
   const bytes = Buffer.alloc(200_000, 'Okafor^Imani');
-  const { stored } = await write(bytes, 50_000);
+  const stored = await write(bytes, 50_000);
   const file = await readFile(join(folder, stored.ref));
   assert.ok(!file.includes('Okafor'));
   assert.equal((await stat(join(folder, stored.ref))).mode & 0o777, 0o600);
@@ -94,13 +98,13 @@ test('the file shows nothing of the object', async () => {
 test('the same bytes twice have different ciphertexts', async () => {
   const bytes = Buffer.alloc(1000, 7);
   const files = await Promise.all(
-    [1, 2].map(async () => readFile(join(folder, (await write(bytes, 1000)).stored.ref))),
+    [1, 2].map(async () => readFile(join(folder, (await write(bytes, 1000)).ref))),
   );
-  assert.ok(!files[0]!.subarray(80).equals(files[1]!.subarray(80)));
+  assert.ok(!files[0]!.subarray(73).equals(files[1]!.subarray(73)));
 });
 
 test('a changed, truncated, extended or reordered file is not read', async () => {
-  const { stored } = await write(randomBytes(3 * segmentBytes), segmentBytes);
+  const stored = await write(randomBytes(3 * segmentBytes), segmentBytes);
   const sealed = segmentBytes + 16;
   const damages: Record<string, (file: Buffer) => Buffer> = {
     'a flipped bit in the header': (file) => (file.writeUInt8(file.readUInt8(60) ^ 1, 60), file),
@@ -114,12 +118,12 @@ test('a changed, truncated, extended or reordered file is not read', async () =>
     'a byte more': (file) => Buffer.concat([file, Buffer.of(0)]),
     'two segments exchanged': (file) =>
       Buffer.concat([
-        file.subarray(0, 80),
-        file.subarray(80 + sealed, 80 + 2 * sealed),
-        file.subarray(80, 80 + sealed),
-        file.subarray(80 + 2 * sealed),
+        file.subarray(0, 73),
+        file.subarray(73 + sealed, 73 + 2 * sealed),
+        file.subarray(73, 73 + sealed),
+        file.subarray(73 + 2 * sealed),
       ]),
-    'another version': (file) => (file.writeUInt8(2, 8), file),
+    'another version': (file) => (file.writeUInt8(3, 8), file),
   };
   for (const [name, change] of Object.entries(damages)) {
     const outcome = await readDamaged(stored, change);
@@ -129,22 +133,18 @@ test('a changed, truncated, extended or reordered file is not read', async () =>
 });
 
 test('a file does not open as another object, of another study or under another key', async () => {
-  const { stored } = await write(randomBytes(10), 10);
+  const stored = await write(randomBytes(10), 10);
   const other = { ...stored, ref: 'ff'.repeat(16) };
   await assert.rejects(read(other), { code: 'STORE_CORRUPT' });
-  await assert.rejects(ObjectFileReader.open(nodeFileSystem, folder, studyKey, 'ab'.repeat(16), stored), {
-    code: 'STORE_CORRUPT',
-  });
-  const wrongKey = await ObjectFileReader.open(nodeFileSystem, folder, randomBytes(32), studyRef, stored);
-  await assert.rejects(wrongKey.segment(0), { code: 'STORE_CORRUPT' });
-  await wrongKey.close();
+  await assert.rejects(read(stored, { studyRef: 'ab'.repeat(16) }), { code: 'STORE_CORRUPT' });
+  await assert.rejects(read(stored, { studyKey: randomBytes(32) }), { code: 'STORE_CORRUPT' });
   const exchanged = { ...stored, lastTag: new Uint8Array(16) };
   await assert.rejects(read(exchanged), { code: 'STORE_CORRUPT' });
 });
 
 test('an aborted object leaves nothing', async () => {
   const before = (await readdir(folder)).length;
-  const writer = await ObjectFileWriter.create(nodeFileSystem, folder, studyKey, studyRef, () => undefined);
+  const { writer } = newWriter();
   await writer.write(randomBytes(2 * segmentBytes));
   assert.equal((await readdir(folder)).length, before + 1);
   await writer.abort();
@@ -152,24 +152,22 @@ test('an aborted object leaves nothing', async () => {
 });
 
 test('golden vector: header, key and two segments', () => {
-  const file = newFileKey(
-    fromHex(vector.studyKey),
-    vector.studyRef,
-    vector.objectRef,
-    fromHex(vector.salt),
-    fromHex(vector.noncePrefix),
-  );
-  assert.equal(toHex(file.header), vector.header);
-  assert.equal(toHex(file.key), vector.key);
-  const first = Buffer.alloc(segmentBytes, 0x61);
+  const key = newObjectKey(fromHex(vector.studyKey), vector.studyRef, vector.objectRef, fromHex(vector.salt));
+  assert.equal(toHex(key.header), vector.header);
+  assert.equal(toHex(key.key), vector.key);
+  const seal = (index: number, plaintext: Uint8Array): Buffer => {
+    const sealer = new SegmentSealer(key, index);
+    // In two pieces, as bytes arrive.
+    return Buffer.concat([
+      sealer.seal(plaintext.subarray(0, 5)),
+      sealer.seal(plaintext.subarray(5)),
+      sealer.end(),
+    ]);
+  };
+  const first = seal(0, Buffer.alloc(segmentBytes, 0x61));
   const last = Buffer.from('the last segment');
-  assert.equal(
-    createHash('sha256')
-      .update(Buffer.concat(sealSegment(file, 0, false, first)))
-      .digest('hex'),
-    vector.sealedFirstSha256,
-  );
-  assert.equal(Buffer.concat(sealSegment(file, 1, true, last)).toString('hex'), vector.sealedLast);
-  assert.ok(openSegment(file, 1, true, fromHex(vector.sealedLast)).equals(last));
-  assert.throws(() => openSegment(file, 1, false, fromHex(vector.sealedLast)), 'the last segment is marked');
+  assert.equal(createHash('sha256').update(first).digest('hex'), vector.sealedFirstSha256);
+  assert.equal(seal(1, last).toString('hex'), vector.sealedLast);
+  assert.ok(last.equals(openSegment(key, 1, fromHex(vector.sealedLast))));
+  assert.throws(() => openSegment(key, 0, fromHex(vector.sealedLast)), 'each segment has its place');
 });

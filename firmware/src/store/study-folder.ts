@@ -1,0 +1,121 @@
+/** One study at rest: its log, whose records are sealed at their places, and the files of its large objects. */
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { fromHex, toHex } from '../encoding/bytes.ts';
+import { encodeCanonical } from '../encoding/canonical-cbor.ts';
+import { AppError } from '../errors.ts';
+import type {
+  CborValue,
+  ObjectReader,
+  ObjectWriter,
+  SealedObject,
+  StoredObject,
+  StudyFolder,
+} from '../ports.ts';
+import type { FileSystem } from './file-system.ts';
+import { newObjectKey } from './object-seal.ts';
+import { readerInMemory, SealedReader } from './object-reader.ts';
+import { SealingWriter, type Sealed } from './object-writer.ts';
+import type { OpenLogs } from './open-logs.ts';
+import { sealRecord } from './sealed-record.ts';
+import { frameKinds, type FrameContent } from './study-log-format.ts';
+import { StudyLog, type LogPoint } from './study-log.ts';
+
+export const logName = 'study.log';
+
+/** Of a folder that is being erased. */
+export const goneSuffix = '.gone';
+
+/** What the record of this number is sealed for: it opens nowhere else. */
+export function recordPlace(studyRef: string, number: number): string {
+  return `${studyRef}/${number}`;
+}
+
+export interface KeptFolderOptions {
+  readonly files: FileSystem;
+  readonly ref: string;
+  readonly path: string;
+  readonly key: Uint8Array;
+  readonly openLogs: OpenLogs;
+  readonly point: LogPoint;
+  /** Bytes of the log's file. */
+  readonly allocated: number;
+}
+
+export class KeptFolder implements StudyFolder {
+  readonly ref: string;
+  readonly #options: KeptFolderOptions;
+  readonly #log: StudyLog;
+
+  constructor(options: KeptFolderOptions) {
+    const { files, ref, path, openLogs, point, allocated } = options;
+    this.ref = ref;
+    this.#options = options;
+    this.#log = new StudyLog({ files, path: join(path, logName), openLogs, point, allocated });
+  }
+
+  async append(record: CborValue): Promise<void> {
+    await this.#append(frameKinds.record, record, []);
+  }
+
+  createObject(): ObjectWriter {
+    const { files, ref, path, key } = this.#options;
+    const objectRef = toHex(randomBytes(16));
+    const writer = new SealingWriter(files, join(path, objectRef), newObjectKey(key, ref, objectRef));
+    return {
+      write: (bytes) => writer.write(bytes),
+      finish: async () => this.#sealed(objectRef, await writer.finish()),
+      abort: () => writer.abort(),
+    };
+  }
+
+  openObject(object: StoredObject): Promise<ObjectReader> {
+    const { files, ref, path, key } = this.#options;
+    return SealedReader.open({ files, folder: path, log: logName, studyRef: ref, studyKey: key }, object);
+  }
+
+  rest(): Promise<void> {
+    return this.#options.openLogs.rest(this.#log);
+  }
+
+  /** By one rename: a crash leaves the whole of it, or something that the next start removes. */
+  async remove(): Promise<void> {
+    const { files, path } = this.#options;
+    const gone = `${path}${goneSuffix}`;
+    try {
+      await this.rest();
+      await files.rename(path, gone);
+      await files.syncFolder(dirname(path));
+      await files.remove(gone);
+      await files.syncFolder(dirname(path));
+    } catch (cause) {
+      throw new AppError('STORE_FAILED', `The folder ${path} cannot be removed.`, { cause });
+    }
+  }
+
+  #sealed(objectRef: string, { length, lastTag, pieces }: Sealed): SealedObject {
+    const { files, path } = this.#options;
+    return {
+      append: async (recordOf) => {
+        const frame = pieces === undefined ? null : this.#log.nextOffset;
+        const record = recordOf({ ref: objectRef, frame, length, lastTag });
+        if (pieces === undefined) await this.#append(frameKinds.file, record, [fromHex(objectRef)]);
+        else await this.#append(frameKinds.object, record, pieces);
+      },
+      open: async () =>
+        pieces === undefined
+          ? this.openObject({ ref: objectRef, frame: null, length, lastTag })
+          : readerInMemory(this.#options.key, pieces),
+      discard: async () => {
+        if (pieces === undefined) await files.remove(join(path, objectRef));
+      },
+    };
+  }
+
+  /** The record gets its number at once, in the order of the calls. */
+  #append(kind: FrameContent['kind'], record: CborValue, data: readonly Uint8Array[]): Promise<void> {
+    const place = recordPlace(this.ref, this.#log.nextRecord);
+    const sealed = sealRecord(this.#options.key, place, encodeCanonical(record));
+    return this.#log.append({ kind, record: sealed, data });
+  }
+}

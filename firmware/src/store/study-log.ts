@@ -1,0 +1,246 @@
+/**
+ * The log of one study: what `append` acknowledged survives power loss, or damage is noticed. Frames that are appended
+ * while others are being flushed share the next flush, so that several associations of a study do not wait in a row.
+ */
+import { AppError } from '../errors.ts';
+import { writeZeros } from './file-bytes.ts';
+import type { FileSystem, StoredFile } from './file-system.ts';
+import { aheadBytesMax, aheadBytesMin, aheadFrameBytesMax, groupBytesMax } from './limits.ts';
+import type { OpenLogs } from './open-logs.ts';
+import { assertFits, emptyMark, encodeFrame, frameBytes, type FrameContent } from './study-log-format.ts';
+
+/** How far the log is on disk; what stands behind it counts for nothing. */
+export interface LogPoint {
+  readonly end: number;
+  readonly chain: Uint8Array;
+  /** Records up to there. */
+  readonly records: number;
+}
+
+interface Waiting {
+  readonly content: FrameContent;
+  readonly resolve: () => void;
+  readonly reject: (error: AppError) => void;
+}
+
+export interface StudyLogOptions {
+  readonly files: FileSystem;
+  readonly path: string;
+  readonly openLogs: OpenLogs;
+  /** Where it stands: of a log that was just made, or as it was read at start. */
+  readonly point: LogPoint;
+  /** Up to this byte the file is zero behind the end. */
+  readonly allocated: number;
+}
+
+export class StudyLog {
+  readonly #options: StudyLogOptions;
+  #file: StoredFile | undefined;
+  #point: LogPoint;
+  /** The log is known to be on disk up to this byte: its end, or where its last mark begins. */
+  #durable: number;
+  /** Where the next frame will stand, after all that wait. */
+  #planned: { offset: number; records: number };
+  #waiting: Waiting[] = [];
+  #isFlushing = false;
+  /** Frames, marks and closing, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #allocated: number;
+  #allocating: Promise<void> | undefined;
+  /** The last frame is a mark, or there is none. */
+  #isMarked = true;
+  /** Something that nobody was told of may stand behind the end. */
+  #mustCut = false;
+  #failure: AppError | undefined;
+
+  constructor(options: StudyLogOptions) {
+    this.#options = options;
+    this.#point = options.point;
+    this.#durable = options.point.end;
+    this.#planned = plannedAfter(options.point);
+    this.#allocated = options.allocated;
+  }
+
+  /** The byte of the file at which the frame that is appended next will begin. */
+  get nextOffset(): number {
+    return this.#planned.offset;
+  }
+
+  /** The number of the record that is appended next; 0 is the first. */
+  get nextRecord(): number {
+    return this.#planned.records;
+  }
+
+  /**
+   * On disk when it resolves; frames stand in the order of the calls. After a failed write or flush it is unknown what
+   * stands behind the last frame that was acknowledged: a log on a full disk is cut back to it and goes on when there is
+   * room, any other failure is the log's end until it is read anew.
+   * @throws AppError STORE_FAILED; RangeError for a frame that is too large.
+   */
+  append(content: FrameContent): Promise<void> {
+    assertFits(content);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { offset, records } = this.#planned;
+    this.#planned = { offset: offset + frameBytes(content), records: records + 1 };
+    this.#waiting.push({ content, resolve, reject });
+    if (!this.#isFlushing) {
+      this.#isFlushing = true;
+      void this.#options.openLogs.use(this, () => this.#inTurn(() => this.#flushAll()));
+    }
+    return promise;
+  }
+
+  /** Marks its end as flushed, gives back the space ahead and closes the file. What is appended later opens it again. */
+  rest(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#allocating;
+      // Used again meanwhile, or never used.
+      if (this.#waiting.length > 0 || this.#file === undefined) return;
+      const file = this.#file;
+      this.#file = undefined;
+      this.#allocated = 0;
+      try {
+        if (this.#failure === undefined && !this.#mustCut) await this.#settle(file);
+        await file.close();
+      } catch (cause) {
+        this.#failAll(cause, this.#waiting.splice(0));
+        await Promise.allSettled([file.close()]);
+      }
+    });
+  }
+
+  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const done = this.#turn.then(run);
+    this.#turn = Promise.allSettled([done]);
+    return done;
+  }
+
+  /** Everything that waits, and what comes meanwhile. Failures are told to those who wait. */
+  async #flushAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#nextGroup();
+      try {
+        await this.#flush(group);
+      } catch (cause) {
+        this.#failAll(cause, [...group, ...this.#waiting.splice(0)]);
+        continue;
+      }
+      for (const { resolve } of group) resolve();
+    }
+    this.#isFlushing = false;
+  }
+
+  #nextGroup(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { content } of this.#waiting) {
+      bytes += frameBytes(content);
+      count += 1;
+      if (bytes >= groupBytesMax) break;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #flush(group: readonly Waiting[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const file = await this.#opened();
+    const start = this.#point.end;
+    const pieces: Uint8Array[] = [];
+    let { end, chain } = this.#point;
+    for (const { content } of group) {
+      const frame = encodeFrame(content, this.#durable, chain);
+      pieces.push(...frame.pieces);
+      chain = frame.chain;
+      end += frameBytes(content);
+    }
+    // Zeros under way would overwrite what reaches beyond those that are there.
+    if (end > this.#allocated) await this.#allocating;
+    await file.write(pieces, start);
+    await file.datasync();
+    this.#point = { end, chain, records: this.#point.records + group.length };
+    this.#durable = end;
+    this.#isMarked = false;
+    const last = group.at(-1);
+    if (last !== undefined && frameBytes(last.content) <= aheadFrameBytesMax) this.#takeSpace(file);
+  }
+
+  async #opened(): Promise<StoredFile> {
+    const { files, path } = this.#options;
+    const file = (this.#file ??= await files.open(path, 'r+'));
+    if (this.#mustCut) {
+      await this.#allocating;
+      await file.truncate(this.#point.end);
+      await file.datasync();
+      this.#allocated = 0;
+      this.#mustCut = false;
+    }
+    return file;
+  }
+
+  /** In the background, before it is needed. The next flush brings the zeros to disk with its frames. */
+  #takeSpace(file: StoredFile): void {
+    const { end } = this.#point;
+    const ahead = Math.min(aheadBytesMax, Math.max(aheadBytesMin, end));
+    const from = Math.max(this.#allocated, end);
+    if (this.#allocating !== undefined || from - end >= ahead / 2) return;
+    // Until the zeros are there, frames stand only before them.
+    this.#allocated = from;
+    this.#allocating = this.#writeZeros(file, from, end + ahead).finally(() => {
+      this.#allocating = undefined;
+    });
+  }
+
+  /** Its failure is told to whoever appends next. */
+  async #writeZeros(file: StoredFile, from: number, to: number): Promise<void> {
+    try {
+      await writeZeros(file, from, to);
+      this.#allocated = to;
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  /** The mark need not be on disk: without it, the last frames are verified at the next start. */
+  async #settle(file: StoredFile): Promise<void> {
+    const before = this.#point;
+    if (!this.#isMarked) {
+      const { pieces, chain } = encodeFrame(emptyMark, this.#durable, before.chain);
+      // At once, so that what is appended meanwhile stands behind it.
+      this.#point = { end: before.end + frameBytes(emptyMark), chain, records: before.records };
+      this.#planned = plannedAfter(this.#point);
+      try {
+        await file.write(pieces, before.end);
+      } catch (error) {
+        this.#point = before;
+        throw error;
+      }
+      this.#isMarked = true;
+    }
+    await file.truncate(this.#point.end);
+  }
+
+  #failAll(cause: unknown, waiting: readonly Waiting[]): void {
+    const failure = this.#failed(cause);
+    this.#planned = plannedAfter(this.#point);
+    for (const { reject } of waiting) reject(failure);
+  }
+
+  /** Nothing that was acknowledged is lost; what follows is told with the next append. */
+  #failed(cause: unknown): AppError {
+    if (this.#failure !== undefined) return this.#failure;
+    const failure = new AppError('STORE_FAILED', `${this.#options.path} cannot be written.`, { cause });
+    if (isFull(cause)) this.#mustCut = true;
+    else this.#failure = failure;
+    return failure;
+  }
+}
+
+function plannedAfter({ end, records }: LogPoint): { offset: number; records: number } {
+  return { offset: end, records };
+}
+
+/** No room on the disk, or no more for this user. */
+function isFull(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT');
+}

@@ -1,0 +1,79 @@
+/**
+ * Tells whether two instances of one SOP Instance UID are the same bytes. The leaves of the commitment serve for it,
+ * which are there anyway; they are keyed, so the bytes of the newer one are also hashed under the key of the older, and
+ * only where there is an older one. A digest of its own would cost every object another pass.
+ */
+import { equalBytes, toHex } from '../encoding/bytes.ts';
+import { LeafHasher } from './leaf-hasher.ts';
+import { sameUidComparedMax } from './limits.ts';
+import type { ObjectKept } from './manifest.ts';
+
+/** One instance on its way in: its leaves under its own key, and under those of the instances it is compared with. */
+export class Fingerprint {
+  readonly key: Uint8Array;
+  readonly #hashers: readonly LeafHasher[];
+  readonly #leaves = new Map<string, Uint8Array>();
+  /** Of its UID too, and begun after it: they hash their bytes under this one's key. */
+  readonly #later: Fingerprint[] = [];
+  #length = 0;
+
+  private constructor(key: Uint8Array, others: readonly Uint8Array[]) {
+    this.key = key;
+    this.#hashers = [key, ...others.filter((other) => !equalBytes(other, key))].map(
+      (each) => new LeafHasher(each),
+    );
+  }
+
+  /** `held`, `underWay`: all of its UID. Of many that are held, the latest are compared. */
+  static begin(key: Uint8Array, held: readonly ObjectKept[], underWay: readonly Fingerprint[]): Fingerprint {
+    const latest = held.slice(-sameUidComparedMax).map(({ instanceKey }) => instanceKey);
+    const met = underWay.slice(-sameUidComparedMax);
+    const fingerprint = new Fingerprint(key, [...latest, ...met.map((other) => other.key)]);
+    for (const other of met) other.#later.push(fingerprint);
+    return fingerprint;
+  }
+
+  update(bytes: Uint8Array): void {
+    for (const hasher of this.#hashers) hasher.update(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** Nothing is added any more; returns the leaves under its own key. */
+  end(): Uint8Array {
+    for (const hasher of this.#hashers) this.#leaves.set(toHex(hasher.key), hasher.end());
+    return this.#leavesUnder(this.key);
+  }
+
+  /** After `end`, of an object of its UID. */
+  isOf({ instanceKey, leaves, length }: Pick<ObjectKept, 'instanceKey' | 'leaves' | 'length'>): boolean {
+    if (length !== this.#length) return false;
+    const own = this.#leaves.get(toHex(instanceKey));
+    if (own !== undefined) return equalBytes(own, leaves);
+    // It came later and was kept sooner.
+    const later = this.#later.find(({ key }) => equalBytes(key, instanceKey));
+    return later !== undefined && equalBytes(later.#leavesUnder(this.key), this.#leavesUnder(this.key));
+  }
+
+  #leavesUnder(key: Uint8Array): Uint8Array {
+    return this.#leaves.get(toHex(key)) ?? new Uint8Array(0);
+  }
+}
+
+/** The instances of one study that are on their way in, by SOP Instance UID. */
+export class FingerprintsUnderWay {
+  readonly #byInstance = new Map<string, Fingerprint[]>();
+
+  of(sopInstanceUid: string): readonly Fingerprint[] {
+    return this.#byInstance.get(sopInstanceUid) ?? [];
+  }
+
+  add(sopInstanceUid: string, fingerprint: Fingerprint): void {
+    this.#byInstance.set(sopInstanceUid, [...this.of(sopInstanceUid), fingerprint]);
+  }
+
+  remove(sopInstanceUid: string, fingerprint: Fingerprint): void {
+    const left = this.of(sopInstanceUid).filter((each) => each !== fingerprint);
+    if (left.length === 0) this.#byInstance.delete(sopInstanceUid);
+    else this.#byInstance.set(sopInstanceUid, left);
+  }
+}
