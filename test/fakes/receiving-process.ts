@@ -1,0 +1,37 @@
+/**
+ * A receiving box in a process of its own, to be killed or to run on another file system: `folder boxKey marks`, the
+ * marks as JSON, null for none. Answers each line of standard input with one line of JSON: `port`, `objects`, `alarms`; `stop` ends it.
+ */
+import { createInterface } from 'node:readline';
+import { fromHex } from '../../firmware/src/encoding/bytes.ts';
+import type { ConfiguredMarks } from '../../firmware/src/ingest/disk-marks.ts';
+import { ReceivingBox } from '../support/receiving-box.ts';
+
+const [folder = '', boxKey = '', marksText = 'null'] = process.argv.slice(2);
+const marks = JSON.parse(marksText) as ConfiguredMarks | null;
+const box = await ReceivingBox.open({
+  folder,
+  boxKey: fromHex(boxKey),
+  ...(marks !== null && { marks }),
+});
+
+async function answerTo(question: string): Promise<unknown> {
+  switch (question) {
+    case 'port':
+      return box.listen();
+    case 'objects':
+      return box.objects();
+    case 'alarms':
+      return box.health.list().map(({ code }) => code);
+    case 'stop':
+      await box.close();
+      return 'stopped';
+    default:
+      throw new Error(`no answer to ${question}`);
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await answerTo(line))}\n`);
+  if (line === 'stop') break;
+}

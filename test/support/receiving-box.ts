@@ -1,0 +1,109 @@
+/** All of a box that lies between a modality's socket and the disk, without TPM, ledger and console. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  DicomServer,
+  digestPixels,
+  HeaderScans,
+  type Admission,
+  type StoreRequest,
+  type StoreSink,
+} from '../../firmware/dimse/index.ts';
+import { admitWithRoom } from '../../firmware/src/box/disk-admission.ts';
+import { DiskSpace } from '../../firmware/src/box/disk-space.ts';
+import type { ConfiguredMarks } from '../../firmware/src/ingest/disk-marks.ts';
+import { DiskRoom } from '../../firmware/src/ingest/disk-room.ts';
+import { Keeper } from '../../firmware/src/ingest/keeper.ts';
+import { Quarantine } from '../../firmware/src/ingest/quarantine.ts';
+import { openWithRoom } from '../../firmware/src/ingest/roomy-sink.ts';
+import type { FileSystem } from '../../firmware/src/store/file-system.ts';
+import { StudyStore } from '../../firmware/src/store/study-store.ts';
+import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
+import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
+import { silentLogger } from '../fakes/consortium.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
+import { systemClock } from './manual-clock.ts';
+
+export const receivingAeTitle = 'HILUM';
+
+export interface ReceivingOptions {
+  readonly folder: string;
+  readonly boxKey: Uint8Array;
+  /** Without them nothing is refused but by the file system itself. */
+  readonly marks?: ConfiguredMarks;
+  readonly files?: FileSystem;
+}
+
+export class ReceivingBox {
+  readonly #store: StudyStore;
+  readonly #catalogue: Catalogue;
+  readonly #disk: DiskSpace;
+  readonly #headers = new HeaderScans({ clock: systemClock, logger: silentLogger });
+  readonly #server: DicomServer;
+  #isListening = false;
+  readonly keeper: Keeper;
+  readonly health = new MemoryHealthBoard();
+
+  private constructor({ folder, boxKey, marks, files }: ReceivingOptions) {
+    const store = { boxKey, ...(files !== undefined && { files }) };
+    this.#store = new StudyStore({ ...store, folder });
+    const quarantine = new StudyStore({ ...store, folder: join(folder, 'quarantine') });
+    this.#catalogue = new Catalogue(this.#store);
+    const common = { clock: systemClock, logger: silentLogger, health: this.health };
+    this.#disk = new DiskSpace({ ...common, folder, marks: marks ?? {} });
+    const room = marks && new DiskRoom(this.#disk, marks);
+    const admit = (): Admission => ({ may: new Set(['store']) });
+    const receive = (request: StoreRequest): StoreSink => this.keeper.receive(request);
+    this.keeper = new Keeper({
+      ...common,
+      catalogue: this.#catalogue,
+      quarantine: new Quarantine({ ...common, store: quarantine }),
+      openHeaderScanner: this.#headers.open,
+      digestPixels,
+    });
+    this.#server = new DicomServer({
+      ...common,
+      host: '127.0.0.1',
+      port: 0,
+      aeTitles: [receivingAeTitle],
+      callingAeTitles: 'any',
+      admit: room === undefined ? admit : admitWithRoom(room, admit),
+      store: room === undefined ? receive : (request) => openWithRoom(room, () => receive(request)),
+    });
+  }
+
+  /** Reads what the folder holds; takes no associations before `listen`. @throws AppError STORE_CORRUPT. */
+  static async open(options: ReceivingOptions): Promise<ReceivingBox> {
+    const box = new ReceivingBox(options);
+    await box.#catalogue.load(() => undefined);
+    return box;
+  }
+
+  /** The port on which modalities reach it. */
+  async listen(): Promise<number> {
+    await this.#disk.start();
+    await this.#server.start();
+    this.#isListening = true;
+    return this.#server.port;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isListening) await this.#server.stop();
+    await this.#headers.stop();
+    await this.#disk.stop();
+    await this.#store.close();
+  }
+
+  /** SHA-256 of each data set that is listed, read whole and verified. @throws AppError STORE_CORRUPT. */
+  async objects(): Promise<[sopInstanceUid: string, sha256: string][]> {
+    const found: [string, string][] = [];
+    for (const study of this.#catalogue.studies()) {
+      for (const object of study.objects) {
+        const hash = createHash('sha256');
+        for await (const piece of keptDataSet(study, object)) hash.update(piece);
+        found.push([object.sopInstanceUid, hash.digest('hex')]);
+      }
+    }
+    return found;
+  }
+}
