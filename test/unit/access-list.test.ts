@@ -1,5 +1,6 @@
 /** The access list: who is admitted to what, who is refused for which reason, and who is remembered of them. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { AccessList, type AccessListOptions } from '../../firmware/src/access/access-list.ts';
 import type { Caller } from '../../firmware/src/access/caller.ts';
@@ -12,6 +13,16 @@ import {
   pendingSopClassesMax,
   pendingWriteMsMin,
 } from '../../firmware/src/access/limits.ts';
+import type { PendingCaller } from '../../firmware/src/access/pending-callers.ts';
+import {
+  admittedFromBytes,
+  admittedToCbor,
+  pendingFromBytes,
+  pendingToCbor,
+  type Admitted,
+} from '../../firmware/src/access/stored-callers.ts';
+import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
+import { encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -228,6 +239,21 @@ test('damaged records are named', async () => {
     world.store.values.set(key, whole);
   }
   await world.open([]);
+});
+
+test('the records have the bytes of the vectors', () => {
+  interface Vector<Value> {
+    readonly value: Value;
+    readonly bytes: string;
+  }
+  const vectors = JSON.parse(
+    readFileSync(new URL('../vectors/access-list.json', import.meta.url), 'utf8'),
+  ) as { readonly admitted: Vector<Admitted>; readonly pending: Vector<readonly PendingCaller[]> };
+  const { admitted, pending } = vectors;
+  assert.equal(toHex(encodeCanonical(admittedToCbor(admitted.value))), admitted.bytes);
+  assert.deepEqual(admittedFromBytes('key', fromHex(admitted.bytes)), admitted.value);
+  assert.equal(toHex(encodeCanonical(pendingToCbor(pending.value))), pending.bytes);
+  assert.deepEqual(pendingFromBytes('key', fromHex(pending.bytes)), pending.value.toReversed());
 });
 
 test('a dismissed caller is shown again when its reason changes, or after a week', async () => {
