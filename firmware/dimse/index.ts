@@ -34,9 +34,17 @@ export type {
 export type { AcceptedContext } from './requestor-link.ts';
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
 export { HeaderScans, type HeaderScansOptions, type LoopWork } from './header-scans.ts';
+export { availabilityDataSet } from './availability-data-set.ts';
 export { availabilityService } from './availability-notification.ts';
+export {
+  commitmentAction,
+  commitmentResultService,
+  takeReport,
+  type TakeCommitmentResult,
+} from './commitment-requests.ts';
 export { commitmentReport, storageCommitmentService } from './storage-commitment.ts';
 export { procedureStepService } from './procedure-step.ts';
+export { queryRetrieveServices, type QueryRetrieveOptions } from './query-retrieve.ts';
 export { digestPixels } from './pixel-digest.ts';
 export { replaceElements, type Replacement } from './replace-elements.ts';
 export { reject } from './pdu.ts';

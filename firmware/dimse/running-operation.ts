@@ -46,6 +46,12 @@ export interface OperationRequest {
   readonly dataSetBytes: Uint8Array | undefined;
 }
 
+/** A C-STORE that waits for its response, or for the end of the association. */
+interface SubOperation {
+  readonly messageId: number;
+  readonly over: (end: Command | Error) => void;
+}
+
 /** Counts are US: more sub-operations than this cannot be told. */
 const countMax = 0xffff;
 
@@ -53,9 +59,9 @@ export class RunningOperation implements ServiceOperation {
   readonly #link: OperationLink;
   readonly #request: OperationRequest;
   readonly #abort = new AbortController();
-  readonly #over = Promise.withResolvers<Error>();
-  #ended = false;
-  #subOperation: { readonly messageId: number; readonly answer: (response: Command) => void } | undefined;
+  /** Why the association has ended. */
+  #over: Error | undefined;
+  #subOperation: SubOperation | undefined;
 
   constructor(link: OperationLink, request: OperationRequest) {
     this.#link = link;
@@ -98,16 +104,18 @@ export class RunningOperation implements ServiceOperation {
   async run(service: DimseService): Promise<number> {
     let final: ServiceResponse;
     try {
+      // It may have been cancelled, or its association ended, before it could begin.
+      this.signal.throwIfAborted();
       final = await service.perform(this);
     } catch (error) {
       final = this.#outcomeOf(error);
     }
-    if (this.#ended) return final.status;
+    if (this.#over !== undefined) return final.status;
     try {
       await this.#respond(final);
       return final.status;
     } catch (error) {
-      if (this.#ended) return final.status;
+      if (this.#over !== undefined) return final.status;
       // A response that cannot be written is a mistake of the service; the peer still waits for one.
       const outcome = this.#outcomeOf(error);
       await this.#respond(outcome);
@@ -120,7 +128,10 @@ export class RunningOperation implements ServiceOperation {
     await this.#respond(response);
   }
 
-  takes({ sopClassUid, transferSyntaxUid }: Pick<StoredObject, 'sopClassUid' | 'transferSyntaxUid'>): boolean {
+  takes({
+    sopClassUid,
+    transferSyntaxUid,
+  }: Pick<StoredObject, 'sopClassUid' | 'transferSyntaxUid'>): boolean {
     return this.#link.storeContext(sopClassUid, transferSyntaxUid) !== undefined;
   }
 
@@ -134,8 +145,8 @@ export class RunningOperation implements ServiceOperation {
     const contextId = this.#link.storeContext(sopClassUid, transferSyntaxUid);
     if (contextId === undefined) return undefined;
     const messageId = this.#link.nextMessageId();
-    const answered = Promise.withResolvers<Command>();
-    this.#subOperation = { messageId, answer: answered.resolve };
+    const answered = Promise.withResolvers<Command | Error>();
+    this.#subOperation = { messageId, over: answered.resolve };
     const command: Command = {
       commandField: commandField.storeRequest,
       hasDataSet: true,
@@ -155,7 +166,16 @@ export class RunningOperation implements ServiceOperation {
       this.#link.giveUp('the data set of a sub-operation could not be sent whole');
       throw error;
     }
-    return outcomeOfResponse(await this.#answer(answered.promise));
+    const late = this.#link.clock.setTimer(responseMsMax, () => {
+      this.#link.giveUp(`a sub-operation was not answered within ${responseMsMax / 1000} s`);
+    });
+    try {
+      const answer = await answered.promise;
+      if (answer instanceof Error) throw answer;
+      return outcomeOfResponse(answer);
+    } finally {
+      late.cancel();
+    }
   }
 
   /** A response of the peer. False if it answers nothing that was asked. */
@@ -168,7 +188,7 @@ export class RunningOperation implements ServiceOperation {
     )
       return false;
     this.#subOperation = undefined;
-    asked.answer(response);
+    asked.over(response);
     return true;
   }
 
@@ -180,27 +200,14 @@ export class RunningOperation implements ServiceOperation {
 
   /** The association has ended. */
   end(reason: Error): void {
-    this.#ended = true;
+    this.#over = reason;
     this.#abort.abort(reason);
-    this.#over.resolve(reason);
-  }
-
-  async #answer(answer: Promise<Command>): Promise<Command> {
-    const late = this.#link.clock.setTimer(responseMsMax, () => {
-      this.#link.giveUp(`a sub-operation was not answered within ${responseMsMax / 1000} s`);
-    });
-    try {
-      const first = await Promise.race([answer, this.#over.promise]);
-      if (first instanceof Error) throw first;
-      return first;
-    } finally {
-      late.cancel();
-    }
+    this.#subOperation?.over(reason);
   }
 
   #outcomeOf(error: unknown): ServiceResponse {
     if (error instanceof OperationCancelled) return { status: status.cancelled };
-    if (!this.#ended) this.#link.failed(error);
+    if (this.#over === undefined) this.#link.failed(error);
     return outcomeOfError(error);
   }
 
