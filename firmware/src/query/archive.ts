@@ -1,0 +1,203 @@
+/** Answers queries and says what a retrieval sends (PS3.4 annex C), from what the box holds. */
+import type {
+  DataElement,
+  DataSet,
+  FindEnd,
+  FindQuery,
+  FindResult,
+  Query,
+  QueryArchive,
+  QueryRefused,
+  RetrievableObject,
+  RetrieveResult,
+  Transcoder,
+} from '../ports.ts';
+import type { KeptStudy } from '../studies/kept-study.ts';
+import type { ObjectKept } from '../studies/manifest.ts';
+import {
+  instanceAvailability,
+  queryRetrieveLevel,
+  retrieveAeTitle,
+  specificCharacterSet,
+  tagText,
+  uniqueKey,
+  valuesOf,
+} from './attributes.ts';
+import {
+  patientKey,
+  seriesInstanceUidOf,
+  type InstanceEntity,
+  type PatientCounts,
+  type PatientEntity,
+  type StudyEntity,
+} from './entities.ts';
+import { Holdings, type HoldingsOptions } from './holdings.ts';
+import { planFind, planRetrieve, type FindPlan, type Key, type RetrievePlan } from './identifier.ts';
+import { matchesMax } from './limits.ts';
+import { Slices } from './slices.ts';
+
+export interface HeldArchiveOptions extends HoldingsOptions {
+  /** The data set as it leaves the box, in its kept syntax: of a fetched study under the local patient ID. */
+  readonly dataSetOf: (study: KeptStudy, object: ObjectKept) => AsyncIterable<Uint8Array>;
+  readonly transcoder: Transcoder;
+}
+
+export class HeldArchive implements QueryArchive {
+  readonly #holdings: Holdings;
+  readonly #options: Pick<HeldArchiveOptions, 'dataSetOf' | 'transcoder'>;
+
+  constructor(options: HeldArchiveOptions) {
+    this.#holdings = new Holdings(options);
+    this.#options = options;
+  }
+
+  find(query: FindQuery): FindResult {
+    const plan = planFind(query);
+    if (plan.kind === 'refused') return plan;
+    const { hasUnsupportedKeys } = plan;
+    return { kind: 'matches', hasUnsupportedKeys, matches: this.#upToLimit(plan, query) };
+  }
+
+  async select(query: Query): Promise<RetrieveResult> {
+    const plan = planRetrieve(query);
+    if (plan.kind === 'refused') return plan;
+    const slices = new Slices(query.signal);
+    const objects: RetrievableObject[] = [];
+    /** The patient of what is selected under one Patient ID or study UID. */
+    const patients = new Map<string, string>();
+    for await (const study of this.#holdings.studies(plan.studyInstanceUids, slices)) {
+      const instances = selected(plan, study);
+      if (instances.length === 0) continue;
+      const subject = plan.level === 'PATIENT' ? uniqueKey.PATIENT : study.studyInstanceUid;
+      const patient = patientKey(study.patient);
+      if ((patients.get(subject) ?? patient) !== patient) return ofSeveralPatients(plan);
+      patients.set(subject, patient);
+      for (const instance of instances) objects.push(this.#retrievable(instance));
+    }
+    return slices.isCancelled ? { kind: 'cancelled' } : { kind: 'objects', objects };
+  }
+
+  #retrievable({ study, object }: InstanceEntity): RetrievableObject {
+    const { dataSetOf, transcoder } = this.#options;
+    const { sopClassUid, sopInstanceUid, transferSyntaxUid: kept } = object;
+    return {
+      sopClassUid,
+      sopInstanceUid,
+      transferSyntaxUids: [kept, ...transcoder.targets(kept)],
+      dataSet: (wanted, signal) =>
+        wanted === kept
+          ? dataSetOf(study, object)
+          : transcoder.transcode(dataSetOf(study, object), kept, wanted, signal),
+    };
+  }
+
+  async *#upToLimit(plan: FindPlan, query: FindQuery): AsyncGenerator<DataSet, FindEnd> {
+    let found = 0;
+    const slices = new Slices(query.signal);
+    for await (const elements of this.#matches(plan, slices)) {
+      if (found === matchesMax) return 'limit';
+      found += 1;
+      yield answerOf(plan, query, elements);
+    }
+    return slices.isCancelled ? 'cancelled' : 'complete';
+  }
+
+  async *#matches(plan: FindPlan, slices: Slices): AsyncGenerator<readonly Elements[], void> {
+    const counts = plan.needsPatientCounts ? await this.#holdings.countByPatient(slices) : undefined;
+    const patientsSeen = new Set<string>();
+    for await (const study of this.#holdings.studies(plan.studyInstanceUids, slices)) {
+      const patient = patientEntity(study, counts);
+      if (!matchesAll(plan.patient, patient)) continue;
+      if (plan.level === 'PATIENT') {
+        const key = patientKey(study.patient);
+        if (patientsSeen.has(key)) continue;
+        patientsSeen.add(key);
+        yield [elementsOf(plan.patient, patient)];
+        continue;
+      }
+      if (!matchesAll(plan.study, study)) continue;
+      const above = [elementsOf(plan.patient, patient), elementsOf(plan.study, study)];
+      if (plan.level === 'STUDY') yield above;
+      else yield* below(plan, study, above);
+    }
+  }
+}
+
+type Elements = Readonly<Record<string, DataElement>>;
+
+function patientEntity(
+  { patient }: StudyEntity,
+  counts: ReadonlyMap<string, PatientCounts> | undefined,
+): PatientEntity {
+  return { patient, counts: counts?.get(patientKey(patient)) };
+}
+
+/** Series or images of a study that matches. */
+function* below(
+  plan: FindPlan,
+  study: StudyEntity,
+  above: readonly Elements[],
+): Generator<readonly Elements[], void> {
+  if (plan.level === 'SERIES') {
+    for (const series of study.series.values()) {
+      if (matchesAll(plan.series, series)) yield [...above, elementsOf(plan.series, series)];
+    }
+    return;
+  }
+  const candidates =
+    plan.sopInstanceUids === undefined ? study.instances : study.instancesNamed(plan.sopInstanceUids);
+  for (const instance of candidates) {
+    if (!matchesAll(plan.image, instance)) continue;
+    const image = elementsOf(plan.image, instance);
+    if (plan.series.length === 0) {
+      yield [...above, image];
+      continue;
+    }
+    const series = study.series.get(seriesInstanceUidOf(instance));
+    if (series !== undefined && matchesAll(plan.series, series))
+      yield [...above, elementsOf(plan.series, series), image];
+  }
+}
+
+function matchesAll<Entity>(keys: readonly Key<Entity>[], entity: Entity): boolean {
+  return keys.every(({ matches }) => matches === undefined || matches(entity));
+}
+
+function elementsOf<Entity>(keys: readonly Key<Entity>[], entity: Entity): Elements {
+  return Object.fromEntries(
+    keys.map(({ tag, attribute }) => [tag, { vr: attribute.vr, values: valuesOf(attribute, entity) }]),
+  );
+}
+
+/** PS3.4 C.4.1.1.3.2. The character set of the query is kept where it holds the answer; the codec sees to that. */
+function answerOf(plan: FindPlan, query: FindQuery, elements: readonly Elements[]): DataSet {
+  const characterSet = query.identifier[specificCharacterSet];
+  return Object.assign(
+    {
+      ...(characterSet !== undefined && { [specificCharacterSet]: characterSet }),
+      [queryRetrieveLevel]: { vr: 'CS', values: [plan.level] },
+      [retrieveAeTitle]: { vr: 'AE', values: [query.retrieveAeTitle] },
+      ...(plan.asksAvailability && { [instanceAvailability]: { vr: 'CS', values: ['ONLINE'] } }),
+    },
+    ...elements,
+  ) as DataSet;
+}
+
+function selected(plan: RetrievePlan, study: StudyEntity): readonly InstanceEntity[] {
+  const { patientId, issuer, seriesInstanceUids, sopInstanceUids } = plan;
+  if (patientId !== undefined && study.patient.patientId !== patientId) return [];
+  if (issuer !== undefined && study.patient.issuer !== issuer) return [];
+  const candidates = sopInstanceUids === undefined ? study.instances : study.instancesNamed(sopInstanceUids);
+  if (seriesInstanceUids === undefined) return candidates;
+  const sought = new Set(seriesInstanceUids);
+  return candidates.filter((instance) => sought.has(seriesInstanceUidOf(instance)));
+}
+
+/** Whoever asks expects one patient's images: two under one ID or study UID are not sent as if they were one. */
+function ofSeveralPatients({ level }: RetrievePlan): QueryRefused {
+  const detail =
+    level === 'PATIENT'
+      ? `several patients have this ID: name the issuer ${tagText('00100021')}`
+      : `several patients' data have this study UID: name ${tagText(uniqueKey.PATIENT)}`;
+  return { kind: 'refused', reason: 'value', detail };
+}
