@@ -2,9 +2,11 @@
  * A data set as the tests of reception and release send it: its attributes as one line of JSON, then whatever bytes.
  * Real ones are the DICOM room's matter, whose scanner comes through the same port.
  */
+import { createHash } from 'node:crypto';
 import { concatBytes, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import type {
   DataSetHeader,
+  DigestPixels,
   HeaderScan,
   HeaderScanner,
   OpenHeaderScanner,
@@ -42,3 +44,13 @@ class PlainScanner implements HeaderScanner {
 }
 
 export const openPlainScanner: OpenHeaderScanner = () => new PlainScanner();
+
+/** What follows the line of attributes is what a plain data set shows. */
+export const digestPlainPixels: DigestPixels = async (data) => {
+  const parts: Uint8Array[] = [];
+  for await (const part of data) parts.push(part);
+  const bytes = concatBytes(...parts);
+  const end = bytes.indexOf(lineFeed);
+  if (end < 0) return { kind: 'unreadable', reason: 'no line' };
+  return { kind: 'digest', digest: createHash('sha256').update(bytes.subarray(end)).digest() };
+};

@@ -19,6 +19,7 @@ import { openWithRoom } from '../../firmware/src/ingest/roomy-sink.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
+import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
@@ -92,6 +93,10 @@ export class ReceivingBox {
     await this.#headers.stop();
     await this.#disk.stop();
     await this.#store.close();
+  }
+
+  studies(): readonly KeptStudy[] {
+    return this.#catalogue.studies();
   }
 
   /** SHA-256 of each data set that is listed, read whole and verified. @throws AppError STORE_CORRUPT. */

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
+import { Quarantine } from '../../firmware/src/ingest/quarantine.ts';
 import { Registrar, type StudySteps } from '../../firmware/src/ingest/registrar.ts';
 import type { StudyTiming } from '../../firmware/src/ingest/registration-plan.ts';
 import {
@@ -21,7 +22,7 @@ import type {
   StudyRecord,
   TransactionBody,
 } from '../../firmware/src/ledger/types.ts';
-import type { Submitted } from '../../firmware/src/ports.ts';
+import type { DataSetHeader, Submitted } from '../../firmware/src/ports.ts';
 import { deriveAccount, type Account, type ScalarSigner } from '../../firmware/src/protocol/accounts.ts';
 import { sealGrantNote, termsHash } from '../../firmware/src/protocol/grant-note.ts';
 import { grantKeyIndex } from '../../firmware/src/protocol/grants.ts';
@@ -36,7 +37,7 @@ import { bytesOf, genesisTime, LedgerFixture } from '../fakes/ledger.ts';
 import { MemoryHub } from '../fakes/network.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 import { ManualClock } from './manual-clock.ts';
-import { plainDataSet, openPlainScanner } from './plain-data-set.ts';
+import { digestPlainPixels, openPlainScanner, plainDataSet } from './plain-data-set.ts';
 import { until } from './until.ts';
 
 export const patient: LocalPatient = {
@@ -65,6 +66,12 @@ export class ReleaseWorld {
   readonly wallet: Account = deriveAccount(bytesOf('wallet seed'), 'north');
   readonly disk = new MemoryObjectDisk();
   readonly catalogue = new Catalogue(new MemoryObjectStore(this.disk));
+  readonly quarantine = new Quarantine({
+    store: new MemoryObjectStore(),
+    clock: this.clock,
+    logger: silentLogger,
+    health: new MemoryHealthBoard(),
+  });
   #seq = new Map<StudyId, number>();
 
   constructor() {
@@ -87,22 +94,26 @@ export class ReleaseWorld {
     return deriveAccount(bytesOf(`account seed ${institution}`), institution);
   }
 
-  /** Keeps one object, as if a modality had sent it. */
-  async keep(studyUid: string, instance: number, body: Uint8Array): Promise<KeptStudy> {
+  /** Keeps one object, as if a modality had sent it that is trusted with corrections. */
+  async keep(
+    studyUid: string,
+    instance: number,
+    body: Uint8Array,
+    change: DataSetHeader = {},
+  ): Promise<KeptStudy> {
     const sopInstanceUid = `${studyUid}.${instance}`;
     const keeper = new Keeper({
       catalogue: this.catalogue,
+      quarantine: this.quarantine,
+      digestPixels: digestPlainPixels,
       health: new MemoryHealthBoard(),
       openHeaderScanner: openPlainScanner,
       clock: this.clock,
       logger: silentLogger,
     });
-    const sink = keeper.receive({
-      sopClassUid: ctImage,
-      sopInstanceUid,
-      transferSyntaxUid: explicitLittle,
-      callingAeTitle: 'CT_1',
-    });
+    const request = { sopClassUid: ctImage, sopInstanceUid, transferSyntaxUid: explicitLittle };
+    const sender = { callingAeTitle: 'CT_1', remoteAddress: '192.0.2.7' };
+    const sink = keeper.receive({ ...request, ...sender }, () => true);
     await sink.write(
       plainDataSet(
         {
@@ -115,6 +126,7 @@ export class ReleaseWorld {
           patientBirthDate: patient.birthDate,
           patientSex: patient.sex,
           modality: 'CT',
+          ...change,
         },
         body,
       ),

@@ -68,10 +68,11 @@ test('answers, stream requests and heads come back, and nothing else is read as 
     assert.deepEqual(decodeReleaseAnswer(encodeReleaseAnswer({ kind })), { kind });
   assert.equal(decodeReleaseAnswer(encodeCanonical({ kind: 'granted' })), undefined);
   assert.equal(decodeReleaseAnswer(encodeCanonical({ kind: 'refused', why: 'withdrawn' })), undefined);
-  const request = { openId: bytesOf('open'), skip: 7, signature };
+  const request = { openId: bytesOf('open'), skip: 7, held: bytesOf('held'), signature };
   assert.deepEqual(decodeStreamRequest(encodeStreamRequest(request)), request);
   for (const change of [
     { skip: -1 },
+    { held: new Uint8Array(31) },
     { skip: '7' },
     { openId: bytesOf('x').subarray(1) },
     { signature: tweak },
@@ -87,7 +88,7 @@ test('no bytes whatever make a reader throw', () => {
   const readers = [decodeReceiptRequest, decodeReleaseAnswer, decodeStreamRequest, decodeStreamHead];
   const honest = [
     encodeReceiptRequest({ body: open, signature, tweak }),
-    encodeStreamRequest({ openId: tweak, skip: 0, signature }),
+    encodeStreamRequest({ openId: tweak, skip: 0, held: tweak, signature }),
     encodeStreamHead(1),
   ];
   fc.assert(

@@ -14,6 +14,7 @@ import {
   encodeReceiptRequest,
   encodeReleaseAnswer,
   encodeStreamRequest,
+  heldDigest,
   releaseProtocol,
   streamMessage,
 } from '../../firmware/src/release/messages.ts';
@@ -107,7 +108,7 @@ class Scene {
     const frames = await this.source.serve({
       institution: change.institution ?? 'south',
       exporter: change.exporter ?? exporter,
-      body: encodeStreamRequest({ openId: id, skip: 0, signature }),
+      body: encodeStreamRequest({ openId: id, skip: 0, held: heldDigest([]), signature }),
       cut: () => cuts.push('cut'),
     });
     return { frames, cuts };

@@ -26,7 +26,7 @@ async function makeStream(
   const clock = change.clock?.(world) ?? world.clock;
   const frames = streamObjects({
     study,
-    objects: study.objects.length,
+    objects: study.newest,
     skip: change.skip ?? 0,
     clock,
     groundAgainst: () => {

@@ -30,7 +30,7 @@ async function honestFrames(skip = 0): Promise<Uint8Array[]> {
   const frames: Uint8Array[] = [];
   for await (const frame of streamObjects({
     study,
-    objects: study.objects.length,
+    objects: study.newest,
     skip,
     clock: world.clock,
     groundAgainst: () => undefined,
@@ -72,7 +72,7 @@ class Receiving {
       studyId: studyId!,
       source: 'north',
       commitment,
-      skip,
+      held: (this.kept?.newest ?? []).slice(0, skip),
       onProgress: (objects) => this.progress.push(objects),
     });
   }
@@ -255,7 +255,7 @@ test('a version whose first objects are other than those that are held is refuse
   await assert.rejects(box.receive(honest.slice(0, 3)), unverified);
   const frames = streamObjects({
     study: other,
-    objects: 2,
+    objects: other.newest,
     skip: 1,
     onObjectSent: () => undefined,
     clock: world.clock,
@@ -273,7 +273,7 @@ test('a version whose first objects are other than those that are held is refuse
     studyId,
     source: 'north',
     commitment: otherCommitment,
-    skip: 1,
+    held: box.kept?.newest ?? [],
     onObjectSent: () => undefined,
     onProgress: () => undefined,
   };

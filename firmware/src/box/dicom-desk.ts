@@ -3,11 +3,18 @@ import type { Changed } from '../access/access-list.ts';
 import type { ResendRequest } from '../forwarding/forwarding.ts';
 import type { ResendBody } from '../http/dicom-contract.ts';
 import type { DicomDesk, Done } from '../http/dicom-desk.ts';
+import type { Keeper } from '../ingest/keeper.ts';
 import type { Clock } from '../ports.ts';
 import { echo } from './echo.ts';
 import { addressOf, type PeerSources } from './peers-overview.ts';
 
-export function dicomDesk({ config, access, forwarding, clock }: PeerSources & { clock: Clock }): DicomDesk {
+export interface DeskSources extends PeerSources {
+  readonly keeper: Keeper;
+  readonly clock: Clock;
+}
+
+export function dicomDesk(sources: DeskSources): DicomDesk {
+  const { config, access, forwarding, quarantine, keeper, clock } = sources;
   const callingAeTitle = config.dicom.aeTitle;
   return {
     admitCaller: async (caller, by) => done(await access.admit(caller, by.account)),
@@ -19,8 +26,9 @@ export function dicomDesk({ config, access, forwarding, clock }: PeerSources & {
       const { callingAeTitle: calledAeTitle, reachedAt } = caller;
       return echo({ ...reachedAt, callingAeTitle, calledAeTitle, clock, signal });
     },
-    releaseFromQuarantine: () => Promise.resolve(nothingHeld),
-    discardFromQuarantine: () => Promise.resolve(nothingHeld),
+    releaseFromQuarantine: (id, by) =>
+      quarantine.release(id, by.account, (entry, dataSet) => keeper.readmit(entry, dataSet)),
+    discardFromQuarantine: (id, by) => quarantine.discard(id, by.account),
     resend: (destination, what) => Promise.resolve(forwarding.resend(destination, resendRequest(what))),
     giveUp: (destination, studyRef) => Promise.resolve(forwarding.dropSetAside(destination, studyRef)),
     echoDestination: async (name, signal) => {
@@ -32,8 +40,6 @@ export function dicomDesk({ config, access, forwarding, clock }: PeerSources & {
     },
   };
 }
-
-const nothingHeld: Done = { kind: 'refused', reason: 'there is no such object in quarantine' };
 
 function done(changed: Changed): Done {
   return changed.kind === 'changed' ? { kind: 'done' } : changed;

@@ -5,6 +5,7 @@ import { HeaderScans } from '../../dimse/index.ts';
 import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
+import { Quarantine } from '../ingest/quarantine.ts';
 import type { Clock, Logger, OpenHeaderScanner } from '../ports.ts';
 import { claimDataFolder, dataKey } from '../store/data-folder.ts';
 import { EncryptedStore, LevelStore } from '../store/level-store.ts';
@@ -24,6 +25,7 @@ export interface Foundation {
   /** What the box must remember besides studies: accounts, bindings, receipts. Encrypted value by value. */
   readonly index: EncryptedStore;
   readonly catalogue: Catalogue;
+  readonly quarantine: Quarantine;
   readonly openHeaderScanner: OpenHeaderScanner;
 }
 
@@ -80,6 +82,11 @@ export async function openFoundation(
 
   const studies = new StudyStore({ folder: join(dataDir, 'objects'), boxKey: keys.boxKey });
   undo.later(() => studies.close());
+  const setAside = new StudyStore({ folder: join(dataDir, 'quarantine'), boxKey: keys.boxKey });
+  undo.later(() => setAside.close());
+  const room = logger.child({ room: 'ingest' });
+  const quarantine = new Quarantine({ store: setAside, clock, logger: room, health });
+  await quarantine.load();
   const index = new EncryptedStore(indexStore, indexKey);
   const headers = new HeaderScans({ clock, logger: logger.child({ room: 'dimse' }) });
   undo.later(() => headers.stop());
@@ -92,6 +99,7 @@ export async function openFoundation(
     ledgerStore,
     index,
     catalogue: new Catalogue(studies),
+    quarantine,
     openHeaderScanner: headers.open,
   };
 }

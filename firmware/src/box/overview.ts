@@ -61,7 +61,7 @@ export function overviewOf(sources: OverviewSources): Overview {
     studies: newest(studies, (study) => study.lastObjectAt).map((study) =>
       studyView(study, membership, forwarding),
     ),
-    ...peersOverviewOf({ config, catalogue, access, forwarding }),
+    ...peersOverviewOf({ ...foundation, access, forwarding }),
     releases:
       membership === undefined
         ? []

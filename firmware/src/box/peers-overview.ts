@@ -4,13 +4,21 @@ import type { Config } from '../config.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
 import type { DestinationStatus, ObjectsSetAside } from '../forwarding/status.ts';
 import type { Overview } from '../http/contract.ts';
-import type { CallerView, DestinationView, PendingCallerView } from '../http/dicom-contract.ts';
+import type {
+  CallerView,
+  DestinationView,
+  PendingCallerView,
+  QuarantinedView,
+} from '../http/dicom-contract.ts';
+import type { Quarantine, QuarantineEntry } from '../ingest/quarantine.ts';
+import { isReleasable, reasonText } from '../ingest/quarantined.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 
 export interface PeerSources {
   readonly config: Config;
   readonly catalogue: Catalogue;
+  readonly quarantine: Quarantine;
   readonly access: AccessList;
   readonly forwarding: Forwarding;
 }
@@ -18,6 +26,7 @@ export interface PeerSources {
 export function peersOverviewOf({
   config,
   catalogue,
+  quarantine,
   access,
   forwarding,
 }: PeerSources): Pick<Overview, 'access' | 'quarantine' | 'destinations'> {
@@ -28,8 +37,29 @@ export function peersOverviewOf({
       callers: callers.map(callerView),
       callersCount: callers.length,
     },
-    quarantine: { count: 0, bytes: 0, objects: [] },
+    quarantine: {
+      count: quarantine.count,
+      bytes: quarantine.bytes,
+      objects: quarantine.list().map(quarantinedView),
+    },
     destinations: destinationsView(config, catalogue, forwarding),
+  };
+}
+
+function quarantinedView(entry: QuarantineEntry): QuarantinedView {
+  const { id, at, callingAeTitle, stored, header, identity } = entry;
+  return {
+    id,
+    at,
+    callingAeTitle,
+    reason: reasonText(entry),
+    bytes: stored.length,
+    patientName: header.patientName ?? '',
+    patientId: header.patientId ?? '',
+    modality: header.modality ?? '',
+    description: header.studyDescription ?? '',
+    sopInstanceUid: identity.sopInstanceUid,
+    releasable: isReleasable(entry),
   };
 }
 

@@ -1,12 +1,13 @@
 /**
- * Keeps what modalities send. An object is answered 0x0000 only when its file, its folder and its manifest record are
- * on disk (fsync); anything else is answered with a failure, and the modality keeps its copy.
+ * Keeps what modalities send. An object is answered 0x0000 only when it and its record are on disk (fsync); anything else
+ * is answered with a failure, and the modality keeps its copy. What has no place in a study goes into quarantine.
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
 import type {
   Clock,
   DataSetHeader,
+  DigestPixels,
   HealthBoard,
   Logger,
   OpenHeaderScanner,
@@ -15,49 +16,93 @@ import type {
 } from '../ports.ts';
 import { instanceKey } from '../protocol/commitments.ts';
 import { isInstanceUid } from '../protocol/instance-prefix.ts';
+import { studyBytesMax, studyInstancesMax } from '../protocol/limits.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
+import { keptDataSet } from '../studies/kept-data-set.ts';
+import type { KeptStudy } from '../studies/kept-study.ts';
 import type { StudyCreated } from '../studies/manifest.ts';
+import {
+  ObjectReception,
+  type Collided,
+  type CollisionOutcome,
+  type Place,
+  type Received,
+} from '../studies/object-reception.ts';
 import { patientOf } from '../studies/patient-identity.ts';
-import { ObjectReception, type Place } from '../studies/object-reception.ts';
+import { Arrival, Finding } from './arrival.ts';
+import { judgeCollision } from './keeping-policy.ts';
+import type { Quarantine, QuarantineEntry } from './quarantine.ts';
+import type { Quarantined, QuarantineReason } from './quarantined.ts';
+import { StudyRooms, type StudyLimits, type StudyRoom } from './study-room.ts';
 
 export interface KeeperOptions {
   readonly catalogue: Catalogue;
+  readonly quarantine: Quarantine;
   readonly openHeaderScanner: OpenHeaderScanner;
+  readonly digestPixels: DigestPixels;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
+  readonly studyLimits?: StudyLimits;
 }
+
+type Sender = Pick<StoreRequest, 'callingAeTitle' | 'remoteAddress'>;
 
 const storeSubject = 'reception';
 
+/** A new version of the newest object of its UID. */
+const correctsNewest = (earlier: Collided['earlier']): CollisionOutcome => ({
+  kind: 'keep',
+  corrects: earlier.at(-1)?.number ?? null,
+});
+
 export class Keeper {
   readonly #options: KeeperOptions;
+  readonly #rooms: StudyRooms;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#rooms = new StudyRooms(options.studyLimits ?? { studyInstancesMax, studyBytesMax });
   }
 
-  /** One sink for one C-STORE. */
-  receive(request: StoreRequest): StoreSink {
-    const { catalogue, openHeaderScanner, clock, logger } = this.#options;
-    const reception = new ObjectReception({
+  /** One sink for one C-STORE. `mayCorrect` is asked only where what is sent differs from what is held. */
+  receive(request: StoreRequest, mayCorrect: () => boolean = () => false): StoreSink {
+    const { quarantine, logger, clock } = this.#options;
+    const finding = new Finding();
+    let room: StudyRoom | undefined;
+    const describe = (reason: QuarantineReason, detail: string, header: DataSetHeader): Quarantined =>
+      this.#describeQuarantined(request, reason, detail, header, clock.now());
+    const reception = this.#reception({
       identity: request,
-      place: (header) => this.#place(request, header),
-      openHeaderScanner,
-      clock,
+      place: async (header) => {
+        finding.header = header;
+        const study = await this.#studyFor(request, header, request.sopInstanceUid, finding);
+        room = this.#rooms.enter(study);
+        return this.#placeIn(study);
+      },
+      onBytes: (bytes) => room?.take(bytes),
+      collide: (collided) =>
+        this.#collide(collided, mayCorrect, (reason) => describe(reason, '', finding.header)),
+    });
+    const arrival = new Arrival({
+      reception,
+      finding,
+      quarantine,
+      describe,
+      received: (received) => this.#received(received),
     });
     return {
-      write: (chunk) => reception.write(chunk),
+      write: (chunk) => arrival.write(chunk),
       finish: async () => {
-        const { study, outcome } = await this.#telling(reception.finish());
-        if (outcome === 'kept beside others of its UID') {
-          logger.warn({ study: study.ref }, 'object with a known UID and other bytes, both kept');
+        try {
+          return await this.#telling(arrival.finish());
+        } finally {
+          room?.leave();
         }
-        if (outcome !== 'repeated') catalogue.changed(study);
-        return { status: 0x0000 };
       },
       abort: async (reason) => {
-        await reception.abort();
+        room?.leave();
+        await arrival.abort();
         this.#tell(reason);
         logger.warn(
           { reason: reason instanceof AppError ? reason.code : reason.name },
@@ -65,6 +110,78 @@ export class Keeper {
         );
       },
     };
+  }
+
+  /**
+   * Keeps what an administrator released from quarantine: as a new version where its UID is held, else as a further object.
+   * @throws AppError STORE_FAILED, STUDY_FULL.
+   */
+  async readmit(entry: QuarantineEntry, dataSet: AsyncIterable<Uint8Array>): Promise<void> {
+    // The data set says what it is; a request that announced another UID was wrong.
+    const sopInstanceUid = entry.header.sopInstanceUid ?? entry.identity.sopInstanceUid;
+    let room: StudyRoom | undefined;
+    const reception = this.#reception({
+      identity: { ...entry.identity, sopInstanceUid },
+      place: async (header) => {
+        const study = await this.#obtain(this.#describeStudy(entry, header, sopInstanceUid));
+        room = this.#rooms.enter(study);
+        return this.#placeIn(study);
+      },
+      onBytes: (bytes) => room?.take(bytes),
+      collide: ({ earlier }) => Promise.resolve(correctsNewest(earlier)),
+    });
+    try {
+      for await (const chunk of dataSet) await reception.write(chunk);
+      this.#received(await this.#telling(reception.finish()));
+    } catch (error) {
+      await reception.abort();
+      throw error;
+    } finally {
+      room?.leave();
+    }
+  }
+
+  #reception(
+    options: Omit<ConstructorParameters<typeof ObjectReception>[0], 'openHeaderScanner' | 'clock'>,
+  ): ObjectReception {
+    const { openHeaderScanner, clock } = this.#options;
+    return new ObjectReception({ ...options, openHeaderScanner, clock });
+  }
+
+  #received({ study, outcome }: Received): void {
+    const { catalogue, logger } = this.#options;
+    if (outcome === 'corrected') logger.info({ study: study.ref }, 'a new version of an object was kept');
+    if (outcome === 'kept' || outcome === 'corrected') catalogue.changed(study);
+  }
+
+  /** Off the hot path: only what differs from what is held under its UID is read again, twice. */
+  async #collide(
+    { study, earlier, identity, dataSet }: Collided,
+    mayCorrect: () => boolean,
+    describe: (reason: QuarantineReason) => Quarantined,
+  ): Promise<CollisionOutcome> {
+    const { digestPixels, quarantine } = this.#options;
+    const held = earlier.at(-1);
+    if (held === undefined) return { kind: 'keep', corrects: null };
+    const verdict = judgeCollision({
+      transferSyntaxUid: { held: held.transferSyntaxUid, came: identity.transferSyntaxUid },
+      sopClassUid: { held: held.sopClassUid, came: identity.sopClassUid },
+      pixels: {
+        held: await digestPixels(keptDataSet(study, held), held.transferSyntaxUid),
+        came: await digestPixels(dataSet(), identity.transferSyntaxUid),
+      },
+      senderMayCorrect: mayCorrect(),
+    });
+    if (verdict.kind === 'correction') return correctsNewest(earlier);
+    const intake = await quarantine.begin();
+    try {
+      for await (const chunk of dataSet()) await intake.write(chunk);
+      await intake.finish(describe(verdict.reason));
+    } catch (error) {
+      await intake.abort();
+      throw error;
+    }
+    return { kind: 'set aside' };
   }
 
   /** A disk that takes no more is seen in the console, not only by the modality; what it takes again clears it. */
@@ -80,13 +197,48 @@ export class Keeper {
   }
 
   #tell(error: unknown): void {
-    if (!(error instanceof AppError) || error.code !== 'STORE_FAILED') return;
-    this.#options.health.raise('STORE_FAILED', storeSubject, error.message);
+    if (!(error instanceof AppError)) return;
+    if (error.code === 'STORE_FAILED' || error.code === 'STUDY_FULL')
+      this.#options.health.raise(error.code, storeSubject, error.message);
   }
 
-  async #place(request: StoreRequest, header: DataSetHeader): Promise<Place> {
+  /** @throws AppError OBJECT_MISMATCH, with the reason in `finding`, for what has no place in a study. */
+  async #studyFor(
+    sender: Sender,
+    header: DataSetHeader,
+    sopInstanceUid: string,
+    finding: Finding,
+  ): Promise<KeptStudy> {
+    const uids = [header.studyInstanceUid ?? '', header.seriesInstanceUid ?? '', header.sopInstanceUid ?? ''];
+    if (!uids.every(isInstanceUid)) {
+      finding.reason = 'without UIDs';
+      throw new AppError('OBJECT_MISMATCH', 'An object lacks a valid study, series or SOP instance UID.');
+    }
+    if (header.sopInstanceUid !== sopInstanceUid) {
+      finding.reason = 'other UID than requested';
+      throw new AppError(
+        'OBJECT_MISMATCH',
+        'The SOP instance UID of a data set is not that of its C-STORE request.',
+      );
+    }
+    const described = this.#describeStudy(sender, header, sopInstanceUid);
+    if (this.#isHeldElsewhere(described, sopInstanceUid)) {
+      finding.reason = 'in another study';
+      throw new AppError('OBJECT_MISMATCH', 'An object is held under the same UID in another study.');
+    }
+    return this.#obtain(described);
+  }
+
+  #isHeldElsewhere(described: StudyCreated, sopInstanceUid: string): boolean {
+    const { catalogue } = this.#options;
+    const study = catalogue.find(described);
+    const isHeldHere = study !== undefined && study.instances(sopInstanceUid).length > 0;
+    return !isHeldHere && catalogue.holderOf(sopInstanceUid, described.origin.kind) !== undefined;
+  }
+
+  async #obtain(described: StudyCreated): Promise<KeptStudy> {
     const { catalogue, health, logger } = this.#options;
-    const study = await catalogue.obtain(this.#describe(request, header));
+    const study = await catalogue.obtain(described);
     if (catalogue.isShared(study)) {
       logger.warn({ study: study.ref }, 'objects of more than one patient under one study UID, kept apart');
       health.raise(
@@ -95,31 +247,49 @@ export class Keeper {
         'Objects of more than one patient came under one Study Instance UID; each patient has a study of its own.',
       );
     }
+    return study;
+  }
+
+  #placeIn(study: KeptStudy): Place {
     return { study, instanceKeyOf: (number) => instanceKey(study.created.salt, number) };
   }
 
-  #describe(request: StoreRequest, header: DataSetHeader): StudyCreated {
-    const { studyInstanceUid = '', seriesInstanceUid = '', sopInstanceUid = '' } = header;
-    if (![studyInstanceUid, seriesInstanceUid, sopInstanceUid].every(isInstanceUid)) {
-      throw new AppError('OBJECT_MISMATCH', 'An object lacks a valid study, series or SOP instance UID.');
-    }
-    if (sopInstanceUid !== request.sopInstanceUid) {
-      throw new AppError(
-        'OBJECT_MISMATCH',
-        'The SOP instance UID of a data set is not that of its C-STORE request.',
-      );
-    }
+  #describeStudy(
+    { callingAeTitle }: Pick<Sender, 'callingAeTitle'>,
+    header: DataSetHeader,
+    sopInstanceUid: string,
+  ): StudyCreated {
     const { catalogue, clock } = this.#options;
     return {
       is: 'study',
-      studyInstanceUid,
+      studyInstanceUid: header.studyInstanceUid ?? '',
       salt: randomBytes(32),
       origin: catalogue.wasFetched(sopInstanceUid) ? { kind: 'returned' } : { kind: 'modality' },
-      callingAeTitle: request.callingAeTitle,
+      callingAeTitle,
       patient: patientOf(header),
       date: header.studyDate ?? '',
       description: header.studyDescription ?? '',
       at: clock.now(),
+    };
+  }
+
+  #describeQuarantined(
+    request: StoreRequest,
+    reason: QuarantineReason,
+    detail: string,
+    header: DataSetHeader,
+    at: number,
+  ): Quarantined {
+    const { callingAeTitle, remoteAddress, transferSyntaxUid, sopClassUid, sopInstanceUid } = request;
+    return {
+      is: 'quarantined',
+      reason,
+      detail,
+      callingAeTitle,
+      remoteAddress,
+      identity: { transferSyntaxUid, sopClassUid, sopInstanceUid },
+      header,
+      at,
     };
   }
 }

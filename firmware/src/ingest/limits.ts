@@ -30,3 +30,9 @@ export const diskLookMs = 15_000;
 
 /** Looks at the disk while it is low, so that the box takes objects again as soon as there is room. */
 export const diskLowLookMs = 1_000;
+
+/** Objects in quarantine: more than a person looks through; by then the sender that makes them has to be corrected. */
+export const quarantineObjectsMax = 1_000;
+
+/** Bytes in quarantine: thousand CT slices or some large multi-frames; what does not fit is refused. */
+export const quarantineBytesMax = 17_179_869_184;

@@ -228,7 +228,9 @@ export class Registrar implements Service {
           kind: 'imaging-study',
           studyInstanceUid: study.created.studyInstanceUid,
           date: clipNoteText(study.created.date),
-          modalities: [...new Set(study.newest.map((object) => clipNoteText(object.header.modality ?? '')))].slice(0, 16),
+          modalities: [
+            ...new Set(study.newest.map((object) => clipNoteText(object.header.modality ?? ''))),
+          ].slice(0, 16),
           description: clipNoteText(study.created.description),
           instances: committed.instances.length,
           bytes: committed.bytes,

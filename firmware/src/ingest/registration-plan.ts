@@ -49,12 +49,12 @@ export function nextRegistrationStep(
 }
 
 /**
- * A pause between two series is no end while the modality says that it is at work; what it never ends, the forced maximum
+ * When the study is complete unless something else comes of it, UTC milliseconds. A pause between two series is no end while the modality says that it is at work; what it never ends, the forced maximum
  * does. (Late objects that no step names make `steps` unknown again: they wait for the quiet time as without any.)
  * A study that corrections reopen is closed again at most every `amendMs`.
  */
-function completionTime(
-  { steps, firstObjectAt, lastObjectAt, registered }: StudyProgress,
+export function completionTime(
+  { steps, firstObjectAt, lastObjectAt, registered }: Omit<StudyProgress, 'objects'>,
   { quietMs, forcedMs, amendMs }: StudyTiming,
 ): number {
   const forcedAt = firstObjectAt + forcedMs;

@@ -21,6 +21,7 @@ import {
   decodeReleaseAnswer,
   encodeReceiptRequest,
   encodeStreamRequest,
+  heldDigest,
   releaseProtocol,
   streamMessage,
   type AnyReceiptRequest,
@@ -152,14 +153,21 @@ export class FetchSteps {
     const connection = await openPlane(member, this.#stopping);
     let progress = { objects: 0, bytes: 0 };
     try {
-      const skip = catalogue.byStudyId(job.studyId)?.objects.length ?? 0;
+      const held = catalogue.byStudyId(job.studyId)?.newest ?? [];
       const signature = await this.#recognised(job).signer.sign(streamMessage(id, connection.exporter));
-      const frames = connection.request(encodeStreamRequest({ openId: id, skip, signature }));
+      const frames = connection.request(
+        encodeStreamRequest({
+          openId: id,
+          skip: held.length,
+          held: heldDigest(held.map(({ instanceKey }) => instanceKey)),
+          signature,
+        }),
+      );
       await receiver.receive(frames, {
         studyId: job.studyId,
         source: job.source,
         commitment: open.head,
-        skip,
+        held,
         onProgress: (objects, bytes) => (progress = { objects, bytes }),
       });
       const study = catalogue.byStudyId(job.studyId);

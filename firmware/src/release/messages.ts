@@ -2,7 +2,7 @@
 import { concatBytes } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { decodeIfCanonical, isBytes, isCount, mapWith, type CborMap } from '../encoding/cbor-fields.ts';
-import { domainPrefix } from '../encoding/hash.ts';
+import { domainPrefix, hash } from '../encoding/hash.ts';
 import { chunkBytes, manifestBytesMax, studyInstancesMax } from '../protocol/limits.ts';
 import { decodeTransaction, encodeTransaction } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen } from '../ledger/types.ts';
@@ -62,12 +62,20 @@ export function decodeReleaseAnswer(bytes: Uint8Array): ReleaseAnswer | undefine
   return kind === 'recorded' || kind === 'refused' ? { kind } : undefined;
 }
 
-/** Asks the TLS plane for the bytes under an open: `skip` instances from the first are held already. */
+/** Asks the TLS plane for the bytes under an open: what is held already need not be sent again. */
 export interface StreamRequest {
   readonly openId: Uint8Array;
+  /** Instances that are held, in the order of the version under which they were taken. */
   readonly skip: number;
+  /** `heldDigest` of them: if they are not the first ones of this version, since one was corrected, all are sent. */
+  readonly held: Uint8Array;
   /** By K_g over `streamMessage`: bound to this connection, so that it cannot be relayed. */
   readonly signature: Uint8Array;
+}
+
+/** Over the keys x_j of the instances that are held: 32 bytes. */
+export function heldDigest(keys: readonly Uint8Array[]): Uint8Array {
+  return hash('held', ...keys);
 }
 
 export function streamMessage(openId: Uint8Array, exporter: Uint8Array): Uint8Array {
@@ -79,10 +87,10 @@ export function encodeStreamRequest(request: StreamRequest): Uint8Array {
 }
 
 export function decodeStreamRequest(bytes: Uint8Array): StreamRequest | undefined {
-  const map = mapOf(bytes, ['openId', 'skip', 'signature']);
-  const { openId, skip, signature } = map ?? {};
-  if (!isBytes(openId, 32) || !isBytes(signature, 64) || !isCount(skip, studyInstancesMax)) return undefined;
-  return { openId, skip, signature };
+  const map = mapOf(bytes, ['openId', 'skip', 'held', 'signature']);
+  const { openId, skip, held, signature } = map ?? {};
+  if (!isBytes(openId, 32) || !isBytes(held, 32) || !isBytes(signature, 64)) return undefined;
+  return isCount(skip, studyInstancesMax) ? { openId, skip, held, signature } : undefined;
 }
 
 /** Frames that the largest manifest takes. */

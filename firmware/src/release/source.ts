@@ -20,6 +20,7 @@ import type {
 } from '../ports.ts';
 import { closingDigest, isGrantee } from '../protocol/grants.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
+import type { ObjectKept } from '../studies/manifest.ts';
 import { admitOpen, grantPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
 import type { Disclosure, Disclosures } from './disclosures.ts';
 import { refusalAnswerMs, releaseRequestBytesMax } from './limits.ts';
@@ -27,9 +28,11 @@ import {
   decodeReceiptRequest,
   decodeStreamRequest,
   encodeReleaseAnswer,
+  heldDigest,
   releaseProtocol,
   streamMessage,
   type ReceiptRequest,
+  type StreamRequest,
 } from './messages.ts';
 import { openOnLedger, type OpenSession, type OpenSessions } from './open-sessions.ts';
 import { streamObjects } from './stream.ts';
@@ -56,6 +59,13 @@ export interface PlaneCall {
   readonly body: Uint8Array;
   /** Ends the connection at once, whatever is still buffered in it. */
   readonly cut: () => void;
+}
+
+/** What the grantee holds need not be sent, if it is the beginning of what is released. */
+function heldAlready({ skip, held }: StreamRequest, objects: readonly ObjectKept[]): number {
+  if (skip > objects.length) return 0;
+  const first = objects.slice(0, skip).map(({ instanceKey }) => instanceKey);
+  return equalBytes(heldDigest(first), held) ? skip : 0;
 }
 
 type Decision =
@@ -231,7 +241,7 @@ export class ReleaseSource implements Service {
     const objects = this.#objectsUnder(session.studyId, session.head);
     const ground = objects === undefined ? 'no such study here' : this.#groundAgainst(session);
     if (ground !== undefined) await this.#tell(call.institution, session.studyId, ground);
-    if (ground !== undefined || objects === undefined || request.skip > objects) return undefined;
+    if (ground !== undefined || objects === undefined) return undefined;
     const disclosure = await disclosures.record({
       direction: 'out',
       institution: call.institution,
@@ -241,13 +251,13 @@ export class ReleaseSource implements Service {
       objects: 0,
       bytes: 0,
     });
-    return this.#stream(session, disclosure, objects, request.skip, call.cut);
+    return this.#stream(session, disclosure, objects, heldAlready(request, objects), call.cut);
   }
 
   async *#stream(
     session: OpenSession,
     disclosure: Disclosure,
-    objects: number,
+    objects: readonly ObjectKept[],
     skip: number,
     cut: () => void,
   ): AsyncIterable<Uint8Array> {
@@ -293,9 +303,10 @@ export class ReleaseSource implements Service {
     return permitted.kind === 'refused' ? permitted.ground : undefined;
   }
 
-  #objectsUnder(studyId: StudyId, head: Uint8Array): number | undefined {
+  #objectsUnder(studyId: StudyId, head: Uint8Array): readonly ObjectKept[] | undefined {
     const study = this.#options.catalogue.byStudyId(studyId);
-    return study?.objectsUnder((commitment) => Buffer.compare(commitment, head) === 0);
+    const objects = study?.objectsUnder((commitment) => equalBytes(commitment, head));
+    return objects === undefined ? undefined : study?.newestOf(objects);
   }
 
   #snapshot(): LedgerSnapshot {

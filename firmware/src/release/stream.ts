@@ -9,6 +9,7 @@ import { studyTop } from '../protocol/commitments.ts';
 import { chunkBytes } from '../protocol/limits.ts';
 import { encodeManifest } from '../protocol/manifests.ts';
 import { KeptStudy } from '../studies/kept-study.ts';
+import type { ObjectKept } from '../studies/manifest.ts';
 import { committedInstance } from '../studies/study-commitment.ts';
 import type { RefusalGround } from './admission.ts';
 import { recheckMs } from './limits.ts';
@@ -17,9 +18,9 @@ import { readAhead } from './read-ahead.ts';
 
 export interface StreamOptions {
   readonly study: KeptStudy;
-  /** Objects under the commitment that is released, from the first on. */
-  readonly objects: number;
-  /** Objects that the grantee holds already. */
+  /** Objects under the commitment that is released, in its order. */
+  readonly objects: readonly ObjectKept[];
+  /** As many of them, from the first on, the grantee holds already. */
   readonly skip: number;
   readonly clock: Clock;
   /** Undefined while the ledger permits the stream. */
@@ -56,7 +57,7 @@ interface ObjectSegment {
 }
 
 async function* segments({ study, skip, objects }: StreamOptions): AsyncIterable<ObjectSegment> {
-  for (const object of study.objects.slice(skip, objects)) {
+  for (const object of objects.slice(skip)) {
     const reader = await study.folder.openObject(KeptStudy.stored(object));
     try {
       for (let index = 0; index < reader.segmentCount; index++) {
@@ -71,7 +72,7 @@ async function* segments({ study, skip, objects }: StreamOptions): AsyncIterable
 function* headFrames({ study, objects }: StreamOptions): Iterable<Uint8Array> {
   const manifest = encodeManifest({
     top: studyTop(study.created.salt),
-    instances: study.objects.slice(0, objects).map(committedInstance),
+    instances: objects.map(committedInstance),
   });
   yield encodeStreamHead(Math.ceil(manifest.length / chunkBytes));
   for (let at = 0; at < manifest.length; at += chunkBytes) yield manifest.subarray(at, at + chunkBytes);

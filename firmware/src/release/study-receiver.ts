@@ -1,6 +1,6 @@
 /** Takes a stream of a study: the manifest against the ledger's commitment, each chunk against the manifest, then disk. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { concatBytes, equalBytes } from '../encoding/bytes.ts';
+import { concatBytes, equalBytes, toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { StudyId } from '../ledger/types.ts';
 import type { Clock, DataSetHeader, InstitutionId, OpenHeaderScanner } from '../ports.ts';
@@ -14,6 +14,7 @@ import { parseInstancePrefix } from '../protocol/instance-prefix.ts';
 import { decodeManifest, verifyManifest, type Manifest } from '../protocol/manifests.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
+import type { ObjectKept } from '../studies/manifest.ts';
 import { contradict, patientOf } from '../studies/patient-identity.ts';
 import { ObjectReception } from '../studies/object-reception.ts';
 import { InOrder } from './in-order.ts';
@@ -31,9 +32,13 @@ export interface IncomingStudy {
   readonly source: InstitutionId;
   /** C as the opening receipt names it. */
   readonly commitment: Uint8Array;
-  /** Objects of the study that are held from an earlier stream. */
-  readonly skip: number;
+  /** The newest objects of the study that are held from earlier streams, as the source was told. */
+  readonly held: readonly ObjectKept[];
   readonly onProgress: (objects: number, bytes: number) => void;
+}
+
+function keysOf({ instances }: Manifest): ReadonlySet<string> {
+  return new Set(instances.map(({ key }) => toHex(key)));
 }
 
 function unverified(what: string): AppError {
@@ -61,16 +66,19 @@ export class StudyReceiver {
     };
     try {
       const manifest = await this.#manifest(next, incoming.commitment);
-      this.#assertHeld(manifest, incoming);
-      for (const [index, instance] of manifest.instances.slice(incoming.skip).entries()) {
-        const reception = await this.#instance(next, instance, incoming);
-        await kept.add((turn) => this.#keep(reception, turn, incoming, incoming.skip + index + 1));
+      const skip = this.#heldOf(manifest, incoming.held);
+      const covered = keysOf(manifest);
+      for (const [index, instance] of manifest.instances.slice(skip).entries()) {
+        const reception = await this.#instance(next, instance, incoming, covered);
+        await kept.add((turn) => this.#keep(reception, turn, incoming, skip + index + 1));
       }
       if ((await iterator.next()).done !== true) throw unverified('it goes on after its last chunk');
+      const study = await kept.last();
+      this.#assertCovered(manifest, incoming.studyId);
+      return study;
     } finally {
       await Promise.all([kept.settled(), iterator.return?.()]);
     }
-    return kept.last();
   }
 
   /** Waits for the disk while the next objects come in. */
@@ -103,25 +111,33 @@ export class StudyReceiver {
     return decoded.manifest;
   }
 
-  /** What is held from an earlier stream was verified under an earlier version: it must be part of this one too. */
-  #assertHeld(manifest: Manifest, { studyId, skip }: IncomingStudy): void {
-    const held = this.#options.catalogue.byStudyId(studyId)?.objects.slice(0, skip) ?? [];
-    const covered = held.every((object, index) => {
-      const instance = manifest.instances[index];
-      return (
-        instance !== undefined &&
-        equalBytes(instance.key, object.instanceKey) &&
-        equalBytes(instance.leaves, object.leaves) &&
-        instance.length === object.length
-      );
-    });
+  /** The source leaves out what is held if it is the beginning of this version; else it sends all of it. */
+  #heldOf(manifest: Manifest, held: readonly ObjectKept[]): number {
+    const instances = manifest.instances.slice(0, held.length);
+    const isBeginning =
+      instances.length === held.length &&
+      instances.every(({ key }, index) => equalBytes(key, held[index]?.instanceKey ?? new Uint8Array(0)));
+    if (!isBeginning) return 0;
+    const covered = instances.every(
+      ({ leaves, length }, index) => length === held[index]?.length && equalBytes(leaves, held[index].leaves),
+    );
     if (!covered) throw unverified('objects that are held are not part of it');
+    return held.length;
+  }
+
+  /** What was held under an earlier version and is not part of this one has been replaced: nothing else may stand. */
+  #assertCovered(manifest: Manifest, studyId: StudyId): void {
+    const covered = keysOf(manifest);
+    const newest = this.#options.catalogue.byStudyId(studyId)?.newest ?? [];
+    if (!newest.every(({ instanceKey }) => covered.has(toHex(instanceKey))))
+      throw unverified('objects that are held are not part of it');
   }
 
   async #instance(
     next: () => Promise<Uint8Array>,
     instance: CommittedInstance,
     incoming: IncomingStudy,
+    covered: ReadonlySet<string>,
   ): Promise<ObjectReception> {
     const { catalogue } = this.#options;
     let reception: ObjectReception | undefined;
@@ -143,6 +159,11 @@ export class StudyReceiver {
               if (contradict(study.created.patient, described.patient))
                 throw unverified('it holds objects of more than one patient');
               return { study, instanceKeyOf: () => instance.key };
+            },
+            // The source corrected what is not part of this version any more.
+            collide: ({ earlier }) => {
+              const replaced = earlier.findLast(({ instanceKey }) => !covered.has(toHex(instanceKey)));
+              return Promise.resolve({ kind: 'keep', corrects: replaced?.number ?? null });
             },
           });
           await reception.write(chunk.subarray(begin.dataSetOffset));

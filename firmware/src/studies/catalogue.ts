@@ -138,7 +138,8 @@ export class Catalogue {
   #index(study: KeptStudy): void {
     if (study.studyId !== undefined) this.#byStudyId.set(study.studyId, study);
     const holders = this.#holders[study.created.origin.kind];
-    for (const object of study.objects.slice(this.#indexed.get(study))) holders.set(object.sopInstanceUid, study);
+    for (const object of study.objects.slice(this.#indexed.get(study)))
+      holders.set(object.sopInstanceUid, study);
     this.#indexed.set(study, study.objects.length);
   }
 }

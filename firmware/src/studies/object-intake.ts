@@ -17,7 +17,7 @@ export interface Collided extends IntakeDescription {
   /** Held objects of its UID, oldest first. */
   readonly earlier: readonly ObjectKept[];
   /** Its data set, from the beginning each time it is asked for. @throws AppError STORE_CORRUPT. */
-  dataSet(): AsyncIterable<Uint8Array>;
+  readonly dataSet: () => AsyncIterable<Uint8Array>;
 }
 
 export type CollisionOutcome =
