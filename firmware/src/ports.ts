@@ -435,10 +435,12 @@ export interface WorkflowScu {
   ): Promise<number>;
   /**
    * N-ACTION that asks for storage commitment. The result may come on the same association, which is kept open for a
-   * moment, or on one of the destination's. @returns the status of the N-ACTION. @throws AppError DELIVERY_FAILED.
+   * moment and hands it to `take`, or on one of the destination's own. @returns the status of the N-ACTION.
+   * @throws AppError DELIVERY_FAILED.
    */
   askCommitment(
     request: Pick<CommitmentRequest, 'transactionUid' | 'instances'>,
+    take: (result: CommitmentResult) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number>;
 }

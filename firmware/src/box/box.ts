@@ -1,6 +1,6 @@
 /** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
 import { fileURLToPath } from 'node:url';
-import { DicomServer, HeaderScanner } from '../../dimse/index.ts';
+import { commitmentResultService, DicomServer, digestPixels } from '../../dimse/index.ts';
 import type { AccessList } from '../access/access-list.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { ConsoleServer, type FirstLogin } from '../http/console-server.ts';
 import { DiskRoom } from '../ingest/disk-room.ts';
 import { Keeper } from '../ingest/keeper.ts';
 import { openWithRoom } from '../ingest/roomy-sink.ts';
-import type { OpenHeaderScanner, Service } from '../ports.ts';
+import type { Service } from '../ports.ts';
 import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
 import { accessListOf, admitBy } from './dicom-access.ts';
@@ -22,6 +22,7 @@ import { forwardingOpener } from './forwarding.ts';
 import { openMembership, type Membership, type MembershipModules } from './membership.ts';
 import { overviewOf } from './overview.ts';
 import { openLog } from './pino-log.ts';
+import { openQuery } from './query.ts';
 import { QuickAck } from './quick-ack.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
@@ -38,8 +39,6 @@ const consoleDistDir = fileURLToPath(new URL('../../console/dist', import.meta.u
 
 /** How often the TPM is asked whether it is there and well. */
 const tpmProbeMs = 60_000;
-
-const openHeaderScanner: OpenHeaderScanner = (transferSyntaxUid) => new HeaderScanner(transferSyntaxUid);
 
 export class Box {
   readonly #undo: Undo;
@@ -80,13 +79,13 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const room = new DiskRoom(disk, config.storage);
   await start(disk);
   await start(new QuickAck({ ...foundation, networks: config.dicom.modalityNetworks }));
-  const openForwarding = forwardingOpener(foundation, start);
   const { steps, services } = await openWorkflow(foundation);
+  const openForwarding = forwardingOpener(foundation, steps, undo, start);
   const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, undo, start });
 
   const access = accessListOf(foundation);
   await start(access);
-  const keeper = new Keeper({ ...foundation, openHeaderScanner, logger: logger.child({ room: 'ingest' }) });
+  const keeper = new Keeper({ ...foundation, digestPixels, logger: logger.child({ room: 'ingest' }) });
   await start(
     new DicomServer({
       host: config.dicom.host,
@@ -95,8 +94,12 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
       aeTitles: 'any',
       callingAeTitles: 'any',
       admit: admitWithRoom(room, admitBy(access)),
-      store: (request) => openWithRoom(room, () => keeper.receive(request)),
-      services,
+      store: (request) => openWithRoom(room, () => keeper.receive(request, () => access.mayCorrect(request))),
+      services: [
+        ...services,
+        commitmentResultService((result) => forwarding.takeCommitment(result)),
+        ...(await openQuery(foundation, membership, start)),
+      ],
       clock: systemClock,
       logger: logger.child({ room: 'dimse' }),
     }),
@@ -108,7 +111,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
       store: foundation.index,
       clock: systemClock,
       logger: logger.child({ room: 'http' }),
-      box: boxView(foundation, membership, forwarding, access, disk, startedAt),
+      box: boxView(foundation, membership, forwarding, access, keeper, disk, startedAt),
       wallet:
         membership === undefined
           ? closedWalletDesk()
@@ -128,12 +131,12 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
 
 /** The studies, and what is done with them: forwarding in any case, the rest as a member. */
 async function openStudies(
-  modules: Omit<MembershipModules, 'genesisFile' | 'openHeaderScanner'>,
+  modules: Omit<MembershipModules, 'genesisFile'>,
 ): Promise<{ readonly membership: Membership | undefined; readonly forwarding: Forwarding }> {
   const { foundation, openForwarding } = modules;
   const { genesisFile } = foundation.config;
   if (genesisFile !== undefined) {
-    const membership = await openMembership({ ...modules, genesisFile, openHeaderScanner });
+    const membership = await openMembership({ ...modules, genesisFile });
     return { membership, forwarding: membership.forwarding };
   }
   await foundation.catalogue.load(() => undefined);
@@ -145,10 +148,11 @@ function boxView(
   membership: Membership | undefined,
   forwarding: Forwarding,
   access: AccessList,
+  keeper: Keeper,
   disk: DiskSpace,
   startedAt: number,
 ): BoxView {
-  const { config, health, catalogue, keys } = foundation;
+  const { config, health, catalogue, keys, quarantine } = foundation;
   return {
     institution: config.institution,
     overview: () => overviewOf({ foundation, membership, forwarding, access, disk, startedAt }),
@@ -158,6 +162,7 @@ function boxView(
         catalogue.onChange(listener),
         forwarding.onChange(listener),
         access.onChange(listener),
+        quarantine.onChange(listener),
         keys.onHealthChange(listener),
         ...(membership === undefined ? [] : membership.changes(listener)),
       ];
@@ -165,7 +170,7 @@ function boxView(
         for (const unsubscribe of unsubscribes) unsubscribe();
       };
     },
-    dicom: dicomDesk({ ...foundation, access, forwarding }),
+    dicom: dicomDesk({ ...foundation, access, forwarding, keeper }),
     createTicket: (patient) => {
       const ticket = membership?.bindings.createTicket({ ...patient, issuer: patient.issuer ?? '' });
       if (membership === undefined || ticket === undefined) {

@@ -1,10 +1,16 @@
 /** The destinations of the configuration as the forwarding room sees them, over the DICOM room's associations. */
-import { openAssociation, replaceElements, type Association } from '../../dimse/index.ts';
+import {
+  openAssociation,
+  replaceElements,
+  type Association,
+  type AssociationOptions,
+} from '../../dimse/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Destination } from '../forwarding/destination.ts';
 import { isTimeZone } from '../forwarding/time-window.ts';
 import type { Clock, Reconcile, StorageAssociation, StorageScu } from '../ports.ts';
+import { workflowScu } from './workflow-scu.ts';
 
 type ConfiguredDestination = Config['destinations'][number];
 
@@ -26,8 +32,8 @@ function pacsInLong(pacs: NonNullable<Config['pacs']>): ConfiguredDestination {
 }
 
 /** @throws AppError CONFIG_INVALID for a name that is given twice or a time zone that is not known. */
-export function destinationsOf({ pacs, destinations, dicom }: Config, clock: Clock): readonly Destination[] {
-  const configured = pacs === undefined ? destinations : [pacsInLong(pacs), ...destinations];
+export function destinationsOf(config: Config, clock: Clock): readonly Destination[] {
+  const configured = inLong(config);
   const names = new Set<string>();
   return configured.map((destination) => {
     const { name, aeTitle, sendsAs, timeZone } = destination;
@@ -35,35 +41,49 @@ export function destinationsOf({ pacs, destinations, dicom }: Config, clock: Clo
     if (names.has(name)) throw new AppError('CONFIG_INVALID', `${key} is there more than once.`);
     names.add(name);
     if (!isTimeZone(timeZone)) throw new AppError('CONFIG_INVALID', `${key} names no known time zone.`);
+    const peer = addressOf(destination, config, clock);
     return {
       ...destination,
       sendsAs: [aeTitle, ...sendsAs],
       bytesPerSecondMax: destination.bytesPerSecondMax,
-      scu: storageScu(destination, destination.callingAeTitle ?? dicom.aeTitle, clock),
+      scu: storageScu(peer),
+      workflow: workflowScu(peer),
     };
   });
 }
 
-function storageScu(
-  { host, port, aeTitle }: ConfiguredDestination,
-  callingAeTitle: string,
+/** By AE title: where a C-MOVE may send. */
+export function moveDestinationsOf(config: Config, clock: Clock): ReadonlyMap<string, StorageScu> {
+  return new Map(
+    inLong(config).map((destination) => [
+      destination.aeTitle,
+      storageScu(addressOf(destination, config, clock)),
+    ]),
+  );
+}
+
+function inLong({ pacs, destinations }: Config): readonly ConfiguredDestination[] {
+  return pacs === undefined ? destinations : [pacsInLong(pacs), ...destinations];
+}
+
+function addressOf(
+  { host, port, aeTitle, callingAeTitle }: ConfiguredDestination,
+  { dicom }: Config,
   clock: Clock,
-): StorageScu {
+): PeerAddress {
+  return { host, port, callingAeTitle: callingAeTitle ?? dicom.aeTitle, calledAeTitle: aeTitle, clock };
+}
+
+type PeerAddress = Pick<AssociationOptions, 'host' | 'port' | 'callingAeTitle' | 'calledAeTitle' | 'clock'>;
+
+function storageScu(peer: PeerAddress): StorageScu {
   return {
     open: async (contexts, signal) => {
-      const association = await openAssociation({
-        host,
-        port,
-        callingAeTitle,
-        calledAeTitle: aeTitle,
-        contexts: contexts.map(({ sopClassUid, transferSyntaxUids }) => ({
-          abstractSyntax: sopClassUid,
-          transferSyntaxes: transferSyntaxUids,
-        })),
-        clock,
-        signal,
-      });
-      return storageAssociation(association);
+      const proposed = contexts.map(({ sopClassUid, transferSyntaxUids }) => ({
+        abstractSyntax: sopClassUid,
+        transferSyntaxes: transferSyntaxUids,
+      }));
+      return storageAssociation(await openAssociation({ ...peer, contexts: proposed, signal }));
     },
   };
 }
@@ -77,7 +97,8 @@ function storageAssociation(association: Association): StorageAssociation {
       sopClassUid: abstractSyntax,
       transferSyntaxUid: transferSyntax,
     })),
-    store: async (instance, dataSet) => (await association.store(instance, dataSet)).status,
+    store: async (instance, dataSet, moveOriginator) =>
+      (await association.store(instance, dataSet, moveOriginator)).status,
     release: () => association.release(),
     abort: () => association.abort(),
   };

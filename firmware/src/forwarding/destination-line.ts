@@ -1,16 +1,20 @@
 /** All that belongs to one destination: its queue on disk, its sender, its worker. */
-import type { Service } from '../ports.ts';
+import type { CommitmentResult, Service } from '../ports.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
+import { AfterCare } from './after-care.ts';
 import { DestinationWorker } from './destination-worker.ts';
 import type { Destination } from './destination.ts';
 import { ForwardQueue, type Waiting } from './forward-queue.ts';
 import type { ForwardingOptions, ResendRequest } from './forwarding.ts';
 import { ObjectSender } from './object-sender.ts';
+import type { PendingCommitment, PendingCommitments } from './pending-commitments.ts';
 import { QueueEntries } from './queue-entries.ts';
 import type { DeliveryStatus, DestinationStatus, ObjectsSetAside } from './status.ts';
 
 export interface DestinationLineOptions extends Omit<ForwardingOptions, 'destinations'> {
   readonly destination: Destination;
+  readonly commitments: PendingCommitments;
+  readonly takeCommitment: (result: CommitmentResult) => Promise<void>;
   readonly onChange: () => void;
 }
 
@@ -20,6 +24,7 @@ export class DestinationLine implements Service {
   readonly #entries: QueueEntries;
   readonly #queue: ForwardQueue;
   readonly #worker: DestinationWorker;
+  readonly #care: AfterCare;
   #started = false;
 
   constructor(options: DestinationLineOptions) {
@@ -36,22 +41,32 @@ export class DestinationLine implements Service {
       stopping,
       onSettled: (waiting) => this.#settled(waiting),
     });
+    this.#care = new AfterCare({
+      ...options,
+      queue: this.#queue,
+      entries: this.#entries,
+      onResend: () => this.#worker.wake(),
+    });
   }
 
   async start(): Promise<void> {
     await this.#queue.start();
     this.#started = true;
+    await this.#care.start(this.#options.catalogue.studies());
     await this.#worker.start();
   }
 
   async stop(): Promise<void> {
     await this.#worker.stop();
+    await this.#care.stop();
     await this.#entries.close();
   }
 
   /** A study may have grown. What comes before the queue is loaded is found by loading it. */
   offer(study: KeptStudy): void {
-    if (this.#started && this.#queue.offer(study)) this.#worker.wake();
+    if (!this.#started) return;
+    if (this.#queue.offer(study)) this.#worker.wake();
+    this.#care.consider(study);
   }
 
   /** On disk when it resolves. */
@@ -90,6 +105,16 @@ export class DestinationLine implements Service {
       waiting: this.#queue.counts(),
       setAside: this.#queue.setAsideCount,
     };
+  }
+
+  /** What the destination says of a storage commitment that it was asked for. */
+  async takeCommitment(
+    study: KeptStudy,
+    pending: PendingCommitment,
+    result: CommitmentResult,
+  ): Promise<void> {
+    await this.#care.take(study, pending, result);
+    this.#worker.tellSetAside();
   }
 
   setAside(): readonly ObjectsSetAside[] {
@@ -134,6 +159,7 @@ export class DestinationLine implements Service {
   #settled({ study }: Waiting): void {
     const { logger, onChange } = this.#options;
     if (!this.#queue.isWaiting(study)) {
+      this.#care.consider(study);
       const fields = { study: study.ref, destination: this.destination.name, objects: study.objects.length };
       logger.info(fields, 'study delivered');
     }

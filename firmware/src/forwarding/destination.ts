@@ -1,5 +1,5 @@
 /** Where a box sends to: what the configuration says of a PACS, archive or workstation. */
-import type { StorageScu } from '../ports.ts';
+import type { StorageScu, WorkflowScu } from '../ports.ts';
 import type { TimeWindow } from './time-window.ts';
 
 export interface Destination {
@@ -22,4 +22,5 @@ export interface Destination {
   readonly windows: readonly TimeWindow[];
   readonly timeZone: string;
   readonly scu: StorageScu;
+  readonly workflow: WorkflowScu;
 }

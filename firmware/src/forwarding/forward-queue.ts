@@ -153,6 +153,23 @@ export class ForwardQueue {
     return 'waits';
   }
 
+  /** Refused for good after it was taken. */
+  setAsideAt(study: KeptStudy, index: number, reason: string, at: number): void {
+    const object = study.objects[index];
+    if (object !== undefined) this.setAside({ study, index, object }, reason, at);
+  }
+
+  /** Objects that were taken and are needed once more. */
+  sendAgain(study: KeptStudy, indices: readonly number[]): void {
+    const { again } = this.entryOf(study) ?? newEntry;
+    const added = indices.reduce(
+      (ranges: readonly IndexRange[], index) => addRange(ranges, [index, 1]),
+      again,
+    );
+    this.#entries.change(study.ref, { again: added });
+    this.offer(study);
+  }
+
   /** Everything of a study from an object on is sent once more, whatever became of it. Returns how many objects. */
   resend(study: KeptStudy, from = 0): number {
     if (!this.#isFor(study)) return 0;
@@ -169,9 +186,13 @@ export class ForwardQueue {
 
   /** What was set aside is tried again. Returns how many objects. */
   resendSetAside(study: KeptStudy): number {
-    const { again, setAside } = this.entryOf(study) ?? newEntry;
+    const { again, setAside, committed } = this.entryOf(study) ?? newEntry;
     const ranges = setAside.map(({ range }) => range);
-    this.#keepAside(study, [], { again: ranges.reduce(addRange, again) });
+    const first = Math.min(...ranges.map(([from]) => from));
+    this.#keepAside(study, [], {
+      again: ranges.reduce(addRange, again),
+      committed: Math.min(committed, first),
+    });
     return countIn(ranges);
   }
 
@@ -241,22 +262,28 @@ export class ForwardQueue {
   #passOver(study: KeptStudy): void {
     const before = this.entryOf(study)?.taken ?? 0;
     let taken = before;
-    while (this.#sentItself(study, study.objects[taken])) taken++;
+    while (this.sentItself(study, study.objects[taken])) taken++;
     if (taken > before) this.#entries.change(study.ref, { taken });
     this.#settle(study);
   }
 
-  #sentItself(study: KeptStudy, object: ObjectKept | undefined): boolean {
+  /** Whether the destination sent this object to the box. */
+  sentItself(study: KeptStudy, object: ObjectKept | undefined): boolean {
     if (object === undefined || study.created.origin.kind !== 'modality') return false;
     return this.#destination.sendsAs.includes(study.created.callingAeTitle);
   }
 
   #done({ study, index }: Waiting, change: Partial<QueueEntry>): void {
-    const { taken, again } = this.entryOf(study) ?? newEntry;
+    const { again, ...entry } = this.entryOf(study) ?? newEntry;
+    const taken = Math.max(entry.taken, index + 1);
+    const { notify, commitment } = this.#destination;
     this.#entries.change(study.ref, {
       ...change,
-      taken: Math.max(taken, index + 1),
+      taken,
       again: removeRange(again, [index, 1]),
+      // Switched on later, they begin with what comes then.
+      ...(!notify && { notified: taken }),
+      ...(!commitment && { committed: taken }),
     });
     this.#settle(study);
   }

@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts';
 import type { StudyId } from '../ledger/types.ts';
 import type {
   Clock,
+  CommitmentResult,
   HealthBoard,
   KeyValueStore,
   Logger,
@@ -19,6 +20,7 @@ import type { KeptStudy } from '../studies/kept-study.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
 import { DestinationLine } from './destination-line.ts';
 import type { Destination } from './destination.ts';
+import { PendingCommitments } from './pending-commitments.ts';
 import { forgetOthers } from './queue-entries.ts';
 import type { DeliveryStatus, DestinationStatus, ObjectsSetAside } from './status.ts';
 
@@ -29,6 +31,10 @@ export interface ForwardingOptions {
   /** The local patient whose wallet has this account here. */
   readonly patientOf: (account: Uint8Array) => LocalPatient | undefined;
   readonly transcoder: Transcoder;
+  /** When a study is complete unless something else comes of it, UTC milliseconds. */
+  readonly completeAt: (study: KeptStudy) => number;
+  /** AE title at which this box is asked for instances (C-MOVE, C-GET). */
+  readonly retrieveAeTitle: string;
   readonly store: KeyValueStore;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,15 +52,21 @@ export type ResendRequest =
 export class Forwarding implements Service {
   readonly #options: ForwardingOptions;
   readonly #lines: readonly DestinationLine[];
+  readonly #commitments: PendingCommitments;
   readonly #listeners = new Set<() => void>();
   #unsubscribe: Unsubscribe | undefined;
 
   constructor(options: ForwardingOptions) {
     this.#options = options;
-    const onChange = (): void => this.#tell();
-    this.#lines = options.destinations.map(
-      (destination) => new DestinationLine({ ...options, destination, onChange }),
-    );
+    const commitments = new PendingCommitments(options.store);
+    this.#commitments = commitments;
+    const joint = {
+      ...options,
+      commitments,
+      takeCommitment: (result: CommitmentResult): Promise<void> => this.takeCommitment(result),
+      onChange: (): void => this.#tell(),
+    };
+    this.#lines = options.destinations.map((destination) => new DestinationLine({ ...joint, destination }));
   }
 
   /** Takes up all queues where they were. The catalogue is loaded by then. */
@@ -62,16 +74,20 @@ export class Forwarding implements Service {
     const { catalogue, store, logger, destinations } = this.#options;
     const inline = destinations.filter((destination) => destination.inline).map(({ name }) => name);
     await forgetOthers(store, inline, logger);
+    await this.#commitments.load();
     // Listens first, so that nothing that is kept meanwhile is missed.
-    this.#unsubscribe = catalogue.onChange((study) => {
-      for (const line of this.#lines) line.offer(study);
-    });
+    this.#unsubscribe = catalogue.onChange((study) => this.reconsider(study));
     for (const line of this.#lines) await line.start();
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.();
     await Promise.all(this.#lines.map((line) => line.stop()));
+  }
+
+  /** Something is known of a study that may change when it is complete. */
+  reconsider(study: KeptStudy): void {
+    for (const line of this.#lines) line.offer(study);
   }
 
   /**
@@ -83,6 +99,22 @@ export class Forwarding implements Service {
     if (study === undefined)
       throw new AppError('STORE_CORRUPT', 'A study that is to be delivered is not held.');
     for (const line of this.#lines) await line.enqueue(study, patientAccount);
+    this.#tell();
+  }
+
+  /**
+   * A result of a storage commitment that a destination was asked for. On disk when it resolves. One that nobody waits
+   * for, or no longer, is passed over: the destination need not repeat it. @throws AppError STORE_FAILED.
+   */
+  async takeCommitment(result: CommitmentResult): Promise<void> {
+    const pending = this.#commitments.get(result.transactionUid);
+    const line = pending && this.#lineTo(pending.destination);
+    const study = this.#options.catalogue.studies().find(({ ref }) => ref === pending?.studyRef);
+    if (pending === undefined || line === undefined || study === undefined) {
+      this.#options.logger.warn({}, 'the result of a storage commitment that nobody waits for');
+      return;
+    }
+    await line.takeCommitment(study, pending, result);
     this.#tell();
   }
 

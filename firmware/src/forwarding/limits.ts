@@ -33,3 +33,18 @@ export const windowLookMs = 30_000;
 
 /** Reasons of set-aside objects are clipped to so many characters. */
 export const reasonCharactersMax = 200;
+
+/** Objects of one Instance Availability Notification, a data set of 1 MB; larger studies are told in several. */
+export const instancesPerNotificationMax = 5_000;
+
+/** Objects of one storage commitment; a PACS looks each of them up before it answers. */
+export const instancesPerCommitmentMax = 1_000;
+
+/** How long the result of a commitment may take: archives commit at night. After it, it is asked for again. */
+export const commitmentAnswerMsMax = 86_400_000;
+
+/** Pause before a commitment is asked for again of objects that were sent again: archives need some minutes. */
+export const commitmentRetryMs = 600_000;
+
+/** Results in a row that deny an object of a study; after so many, such objects are set aside. */
+export const commitmentFailuresMax = 5;

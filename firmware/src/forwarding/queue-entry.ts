@@ -31,6 +31,8 @@ export interface QueueEntry {
   readonly notified: number;
   /** Objects for which the destination has been asked for storage commitment. */
   readonly committed: number;
+  /** Results since its last full commitment that named objects to which the destination did not commit. */
+  readonly commitmentFailures: number;
   /** When it last moved, UTC milliseconds. */
   readonly at: number;
 }
@@ -43,10 +45,12 @@ export const newEntry: Omit<QueueEntry, 'at'> = {
   patientAccount: null,
   notified: 0,
   committed: 0,
+  commitmentFailures: 0,
 };
 
 export function encodeEntry(entry: QueueEntry): Uint8Array {
-  const { taken, before, again, setAside, patientAccount, notified, committed, at } = entry;
+  const { taken, before, again, setAside, patientAccount, notified, committed, commitmentFailures, at } =
+    entry;
   const value = {
     taken,
     before,
@@ -55,6 +59,7 @@ export function encodeEntry(entry: QueueEntry): Uint8Array {
     patientAccount,
     notified,
     committed,
+    commitmentFailures,
     at,
   };
   return encodeCanonical(value);
@@ -62,7 +67,17 @@ export function encodeEntry(entry: QueueEntry): Uint8Array {
 
 /** @throws AppError STORE_CORRUPT. */
 export function decodeEntry(bytes: Uint8Array): QueueEntry {
-  const keys = ['taken', 'before', 'again', 'setAside', 'patientAccount', 'notified', 'committed', 'at'];
+  const keys = [
+    'taken',
+    'before',
+    'again',
+    'setAside',
+    'patientAccount',
+    'notified',
+    'committed',
+    'commitmentFailures',
+    'at',
+  ];
   const map = mapWith(decodeIfCanonical(bytes), keys);
   if (map === undefined) throw corrupt();
   const { patientAccount } = map;
@@ -75,6 +90,7 @@ export function decodeEntry(bytes: Uint8Array): QueueEntry {
     patientAccount,
     notified: count(map['notified']),
     committed: count(map['committed']),
+    commitmentFailures: count(map['commitmentFailures']),
     at: count(map['at']),
   };
 }
