@@ -16,7 +16,7 @@ import { instanceKey } from '../../firmware/src/protocol/commitments.ts';
 import { instancePrefix } from '../../firmware/src/protocol/instance-prefix.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
-import type { StudyOrigin } from '../../firmware/src/studies/manifest.ts';
+import type { ObjectKept, StudyOrigin } from '../../firmware/src/studies/manifest.ts';
 import { ObjectIntake } from '../../firmware/src/studies/object-intake.ts';
 import type { LocalPatient } from '../../firmware/src/studies/patient-identity.ts';
 import { silentLogger } from '../fakes/consortium.ts';
@@ -226,25 +226,29 @@ export class ForwardingScene {
       at: this.clock.now(),
     });
     study.studyId = studyId;
-    for (const [index, sopClassUid] of classes.entries()) await this.#add(study, sopClassUid, bodies[index]);
+    for (const [index, sopClassUid] of classes.entries()) await this.#add(study, { sopClassUid, callingAeTitle }, bodies[index]);
     this.catalogue.changed(study);
     return { study, studyId };
   }
 
   /** One more object, as reception tells of it. */
-  async grow(study: KeptStudy, sopClassUid = ct): Promise<void> {
-    await this.#add(study, sopClassUid);
+  async grow(study: KeptStudy, sopClassUid = ct, callingAeTitle = 'CT1'): Promise<void> {
+    await this.#add(study, { sopClassUid, callingAeTitle });
     this.catalogue.changed(study);
   }
 
-  async #add(study: KeptStudy, sopClassUid: string, body: Uint8Array = randomBytes(20)): Promise<void> {
+  async #add(
+    study: KeptStudy,
+    { sopClassUid, callingAeTitle }: Pick<ObjectKept, 'sopClassUid' | 'callingAeTitle'>,
+    body: Uint8Array = randomBytes(20),
+  ): Promise<void> {
     const identity = {
       sopClassUid,
       transferSyntaxUid: explicitLittle,
       sopInstanceUid: `${study.created.studyInstanceUid}.${study.objects.length}`,
     };
     const header = { seriesInstanceUid: '1', modality: 'CT' };
-    const intake = new ObjectIntake(study, { identity, header }, (number) =>
+    const intake = new ObjectIntake(study, { identity, callingAeTitle, header }, (number) =>
       instanceKey(study.created.salt, number),
     );
     await intake.write(instancePrefix(identity));

@@ -365,6 +365,10 @@ test('nothing goes in circles: neither what the destination sent itself nor what
   await until(() => archive.uids.length === 3, 'the archive');
   assert.deepEqual(scene.pacs.uids, ['1.4.0']);
   assert.deepEqual(archive.uids.toSorted(), ['1.1.0', '1.2.0', '1.4.0'], 'others get what the PACS sent');
+  await scene.grow(study, ct, 'PACS');
+  await until(() => archive.uids.includes('1.4.1'), 'what the PACS added to a study of a modality');
+  await scene.untilState(study, 'delivered');
+  assert.deepEqual(scene.pacs.uids, ['1.4.0']);
   await scene.forwarding.stop();
 });
 

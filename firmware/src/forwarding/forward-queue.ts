@@ -270,7 +270,7 @@ export class ForwardQueue {
   /** Whether the destination sent this object to the box. */
   sentItself(study: KeptStudy, object: ObjectKept | undefined): boolean {
     if (object === undefined || study.created.origin.kind !== 'modality') return false;
-    return this.#destination.sendsAs.includes(study.created.callingAeTitle);
+    return this.#destination.sendsAs.includes(object.callingAeTitle);
   }
 
   #done({ study, index }: Waiting, change: Partial<QueueEntry>): void {

@@ -74,6 +74,7 @@ export class Keeper {
       this.#describeQuarantined(request, reason, detail, header, clock.now());
     const reception = this.#reception({
       identity: request,
+      callingAeTitle: request.callingAeTitle,
       place: async (header) => {
         finding.header = header;
         const study = await this.#studyFor(request, header, request.sopInstanceUid, finding);
@@ -122,6 +123,7 @@ export class Keeper {
     let room: StudyRoom | undefined;
     const reception = this.#reception({
       identity: { ...entry.identity, sopInstanceUid },
+      callingAeTitle: entry.callingAeTitle,
       place: async (header) => {
         const study = await this.#obtain(this.#describeStudy(entry, header, sopInstanceUid));
         room = this.#rooms.enter(study);

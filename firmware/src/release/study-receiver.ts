@@ -152,6 +152,7 @@ export class StudyReceiver {
           reception = new ObjectReception({
             ...this.#options,
             identity: begin.identity,
+            callingAeTitle: '',
             place: async (header) => {
               const described = this.#describe(header, incoming);
               const study = await catalogue.obtain(described);

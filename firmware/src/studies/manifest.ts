@@ -43,6 +43,8 @@ export interface ObjectKept {
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
+  /** AE title that sent it; empty for what was fetched. It is not forwarded back there. */
+  readonly callingAeTitle: string;
   /** What its data set says at its beginning: it is found by that. */
   readonly header: DataSetHeader;
   readonly at: number;

@@ -8,6 +8,8 @@ import type { ObjectKept } from './manifest.ts';
 
 export interface IntakeDescription {
   readonly identity: InstanceIdentity;
+  /** AE title that sends it; empty for what is fetched. */
+  readonly callingAeTitle: string;
   readonly header: DataSetHeader;
 }
 
@@ -111,7 +113,7 @@ export class ObjectIntake {
     at: number,
     corrects: number | null,
   ): Promise<Kept> {
-    const { identity, header } = this.#description;
+    const { identity, callingAeTitle, header } = this.#description;
     const { transferSyntaxUid, sopClassUid, sopInstanceUid } = identity;
     const same = this.#heldOrFlushed(sopInstanceUid);
     if (same !== undefined) {
@@ -133,6 +135,7 @@ export class ObjectIntake {
       transferSyntaxUid,
       sopClassUid,
       sopInstanceUid,
+      callingAeTitle,
       header,
       at,
     }));

@@ -19,6 +19,8 @@ export interface Place {
 
 export interface ReceptionOptions {
   readonly identity: InstanceIdentity;
+  /** AE title that sends it; empty for what is fetched. */
+  readonly callingAeTitle: string;
   /** Finds or makes the study. @throws AppError OBJECT_MISMATCH. */
   readonly place: (header: DataSetHeader) => Promise<Place>;
   readonly openHeaderScanner: OpenHeaderScanner;
@@ -120,10 +122,10 @@ export class ObjectReception {
   }
 
   async #place(header: DataSetHeader): Promise<void> {
-    const { identity, place, onBytes } = this.#options;
+    const { identity, callingAeTitle, place, onBytes } = this.#options;
     const { study, instanceKeyOf } = await place(header);
     onBytes?.(this.#gatheredBytes);
-    const intake = new ObjectIntake(study, { identity, header }, instanceKeyOf);
+    const intake = new ObjectIntake(study, { identity, callingAeTitle, header }, instanceKeyOf);
     this.#placed = { study, intake };
     await intake.write(this.#prefix);
     for (const chunk of this.#gathered.splice(0)) await intake.write(chunk);
