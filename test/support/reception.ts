@@ -49,6 +49,8 @@ export class Reception {
   readonly health = new MemoryHealthBoard();
   readonly clock = new ManualClock();
   readonly #limits: ReceptionLimits;
+  /** The one that all associations share. */
+  #keeper: Keeper | undefined;
   catalogue = new Catalogue(new MemoryObjectStore(this.disk));
   quarantine: Quarantine;
 
@@ -63,13 +65,15 @@ export class Reception {
     await this.catalogue.load(() => undefined);
     this.quarantine = this.#openQuarantine();
     await this.quarantine.load();
+    this.#keeper = undefined;
   }
 
   async send(
     dataSet: Uint8Array,
     { as = request, pieceBytes = 65_536, mayCorrect = false }: Sending = {},
   ): Promise<number> {
-    const sink = this.keeper().receive(as, () => mayCorrect);
+    this.#keeper ??= this.keeper();
+    const sink = this.#keeper.receive(as, () => mayCorrect);
     try {
       for (let at = 0; at < dataSet.length; at += pieceBytes)
         await sink.write(dataSet.subarray(at, at + pieceBytes));
