@@ -6,10 +6,8 @@ import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { chunkLeaf, instanceKey } from '../../firmware/src/protocol/commitments.ts';
 import { instancePrefix } from '../../firmware/src/protocol/instance-prefix.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
-import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { headerBytesMax } from '../../firmware/src/studies/limits.ts';
-import { MemoryObjectStore } from '../fakes/object-store.ts';
 import { plainDataSet } from '../support/plain-data-set.ts';
 import { header, Reception, request } from '../support/reception.ts';
 
@@ -165,10 +163,7 @@ test('the catalogue is the same after a restart: studies, objects, what was fetc
   await fetched.append({ ...object, sopInstanceUid: '1.2.3.9' });
   reception.catalogue.changed(fetched);
   for (const restarted of [false, true]) {
-    if (restarted) {
-      reception.catalogue = new Catalogue(new MemoryObjectStore(reception.disk));
-      await reception.catalogue.load(() => undefined);
-    }
+    if (restarted) await reception.restart();
     assert.equal(reception.studies.length, 2, 'one UID, fetched and own, are two');
     assert.equal(reception.catalogue.wasFetched('1.2.3.9'), true);
     assert.equal(reception.catalogue.wasFetched('1.2.3.4'), false);
