@@ -27,11 +27,15 @@ async function processName(pid: number): Promise<string | undefined> {
   }
 }
 
-/** Node's own recursive mkdir never ends where a folder that is there answers ENOENT, as those below /proc do. */
+/**
+ * On disk under its name: a power cut must not take the folder with all that is acknowledged in it. Node's own recursive
+ * mkdir never ends where a folder that is there answers ENOENT, as those below /proc do.
+ */
 async function makeFolder(folder: string): Promise<void> {
   if (existsSync(folder)) return;
   await makeFolder(dirname(folder));
   await mkdir(folder, { mode: 0o700 });
+  await nodeFileSystem.syncFolder(dirname(folder));
 }
 
 /**

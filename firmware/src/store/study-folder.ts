@@ -1,6 +1,6 @@
 /** One study at rest: its log, whose records are sealed at their places, and the files of its large objects. */
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fromHex, toHex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
@@ -12,8 +12,9 @@ import type {
   StoredObject,
   StudyFolder,
 } from '../ports.ts';
+import { eraseFolder } from './erased-folder.ts';
 import type { FileSystem } from './file-system.ts';
-import { newObjectKey } from './object-seal.ts';
+import { newObjectKey, saltBytes } from './object-seal.ts';
 import { readerInMemory, SealedReader } from './object-reader.ts';
 import { SealingWriter, type Sealed } from './object-writer.ts';
 import type { OpenLogs } from './open-logs.ts';
@@ -23,8 +24,7 @@ import { StudyLog, type LogPoint } from './study-log.ts';
 
 export const logName = 'study.log';
 
-/** Of a folder that is being erased. */
-export const goneSuffix = '.gone';
+const refBytes = 16;
 
 /** What the record of this number is sealed for: it opens nowhere else. */
 export function recordPlace(studyRef: string, number: number): string {
@@ -60,8 +60,11 @@ export class KeptFolder implements StudyFolder {
 
   createObject(): ObjectWriter {
     const { files, ref, path, key } = this.#options;
-    const objectRef = toHex(randomBytes(16));
-    const writer = new SealingWriter(files, join(path, objectRef), newObjectKey(key, ref, objectRef));
+    // In one go: asking for randomness costs 5 µs however little it is.
+    const random = randomBytes(refBytes + saltBytes);
+    const objectRef = toHex(random.subarray(0, refBytes));
+    const objectKey = newObjectKey(key, ref, objectRef, random.subarray(refBytes));
+    const writer = new SealingWriter(files, `${path}/${objectRef}`, objectKey);
     return {
       write: (bytes) => writer.write(bytes),
       finish: async () => this.#sealed(objectRef, await writer.finish()),
@@ -78,16 +81,11 @@ export class KeptFolder implements StudyFolder {
     return this.#options.openLogs.rest(this.#log);
   }
 
-  /** By one rename: a crash leaves the whole of it, or something that the next start removes. */
   async remove(): Promise<void> {
     const { files, path } = this.#options;
-    const gone = `${path}${goneSuffix}`;
     try {
       await this.rest();
-      await files.rename(path, gone);
-      await files.syncFolder(dirname(path));
-      await files.remove(gone);
-      await files.syncFolder(dirname(path));
+      await eraseFolder(files, path);
     } catch (cause) {
       throw new AppError('STORE_FAILED', `The folder ${path} cannot be removed.`, { cause });
     }

@@ -9,6 +9,7 @@ import { decodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
 import type { CborValue, FoundStudy, ObjectStore, StudyFolder } from '../ports.ts';
 import { writeFileAtomically } from './data-folder.ts';
+import { eraseFolder, goneSuffix } from './erased-folder.ts';
 import { readAt, readWholeFile, writeZeros } from './file-bytes.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
 import { unwrapKey, wrapKey } from './key-wrap.ts';
@@ -16,7 +17,7 @@ import { aheadBytesMin } from './limits.ts';
 import { objectHeaderBytes, objectKeyOf, openSegment } from './object-seal.ts';
 import { OpenLogs } from './open-logs.ts';
 import { openRecord } from './sealed-record.ts';
-import { goneSuffix, KeptFolder, logName, recordPlace } from './study-folder.ts';
+import { KeptFolder, logName, recordPlace } from './study-folder.ts';
 import { encodeLogHeader, firstChain, logHeaderBytes } from './study-log-format.ts';
 import { openStudyLog } from './study-log-opening.ts';
 
@@ -69,7 +70,7 @@ export class StudyStore implements ObjectStore {
       await this.#files.syncFolder(folder);
     } catch (cause) {
       // If this fails too, the next start removes it.
-      await Promise.allSettled([this.#files.remove(path)]);
+      await Promise.allSettled([eraseFolder(this.#files, path)]);
       throw new AppError('STORE_FAILED', `A study cannot be created in ${folder}.`, { cause });
     }
     const point = { end: logHeaderBytes, chain: firstChain(ref), records: 0 };
@@ -105,7 +106,7 @@ export class StudyStore implements ObjectStore {
     if (!names.includes(keyFile)) {
       if (!(await this.#isUnborn(path, names)))
         throw new AppError('STORE_CORRUPT', `The key of the study in ${path} is missing.`);
-      await this.#files.remove(path);
+      await eraseFolder(this.#files, path);
       return undefined;
     }
     if (!names.includes(logName))
@@ -121,7 +122,7 @@ export class StudyStore implements ObjectStore {
       // A study's first record stands in its log before an object is begun.
       if (names.some((name) => refPattern.test(name)))
         throw new AppError('STORE_CORRUPT', `The log of the study in ${path} is empty.`);
-      await this.#files.remove(path);
+      await eraseFolder(this.#files, path);
       return undefined;
     }
     for (const name of names)
