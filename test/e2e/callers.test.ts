@@ -70,6 +70,7 @@ test('a modality that nobody knows is refused, seen on the console, admitted the
   assert.equal(admitted.admitted?.by, 'admin');
   assert.equal(admitted.seen?.remoteAddress, '127.0.0.1');
   assert.ok((admitted.seen?.count ?? 0) >= 2);
+  assert.deepEqual(admitted.seen?.lacked, ['query'], 'what it asked for last and may not');
   assert.equal(pending.length, 1);
   await console.call('DELETE', `/api/v1/refused-callers/${pending[0]?.id}`);
   assert.deepEqual(titles(await accessOf(console)), []);

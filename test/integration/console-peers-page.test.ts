@@ -109,7 +109,8 @@ test('a caller is named beforehand, tried by C-ECHO, and removed only after a se
   const now = Date.now();
   const { box } = pages.box;
   const fixed = exampleCaller(now, { id: 'fixed', callingAeTitle: 'CR_1', admitted: null, reachedAt: null });
-  const callers = [exampleCaller(now), fixed];
+  const seen = { at: now, count: 1, remoteAddress: '10.1.2.7', lacked: ['query' as const] };
+  const callers = [exampleCaller(now, { calledAeTitles: ['HILUM_NORTH'], seen }), fixed];
   box.change({ time: now, access: { pending: [], callers, callersCount: 300 } });
   const { page } = await open('admin', 'Callers');
   const admitted = page.getByRole('region', { name: 'Admitted callers' });
@@ -122,6 +123,21 @@ test('a caller is named beforehand, tried by C-ECHO, and removed only after a se
   await admitted.getByRole('button', { name: 'Really remove CT_ROOM_2' }).click();
   await admitted.getByRole('button', { name: 'Remove CT_ROOM_2' }).waitFor();
   assert.deepEqual(box.dicom.acts.at(-1), { act: 'removeCaller', subject: 'caller1', by: 'admin' });
+
+  await admitted.getByText('It asked for what it may not: Search.').waitFor();
+  await admitted.getByRole('button', { name: 'Change … CT_ROOM_2' }).click();
+  assert.equal(await admitted.getByLabel('Reached at').first().inputValue(), '10.1.2.7:104');
+  await assertForEverybody(page, 'changing');
+  await admitted.getByLabel('Search').first().check();
+  await admitted.getByRole('button', { name: 'Change', exact: true }).click();
+  await admitted.getByRole('button', { name: 'Change', exact: true }).waitFor({ state: 'detached' });
+  const { id, admitted: _by, seen: _seen, ...body } = exampleCaller(now);
+  assert.deepEqual(box.dicom.acts.at(-1), {
+    act: 'replaceCaller',
+    subject: id,
+    by: 'admin',
+    what: { ...body, calledAeTitles: ['HILUM_NORTH'], may: ['store', 'query', 'commitment'] },
+  });
 
   await admitted.getByText('Admit a caller').click();
   await admitted.getByLabel('Calling AE title').fill('REFUSED');

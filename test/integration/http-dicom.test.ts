@@ -49,6 +49,7 @@ test('every act reaches the box with the name of its person', async () => {
   const { acts } = box.box.dicom;
   const calls: readonly (readonly [method: string, path: string, body?: unknown])[] = [
     ['POST', 'callers', caller],
+    ['PUT', 'callers/c1', caller],
     ['DELETE', 'callers/c1'],
     ['DELETE', 'refused-callers/p1'],
     ['POST', 'quarantine/q1/release'],
@@ -66,6 +67,7 @@ test('every act reaches the box with the name of its person', async () => {
     acts.splice(0).map(({ act, subject, by }) => `${by} ${act} ${subject}`),
     [
       'admin admitCaller CT1',
+      'admin replaceCaller c1',
       'admin removeCaller c1',
       'admin dismissCaller p1',
       'admin releaseFromQuarantine q1',

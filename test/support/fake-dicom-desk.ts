@@ -27,6 +27,10 @@ export class FakeDicomDesk implements DicomDesk {
     return this.#done({ act: 'admitCaller', subject: caller.callingAeTitle, what: caller, by: by.account });
   }
 
+  replaceCaller(id: string, caller: CallerBody, by: By): Promise<Done> {
+    return this.#done({ act: 'replaceCaller', subject: id, what: caller, by: by.account });
+  }
+
   removeCaller(id: string, by: By): Promise<Done> {
     return this.#done({ act: 'removeCaller', subject: id, by: by.account });
   }
@@ -124,7 +128,7 @@ export function exampleCaller(time: number, part: Partial<CallerView> = {}): Cal
     mayCorrect: false,
     reachedAt: { host: '10.1.2.7', port: 104 },
     admitted: { by: 'admin', at: time - 86_400_000 },
-    seen: { at: time - 45_000, count: 31, remoteAddress: '10.1.2.7' },
+    seen: { at: time - 45_000, count: 31, remoteAddress: '10.1.2.7', lacked: [] },
     ...part,
   };
 }

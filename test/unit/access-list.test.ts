@@ -174,6 +174,36 @@ test('of a refused caller no more is kept than the list needs: no password that 
     assert.ok(!Buffer.from(value).toString('latin1').includes('canary'));
 });
 
+test('an admitted caller is changed in its place, over a restart too', async () => {
+  const world = new World();
+  const list = await world.open([caller({ callingAeTitle: 'FIXED' })]);
+  await list.admit(caller(), 'anna');
+  const [{ id } = { id: '' }] = list.callers();
+  const changed = caller({ addresses: ['10.1.2.3'], may: ['store', 'query'] });
+  assert.equal((await list.replace(id, { ...changed, addresses: ['x'] }, 'bert')).kind, 'refused');
+  assert.equal(outcome(list), 'store', 'what is wrong changes nothing');
+  assert.deepEqual(await list.replace(id, changed, 'bert'), { kind: 'changed' });
+  assert.equal(outcome(list), 'query store');
+  assert.equal((await list.replace('configured-0', changed, 'bert')).kind, 'refused');
+  assert.equal((await list.replace('absent', changed, 'bert')).kind, 'refused');
+  const again = await world.open([]);
+  assert.deepEqual(
+    again.callers().map((one) => [one.id, one.caller.may, one.admitted?.by]),
+    [[id, ['store', 'query'], 'bert']],
+  );
+});
+
+test('what a caller asked for and may not do is seen', async () => {
+  const list = await new World().open([caller(), caller({ addresses: ['10.1.2.3'], may: ['query'] })]);
+  list.decide(request({ asks: ['store', 'query', 'retrieve'] }));
+  assert.deepEqual(
+    list.callers().map(({ seen }) => seen?.lacked),
+    [['retrieve'], ['retrieve']],
+  );
+  list.decide(request({ asks: ['store'] }));
+  assert.deepEqual(list.callers()[0]?.seen?.lacked, []);
+});
+
 test('what is wrong with an admission is said, and nothing is changed', async () => {
   const world = new World();
   const list = await world.open([caller({ callingAeTitle: 'FIXED' })]);

@@ -66,6 +66,8 @@ export const api = {
   removeAccount: async (name: string) => call<undefined>('DELETE', `accounts/${encodeURIComponent(name)}`),
   createTicket: async (patient: TicketBody) => call<TicketAnswer>('POST', 'tickets', patient),
   admitCaller: async (caller: CallerBody) => call<undefined>('POST', 'callers', caller),
+  replaceCaller: async (id: string, caller: CallerBody) =>
+    call<undefined>('PUT', `callers/${encodeURIComponent(id)}`, caller),
   removeCaller: async (id: string) => call<undefined>('DELETE', `callers/${encodeURIComponent(id)}`),
   echoCaller: async (id: string) => call<EchoAnswer>('POST', `callers/${encodeURIComponent(id)}/echo`),
   dismissCaller: async (id: string) => call<undefined>('DELETE', `refused-callers/${encodeURIComponent(id)}`),

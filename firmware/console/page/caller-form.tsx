@@ -1,69 +1,69 @@
-/** Admits a caller: a new one, or one that was refused, with what is known of it filled in. */
+/** Who a caller is and what it may do: a new one, one that was refused, or one that is changed. */
 import type { CallerBody, PermissionName } from '../../src/http/dicom-contract.ts';
-import { api } from './api.ts';
 import { Field } from './field.tsx';
 import { permissionHints, permissionNames, permissionWords } from './permissions.tsx';
 import { Problem } from './problem.tsx';
 import { textOf, useForm } from './use-form.ts';
 
-export interface Suggestion {
-  readonly callingAeTitle: string;
-  readonly addresses: string;
-  readonly certificates: string;
-  readonly may: readonly PermissionName[];
-}
-
 interface CallerFormProps {
   /** Makes the fields' ids unique on the page. */
   readonly scope: string;
-  readonly suggestion: Suggestion;
-  readonly onAdmitted: () => void;
+  /** What is filled in. */
+  readonly caller: CallerBody;
+  /** What sending it does: "Admit". */
+  readonly verb: string;
+  readonly send: (caller: CallerBody) => Promise<void>;
   readonly onCancel?: () => void;
 }
 
-export function CallerForm({ scope, suggestion, onAdmitted, onCancel }: CallerFormProps) {
+export function CallerForm({ scope, caller, verb, send, onCancel }: CallerFormProps) {
   const form = useForm();
-  const send = async (fields: FormData) => {
-    await api.admitCaller(callerOf(fields));
-    onAdmitted();
-  };
+  const { calledAeTitles, reachedAt } = caller;
   return (
-    <form class="grid-form" onSubmit={(event) => form.submit(event, send)}>
+    <form
+      class="grid-form"
+      onSubmit={(event) => form.submit(event, (fields) => send({ ...callerOf(fields), calledAeTitles }))}
+    >
       <Field
         scope={scope}
         name="callingAeTitle"
         label="Calling AE title"
         hint="As the modality calls itself; capitals count"
-        input={{ defaultValue: suggestion.callingAeTitle, maxLength: 16, ...plain }}
+        input={{ defaultValue: caller.callingAeTitle, maxLength: 16, ...plain }}
       />
       <Field
         scope={scope}
         name="addresses"
         label="Addresses"
         hint="10.1.2.3, 10.1.2.0/24; empty: from anywhere"
-        input={{ defaultValue: suggestion.addresses, required: false, ...plain }}
+        input={{ defaultValue: caller.addresses.join(', '), required: false, ...plain }}
       />
       <Field
         scope={scope}
         name="certificates"
         label="Certificates"
         hint="SHA-256, or CN=name; empty: none is asked for"
-        input={{ defaultValue: suggestion.certificates, required: false, ...plain }}
+        input={{ defaultValue: caller.certificates.join(', '), required: false, ...plain }}
       />
       <Field
         scope={scope}
         name="reachedAt"
         label="Reached at"
         hint="host:port, for commitment results and C-ECHO; may be empty"
-        input={{ required: false, pattern: '[^\\s]+:[0-9]{1,5}', ...plain }}
+        input={{
+          defaultValue: reachedAt === null ? '' : `${hostText(reachedAt.host)}:${reachedAt.port}`,
+          required: false,
+          pattern: '[^\\s]+:[0-9]{1,5}',
+          ...plain,
+        }}
       />
       <fieldset class="whole choices">
         <legend>It may</legend>
         {permissionNames.map((name) => (
-          <Choice key={name} name={name} checked={suggestion.may.includes(name)} />
+          <Choice key={name} name={name} checked={caller.may.includes(name)} />
         ))}
         <label>
-          <input type="checkbox" name="mayCorrect" />
+          <input type="checkbox" name="mayCorrect" defaultChecked={caller.mayCorrect} />
           <span>
             Correct<span class="second">its objects may correct attributes of what is kept</span>
           </span>
@@ -73,7 +73,7 @@ export function CallerForm({ scope, suggestion, onAdmitted, onCancel }: CallerFo
         <Problem refusal={form.refusal} />
         <div class="buttons">
           <button type="submit" class="primary" disabled={form.busy}>
-            Admit
+            {verb}
           </button>
           {onCancel !== undefined && (
             <button type="button" class="quiet" onClick={onCancel}>
@@ -105,13 +105,12 @@ function Choice({ name, checked }: ChoiceProps) {
   );
 }
 
-function callerOf(fields: FormData): CallerBody {
+function callerOf(fields: FormData): Omit<CallerBody, 'calledAeTitles'> {
   const chosen = fields.getAll('may');
   return {
     callingAeTitle: textOf(fields, 'callingAeTitle').trim(),
     addresses: listOf(textOf(fields, 'addresses')),
     certificates: listOf(textOf(fields, 'certificates')),
-    calledAeTitles: [],
     may: permissionNames.filter((name) => chosen.includes(name)),
     mayCorrect: fields.has('mayCorrect'),
     reachedAt: reachedAtOf(textOf(fields, 'reachedAt').trim()),
@@ -122,6 +121,9 @@ function callerOf(fields: FormData): CallerBody {
 function listOf(text: string): string[] {
   return text.split(/[\s,;]+/).filter((part) => part !== '');
 }
+
+/** An IPv6 address stands in brackets, so that its colons are not taken for the port's. */
+const hostText = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 /** The last colon parts the port from the host; an IPv6 address may stand in brackets. */
 function reachedAtOf(text: string): CallerBody['reachedAt'] {

@@ -1,6 +1,6 @@
 /** Who may associate with the box: from where, for what, and when it last did. */
 import { useState } from 'preact/hooks';
-import type { AccessView, CallerView } from '../../src/http/dicom-contract.ts';
+import type { AccessView, CallerBody, CallerView } from '../../src/http/dicom-contract.ts';
 import { api } from './api.ts';
 import { Ago } from './box-time.tsx';
 import { CallerForm } from './caller-form.tsx';
@@ -8,7 +8,7 @@ import { ConfirmButton } from './confirm-button.tsx';
 import { EchoButton } from './echo-button.tsx';
 import { formatCount } from './format.ts';
 import { Panel } from './panel.tsx';
-import { Permissions } from './permissions.tsx';
+import { Permissions, permissionWords } from './permissions.tsx';
 import { Problem } from './problem.tsx';
 import { useAct } from './use-act.ts';
 
@@ -48,6 +48,7 @@ function CallerRow({
   readonly caller: CallerView;
   readonly administrates: boolean;
 }) {
+  const [changing, setChanging] = useState(false);
   const act = useAct();
   const { id, callingAeTitle, admitted, seen } = caller;
   return (
@@ -65,6 +66,11 @@ function CallerRow({
             </span>
           )}
         </p>
+        {seen !== null && seen.lacked.length > 0 && (
+          <p class="bad-text">
+            It asked for what it may not: {seen.lacked.map((name) => permissionWords[name]).join(', ')}.
+          </p>
+        )}
         <p class="muted small">{placeOf(caller)}</p>
         <p class="muted small">
           {admitted === null ? (
@@ -94,6 +100,17 @@ function CallerRow({
               <EchoButton subject={callingAeTitle} echo={() => api.echoCaller(id)} />
             )}
             {admitted !== null && (
+              <button
+                type="button"
+                class="quiet"
+                aria-expanded={changing}
+                aria-label={`Change … ${callingAeTitle}`}
+                onClick={() => setChanging(!changing)}
+              >
+                Change …
+              </button>
+            )}
+            {admitted !== null && (
               <ConfirmButton
                 verb="Remove"
                 subject={callingAeTitle}
@@ -104,6 +121,20 @@ function CallerRow({
           </div>
         )}
       </div>
+      {changing && (
+        <div class="act-more">
+          <CallerForm
+            scope={id}
+            caller={caller}
+            verb="Change"
+            send={async (changed) => {
+              await api.replaceCaller(id, changed);
+              setChanging(false);
+            }}
+            onCancel={() => setChanging(false)}
+          />
+        </div>
+      )}
     </li>
   );
 }
@@ -117,6 +148,16 @@ function placeOf({ addresses, certificates, calledAeTitles, reachedAt }: CallerV
   return parts.join(', ');
 }
 
+const newCaller: CallerBody = {
+  callingAeTitle: '',
+  addresses: [],
+  certificates: [],
+  calledAeTitles: [],
+  may: ['store'],
+  mayCorrect: false,
+  reachedAt: null,
+};
+
 function NewCaller() {
   const [admitted, setAdmitted] = useState(0);
   return (
@@ -126,8 +167,12 @@ function NewCaller() {
       <CallerForm
         key={admitted}
         scope="new-caller"
-        suggestion={{ callingAeTitle: '', addresses: '', certificates: '', may: ['store'] }}
-        onAdmitted={() => setAdmitted(admitted + 1)}
+        caller={newCaller}
+        verb="Admit"
+        send={async (caller) => {
+          await api.admitCaller(caller);
+          setAdmitted(admitted + 1);
+        }}
       />
     </details>
   );

@@ -1,9 +1,9 @@
 /** Callers that were refused: the new modality that cannot connect is found here, and admitted. */
 import { useState } from 'preact/hooks';
-import type { PendingCallerView, PermissionName } from '../../src/http/dicom-contract.ts';
+import type { CallerBody, PendingCallerView, PermissionName } from '../../src/http/dicom-contract.ts';
 import { api } from './api.ts';
 import { Ago } from './box-time.tsx';
-import { CallerForm, type Suggestion } from './caller-form.tsx';
+import { CallerForm } from './caller-form.tsx';
 import { formatCount } from './format.ts';
 import { Panel } from './panel.tsx';
 import { Problem } from './problem.tsx';
@@ -98,8 +98,12 @@ function PendingRow({ caller, aeTitles, administrates }: PendingRowProps) {
         <div class="act-more">
           <CallerForm
             scope={id}
-            suggestion={suggestionFor(caller)}
-            onAdmitted={() => setAdmitting(false)}
+            caller={suggestionFor(caller)}
+            verb="Admit"
+            send={async (admitted) => {
+              await api.admitCaller(admitted);
+              setAdmitting(false);
+            }}
             onCancel={() => setAdmitting(false)}
           />
         </div>
@@ -140,12 +144,15 @@ function suggestionFor({
   remoteAddress,
   certificate,
   sopClassUids,
-}: PendingCallerView): Suggestion {
+}: PendingCallerView): CallerBody {
   const wanted = sopClassUids.flatMap((uid) => asks.find(([classes]) => classes.test(uid))?.[1] ?? []);
   return {
     callingAeTitle,
-    addresses: remoteAddress,
-    certificates: certificate?.sha256 ?? '',
-    may: wanted.length === 0 ? ['store'] : wanted,
+    addresses: [remoteAddress],
+    certificates: certificate === null ? [] : [certificate.sha256],
+    calledAeTitles: [],
+    may: wanted.length === 0 ? ['store'] : [...new Set(wanted)],
+    mayCorrect: false,
+    reachedAt: null,
   };
 }

@@ -7,7 +7,7 @@ import { toHex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, HealthBoard, KeyValueStore, Logger, Service, Timer, Unsubscribe } from '../ports.ts';
-import { CallerRule, faultOf, type Caller, type ReachedAt, type ShownCertificate } from './caller.ts';
+import { CallerRule, faultOf, type Caller, type Permission, type ReachedAt } from './caller.ts';
 import { decide, type AccessDecision, type CallerRequest } from './decision.ts';
 import { callersKeptMax, pendingWriteMsMin } from './limits.ts';
 import { PendingCallers, type PendingCaller } from './pending-callers.ts';
@@ -38,16 +38,25 @@ export interface ListedCaller {
   /** Who admitted it and when, UTC milliseconds; null for one of the configuration. */
   readonly admitted: { readonly by: string; readonly at: number } | null;
   /** Its newest association since the start of the box, and how many it had. */
-  readonly seen: { readonly at: number; readonly count: number; readonly remoteAddress: string } | null;
+  readonly seen: Seen | null;
+}
+
+export interface Seen {
+  /** UTC milliseconds. */
+  readonly at: number;
+  readonly count: number;
+  readonly remoteAddress: string;
+  /** What it asked for and may not do: its services were refused, the association was not. */
+  readonly lacked: readonly Permission[];
 }
 
 export type Changed = { readonly kind: 'changed' } | { readonly kind: 'refused'; readonly reason: string };
 
 interface Entry {
   readonly id: string;
-  readonly rule: CallerRule;
-  readonly admitted: ListedCaller['admitted'];
-  seen: ListedCaller['seen'];
+  rule: CallerRule;
+  admitted: ListedCaller['admitted'];
+  seen: Seen | null;
 }
 
 const prefix = 'access/caller/';
@@ -108,8 +117,9 @@ export class AccessList implements Service {
     } else {
       for (const entry of this.#entries) {
         if (!decision.by.includes(entry.rule)) continue;
-        const { remoteAddress } = request;
-        entry.seen = { at: clock.now(), count: (entry.seen?.count ?? 0) + 1, remoteAddress };
+        const { remoteAddress, asks = [] } = request;
+        const lacked = asks.filter((permission) => !decision.may.has(permission));
+        entry.seen = { at: clock.now(), count: (entry.seen?.count ?? 0) + 1, remoteAddress, lacked };
       }
     }
     this.#tell();
@@ -146,21 +156,19 @@ export class AccessList implements Service {
   /** On disk when it resolves. `by` is the account that did it. */
   async admit(caller: Caller, by: string): Promise<Changed> {
     return this.#inTurn(async () => {
-      const { aeTitles, clock, logger, store } = this.#options;
-      const fault = faultOf(caller, aeTitles);
-      if (fault !== undefined) return { kind: 'refused', reason: fault };
       const kept = this.#entries.filter(({ admitted }) => admitted !== null).length;
       if (kept >= callersKeptMax)
         return { kind: 'refused', reason: `there are ${callersKeptMax} admitted callers already` };
-      const admitted: Admitted = { id: toHex(randomBytes(8)), caller, by, at: clock.now() };
-      await store.write([{ put: prefix + admitted.id, value: encodeCanonical(admittedToCbor(admitted)) }]);
-      this.#enter(admitted);
-      this.#forgetSettled();
-      this.#writePendingLater();
-      const { callingAeTitle, may, mayCorrect } = caller;
-      logger.info({ account: by, callingAeTitle, may, mayCorrect }, 'caller admitted');
-      this.#tell();
-      return { kind: 'changed' };
+      return this.#keep({ id: toHex(randomBytes(8)), caller, by, at: this.#options.clock.now() });
+    });
+  }
+
+  /** Puts another in the place of one that was admitted on the console. On disk when it resolves. */
+  async replace(id: string, caller: Caller, by: string): Promise<Changed> {
+    return this.#inTurn(async () => {
+      const entry = this.#changeable(id);
+      if ('reason' in entry) return entry;
+      return this.#keep({ id, caller, by, at: this.#options.clock.now() });
     });
   }
 
@@ -168,13 +176,10 @@ export class AccessList implements Service {
   async remove(id: string, by: string): Promise<Changed> {
     return this.#inTurn(async () => {
       const { logger, store } = this.#options;
-      const index = this.#entries.findIndex((entry) => entry.id === id);
-      const entry = this.#entries[index];
-      if (entry === undefined) return { kind: 'refused', reason: 'there is no such caller' };
-      if (entry.admitted === null)
-        return { kind: 'refused', reason: 'the caller stands in the configuration file of the box' };
+      const entry = this.#changeable(id);
+      if ('reason' in entry) return entry;
       await store.write([{ delete: prefix + id }]);
-      this.#entries.splice(index, 1);
+      this.#entries.splice(this.#entries.indexOf(entry), 1);
       logger.info({ account: by, callingAeTitle: entry.rule.caller.callingAeTitle }, 'caller removed');
       this.#tell();
       return { kind: 'changed' };
@@ -197,8 +202,34 @@ export class AccessList implements Service {
     return decide(rules, this.#options.aeTitles, request);
   }
 
+  /** Only those that were admitted on the console are changed there. */
+  #changeable(id: string): Entry | Extract<Changed, { kind: 'refused' }> {
+    const entry = this.#entries.find((one) => one.id === id);
+    if (entry === undefined) return { kind: 'refused', reason: 'there is no such caller' };
+    if (entry.admitted !== null) return entry;
+    return { kind: 'refused', reason: 'the caller stands in the configuration file of the box' };
+  }
+
+  async #keep(admitted: Admitted): Promise<Changed> {
+    const { aeTitles, logger, store } = this.#options;
+    const { id, caller, by } = admitted;
+    const fault = faultOf(caller, aeTitles);
+    if (fault !== undefined) return { kind: 'refused', reason: fault };
+    await store.write([{ put: prefix + id, value: encodeCanonical(admittedToCbor(admitted)) }]);
+    this.#enter(admitted);
+    this.#forgetSettled();
+    this.#writePendingLater();
+    const { callingAeTitle, may, mayCorrect } = caller;
+    logger.info({ account: by, callingAeTitle, may, mayCorrect }, 'caller admitted');
+    this.#tell();
+    return { kind: 'changed' };
+  }
+
   #enter({ id, caller, by, at }: Admitted): void {
-    this.#entries.push({ id, rule: new CallerRule(caller), admitted: { by, at }, seen: null });
+    const rule = new CallerRule(caller);
+    const entry = this.#entries.find((one) => one.id === id);
+    if (entry === undefined) this.#entries.push({ id, rule, admitted: { by, at }, seen: null });
+    else Object.assign(entry, { rule, admitted: { by, at }, seen: null });
   }
 
   #forgetSettled(): void {
@@ -238,4 +269,4 @@ export class AccessList implements Service {
   }
 }
 
-export type { Caller, CallerRequest, PendingCaller, ShownCertificate };
+export type { Caller, CallerRequest, PendingCaller, Permission };

@@ -11,6 +11,8 @@ export interface CallerRequest {
   readonly certificate?: ShownCertificate;
   /** Abstract syntaxes that it proposes. */
   readonly sopClassUids: readonly string[];
+  /** What these take; it is refused what it asks and may not. */
+  readonly asks?: readonly Permission[];
 }
 
 /** Why a caller is refused. The first is told to it (PS3.8 table 9-21, reason 7); the others are one reason, 3. */

@@ -79,13 +79,19 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const room = new DiskRoom(disk, config.storage);
   await start(disk);
   await start(new QuickAck({ ...foundation, networks: config.dicom.modalityNetworks }));
-  const { steps, services } = await openWorkflow(foundation);
-  const openForwarding = forwardingOpener(foundation, steps, undo, start);
-  const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, undo, start });
-
   const access = accessListOf(foundation);
   await start(access);
+  const workflow = await openWorkflow(foundation, access);
+  const { steps } = workflow;
+  const openForwarding = forwardingOpener(foundation, steps, undo, start);
+  const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, undo, start });
+  await workflow.start(start);
   const keeper = new Keeper({ ...foundation, digestPixels, logger: logger.child({ room: 'ingest' }) });
+  const services = [
+    ...workflow.services,
+    commitmentResultService((result) => forwarding.takeCommitment(result)),
+    ...(await openQuery(foundation, membership, start)),
+  ];
   await start(
     new DicomServer({
       host: config.dicom.host,
@@ -93,13 +99,9 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
       // The access list decides on both, and remembers whom it refused.
       aeTitles: 'any',
       callingAeTitles: 'any',
-      admit: admitWithRoom(room, admitBy(access)),
+      admit: admitWithRoom(room, admitBy(access, services)),
       store: (request) => openWithRoom(room, () => keeper.receive(request, () => access.mayCorrect(request))),
-      services: [
-        ...services,
-        commitmentResultService((result) => forwarding.takeCommitment(result)),
-        ...(await openQuery(foundation, membership, start)),
-      ],
+      services,
       clock: systemClock,
       logger: logger.child({ room: 'dimse' }),
     }),

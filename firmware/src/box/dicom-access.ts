@@ -1,6 +1,6 @@
 /** The access list of the configuration and the console, as the DICOM room asks it. */
-import { reject, type Admission, type AdmissionRequest } from '../../dimse/index.ts';
-import { AccessList, type Caller } from '../access/access-list.ts';
+import { reject, uids, type Admission, type AdmissionRequest, type DimseService } from '../../dimse/index.ts';
+import { AccessList, type Caller, type Permission } from '../access/access-list.ts';
 import type { Config } from '../config.ts';
 import type { Foundation } from './foundation.ts';
 
@@ -45,10 +45,21 @@ export function accessListOf({ config, index, clock, logger, health }: Foundatio
 }
 
 /** Why a caller is refused is told to administrators; to the caller only what PS3.8 table 9-21 has a reason for. */
-export function admitBy(list: AccessList): (request: AdmissionRequest) => Admission {
+export function admitBy(
+  list: AccessList,
+  services: readonly DimseService[],
+): (request: AdmissionRequest) => Admission {
   return (request) => {
-    const decision = list.decide(request);
+    const asks = request.sopClassUids.flatMap((uid) => permissionOf(uid, services) ?? []);
+    const decision = list.decide({ ...request, asks: [...new Set(asks)] });
     if (decision.kind === 'admitted') return { may: decision.may };
     return decision.ground === 'called-ae-title' ? reject.calledAeTitle : reject.callingAeTitle;
   };
+}
+
+/** What a SOP class takes; undefined for C-ECHO and for what the box does not serve. */
+function permissionOf(sopClassUid: string, services: readonly DimseService[]): Permission | undefined {
+  const service = services.find(({ sopClasses }) => sopClasses.includes(sopClassUid));
+  if (service !== undefined) return service.permission;
+  return uids.isStorageSopClass(sopClassUid) ? 'store' : undefined;
 }

@@ -18,6 +18,7 @@ export function dicomDesk(sources: DeskSources): DicomDesk {
   const callingAeTitle = config.dicom.aeTitle;
   return {
     admitCaller: async (caller, by) => done(await access.admit(caller, by.account)),
+    replaceCaller: async (id, caller, by) => done(await access.replace(id, caller, by.account)),
     removeCaller: async (id, by) => done(await access.remove(id, by.account)),
     dismissCaller: (id, by) => Promise.resolve(done(access.dismiss(id, by.account))),
     echoCaller: async (id, signal) => {

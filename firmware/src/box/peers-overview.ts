@@ -73,7 +73,7 @@ function callerView({ id, caller, admitted, seen }: ListedCaller): CallerView {
     calledAeTitles: [...calledAeTitles],
     may: [...may],
     admitted,
-    seen,
+    seen: seen === null ? null : { ...seen, lacked: [...seen.lacked] },
   };
 }
 

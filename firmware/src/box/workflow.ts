@@ -1,19 +1,49 @@
-/** What modalities ask besides keeping: procedure steps, composed of the DICOM room's services and the workflow room. */
-import { procedureStepService, type DimseService } from '../../dimse/index.ts';
+/**
+ * What modalities ask besides keeping: storage commitment and procedure steps, composed of the DICOM room's services and
+ * the workflow room.
+ */
+import {
+  procedureStepService,
+  relayProcedureStep,
+  reportCommitment,
+  storageCommitmentService,
+  type DimseService,
+} from '../../dimse/index.ts';
+import type { AccessList } from '../access/access-list.ts';
+import { AppError } from '../errors.ts';
 import type { StudySteps } from '../ingest/registrar.ts';
+import type { ReportCommitment, Service } from '../ports.ts';
 import { ProcedureSteps } from '../workflow/procedure-steps.ts';
+import { RelayQueue } from '../workflow/relay-queue.ts';
+import { StorageCommitments } from '../workflow/storage-commitments.ts';
 import type { Foundation } from './foundation.ts';
 
 export interface Workflow {
   readonly steps: StudySteps;
   readonly services: readonly DimseService[];
+  /** Once the studies are open: what is held is known from then on. */
+  start(start: (service: Service) => Promise<void>): Promise<void>;
 }
 
 /** Before the studies are opened: the registrar asks for procedure steps from its start on. */
-export async function openWorkflow({ index, clock, logger }: Foundation): Promise<Workflow> {
-  const room = logger.child({ room: 'workflow' });
-  const steps = new ProcedureSteps({ store: index, relay: undefined, clock, logger: room });
+export async function openWorkflow(
+  foundation: Foundation,
+  access: Pick<AccessList, 'reachedAt'>,
+): Promise<Workflow> {
+  const { index, clock, health, catalogue, quarantine } = foundation;
+  const logger = foundation.logger.child({ room: 'workflow' });
+  const relay = relayQueue(foundation);
+  const steps = new ProcedureSteps({ store: index, relay, clock, logger });
   await steps.load();
+  const commitments = new StorageCommitments({
+    store: index,
+    // What waits in quarantine may be what the modality means by this UID: it keeps its copy.
+    sopClassOf: (uid) => (quarantine.holds(uid) ? undefined : catalogue.sopClassOf(uid)),
+    report: reporter(foundation, access),
+    clock,
+    logger,
+    health,
+  });
   return {
     steps: {
       ofStudy: (study) =>
@@ -24,6 +54,43 @@ export async function openWorkflow({ index, clock, logger }: Foundation): Promis
         }),
       onChange: (listener) => steps.onChange(listener),
     },
-    services: [procedureStepService((message) => steps.take(message))],
+    services: [
+      storageCommitmentService((request) => commitments.accept(request)),
+      procedureStepService((message) => steps.take(message)),
+    ],
+    start: async (start) => {
+      if (relay !== undefined) await start(relay);
+      await start(commitments);
+    },
   };
+}
+
+/** To where the access list says that the requestor is reached: its association may be long over. */
+function reporter({ clock }: Foundation, access: Pick<AccessList, 'reachedAt'>): ReportCommitment {
+  return async ({ callingAeTitle, calledAeTitle }, result, signal) => {
+    const reachedAt = access.reachedAt(callingAeTitle);
+    if (reachedAt === undefined)
+      throw new AppError(
+        'COMMITMENT_UNDELIVERED',
+        `The access list does not say where ${callingAeTitle} is reached.`,
+      );
+    // We call as we were called.
+    const aeTitles = { callingAeTitle: calledAeTitle, calledAeTitle: callingAeTitle };
+    await reportCommitment({ ...reachedAt, ...aeTitles, clock, signal }, result);
+  };
+}
+
+function relayQueue({ config, index, clock, logger, health }: Foundation): RelayQueue | undefined {
+  const { procedureSteps, dicom } = config;
+  if (procedureSteps === undefined) return undefined;
+  const { host, port, aeTitle } = procedureSteps;
+  const peer = { host, port, callingAeTitle: dicom.aeTitle, calledAeTitle: aeTitle, clock };
+  return new RelayQueue({
+    destination: aeTitle,
+    send: (message, signal) => relayProcedureStep({ ...peer, signal }, message),
+    store: index,
+    clock,
+    logger: logger.child({ room: 'workflow' }),
+    health,
+  });
 }

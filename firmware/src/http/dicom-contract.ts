@@ -29,7 +29,7 @@ const reachedAtSchema = body({
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
 });
 
-/** POST /callers: who is admitted, from where, for what. Whether ranges and titles are right is told in words. */
+/** POST /callers and PUT /callers/:id: who is admitted, from where, for what. Whether ranges and titles are right is told in words. */
 export const callerBodySchema = body({
   callingAeTitle: aeTitleSchema,
   /** Addresses and ranges; none: from anywhere. */
@@ -53,7 +53,15 @@ const callerSchema = Type.Object({
   /** Null for a caller of the configuration file. */
   admitted: nullable(Type.Object({ by: Type.String(), at: Type.Number() })),
   /** Its newest association since the box was started; null: none. */
-  seen: nullable(Type.Object({ at: Type.Number(), count: Type.Integer(), remoteAddress: Type.String() })),
+  seen: nullable(
+    Type.Object({
+      at: Type.Number(),
+      count: Type.Integer(),
+      remoteAddress: Type.String(),
+      /** What it asked for and may not do. */
+      lacked: Type.Array(permissionSchema),
+    }),
+  ),
 });
 export type CallerView = Static<typeof callerSchema>;
 

@@ -12,6 +12,8 @@ export type Done = { readonly kind: 'done' } | { readonly kind: 'refused'; reado
 /** What was asked for is on disk when a promise resolves. @throws AppError STORE_FAILED. */
 export interface DicomDesk {
   admitCaller(caller: CallerBody, by: By): Promise<Done>;
+  /** Puts another in the place of one that was admitted on the console. */
+  replaceCaller(id: string, caller: CallerBody, by: By): Promise<Done>;
   removeCaller(id: string, by: By): Promise<Done>;
   dismissCaller(id: string, by: By): Promise<Done>;
   /** C-ECHO to where a caller is reached; undefined if there is no such caller or it is not known where. */

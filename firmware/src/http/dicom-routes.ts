@@ -37,6 +37,15 @@ function addCallerRoutes(app: App, { desk }: DicomRouteModules): void {
     throwIfRefused(await desk.admitCaller(request.body, by));
     return reply.code(204).send();
   });
+  app.put(
+    '/api/v1/callers/:id',
+    { config, schema: { params: idParams, body: callerBodySchema } },
+    async (request, reply) => {
+      const by = { account: personOf(request).account.name };
+      throwIfRefused(await desk.replaceCaller(request.params.id, request.body, by));
+      return reply.code(204).send();
+    },
+  );
   app.delete('/api/v1/callers/:id', { config, schema: { params: idParams } }, async (request, reply) => {
     throwIfRefused(await desk.removeCaller(request.params.id, { account: personOf(request).account.name }));
     return reply.code(204).send();
