@@ -54,6 +54,22 @@ export async function openAssociation(options: AssociationOptions): Promise<Asso
   return new Association(link);
 }
 
+/** One piece of work on an association, which is released after it, or aborted if it fails. */
+export async function endingWell<Result>(
+  association: Association,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  let result: Result;
+  try {
+    result = await work();
+  } catch (error) {
+    await association.abort();
+    throw error;
+  }
+  await association.release();
+  return result;
+}
+
 /**
  * Made by `openAssociation`. One operation at a time: the next is asked for when the last has resolved or ended. Every
  * operation throws AppError DELIVERY_FAILED if the association fails or no context fits.

@@ -42,14 +42,15 @@ export {
   takeReport,
   type TakeCommitmentResult,
 } from './commitment-requests.ts';
-export { commitmentReport, storageCommitmentService } from './storage-commitment.ts';
-export { procedureStepService } from './procedure-step.ts';
+export { reportCommitment, storageCommitmentService } from './storage-commitment.ts';
+export { procedureStepService, relayProcedureStep } from './procedure-step.ts';
 export { queryRetrieveServices, type QueryRetrieveOptions } from './query-retrieve.ts';
 export { digestPixels } from './pixel-digest.ts';
 export { replaceElements, type Replacement } from './replace-elements.ts';
 export { reject } from './pdu.ts';
 export { part10Header, readPart10Header, type FileMeta, type Part10Header } from './part10.ts';
 export { isStored, status, statusText } from './status.ts';
+export type { TlsCredentials, TlsDestination } from './tls-profile.ts';
 export { isAeTitle } from './text.ts';
 export { decodeDataSet, type DecodedDataSet, encodeDataSet } from './data-set.ts';
 export * as limits from './limits.ts';

@@ -1,10 +1,14 @@
-/** Modality Performed Procedure Step as SCP (PS3.4 F.7): N-CREATE and N-SET, handed on with the statuses of table F.7.2-2. */
+/** Modality Performed Procedure Step (PS3.4 F.7): N-CREATE and N-SET as SCP, and as SCU to send them on. */
 import { randomUUID } from 'node:crypto';
-import type { ProcedureStepAnswer, TakeProcedureStep } from '../src/ports.ts';
+import { AppError } from '../src/errors.ts';
+import type { ProcedureStepAnswer, RelayProcedureStep, TakeProcedureStep } from '../src/ports.ts';
+import type { AssociationOptions } from './association-options.ts';
+import { endingWell, openAssociation } from './association.ts';
 import { commandField } from './command.ts';
+import { decodeDataSet } from './data-set.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
 import { status } from './status.ts';
-import { isUid, procedureStepSopClass } from './uids.ts';
+import { implicitVrLittleEndian, isUid, procedureStepSopClass } from './uids.ts';
 
 /** Error ID (0000,0903) of an N-SET to a step that ended (PS3.4 F.7.2.2.2.1). */
 export const stepNoLongerUpdatable = 0xa710;
@@ -71,4 +75,35 @@ function kindOf(field: number): 'create' | 'set' | undefined {
 /** For a requestor that leaves the naming to the SCP (PS3.7 10.1.5.1.4): a UUID under 2.25 (PS3.5 B.2). */
 function newUid(): string {
   return `2.25.${BigInt(`0x${randomUUID().replaceAll('-', '')}`)}`;
+}
+
+/**
+ * Sends a message on to another SCP, such as the department system. Content and order of the data set stay; its encoding
+ * is the one that the peer takes.
+ * @returns the status of the response. @throws AppError DELIVERY_FAILED with what the peer said.
+ */
+export async function relayProcedureStep(
+  options: Omit<AssociationOptions, 'contexts'>,
+  message: Parameters<RelayProcedureStep>[0],
+): Promise<number> {
+  const { kind, sopInstanceUid, transferSyntaxUid, dataSetBytes } = message;
+  const decoded = decodeDataSet(dataSetBytes, transferSyntaxUid);
+  if (decoded.kind === 'malformed')
+    throw new AppError('STORE_CORRUPT', 'A procedure step that was taken cannot be read any more.');
+  const { dataSet } = decoded;
+  const association = await openAssociation({
+    ...options,
+    contexts: [
+      {
+        abstractSyntax: procedureStepSopClass,
+        transferSyntaxes: [...new Set([transferSyntaxUid, implicitVrLittleEndian])],
+      },
+    ],
+  });
+  const answer = await endingWell(association, () =>
+    kind === 'create'
+      ? association.create(procedureStepSopClass, sopInstanceUid, dataSet)
+      : association.set(procedureStepSopClass, sopInstanceUid, dataSet),
+  );
+  return answer.status;
 }

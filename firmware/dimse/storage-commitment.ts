@@ -2,13 +2,21 @@
  * Storage Commitment Push Model as SCP (PS3.4 annex J): the N-ACTION that asks, and the N-EVENT-REPORT that answers it
  * on an association of our own, on which we propose the SCP role.
  */
+import { AppError } from '../src/errors.ts';
 import type { AcceptCommitment, CommitmentResult, ReferencedInstance } from '../src/ports.ts';
+import type { AssociationOptions } from './association-options.ts';
+import { endingWell, openAssociation } from './association.ts';
 import { commandField } from './command.ts';
 import type { DataSet } from './data-set.ts';
 import { itemsOf, sequence, text, textOf } from './data-set-access.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
-import { status } from './status.ts';
-import { isUid, storageCommitmentSopClass, storageCommitmentSopInstance } from './uids.ts';
+import { status, statusText } from './status.ts';
+import {
+  implicitVrLittleEndian,
+  isUid,
+  storageCommitmentSopClass,
+  storageCommitmentSopInstance,
+} from './uids.ts';
 
 const transactionUidTag = '00081195';
 const referencedSopSequenceTag = '00081199';
@@ -87,4 +95,39 @@ export function commitmentReport({ transactionUid, committed, failed }: Commitme
       }),
     },
   };
+}
+
+/**
+ * N-EVENT-REPORT on an association of our own, with the SCP role and in Implicit VR Little Endian, which every peer takes.
+ * A peer that says nothing about roles is sent it too: many do, and take it.
+ * @throws AppError COMMITMENT_UNDELIVERED with what the peer said; the signal's reason once it has fired.
+ */
+export async function reportCommitment(
+  options: Omit<AssociationOptions, 'contexts'>,
+  result: CommitmentResult,
+): Promise<void> {
+  const { eventTypeId, dataSet } = commitmentReport(result);
+  try {
+    const association = await openAssociation({
+      ...options,
+      contexts: [
+        {
+          abstractSyntax: storageCommitmentSopClass,
+          transferSyntaxes: [implicitVrLittleEndian],
+          roles: { scu: false, scp: true },
+        },
+      ],
+    });
+    const answer = await endingWell(association, () =>
+      association.eventReport(storageCommitmentSopClass, storageCommitmentSopInstance, eventTypeId, dataSet),
+    );
+    if (answer.status === status.success) return;
+    throw new AppError(
+      'COMMITMENT_UNDELIVERED',
+      `${options.calledAeTitle} answered the result with status ${statusText(answer.status)}`,
+    );
+  } catch (cause) {
+    if (!(cause instanceof AppError) || cause.code !== 'DELIVERY_FAILED') throw cause;
+    throw new AppError('COMMITMENT_UNDELIVERED', cause.message, { cause });
+  }
 }

@@ -293,6 +293,13 @@ export const configSchema = section('A Hilum box.', {
     default: [],
     description: 'Where the box sends objects by C-STORE, each with a queue of its own.',
   }),
+  procedureSteps: Type.Optional(
+    section('Where messages of performed procedure steps are sent on, unchanged: usually the RIS.', {
+      host: host('Its address.'),
+      port: port('Its DICOM port.'),
+      aeTitle: aeTitle('Its AE title.'),
+    }),
+  ),
   p2p: section('Direct connections to the other members (libp2p).', {
     listen: Type.String({
       pattern: '^/ip[46]/[^/]+/tcp/[0-9]+$',
@@ -333,7 +340,7 @@ export type Config = Readonly<Static<typeof configSchema>>;
 function withSections(raw: unknown): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
   const given = raw as Record<string, unknown>;
-  const optional = new Set(['pacs']);
+  const optional = new Set(['pacs', 'procedureSteps']);
   const sections = Object.entries(configSchema.properties)
     .filter(([key, schema]) => 'properties' in schema && !optional.has(key))
     .map(([key]) => [key, {}] as const);

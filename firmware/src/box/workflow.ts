@@ -18,6 +18,11 @@ import { RelayQueue } from '../workflow/relay-queue.ts';
 import { StorageCommitments } from '../workflow/storage-commitments.ts';
 import type { Foundation } from './foundation.ts';
 
+type Sources = Pick<
+  Foundation,
+  'config' | 'index' | 'clock' | 'logger' | 'health' | 'catalogue' | 'quarantine'
+>;
+
 export interface Workflow {
   readonly steps: StudySteps;
   readonly services: readonly DimseService[];
@@ -27,7 +32,7 @@ export interface Workflow {
 
 /** Before the studies are opened: the registrar asks for procedure steps from its start on. */
 export async function openWorkflow(
-  foundation: Foundation,
+  foundation: Sources,
   access: Pick<AccessList, 'reachedAt'>,
 ): Promise<Workflow> {
   const { index, clock, health, catalogue, quarantine } = foundation;
@@ -66,7 +71,7 @@ export async function openWorkflow(
 }
 
 /** To where the access list says that the requestor is reached: its association may be long over. */
-function reporter({ clock }: Foundation, access: Pick<AccessList, 'reachedAt'>): ReportCommitment {
+function reporter({ clock }: Sources, access: Pick<AccessList, 'reachedAt'>): ReportCommitment {
   return async ({ callingAeTitle, calledAeTitle }, result, signal) => {
     const reachedAt = access.reachedAt(callingAeTitle);
     if (reachedAt === undefined)
@@ -80,7 +85,7 @@ function reporter({ clock }: Foundation, access: Pick<AccessList, 'reachedAt'>):
   };
 }
 
-function relayQueue({ config, index, clock, logger, health }: Foundation): RelayQueue | undefined {
+function relayQueue({ config, index, clock, logger, health }: Sources): RelayQueue | undefined {
   const { procedureSteps, dicom } = config;
   if (procedureSteps === undefined) return undefined;
   const { host, port, aeTitle } = procedureSteps;
