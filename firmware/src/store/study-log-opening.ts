@@ -127,25 +127,21 @@ class Opening {
   }
 
   /**
-   * Frames that were read but perhaps not flushed are written again (after a failed flush the system takes its memory
-   * for the disk's content), flushed and marked: whoever is told of them may rely on them.
+   * What was torn is cut off first: a mark before the rest of it would seem to vouch for it. Frames that were read but
+   * perhaps not flushed are written again (after a failed flush the system takes its memory for the disk's content),
+   * flushed and marked: whoever is told of them may rely on them.
    */
   async #makeGood(point: LogPoint, unconfirmed: readonly FoundFrame[]): Promise<LogPoint> {
-    const [first] = unconfirmed;
-    let { end, chain } = point;
-    if (first !== undefined) {
-      const { end: start } = first.before;
-      const mark = encodeFrame(emptyMark, end, chain);
-      const again = await readAt(this.#file, start, end - start);
-      await this.#file.write([again], start);
-      await this.#file.datasync();
-      await this.#file.write(mark.pieces, end);
-      end += frameBytes(emptyMark);
-      chain = mark.chain;
-    }
+    const { end, chain, records } = point;
+    const start = unconfirmed[0]?.before.end;
     if (this.#size > end) await this.#file.truncate(end);
-    if (this.#size > end || first !== undefined) await this.#file.datasync();
-    return { end, chain, records: point.records };
+    if (start !== undefined) await this.#file.write([await readAt(this.#file, start, end - start)], start);
+    if (this.#size > end || start !== undefined) await this.#file.datasync();
+    if (start === undefined) return point;
+    const mark = encodeFrame(emptyMark, end, chain);
+    await this.#file.write(mark.pieces, end);
+    await this.#file.datasync();
+    return { end: end + frameBytes(emptyMark), chain: mark.chain, records };
   }
 
   async #take(frame: FoundFrame): Promise<void> {

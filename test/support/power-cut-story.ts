@@ -1,0 +1,148 @@
+/** A reception that power cuts can strike: what was sent, what was acknowledged when, and what a box must hold then. */
+import assert from 'node:assert/strict';
+import { AppError } from '../../firmware/src/errors.ts';
+import type { FileSystem } from '../../firmware/src/store/file-system.ts';
+import { allDropped, emptyDisk, PowerCutDisk, type DiskImage } from '../fakes/power-cut-disk.ts';
+import { randomFrom } from '../sim/random.ts';
+import { ReceivingBox } from './receiving-box.ts';
+import { sampleObject, sha256Of, type SampleObject } from './sample-object.ts';
+
+/** It is there, and safe, before a store is opened in it. */
+const dataFolder = '/data';
+const folder = `${dataFolder}/objects`;
+const studyA = '1.2.826.0.1.3680043.10.2.1';
+const studyB = '1.2.826.0.1.3680043.10.2.2';
+const studyC = '1.2.826.0.1.3680043.10.2.3';
+const smallBytes = 1_500;
+/** More than one segment of 1 MiB: it gets a file of its own. */
+const largeBytes = 1_060_000;
+
+export interface Acknowledged {
+  readonly sopInstanceUid: string;
+  /** Events of the disk before it was answered 0x0000. */
+  readonly events: number;
+}
+
+function object(studyInstanceUid: string, number: number, pixelBytes = smallBytes): SampleObject {
+  return sampleObject({ studyInstanceUid, number, pixelBytes, seed: number });
+}
+
+/** What each of three associations sends, one object after the other. */
+const associations: readonly (readonly SampleObject[])[] = [
+  [object(studyA, 1), object(studyA, 2), object(studyA, 3, largeBytes), object(studyA, 4), object(studyA, 5)],
+  // Two of them in one study: their records share flushes. One object comes on both.
+  [object(studyA, 11), object(studyA, 2), object(studyA, 12), object(studyB, 1), object(studyB, 2)],
+  [object(studyC, 1), object(studyC, 2), object(studyC, 2), object(studyA, 21)],
+];
+/** What comes after a power cut: into a study that was there, again, and as a new study. */
+const afterwards = [object(studyA, 31), object(studyA, 1), object('1.2.826.0.1.3680043.10.2.4', 1)];
+
+/** SHA-256 of every object that is sent at any time. */
+const sent = new Map(
+  [...associations.flat(), ...afterwards].map((each) => [each.sopInstanceUid, sha256Of(each.dataSet)]),
+);
+
+export class PowerCutStory {
+  readonly #boxKey: Uint8Array;
+
+  constructor(boxKey: Uint8Array) {
+    this.#boxKey = boxKey;
+  }
+
+  /** The whole reception on a disk with nothing but the data folder. `files` stands between the box and its disk. */
+  async receive(disk: PowerCutDisk, files: FileSystem = disk): Promise<readonly Acknowledged[]> {
+    const box = await this.#open(files);
+    const acknowledged = await Promise.all(associations.map((objects) => keepAll(box, disk, objects)));
+    await box.close();
+    return acknowledged.flat();
+  }
+
+  /**
+   * A box on a disk after a power cut: it holds what was acknowledged, nothing in halves, and no leftovers; it goes on
+   * receiving. @throws AssertionError or AppError where that is not so. @returns what is acknowledged by then.
+   */
+  async recover(
+    disk: PowerCutDisk,
+    acknowledged: readonly Acknowledged[],
+    files: FileSystem = disk,
+  ): Promise<readonly Acknowledged[]> {
+    const before = acknowledged.map(({ sopInstanceUid }) => ({ sopInstanceUid, events: 0 }));
+    const box = await this.#open(files);
+    await assertHolds(box, before);
+    assertNoLeftovers(disk, box);
+    const news = await keepAll(box, disk, afterwards);
+    assert.equal(news.length, afterwards.length, 'the box goes on receiving');
+    await box.close();
+    return [...before, ...news];
+  }
+
+  #open(files: FileSystem): Promise<ReceivingBox> {
+    return ReceivingBox.open({ folder, boxKey: this.#boxKey, files });
+  }
+}
+
+/** A disk with an empty data folder. */
+export async function freshDisk(): Promise<DiskImage> {
+  const disk = new PowerCutDisk(emptyDisk, randomFrom(0));
+  await disk.makeFolder(dataFolder);
+  await disk.syncFolder('/');
+  return disk.cutAfter(disk.events, allDropped, randomFrom(0));
+}
+
+/** Those that were answered 0x0000 before so many events. */
+export function acknowledgedBy(acknowledged: readonly Acknowledged[], events: number): Acknowledged[] {
+  return acknowledged.filter((each) => each.events <= events);
+}
+
+async function keepAll(
+  box: ReceivingBox,
+  disk: PowerCutDisk,
+  objects: readonly SampleObject[],
+): Promise<Acknowledged[]> {
+  const acknowledged: Acknowledged[] = [];
+  for (const { dataSet, ...identity } of objects) {
+    try {
+      const sink = box.keeper.receive({ ...identity, callingAeTitle: 'CT_1', remoteAddress: '192.0.2.7' });
+      for (let at = 0; at < dataSet.length; at += 65_536) await sink.write(dataSet.subarray(at, at + 65_536));
+      const { status } = await sink.finish();
+      if (status !== 0) continue;
+    } catch (error) {
+      // Answered with a failure: no promise was made.
+      if (!(error instanceof AppError)) throw error;
+      continue;
+    }
+    acknowledged.push({ sopInstanceUid: identity.sopInstanceUid, events: disk.events });
+  }
+  return acknowledged;
+}
+
+async function assertHolds(box: ReceivingBox, acknowledged: readonly Acknowledged[]): Promise<void> {
+  const objects = await box.objects();
+  const held = new Map(objects);
+  assert.equal(held.size, objects.length, 'an object is listed twice');
+  for (const [uid, sha256] of held) assert.equal(sha256, sent.get(uid), `${uid} is listed in halves`);
+  for (const { sopInstanceUid } of acknowledged)
+    assert.ok(held.has(sopInstanceUid), `${sopInstanceUid} was acknowledged`);
+}
+
+/** Key and log of each study, and a file for each large object; nothing else. */
+function assertNoLeftovers(disk: PowerCutDisk, box: ReceivingBox): void {
+  const studies = box.studies();
+  const expected = studies.flatMap((study) => [
+    `${folder}/${study.ref}/`,
+    `${folder}/${study.ref}/study.key`,
+    `${folder}/${study.ref}/study.log`,
+    ...study.objects
+      .filter(({ frame }) => frame === null)
+      .map(({ fileRef }) => `${folder}/${study.ref}/${fileRef}`),
+  ]);
+  const found = disk
+    .paths()
+    .filter(
+      (path) =>
+        path.length > folder.length + 1 &&
+        path.startsWith(`${folder}/`) &&
+        !path.startsWith(`${folder}/quarantine/`),
+    );
+  assert.deepEqual(found.sort(), expected.sort(), 'leftovers of the power cut');
+}
