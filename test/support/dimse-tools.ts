@@ -81,9 +81,9 @@ export class Peer {
 }
 
 /** dcmtk's storescp, which takes every transfer syntax and writes what it receives bit for bit. */
-export async function startStorescp(args: readonly string[] = []): Promise<Peer> {
+export async function startStorescp(args: readonly string[] = [], atPort?: number): Promise<Peer> {
   const folder = await temporaryFolder();
-  const port = await freePort();
+  const port = atPort ?? (await freePort());
   const child = spawn('storescp', ['+xa', '+B', '-pm', '+uf', '-od', folder, ...args, String(port)], {
     stdio: 'ignore',
     env: withoutNagle,

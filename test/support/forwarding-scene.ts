@@ -4,6 +4,7 @@ import type { Destination } from '../../firmware/src/forwarding/destination.ts';
 import { Forwarding } from '../../firmware/src/forwarding/forwarding.ts';
 import type { StudyId } from '../../firmware/src/ledger/types.ts';
 import type {
+  Clock,
   PatientCoercion,
   ProposedStorageContext,
   StorageAssociation,
@@ -13,7 +14,7 @@ import type {
   WorkflowScu,
 } from '../../firmware/src/ports.ts';
 import { instanceKey } from '../../firmware/src/protocol/commitments.ts';
-import { instancePrefix } from '../../firmware/src/protocol/instance-prefix.ts';
+import { instancePrefix, type InstanceIdentity } from '../../firmware/src/protocol/instance-prefix.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ObjectKept, StudyOrigin } from '../../firmware/src/studies/manifest.ts';
@@ -136,8 +137,14 @@ export interface StudyPlan {
   readonly bodies?: readonly Uint8Array[];
 }
 
+/** An object as a peer can read it. */
+export interface RealObject extends InstanceIdentity {
+  readonly dataSet: Uint8Array;
+}
+
 export class ForwardingScene {
   readonly clock = new ManualClock();
+  readonly #time: Clock;
   readonly store = new MemoryStore();
   readonly health = new MemoryHealthBoard();
   readonly disk = new MemoryObjectDisk();
@@ -145,11 +152,19 @@ export class ForwardingScene {
   readonly pacs = new FakeScu();
   readonly workflow = new FakeWorkflow();
   readonly coercions: PatientCoercion[] = [];
+  /** A study is complete when nothing came for this long. */
+  quietMs = quietMs;
   patientOf: (account: Uint8Array) => LocalPatient | undefined = () => undefined;
   transcoder: Transcoder = { targets: () => [], transcode: (dataSet) => dataSet };
   destinations: readonly Destination[] = [this.destination({})];
-  forwarding = this.make();
+  forwarding: Forwarding;
   #studies = 0;
+
+  /** Real peers need the real time. */
+  constructor(time?: Clock) {
+    this.#time = time ?? this.clock;
+    this.forwarding = this.make();
+  }
 
   destination(part: Partial<Destination>): Destination {
     return {
@@ -179,11 +194,11 @@ export class ForwardingScene {
       },
       patientOf: (account) => this.patientOf(account),
       transcoder: this.transcoder,
-      completeAt: (study) => study.lastObjectAt + quietMs,
+      completeAt: (study) => study.lastObjectAt + this.quietMs,
       retrieveAeTitle: 'HILUM',
       catalogue: this.catalogue,
       store: this.store,
-      clock: this.clock,
+      clock: this.#time,
       logger: silentLogger,
       health: this.health,
     });
@@ -226,7 +241,8 @@ export class ForwardingScene {
       at: this.clock.now(),
     });
     study.studyId = studyId;
-    for (const [index, sopClassUid] of classes.entries()) await this.#add(study, { sopClassUid, callingAeTitle }, bodies[index]);
+    for (const [index, sopClassUid] of classes.entries())
+      await this.#add(study, { sopClassUid, callingAeTitle }, bodies[index]);
     this.catalogue.changed(study);
     return { study, studyId };
   }
@@ -237,16 +253,33 @@ export class ForwardingScene {
     this.catalogue.changed(study);
   }
 
+  /** A study of objects that real peers can read. */
+  async realStudy(objects: readonly RealObject[]): Promise<KeptStudy> {
+    const { study } = await this.study({ classes: [] });
+    for (const object of objects) {
+      await this.#append(study, object, 'CT1', object.dataSet);
+      this.catalogue.changed(study);
+    }
+    return study;
+  }
+
   async #add(
     study: KeptStudy,
     { sopClassUid, callingAeTitle }: Pick<ObjectKept, 'sopClassUid' | 'callingAeTitle'>,
     body: Uint8Array = randomBytes(20),
   ): Promise<void> {
-    const identity = {
-      sopClassUid,
-      transferSyntaxUid: explicitLittle,
-      sopInstanceUid: `${study.created.studyInstanceUid}.${study.objects.length}`,
-    };
+    const sopInstanceUid = `${study.created.studyInstanceUid}.${study.objects.length}`;
+    const identity = { sopClassUid, transferSyntaxUid: explicitLittle, sopInstanceUid };
+    await this.#append(study, identity, callingAeTitle, body);
+  }
+
+  async #append(
+    study: KeptStudy,
+    { sopClassUid, transferSyntaxUid, sopInstanceUid }: InstanceIdentity,
+    callingAeTitle: string,
+    body: Uint8Array,
+  ): Promise<void> {
+    const identity = { sopClassUid, transferSyntaxUid, sopInstanceUid };
     const header = { seriesInstanceUid: '1', modality: 'CT' };
     const intake = new ObjectIntake(study, { identity, callingAeTitle, header }, (number) =>
       instanceKey(study.created.salt, number),
@@ -254,7 +287,7 @@ export class ForwardingScene {
     await intake.write(instancePrefix(identity));
     await intake.write(body);
     await intake.finish();
-    await intake.keep(this.clock.now());
+    await intake.keep(this.#time.now());
   }
 
   stateOf(study: KeptStudy, destination = 'pacs'): string | undefined {
