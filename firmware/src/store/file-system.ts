@@ -13,7 +13,10 @@ export type OpenFlags = 'r' | 'r+' | 'w+' | 'wx+';
 export interface StoredFile {
   /** Fills the bytes from this place of the file on; fewer only at the file's end. Resolves with their number. */
   read(bytes: Uint8Array, offset: number): Promise<number>;
-  /** Puts these pieces one after the other at this place. Resolves when all are written, which is not yet on disk. */
+  /**
+   * Puts these pieces one after the other at this place. Resolves when all are written, which is not yet on disk; their
+   * memory may then be gone.
+   */
   write(pieces: readonly Uint8Array[], offset: number): Promise<void>;
   /** All that was written before is on disk, with what is needed to read it back (fdatasync(2)). */
   datasync(): Promise<void>;

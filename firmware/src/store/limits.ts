@@ -12,6 +12,9 @@ export const allocationBytesDefault = 1048576;
 /** Plaintext bytes in a segment of an object file: the chunk that commitments hash, so that each is read and verified alone. */
 export const segmentBytes = chunkBytes;
 
+/** Smaller pieces of memory are left to the garbage collector: giving them back by hand costs more, bytes. */
+export const spentBytesMin = 4096;
+
 /** Logs of studies held open at once: the studies that modalities send just now. Linux allows 1024 files by default. */
 export const openLogsMax = 64;
 

@@ -8,12 +8,13 @@ import { AppError } from '../errors.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
 import { flushEveryBytes, segmentBytes } from './limits.ts';
 import { SegmentSealer, type ObjectKey } from './object-seal.ts';
+import { giveBack } from './spent-bytes.ts';
 
 /** An object that is sealed: on disk in its file, or all of it in memory. */
 export interface Sealed {
   readonly length: number;
   readonly lastTag: Uint8Array;
-  /** Header, segment and tag; undefined if it is in a file. */
+  /** Header, segment and tag, in memory of its own; undefined if it is in a file. */
   readonly pieces: readonly Uint8Array[] | undefined;
 }
 
@@ -147,6 +148,7 @@ class ObjectFile {
       await before;
       const file = await this.#opened;
       await file.write(pieces, offset);
+      giveBack(pieces);
       this.#unflushed += bytes;
       if (this.#unflushed < flushEveryBytes) return;
       this.#unflushed = 0;

@@ -7,6 +7,7 @@ import { writeZeros } from './file-bytes.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
 import { aheadBytesMax, aheadBytesMin, aheadFrameBytesMax, groupBytesMax } from './limits.ts';
 import type { OpenLogs } from './open-logs.ts';
+import { giveBack } from './spent-bytes.ts';
 import { assertFits, emptyMark, encodeFrame, frameBytes, type FrameContent } from './study-log-format.ts';
 
 /** How far the log is on disk; what stands behind it counts for nothing. */
@@ -74,7 +75,7 @@ export class StudyLog {
   /**
    * On disk when it resolves; frames stand in the order of the calls. After a failed write or flush it is unknown what
    * stands behind the last frame that was acknowledged: a log on a full disk is cut back to it and goes on when there is
-   * room, any other failure is the log's end until it is read anew.
+   * room, any other failure is the log's end until it is read anew. The content's memory is given back when it is on disk.
    * @throws AppError STORE_FAILED; RangeError for a frame that is too large.
    */
   append(content: FrameContent): Promise<void> {
@@ -163,6 +164,7 @@ export class StudyLog {
     this.#isMarked = false;
     const last = group.at(-1);
     if (last !== undefined && frameBytes(last.content) <= aheadFrameBytesMax) this.#takeSpace(file);
+    giveBack(pieces);
   }
 
   async #opened(): Promise<StoredFile> {
