@@ -45,7 +45,7 @@ class MemoryWriter implements ObjectWriter {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    this.#pieces.push(bytes.slice());
+    this.#pieces.push(Uint8Array.from(bytes));
     return undefined;
   }
 

@@ -239,6 +239,7 @@ export class Registrar implements Service {
       at: this.#options.clock.now(),
     };
     await study.append(version);
+    if (closed) await study.folder.rest();
     return version;
   }
 
