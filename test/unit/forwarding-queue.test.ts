@@ -9,6 +9,11 @@ import {
   removeRange,
   type IndexRange,
 } from '../../firmware/src/forwarding/index-ranges.ts';
+import {
+  decodePending,
+  encodePending,
+  type PendingCommitment,
+} from '../../firmware/src/forwarding/pending-commitments.ts';
 import { decodeEntry, encodeEntry, type QueueEntry } from '../../firmware/src/forwarding/queue-entry.ts';
 import { verdictOf } from '../../firmware/src/forwarding/store-verdict.ts';
 import { isOpen, isTimeZone } from '../../firmware/src/forwarding/time-window.ts';
@@ -71,6 +76,21 @@ test('an entry that is damaged is a fault', () => {
   const whole = Buffer.from(vector.bytes, 'hex');
   for (let length = 0; length < whole.length; length++)
     assert.throws(() => decodeEntry(whole.subarray(0, length)), { code: 'STORE_CORRUPT' });
+});
+
+interface CommitmentVector {
+  readonly pending: PendingCommitment;
+  readonly bytes: string;
+}
+
+test('a storage commitment on disk', () => {
+  const path = new URL('../vectors/forwarding-commitment.json', import.meta.url);
+  const { pending, bytes } = JSON.parse(readFileSync(path, 'utf8')) as CommitmentVector;
+  const encoded = Buffer.from(bytes, 'hex');
+  assert.equal(Buffer.from(encodePending(pending)).toString('hex'), bytes);
+  assert.deepEqual(decodePending(pending.transactionUid, encoded), pending);
+  for (let length = 0; length < encoded.length; length++)
+    assert.throws(() => decodePending('1.2', encoded.subarray(0, length)), { code: 'STORE_CORRUPT' });
 });
 
 test('what a status says of an object', () => {

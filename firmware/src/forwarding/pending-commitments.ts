@@ -45,8 +45,7 @@ export class PendingCommitments {
   /** Under a UID of its own, which nobody can guess; on disk when it resolves. @throws AppError STORE_FAILED. */
   async add(described: Omit<PendingCommitment, 'transactionUid'>): Promise<PendingCommitment> {
     const transactionUid = `2.25.${BigInt(`0x${toHex(randomBytes(16))}`)}`;
-    const { destination, studyRef, indices, askedAt } = described;
-    const value = encodeCanonical({ destination, studyRef, indices: [...indices], askedAt });
+    const value = encodePending(described);
     await this.#store.write([{ put: prefix + transactionUid, value }]);
     const pending = { ...described, transactionUid };
     this.#pending.set(transactionUid, pending);
@@ -60,7 +59,17 @@ export class PendingCommitments {
   }
 }
 
-function decodePending(transactionUid: string, bytes: Uint8Array): PendingCommitment {
+export function encodePending({
+  destination,
+  studyRef,
+  indices,
+  askedAt,
+}: Omit<PendingCommitment, 'transactionUid'>): Uint8Array {
+  return encodeCanonical({ destination, studyRef, indices: [...indices], askedAt });
+}
+
+/** @throws AppError STORE_CORRUPT. */
+export function decodePending(transactionUid: string, bytes: Uint8Array): PendingCommitment {
   const map = mapWith(decodeIfCanonical(bytes), ['destination', 'studyRef', 'indices', 'askedAt']);
   const { destination, studyRef, indices, askedAt } = map ?? {};
   const max = Number.MAX_SAFE_INTEGER;
