@@ -4,6 +4,7 @@ import type { DataSet } from './data-set.ts';
 import type { AssociateReject, ProposedContext, UserIdentity } from './pdu.ts';
 import type { ServiceResponse } from './service.ts';
 import type { StoreRequest, StoreSink } from './store-operation.ts';
+import type { TlsDestination } from './tls-profile.ts';
 
 export interface AssociationLimits {
   readonly connectMsMax: number;
@@ -29,6 +30,8 @@ export interface EventReport {
 export interface AssociationOptions {
   readonly host: string;
   readonly port: number;
+  /** Over TLS with mutual authentication; else plain. */
+  readonly tls?: TlsDestination;
   readonly callingAeTitle: string;
   readonly calledAeTitle: string;
   /** At most 128. Of several transfer syntaxes the peer takes one. */

@@ -1,19 +1,29 @@
 /**
- * The box as an SCP: a listening port whose associations hand every object on as a stream (PS3.4 annex B), and every
- * other request to its service.
+ * The box as an SCP: a plain port, and one with TLS beside it, whose associations hand every object on as a stream
+ * (PS3.4 annex B), and every other request to its service.
  */
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
-import { AppError } from '../src/errors.ts';
 import type { Clock, Logger, Service } from '../src/ports.ts';
 import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
 import { HeldIdentifiers } from './held-identifiers.ts';
-import { artimMs, associationsMax, connectionsPendingMax, idleMsMax, stallMsMax } from './limits.ts';
+import {
+  artimMs,
+  associationsMax,
+  connectionsPendingMax,
+  idleMsMax,
+  stallMsMax,
+  tlsHandshakeMsMax,
+  tlsHandshakesMax,
+} from './limits.ts';
+import { closed, listen, portOf } from './listening.ts';
 import { pduBytesUsable } from './message-writer.ts';
 import { type AssociateReject, type AssociateRequest, reject, type UserIdentity } from './pdu.ts';
-import { type DimseService, type Peer, permissions } from './service.ts';
+import { type DimseService, type Peer, type PeerCertificate, permissions } from './service.ts';
 import { readingIntoOneBuffer } from './receive-buffer.ts';
 import type { StoreRequest, StoreSink } from './store-operation.ts';
+import { TlsListener } from './tls-listener.ts';
+import type { TlsCredentials } from './tls-profile.ts';
 import { applicationContextName } from './uids.ts';
 
 /** Who asks for an association, and for what. */
@@ -33,12 +43,16 @@ export interface DicomServerLimits {
   readonly artimMs: number;
   readonly idleMsMax: number;
   readonly stallMsMax: number;
+  readonly tlsHandshakeMsMax: number;
+  readonly tlsHandshakesMax: number;
 }
 
 export interface DicomServerOptions {
   readonly host: string;
   /** 0 takes a free one; `port` tells which. */
   readonly port: number;
+  /** The port with TLS, on the same host; it listens as soon as there are credentials (`useTls`). */
+  readonly tlsPort?: number;
   /** Called AE titles that are ours; others are rejected (source 1, reason 7). 'any' leaves it to `admit`. */
   readonly aeTitles: readonly string[] | 'any';
   /** Calling AE titles that may associate; others are rejected (source 1, reason 3). */
@@ -60,6 +74,8 @@ const defaultLimits: DicomServerLimits = {
   artimMs,
   idleMsMax,
   stallMsMax,
+  tlsHandshakeMsMax,
+  tlsHandshakesMax,
 };
 
 export class DicomServer implements Service, AcceptorContext {
@@ -70,6 +86,7 @@ export class DicomServer implements Service, AcceptorContext {
   readonly #pending = new Set<AcceptedAssociation>();
   readonly #associations = new Set<AcceptedAssociation>();
   readonly identifiers = new HeldIdentifiers();
+  #tls: TlsListener | undefined;
 
   constructor(options: DicomServerOptions) {
     this.#options = options;
@@ -97,9 +114,12 @@ export class DicomServer implements Service, AcceptorContext {
 
   /** The port that it listens on, once started. */
   get port(): number {
-    const address = this.#server.address();
-    assert(address !== null && typeof address === 'object', 'the DICOM server does not listen');
-    return address.port;
+    return portOf(this.#server);
+  }
+
+  /** The TLS port, once it is open. */
+  get tlsPort(): number | undefined {
+    return this.#tls?.port;
   }
 
   get associations(): number {
@@ -109,32 +129,46 @@ export class DicomServer implements Service, AcceptorContext {
   /** @throws AppError PORT_IN_USE; CONFIG_INVALID if the address is not one of this machine's. */
   async start(): Promise<void> {
     const { host, port } = this.#options;
-    const { promise, resolve, reject: fail } = Promise.withResolvers<void>();
-    const failed = (error: NodeJS.ErrnoException): void => {
-      const code = error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CONFIG_INVALID';
-      const what =
-        error.code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${error.code ?? error.message})`;
-      fail(new AppError(code, `DICOM port ${host}:${port} ${what}`, { cause: error }));
-    };
-    this.#server.once('error', failed);
-    this.#server.listen({ host, port }, resolve);
-    await promise;
-    this.#server.off('error', failed);
+    await listen(this.#server, host, port);
     // Accepting failed (no file descriptors left): the connections that stand go on.
     this.#server.on('error', (error) => {
       this.logger.error({ err: error }, 'a DICOM connection could not be accepted');
     });
   }
 
+  /**
+   * Opens the TLS port with these credentials; if it is open already, uses them for new connections.
+   * @throws AppError as `start` does; Error if OpenSSL does not take them, and the former ones stay in use.
+   */
+  async useTls(credentials: TlsCredentials): Promise<void> {
+    if (this.#tls !== undefined) {
+      this.#tls.use(credentials);
+      return;
+    }
+    const { host, tlsPort } = this.#options;
+    assert(tlsPort !== undefined, 'a TLS port was asked for');
+    const listener = new TlsListener(
+      {
+        host,
+        port: tlsPort,
+        handshakeMsMax: this.#limits.tlsHandshakeMsMax,
+        handshakesMax: this.#limits.tlsHandshakesMax,
+        logger: this.logger,
+        connected: (socket, certificate) => {
+          this.#connected(socket, certificate);
+        },
+      },
+      credentials,
+    );
+    await listener.start();
+    this.#tls = listener;
+  }
+
   /** Aborts every association and resolves when none, and none of their sinks, is at work any more. */
   async stop(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve();
-      });
-    });
+    const stopped = Promise.all([closed(this.#server), this.#tls?.stop()]);
     await Promise.all([...this.#pending, ...this.#associations].map((association) => association.shutdown()));
-    await closed;
+    await stopped;
   }
 
   async admit(request: AssociateRequest, peer: Peer): Promise<Admission> {
@@ -175,14 +209,14 @@ export class DicomServer implements Service, AcceptorContext {
     return this.#options.store(request);
   }
 
-  #connected(socket: Socket): void {
+  #connected(socket: Socket, certificate?: PeerCertificate): void {
     if (this.#pending.size >= this.#limits.connectionsPendingMax) {
       // Idle connections must not keep modalities out.
       const [oldest] = this.#pending;
       oldest?.drop();
       if (oldest !== undefined) this.#pending.delete(oldest);
     }
-    const association = new AcceptedAssociation(socket, this);
+    const association = new AcceptedAssociation(socket, this, certificate);
     this.#pending.add(association);
     void association.done().then(() => {
       this.#pending.delete(association);

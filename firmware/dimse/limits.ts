@@ -30,6 +30,12 @@ export const associationsMax = 200;
 /** Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed; beyond it the oldest gives way. */
 export const connectionsPendingMax = 512;
 
+/** A TLS handshake at our port: a few round trips and signatures, also on a slow modality. */
+export const tlsHandshakeMsMax = 15_000;
+
+/** TLS handshakes under way at our port; beyond it the oldest gives way. Each holds some 50 KB. */
+export const tlsHandshakesMax = 128;
+
 /** ARTIM timer (PS3.8 9.1.5): how long a request or a close may be awaited. dcmtk and Orthanc use 30 s too. */
 export const artimMs = 30_000;
 

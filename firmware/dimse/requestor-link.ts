@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { AppError } from '../src/errors.ts';
 import { type AssociationLimits, type AssociationOptions, describeReject } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
@@ -33,9 +34,10 @@ import {
 } from './pdu.ts';
 import { type Response, ResponseInbox } from './response-inbox.ts';
 import { isPending } from './status.ts';
+import { connectOptions } from './tls-profile.ts';
 import { applicationContextName, implementationClassUid, implementationVersionName } from './uids.ts';
 import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
-import { UpperLayer } from './upper-layer.ts';
+import { connectedEvent, UpperLayer } from './upper-layer.ts';
 
 /** A presentation context that the peer accepted. */
 export interface AcceptedContext {
@@ -83,7 +85,9 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
       abstractSyntax,
       transferSyntaxes,
     }));
-    const socket = connect({ host: options.host, port: options.port });
+    const { host, port, tls } = options;
+    const socket =
+      tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...connectOptions(host, tls) });
     this.#upperLayer = new UpperLayer(socket, this, {
       role: 'requestor',
       clock: options.clock,
@@ -105,7 +109,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
         this.fail(error);
       },
     });
-    socket.on('connect', () => {
+    socket.on(connectedEvent(socket), () => {
       this.#connected.resolve();
     });
     options.signal?.addEventListener('abort', this.#onSignal, { once: true });

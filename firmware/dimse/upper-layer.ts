@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Timer } from '../src/ports.ts';
 import { shutdownMsMax } from './limits.ts';
 import { type Fragment, type PduEvent, PduReader } from './pdu-reader.ts';
@@ -88,7 +89,7 @@ export class UpperLayer {
     if (options.role === 'acceptor') {
       this.#event('Evt5', {});
     } else {
-      socket.on('connect', () => {
+      socket.on(connectedEvent(socket), () => {
         this.#event('Evt2', {});
       });
     }
@@ -455,6 +456,11 @@ export class UpperLayer {
     this.abort();
     this.#user.abortIndication({ kind: 'silence' });
   }
+}
+
+/** When a socket that was given connecting is ready: with TLS not before the peer's certificate is verified. */
+export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {
+  return socket instanceof TLSSocket ? 'secureConnect' : 'connect';
 }
 
 const userAbort: Abort = { source: 0, reason: 0 };
