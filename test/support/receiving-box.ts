@@ -19,7 +19,6 @@ import { openWithRoom } from '../../firmware/src/ingest/roomy-sink.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
-import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
@@ -95,8 +94,17 @@ export class ReceivingBox {
     await this.#store.close();
   }
 
-  studies(): readonly KeptStudy[] {
-    return this.#catalogue.studies();
+  /** What belongs in its folder, relative to it: key and log of each study, and a file for each large object. */
+  paths(): string[] {
+    return this.#catalogue
+      .studies()
+      .flatMap(({ ref, objects }) => [
+        ref,
+        `${ref}/study.key`,
+        `${ref}/study.log`,
+        ...objects.filter(({ frame }) => frame === null).map(({ fileRef }) => `${ref}/${fileRef}`),
+      ])
+      .sort();
   }
 
   /** SHA-256 of each data set that is listed, read whole and verified. @throws AppError STORE_CORRUPT. */
