@@ -37,14 +37,14 @@ const numbers: Readonly<Record<string, NumberCodec>> = {
   },
   FD: {
     size: 8,
-    read: (view, offset, le) => String(view.getFloat64(offset, le)),
+    read: (view, offset, le) => floatText(view.getFloat64(offset, le)),
     write: (view, offset, text, le) => {
       view.setFloat64(offset, Number(text), le);
     },
   },
   FL: {
     size: 4,
-    read: (view, offset, le) => String(view.getFloat32(offset, le)),
+    read: (view, offset, le) => floatText(view.getFloat32(offset, le)),
     write: (view, offset, text, le) => {
       view.setFloat32(offset, Number(text), le);
     },
@@ -92,6 +92,11 @@ const numbers: Readonly<Record<string, NumberCodec>> = {
     },
   },
 };
+
+/** Negative zero keeps its sign. */
+function floatText(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
 
 function integer(text: string, min: number, max: number): number {
   const value = Number(text);
