@@ -36,8 +36,23 @@ function encodingOf(specificCharacterSet: string): string {
   return encodings[term] ?? 'windows-1252';
 }
 
+/**
+ * Text of ISO 646 without its controls (but for line ends), which every character set reads alike; else undefined. Most
+ * values are, and finding a decoder for each of them costs more than all the rest of reading a header.
+ */
+function plainText(bytes: Uint8Array): string | undefined {
+  let text = '';
+  for (const byte of bytes) {
+    if ((byte < 0x20 && byte !== 0 && byte !== 0x0a && byte !== 0x0d) || byte > 0x7e) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
 /** Never fails: what cannot be read becomes U+FFFD. Padding is not removed. */
 export function decodeText(bytes: Uint8Array, specificCharacterSet: string): string {
+  const plain = plainText(bytes);
+  if (plain !== undefined) return plain;
   const encoding = encodingOf(specificCharacterSet);
   const text = new TextDecoder(encoding).decode(bytes);
   // ISO-2022-JP understands its escapes; the others leave the designations of G1 ($)C and the like) in the text.

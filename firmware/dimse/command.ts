@@ -2,8 +2,7 @@
  * Command sets: Implicit VR Little Endian, group 0000 (PS3.7 6.3.1, elements of annex E). Our own small codec, since
  * a command set needs no dictionary of data elements and its input comes straight from the network.
  */
-import { concatBytes } from '../src/encoding/bytes.ts';
-import { decodeAscii, encodeAscii } from './text.ts';
+import { asciiCode, decodeAscii } from './text.ts';
 
 /** Command Field (0000,0100), PS3.7 E.1. A response is its request with the highest bit set. */
 export const commandField = {
@@ -90,8 +89,11 @@ const dictionary: readonly {
   { element: 0x1030, vr: 'AE', field: 'moveOriginatorAeTitle' },
   { element: 0x1031, vr: 'US', field: 'moveOriginatorMessageId' },
 ];
-const commandGroupLength = 0x0000;
 const commandDataSetType = 0x0800;
+
+/** With Command Data Set Type, which has no field of its own. */
+const elementsInOrder: readonly { readonly element: number; readonly vr: string; readonly field?: Field }[] =
+  [...dictionary, { element: commandDataSetType, vr: 'US' }].toSorted((a, b) => a.element - b.element);
 
 const byElement = new Map(dictionary.map((entry) => [entry.element, entry]));
 
@@ -137,15 +139,6 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
   return { kind: 'command', command: { ...fields, hasDataSet: dataSetType !== noDataSet } as Command };
 }
 
-function encodeElement(element: number, value: Uint8Array): Uint8Array {
-  const header = new DataView(new ArrayBuffer(8));
-  header.setUint16(2, element, true);
-  header.setUint32(4, value.length, true);
-  return concatBytes(new Uint8Array(header.buffer), value);
-}
-
-const littleEndian16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >>> 8);
-
 function decodeTags(view: DataView, offset: number, length: number): string[] {
   const hex16 = (at: number): string => view.getUint16(at, true).toString(16).toUpperCase().padStart(4, '0');
   return Array.from({ length: length / 4 }, (_, index) => {
@@ -154,28 +147,56 @@ function decodeTags(view: DataView, offset: number, length: number): string[] {
   });
 }
 
-function encodeTag(tag: string): Uint8Array {
-  const number = (from: number): Uint8Array => littleEndian16(Number.parseInt(tag.slice(from, from + 4), 16));
-  return concatBytes(number(0), number(4));
+const dataSetTypeOf = ({ hasDataSet }: Command): number => (hasDataSet ? withDataSet : noDataSet);
+
+const evenLength = (length: number): number => length + (length % 2);
+
+/** Of the value as it is encoded, padding included. */
+function valueBytes(value: number | string | readonly string[]): number {
+  if (typeof value === 'number') return 2;
+  return typeof value === 'string' ? evenLength(value.length) : 4 * value.length;
 }
 
-/** Even length: UIDs are padded with a NUL, text with a space (PS3.5 6.2). */
-function encodeText(text: string, vr: string): Uint8Array {
-  return encodeAscii(text.length % 2 === 0 ? text : text + (vr === 'UI' ? '\0' : ' '));
-}
-
-export function encodeCommand(command: Command): Uint8Array {
-  const elements = new Map<number, Uint8Array>();
-  elements.set(commandDataSetType, littleEndian16(command.hasDataSet ? withDataSet : noDataSet));
-  for (const { element, vr, field } of dictionary) {
-    const value = command[field];
-    if (typeof value === 'number') elements.set(element, littleEndian16(value));
-    else if (typeof value === 'string') elements.set(element, encodeText(value, vr));
-    else if (value !== undefined) elements.set(element, concatBytes(...value.map(encodeTag)));
+/** Writes at `offset`. Even length: UIDs are padded with a NUL, text with a space (PS3.5 6.2). */
+function writeValue(
+  view: DataView,
+  offset: number,
+  value: number | string | readonly string[],
+  vr: string,
+): void {
+  if (typeof value === 'number') {
+    view.setUint16(offset, value, true);
+  } else if (typeof value === 'string') {
+    for (let i = 0; i < value.length; i++) view.setUint8(offset + i, asciiCode(value, i));
+    if (value.length % 2 === 1) view.setUint8(offset + value.length, vr === 'UI' ? 0 : 0x20);
+  } else {
+    for (const [index, tag] of value.entries()) {
+      view.setUint16(offset + 4 * index, Number.parseInt(tag.slice(0, 4), 16), true);
+      view.setUint16(offset + 4 * index + 2, Number.parseInt(tag.slice(4), 16), true);
+    }
   }
-  const ascending = [...elements].sort(([a], [b]) => a - b);
-  const body = concatBytes(...ascending.map(([element, value]) => encodeElement(element, value)));
-  const groupLength = new DataView(new ArrayBuffer(4));
-  groupLength.setUint32(0, body.length, true);
-  return concatBytes(encodeElement(commandGroupLength, new Uint8Array(groupLength.buffer)), body);
+}
+
+const elementHeaderBytes = 8;
+const groupLengthBytes = elementHeaderBytes + 4;
+
+/** In one pass over one buffer: each C-STORE is answered with one. */
+export function encodeCommand(command: Command): Uint8Array {
+  const present = elementsInOrder.flatMap(({ element, vr, field }) => {
+    const value = field === undefined ? dataSetTypeOf(command) : command[field];
+    return value === undefined ? [] : [{ element, vr, value, bytes: valueBytes(value) }];
+  });
+  const length = present.reduce((sum, { bytes }) => sum + elementHeaderBytes + bytes, groupLengthBytes);
+  const view = new DataView(new ArrayBuffer(length));
+  // (0000,0000): the bytes of the group behind it.
+  view.setUint32(4, 4, true);
+  view.setUint32(elementHeaderBytes, length - groupLengthBytes, true);
+  let offset = groupLengthBytes;
+  for (const { element, vr, value, bytes } of present) {
+    view.setUint16(offset + 2, element, true);
+    view.setUint32(offset + 4, bytes, true);
+    writeValue(view, offset + elementHeaderBytes, value, vr);
+    offset += elementHeaderBytes + bytes;
+  }
+  return new Uint8Array(view.buffer);
 }

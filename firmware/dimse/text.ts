@@ -7,13 +7,16 @@ export function decodeAscii(bytes: Uint8Array): string {
   return text.replace(/^ +|[ \0]+$/g, '');
 }
 
+/** Of one character; what is not ISO 646 becomes a question mark. */
+export function asciiCode(text: string, index: number): number {
+  const code = text.charCodeAt(index);
+  return code < 0x80 ? code : 0x3f;
+}
+
 /** What is not ISO 646 becomes a question mark. */
 export function encodeAscii(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    bytes[i] = code < 0x80 ? code : 0x3f;
-  }
+  for (let index = 0; index < text.length; index++) bytes[index] = asciiCode(text, index);
   return bytes;
 }
 

@@ -14,7 +14,6 @@ import {
   createDecipheriv,
   createSecretKey,
   hkdfSync,
-  randomBytes,
   type CipherGCM,
   type KeyObject,
 } from 'node:crypto';
@@ -24,7 +23,7 @@ import { segmentBytes } from './limits.ts';
 const magic = utf8('HILUMOBJ');
 const version = 2;
 const saltOffset = 41;
-const saltBytes = 32;
+export const saltBytes = 32;
 
 export const objectHeaderBytes = 73;
 export const tagBytes = 16;
@@ -48,12 +47,12 @@ export function objectKeyOf(studyKey: Uint8Array, header: Uint8Array): ObjectKey
   return { header, key: createSecretKey(key) };
 }
 
-/** A new object. The salt is random; it is a parameter for golden vectors only. */
+/** A new object. The salt must be random. */
 export function newObjectKey(
   studyKey: Uint8Array,
   studyRef: string,
   objectRef: string,
-  salt: Uint8Array = randomBytes(saltBytes),
+  salt: Uint8Array,
 ): ObjectKey {
   return objectKeyOf(studyKey, concatBytes(headerStart(studyRef, objectRef), salt));
 }
