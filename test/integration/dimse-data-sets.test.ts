@@ -320,13 +320,17 @@ const sameProgram = `
 import sys, json, pydicom
 pydicom.config.replace_un_with_known_vr = True
 result = {}
-def text(ds):
+def little(value, le):
+    if le: return value
+    return bytes(value[i ^ 1] for i in range(len(value)))
+def text(ds, le):
     out = {}
     for e in ds:
-        # Pixels of 16 bits are turned to the syntax's order of bytes; private elements of implicit VR stay bytes.
-        if e.tag.element == 0 or e.tag in (0x00080005, 0x7fe00010) or e.tag.is_private: continue
-        if e.VR == 'SQ': out[str(e.tag)] = [text(item) for item in e.value]
+        # Private elements of implicit VR stay bytes.
+        if e.tag.element == 0 or e.tag == 0x00080005 or e.tag.is_private: continue
+        if e.VR == 'SQ': out[str(e.tag)] = [text(item, le) for item in e.value]
         elif e.VR in ('PN',): out[str(e.tag)] = str(e.value).rstrip('=').strip()
+        elif e.VR == 'OW': out[str(e.tag)] = little(e.value or b'', le).rstrip(b'\\0 ').hex()
         elif isinstance(e.value, bytes): out[str(e.tag)] = e.value.rstrip(b'\\0 ').hex()
         elif e.value is None or e.is_empty: out[str(e.tag)] = ''
         elif e.VM > 1: out[str(e.tag)] = [str(v).strip() for v in e.value]
@@ -336,7 +340,7 @@ for pair in sys.argv[1:]:
     before, after = pair.split('|')
     a = pydicom.dcmread(before, force=True); b = pydicom.dcmread(after)
     a.decode(); b.decode()
-    x, y = text(a), text(b)
+    x, y = text(a, a.is_little_endian), text(b, b.is_little_endian)
     wrong = [t for t in sorted(set(x) | set(y)) if x.get(t) != y.get(t)]
     if wrong: result[pair] = [(t, str(x.get(t))[:60], str(y.get(t))[:60]) for t in wrong]
 print(json.dumps(result))
