@@ -60,9 +60,10 @@ export const rooms: readonly Room[] = [
   pure('wallet', 'firmware/wallet/', { imports: pureRooms, packages: [...noble, '@hpke/core', 'typebox'] }),
 
   // What the rooms ask of each other: types only.
+  pure('ports-dicom', 'firmware/src/ports-dicom.ts', { imports: [], packages: [] }),
   pure('ports', 'firmware/src/ports.ts', {
     imports: [],
-    types: ['errors', 'encoding', 'ledger', 'consensus'],
+    types: ['errors', 'encoding', 'ledger', 'consensus', 'ports-dicom'],
     packages: [],
   }),
 
