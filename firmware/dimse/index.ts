@@ -44,7 +44,7 @@ export {
 } from './commitment-requests.ts';
 export { reportCommitment, storageCommitmentService } from './storage-commitment.ts';
 export { procedureStepService, relayProcedureStep } from './procedure-step.ts';
-export { queryRetrieveServices, type QueryRetrieveOptions } from './query-retrieve.ts';
+export { QueryRetrieveScp, type QueryRetrieveOptions } from './query-retrieve.ts';
 export { digestPixels } from './pixel-digest.ts';
 export { replaceElements, type Replacement } from './replace-elements.ts';
 export { reject } from './pdu.ts';

@@ -11,6 +11,7 @@ import type {
 } from '../src/ports.ts';
 import { destinationFailuresMax, presentationContextsMax } from './limits.ts';
 import { retrieve, type SentObject, withBeginning } from './query-retrieval.ts';
+import type { Releases } from './releases.ts';
 import { OperationCancelled, type ServiceOperation, type ServiceResponse } from './service.ts';
 
 /**
@@ -21,6 +22,7 @@ export async function retrieveByMove(
   result: RetrieveResult,
   operation: Pick<ServiceOperation, 'command' | 'peer' | 'pending' | 'signal'>,
   destination: StorageScu,
+  releases: Releases,
   logger: Logger,
 ): Promise<ServiceResponse> {
   const ended = new AbortController();
@@ -35,6 +37,7 @@ export async function retrieveByMove(
     destination,
     result.kind === 'objects' ? result.objects : [],
     { aeTitle, messageId: operation.command.messageId ?? 0 },
+    releases,
     ended.signal,
   );
   try {
@@ -48,7 +51,7 @@ export async function retrieveByMove(
       }),
       send: (object, index) => sender.send(object, index),
     });
-    await sender.end();
+    sender.end();
     return response;
   } finally {
     operation.signal.removeEventListener('abort', onSignal);
@@ -65,6 +68,7 @@ class MoveSender {
   readonly #destination: StorageScu;
   readonly #objects: readonly RetrievableObject[];
   readonly #originator: MoveOriginator;
+  readonly #releases: Releases;
   readonly #signal: AbortSignal;
   #association: StorageAssociation | undefined;
   /** Kinds of objects for which contexts were proposed. */
@@ -76,11 +80,13 @@ class MoveSender {
     destination: StorageScu,
     objects: readonly RetrievableObject[],
     originator: MoveOriginator,
+    releases: Releases,
     signal: AbortSignal,
   ) {
     this.#destination = destination;
     this.#objects = objects;
     this.#originator = originator;
+    this.#releases = releases;
     this.#signal = signal;
   }
 
@@ -101,8 +107,9 @@ class MoveSender {
     return answered;
   }
 
-  async end(): Promise<void> {
-    await this.#association?.release();
+  /** Not waited for: movers of one thread (gdcm's) answer the release only when they have the final response. */
+  end(): void {
+    if (this.#association !== undefined) this.#releases.release(this.#association);
     this.#association = undefined;
   }
 
@@ -127,7 +134,7 @@ class MoveSender {
 
   async #associationFor(object: RetrievableObject, index: number): Promise<StorageAssociation> {
     if (this.#association !== undefined && this.#kinds.has(kindOf(object))) return this.#association;
-    await this.end();
+    this.end();
     const { contexts, kinds } = contextsFrom(this.#objects, index);
     this.#association = await this.#destination.open(contexts, this.#signal);
     this.#kinds = kinds;

@@ -1,10 +1,11 @@
 /** Query/Retrieve as SCP (PS3.4 annex C): Patient Root and Study Root, by C-FIND, C-MOVE and C-GET. */
-import type { Logger, Query, QueryArchive, StorageScu } from '../src/ports.ts';
+import type { Logger, Query, QueryArchive, Service, StorageScu } from '../src/ports.ts';
 import { answerFind } from './query-find.ts';
 import { retrieveByGet } from './query-get.ts';
 import { retrieveByMove } from './query-move.ts';
 import { commandField } from './command.ts';
 import { retrievalsMax } from './limits.ts';
+import { Releases } from './releases.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
 import { status } from './status.ts';
 
@@ -49,27 +50,42 @@ class Places {
   }
 }
 
-export function queryRetrieveServices(options: QueryRetrieveOptions): readonly DimseService[] {
-  const { archive, destinationOf, logger } = options;
-  const places = new Places();
-  return [
-    service('query', findRoots, findExtensions, commandField.findRequest, (query, operation) => {
-      const combinedDateTime = operation.extendedNegotiation?.[1] === 1;
-      const retrieveAeTitle = operation.peer.calledAeTitle;
-      return answerFind(archive.find({ ...query, combinedDateTime, retrieveAeTitle }), operation);
-    }),
-    service('retrieve', moveRoots, retrieveExtensions, commandField.moveRequest, (query, operation) => {
-      const destination = destinationOf(operation.command.moveDestination ?? '');
-      if (destination === undefined)
-        return { status: status.moveDestinationUnknown, comment: 'move destination unknown' };
-      return places.taken(async () =>
-        retrieveByMove(await archive.select(query), operation, destination, logger),
-      );
-    }),
-    service('retrieve', getRoots, retrieveExtensions, commandField.getRequest, (query, operation) =>
-      places.taken(async () => retrieveByGet(await archive.select(query), operation, logger)),
-    ),
-  ];
+export class QueryRetrieveScp implements Service {
+  readonly services: readonly DimseService[];
+  readonly #releases: Releases;
+
+  constructor({ archive, destinationOf, logger }: QueryRetrieveOptions) {
+    const places = new Places();
+    const releases = new Releases(logger);
+    this.#releases = releases;
+    this.services = [
+      service('query', findRoots, findExtensions, commandField.findRequest, (query, operation) => {
+        const combinedDateTime = operation.extendedNegotiation?.[1] === 1;
+        const retrieveAeTitle = operation.peer.calledAeTitle;
+        return answerFind(archive.find({ ...query, combinedDateTime, retrieveAeTitle }), operation);
+      }),
+      service('retrieve', moveRoots, retrieveExtensions, commandField.moveRequest, (query, operation) => {
+        const destination = destinationOf(operation.command.moveDestination ?? '');
+        if (destination === undefined)
+          return { status: status.moveDestinationUnknown, comment: 'move destination unknown' };
+        return places.taken(async () =>
+          retrieveByMove(await archive.select(query), operation, destination, releases, logger),
+        );
+      }),
+      service('retrieve', getRoots, retrieveExtensions, commandField.getRequest, (query, operation) =>
+        places.taken(async () => retrieveByGet(await archive.select(query), operation, logger)),
+      ),
+    ];
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** When no operation runs any more. */
+  stop(): Promise<void> {
+    return this.#releases.stop();
+  }
 }
 
 type Perform = (query: Query, operation: ServiceOperation) => ServiceResponse | Promise<ServiceResponse>;

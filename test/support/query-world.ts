@@ -1,6 +1,6 @@
 /** What the Query/Retrieve SCP is tested with: an archive, a peer with its operation, a move destination; all in memory. */
 import assert from 'node:assert/strict';
-import { queryRetrieveServices } from '../../firmware/dimse/query-retrieve.ts';
+import { QueryRetrieveScp } from '../../firmware/dimse/query-retrieve.ts';
 import {
   OperationCancelled,
   type DimseService,
@@ -170,6 +170,8 @@ export class Destination implements StorageScu {
   onStore: () => void = () => undefined;
   /** Accepts associations, and fails at every C-STORE before it reads anything. */
   breaksOff = false;
+  /** Does not answer the release. */
+  isSilent = false;
   lastSignal: AbortSignal | undefined;
 
   open(contexts: readonly ProposedStorageContext[], signal: AbortSignal): Promise<StorageAssociation> {
@@ -181,6 +183,7 @@ export class Destination implements StorageScu {
     this.associations.push(contexts);
     this.associationsOpen += 1;
     let isOpen = true;
+    const aborted = Promise.withResolvers<void>();
     const close = (): Promise<void> => {
       if (isOpen) this.associationsOpen -= 1;
       isOpen = false;
@@ -203,8 +206,11 @@ export class Destination implements StorageScu {
         this.onStore();
         return this.statuses.shift() ?? 0;
       },
-      release: close,
-      abort: close,
+      release: () => (this.isSilent ? aborted.promise : close()),
+      abort: () => {
+        aborted.resolve();
+        return close();
+      },
     });
   }
 }
@@ -215,16 +221,17 @@ export function world(): {
   readonly objects: Objects;
   readonly serviceOf: (sopClass: string) => DimseService;
   readonly perform: (operation: Operation) => Promise<ServiceResponse>;
+  readonly scp: QueryRetrieveScp;
 } {
   const archive = new Archive();
   const destination = new Destination();
-  const services = queryRetrieveServices({
+  const scp = new QueryRetrieveScp({
     archive,
     destinationOf: (aeTitle) => (aeTitle === 'PACS' ? destination : undefined),
     logger: silentLogger,
   });
   const serviceOf = (sopClass: string): DimseService => {
-    const service = services.find(({ sopClasses }) => sopClasses.includes(sopClass));
+    const service = scp.services.find(({ sopClasses }) => sopClasses.includes(sopClass));
     assert.ok(service);
     return service;
   };
@@ -232,6 +239,7 @@ export function world(): {
     archive,
     destination,
     objects: new Objects(),
+    scp,
     serviceOf,
     perform: (operation) => serviceOf(operation.abstractSyntax).perform(operation),
   };

@@ -238,6 +238,16 @@ describe('C-MOVE', () => {
     assert.equal(destination.stored.length, 200);
   });
 
+  it('answers before its association is released, and ends it when the box stops', async () => {
+    const { archive, destination, objects, perform, scp } = world();
+    archive.retrieveResult = { kind: 'objects', objects: [objects.object('1')] };
+    destination.isSilent = true;
+    assert.equal((await perform(move())).status, 0x0000);
+    assert.equal(destination.associationsOpen, 1);
+    await scp.stop();
+    assert.equal(destination.associationsOpen, 0);
+  });
+
   it('goes on after a failure of the destination, on a new association', async () => {
     const { archive, destination, objects, perform } = world();
     const all = ['1', '2', '3'].map((name) => objects.object(name));

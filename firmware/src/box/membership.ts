@@ -6,17 +6,18 @@ import { AppError } from '../errors.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
 import { Registrar, studyIdOf, type StudySteps } from '../ingest/registrar.ts';
 import { chainId, parseGenesis } from '../ledger/index.ts';
-import type { Genesis } from '../ledger/types.ts';
+import type { Genesis, StudyId } from '../ledger/types.ts';
 import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
-import type { Ledger, Logger, Network, OpenHeaderScanner, Service, Unsubscribe } from '../ports.ts';
+import type { Ledger, Logger, Network, Service, Unsubscribe } from '../ports.ts';
 import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
 import { Grantee } from '../release/grantee.ts';
 import { OpenSessions } from '../release/open-sessions.ts';
 import { ReleaseSource } from '../release/source.ts';
 import { StudyReceiver } from '../release/study-receiver.ts';
+import type { LocalPatient } from '../studies/patient-identity.ts';
 import { FileAppendLog } from '../store/append-log.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { voteLogAllocationBytes } from '../store/limits.ts';
@@ -35,6 +36,8 @@ export interface Membership {
   readonly disclosures: Disclosures;
   readonly grantee: Grantee;
   readonly forwarding: Forwarding;
+  /** The local patient of a fetched study, where the wallet for which it was fetched is bound here. */
+  localPatientOf(studyId: StudyId): LocalPatient | undefined;
   /** Subscribes to everything of it that the console shows. */
   changes(listener: () => void): readonly Unsubscribe[];
 }
@@ -97,7 +100,6 @@ function warnIfTorn(log: FileAppendLog, name: string, logger: Logger): void {
 export interface MembershipModules {
   readonly foundation: Foundation;
   readonly genesisFile: string;
-  readonly openHeaderScanner: OpenHeaderScanner;
   readonly openForwarding: OpenForwarding;
   readonly steps: StudySteps;
   readonly undo: Undo;
@@ -105,8 +107,9 @@ export interface MembershipModules {
 }
 
 export async function openMembership(modules: MembershipModules): Promise<Membership> {
-  const { foundation, genesisFile, openHeaderScanner, openForwarding, steps, undo, start } = modules;
-  const { config, keys, clock, logger, health, catalogue, index, ledgerStore } = foundation;
+  const { foundation, genesisFile, openForwarding, steps, undo, start } = modules;
+  const { config, keys, clock, logger, health, catalogue, index, ledgerStore, openHeaderScanner } =
+    foundation;
   const self = config.institution.id;
   const genesis = await readGenesis(foundation, genesisFile);
   const chain = chainId(genesis);
@@ -201,6 +204,10 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     disclosures,
     grantee,
     forwarding,
+    localPatientOf: (studyId) => {
+      const account = jobs.ofStudy(studyId)?.patientAccount ?? undefined;
+      return account && bindings.ofAccount(account)?.patient;
+    },
     changes: (listener) => [
       validator.onFinal(listener),
       network.onPeerChange(listener),
