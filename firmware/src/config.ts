@@ -73,6 +73,7 @@ const caller = section('Who may associate.', {
     section('Where it is reached, for storage commitment results and C-ECHO from the console.', {
       host: Type.String({ minLength: 1, maxLength: 253, description: 'Its address.' }),
       port: port('Its DICOM port.'),
+      tls: Type.Boolean({ default: false, description: 'Over TLS, with the certificates of dicom.tls.' }),
     }),
   ),
 });
@@ -104,6 +105,11 @@ const destination = section('A PACS, an archive or a workstation to which the bo
   tls: Type.Boolean({
     default: false,
     description: 'Over TLS, with the certificates of dicom.tls.',
+  }),
+  tlsNameChecked: Type.Boolean({
+    default: true,
+    description:
+      'Over TLS, whether its certificate must name `host`. Without it any holder of a certificate of the authorities is taken for it.',
   }),
   inline: Type.Boolean({
     default: false,

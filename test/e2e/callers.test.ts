@@ -105,7 +105,7 @@ test('the console tries a caller and a destination by C-ECHO', async () => {
   });
   await console.call('POST', '/api/v1/callers', {
     ...caller,
-    reachedAt: { host: '127.0.0.1', port: dead.port },
+    reachedAt: { host: '127.0.0.1', port: dead.port, tls: false },
   });
   const [added] = (await accessOf(console)).callers;
   const answer = await echo(`callers/${added?.id}`);

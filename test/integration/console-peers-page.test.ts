@@ -92,7 +92,7 @@ test('a modality that was refused is seen with its reason, and admitted with wha
       calledAeTitles: [],
       may: ['store', 'commitment'],
       mayCorrect: false,
-      reachedAt: { host: 'fd00:4::9', port: 104 },
+      reachedAt: { host: 'fd00:4::9', port: 104, tls: false },
     } satisfies CallerBody,
   });
   await refused.getByRole('button', { name: 'Dismiss CR_1' }).click();

@@ -35,7 +35,7 @@ const caller: CallerBody = {
   calledAeTitles: [],
   may: ['store', 'commitment'],
   mayCorrect: false,
-  reachedAt: { host: '10.1.2.7', port: 104 },
+  reachedAt: { host: '10.1.2.7', port: 104, tls: false },
 };
 
 function assertError({ status, json }: Answer, expected: number, code: string, message: RegExp): void {
@@ -122,7 +122,7 @@ test('what is wrong with a body is named, and nothing is done', async () => {
     ['callers', { ...caller, callingAeTitle: 'A\\B' }, /callingAeTitle .* wrong form/],
     ['callers', { ...caller, may: ['everything'] }, /may/],
     ['callers', { ...caller, admin: true }, /unknown field admin/],
-    ['callers', { ...caller, reachedAt: { host: 'ct1', port: 70_000 } }, /reachedAt/],
+    ['callers', { ...caller, reachedAt: { host: 'ct1', port: 70_000, tls: false } }, /reachedAt/],
     ['destinations/pacs/resend', { what: 'everything' }, /body/],
     ['destinations/pacs/give-up', { studyRef: '../..' }, /studyRef/],
   ];

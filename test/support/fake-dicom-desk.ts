@@ -126,7 +126,7 @@ export function exampleCaller(time: number, part: Partial<CallerView> = {}): Cal
     calledAeTitles: [],
     may: ['store', 'commitment'],
     mayCorrect: false,
-    reachedAt: { host: '10.1.2.7', port: 104 },
+    reachedAt: { host: '10.1.2.7', port: 104, tls: false },
     admitted: { by: 'admin', at: time - 86_400_000 },
     seen: { at: time - 45_000, count: 31, remoteAddress: '10.1.2.7', lacked: [] },
     ...part,

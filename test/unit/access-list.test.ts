@@ -101,7 +101,7 @@ test('entries of one title add up where they fit, and only there', async () => {
       addresses: ['10.1.2.3'],
       may: ['query'],
       mayCorrect: true,
-      reachedAt: { host: 'ct1', port: 104 },
+      reachedAt: { host: 'ct1', port: 104, tls: false },
     }),
   ]);
   assert.equal(outcome(list), 'query store');
@@ -109,7 +109,7 @@ test('entries of one title add up where they fit, and only there', async () => {
   assert.equal(list.mayCorrect(request()), true);
   assert.equal(list.mayCorrect(request({ remoteAddress: '10.1.2.4' })), false);
   assert.equal(list.mayCorrect(request({ callingAeTitle: 'CT2' })), false);
-  assert.deepEqual(list.reachedAt('CT1'), { host: 'ct1', port: 104 });
+  assert.deepEqual(list.reachedAt('CT1'), { host: 'ct1', port: 104, tls: false });
   assert.equal(list.reachedAt('CT2'), undefined);
   assert.deepEqual(
     list.callers().map(({ seen }) => seen?.count),
@@ -124,7 +124,7 @@ test('a caller of the configuration that is wrong is named', async () => {
     [{ addresses: ['10.1.2.0/40'] }, /"10.1.2.0\/40" is no address/],
     [{ certificates: ['AB'.repeat(32)] }, /neither a SHA-256/],
     [{ calledAeTitles: ['OTHER'] }, /"OTHER" is no AE title of this box/],
-    [{ reachedAt: { host: 'ct1', port: 0 } }, /port from 1 to 65535/],
+    [{ reachedAt: { host: 'ct1', port: 0, tls: false } }, /port from 1 to 65535/],
     [{ addresses: Array.from({ length: 33 }, () => '10.1.2.3') }, /more than 32 address ranges/],
   ];
   for (const [part, message] of wrong) {
@@ -228,7 +228,10 @@ test('what is wrong with an admission is said, and nothing is changed', async ()
 test('admitted and refused callers survive a restart; a removed one does not come back', async () => {
   const world = new World();
   const list = await world.open([]);
-  await list.admit(caller({ callingAeTitle: 'KEPT', reachedAt: { host: 'kept', port: 104 } }), 'anna');
+  await list.admit(
+    caller({ callingAeTitle: 'KEPT', reachedAt: { host: 'kept', port: 104, tls: false } }),
+    'anna',
+  );
   await list.admit(caller({ callingAeTitle: 'GONE' }), 'anna');
   const gone = list.callers().find(({ caller: { callingAeTitle } }) => callingAeTitle === 'GONE');
   assert.deepEqual(await list.remove(gone?.id ?? '', 'bert'), { kind: 'changed' });
@@ -241,7 +244,7 @@ test('admitted and refused callers survive a restart; a removed one does not com
     again.callers().map(({ caller: { callingAeTitle }, admitted }) => [callingAeTitle, admitted?.by]),
     [['KEPT', 'anna']],
   );
-  assert.deepEqual(again.reachedAt('KEPT'), { host: 'kept', port: 104 });
+  assert.deepEqual(again.reachedAt('KEPT'), { host: 'kept', port: 104, tls: false });
   assert.deepEqual(again.pending(), list.pending());
   assert.equal(outcome(again, { callingAeTitle: 'GONE' }), 'unknown');
 });

@@ -12,6 +12,7 @@ import {
   certificateLookMs,
   certificateSettleMs,
 } from '../../firmware/src/box/limits.ts';
+import { AppError } from '../../firmware/src/errors.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -44,7 +45,6 @@ class World {
         keyFile: this.path('box.key'),
         caFiles: [this.path('ca.pem')],
       },
-      use: ({ subject }: CertificateSet) => void this.used.push(subject),
       clock,
       logger: new RecordingLogger(),
       health,
@@ -55,6 +55,12 @@ class World {
           return () => void this.unwatched++;
         }),
     });
+  }
+
+  /** Reads them, and serves a port with them. */
+  async start(): Promise<void> {
+    await this.certificates.start();
+    await this.certificates.serve(({ subject }: CertificateSet) => void this.used.push(subject));
   }
 
   static async make(t: TestContext, watchFolder?: WatchFolder): Promise<World> {
@@ -97,7 +103,7 @@ class World {
 test('a good set is taken at the start, a renewed one without a restart', async (t) => {
   const world = await World.make(t);
   await world.put(await authority.issue({ commonName: 'first' }));
-  await world.certificates.start();
+  await world.start();
   assert.deepEqual(world.used, ['first']);
   await world.look();
   assert.deepEqual(world.used, ['first'], 'nothing has changed');
@@ -122,7 +128,7 @@ test('what is not good is named, and the last good set stays in use until anothe
   const other = await authority.issue({ commonName: 'other' });
   const now = world.clock.now();
   await world.put(good);
-  await world.certificates.start();
+  await world.start();
   const expired = await authority.issue({ validFrom: now - 3 * dayMs, validUntil: now - dayMs });
   const early = await authority.issue({ validFrom: now + dayMs });
   const oldAuthority = await CertificateAuthority.make({ validUntil: now - dayMs });
@@ -164,9 +170,9 @@ test('what is not good is named, and the last good set stays in use until anothe
 
 test('without a good set there is none in use, and the first that comes is taken', async (t) => {
   const world = await World.make(t);
-  await world.certificates.start();
+  await world.start();
   assert.equal(world.certificates.inUse, undefined);
-  assert.match(world.alarms()[0] ?? '', /There is no TLS port until they are\.$/);
+  assert.match(world.alarms()[0] ?? '', /There is no TLS until they can\.$/);
   let changes = 0;
   world.certificates.onChange(() => changes++);
   await world.put(await authority.issue({ commonName: 'late' }));
@@ -176,11 +182,37 @@ test('without a good set there is none in use, and the first that comes is taken
   assert.deepEqual(world.alarms(), []);
 });
 
+test('a port that cannot take a set keeps the last one, and is tried again', async (t) => {
+  const world = await World.make(t);
+  await world.put(await authority.issue({ commonName: 'first' }));
+  await world.certificates.start();
+  const inUse = new AppError('PORT_IN_USE', 'DICOM port 127.0.0.1:2762 is in use');
+  await assert.rejects(
+    world.certificates.serve(() => Promise.reject(inUse)),
+    inUse,
+  );
+  await world.put(await authority.issue({ commonName: 'second' }));
+  await world.look();
+  assert.deepEqual(world.alarms(), [
+    'PORT_IN_USE DICOM TLS: DICOM port 127.0.0.1:2762 is in use. The last ones stay.',
+  ]);
+  assert.equal(world.certificates.inUse?.set.subject, 'first');
+  await world.certificates.serve(({ subject }) => void world.used.push(subject));
+  await world.look();
+  assert.deepEqual(world.alarms(), []);
+  assert.deepEqual(world.used, ['first', 'second']);
+  await world.certificates.serve(undefined);
+  await world.put(await authority.issue({ commonName: 'third' }));
+  await world.look();
+  assert.deepEqual(world.used, ['first', 'second'], 'nothing is served any more');
+  assert.equal(world.certificates.inUse.set.subject, 'third');
+});
+
 test('what ends soon is told from 30 days on, and no longer once it is renewed', async (t) => {
   const world = await World.make(t);
   const now = world.clock.now();
   await world.put(await authority.issue({ commonName: 'short', validUntil: now + 31 * dayMs }));
-  await world.certificates.start();
+  await world.start();
   assert.deepEqual(world.alarms(), []);
   // X.509 times are whole seconds.
   await world.look(dayMs);
@@ -209,7 +241,7 @@ test('what ends soon is told from 30 days on, and no longer once it is renewed',
 test('a certificate without a common name is called by its subject', async (t) => {
   const world = await World.make(t);
   await world.put(await authority.issue());
-  await world.certificates.start();
+  await world.start();
   assert.deepEqual(world.used, ['O=Hospital of the tests']);
 });
 
@@ -218,7 +250,7 @@ test('a folder that cannot be watched is looked at all the same', async (t) => {
     throw new Error('ENOSPC: no inotify watches left');
   });
   await world.put(await authority.issue({ commonName: 'first' }));
-  await world.certificates.start();
+  await world.start();
   await world.put(await authority.issue({ commonName: 'second' }));
   await world.look();
   assert.deepEqual(world.used, ['first', 'second']);
@@ -238,12 +270,12 @@ test('the operating system tells of a renewal; after a stop nothing is looked at
   await put(await authority.issue({ commonName: 'first' }));
   const certificates = new DicomCertificates({
     files: { certificateFile: path('box.pem'), keyFile: path('box.key'), caFiles: [path('ca.pem')] },
-    use: ({ subject }) => void used.push(subject),
     clock,
     logger: new RecordingLogger(),
     health: new MemoryHealthBoard(),
   });
   await certificates.start();
+  await certificates.serve(({ subject }) => void used.push(subject));
   await put(await authority.issue({ commonName: 'second' }));
   const before = clock.now();
   while (used.length < 2 && clock.now() - before < certificateLookMs - 1_000) {

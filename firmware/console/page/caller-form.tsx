@@ -63,6 +63,12 @@ export function CallerForm({ scope, caller, verb, send, onCancel }: CallerFormPr
           <Choice key={name} name={name} checked={caller.may.includes(name)} />
         ))}
         <label>
+          <input type="checkbox" name="overTls" defaultChecked={reachedAt?.tls === true} />
+          <span>
+            Be called over TLS<span class="second">where it is reached; with the box’s certificate</span>
+          </span>
+        </label>
+        <label>
           <input type="checkbox" name="mayCorrect" defaultChecked={caller.mayCorrect} />
           <span>
             Correct<span class="second">its objects may correct attributes of what is kept</span>
@@ -113,7 +119,7 @@ function callerOf(fields: FormData): Omit<CallerBody, 'calledAeTitles'> {
     certificates: listOf(textOf(fields, 'certificates')),
     may: permissionNames.filter((name) => chosen.includes(name)),
     mayCorrect: fields.has('mayCorrect'),
-    reachedAt: reachedAtOf(textOf(fields, 'reachedAt').trim()),
+    reachedAt: reachedAtOf(textOf(fields, 'reachedAt').trim(), fields.has('overTls')),
   };
 }
 
@@ -126,8 +132,8 @@ function listOf(text: string): string[] {
 const hostText = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 /** The last colon parts the port from the host; an IPv6 address may stand in brackets. */
-function reachedAtOf(text: string): CallerBody['reachedAt'] {
+function reachedAtOf(text: string, tls: boolean): CallerBody['reachedAt'] {
   if (text === '') return null;
   const colon = text.lastIndexOf(':');
-  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) };
+  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)), tls };
 }

@@ -144,7 +144,8 @@ function placeOf({ addresses, certificates, calledAeTitles, reachedAt }: CallerV
   if (certificates.length === 1) parts.push('with its certificate');
   if (certificates.length > 1) parts.push(`with one of ${certificates.length} certificates`);
   if (calledAeTitles.length > 0) parts.push(`calling ${calledAeTitles.join(' or ')}`);
-  if (reachedAt !== null) parts.push(`reached at ${reachedAt.host}:${reachedAt.port}`);
+  if (reachedAt !== null)
+    parts.push(`reached at ${reachedAt.host}:${reachedAt.port}${reachedAt.tls ? ' over TLS' : ''}`);
   return parts.join(', ');
 }
 

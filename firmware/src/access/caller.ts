@@ -38,6 +38,8 @@ export interface Caller {
 export interface ReachedAt {
   readonly host: string;
   readonly port: number;
+  /** Over TLS, with the certificates of the box. */
+  readonly tls: boolean;
 }
 
 /** PS3.5 table 6.2-1, VR AE: at most 16 characters, no backslash, no controls, not only spaces. */
@@ -138,10 +140,11 @@ export function callerFromCbor(value: CborValue | undefined): Caller | undefined
 }
 
 function reachedAtFromCbor(value: CborValue | undefined): ReachedAt | undefined {
-  const map = mapWith(value, ['host', 'port']);
+  const map = mapWith(value, ['host', 'port', 'tls']);
   if (map === undefined) return undefined;
-  const { host, port } = map;
-  return typeof host === 'string' && typeof port === 'number' ? { host, port } : undefined;
+  const { host, port, tls } = map;
+  if (typeof host !== 'string' || typeof port !== 'number' || typeof tls !== 'boolean') return undefined;
+  return { host, port, tls };
 }
 
 function areTexts(value: CborValue | undefined): value is readonly string[] {

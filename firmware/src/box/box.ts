@@ -16,6 +16,7 @@ import { fromHex } from '../encoding/bytes.ts';
 import { accessListOf, admitBy } from './dicom-access.ts';
 import { admitWithRoom } from './disk-admission.ts';
 import { dicomDesk } from './dicom-desk.ts';
+import { serveTls } from './dicom-tls.ts';
 import { DiskSpace } from './disk-space.ts';
 import { openFoundation, type Foundation } from './foundation.ts';
 import { forwardingOpener } from './forwarding.ts';
@@ -92,20 +93,21 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     commitmentResultService((result) => forwarding.takeCommitment(result)),
     ...(await openQuery(foundation, membership, start)),
   ];
-  await start(
-    new DicomServer({
-      host: config.dicom.host,
-      port: config.dicom.port,
-      // The access list decides on both, and remembers whom it refused.
-      aeTitles: 'any',
-      callingAeTitles: 'any',
-      admit: admitWithRoom(room, admitBy(access, services)),
-      store: (request) => openWithRoom(room, () => keeper.receive(request, () => access.mayCorrect(request))),
-      services,
-      clock: systemClock,
-      logger: logger.child({ room: 'dimse' }),
-    }),
-  );
+  const server = new DicomServer({
+    host: config.dicom.host,
+    port: config.dicom.port,
+    // The access list decides on both, and remembers whom it refused.
+    aeTitles: 'any',
+    callingAeTitles: 'any',
+    admit: admitWithRoom(room, admitBy(access, services)),
+    store: (request) => openWithRoom(room, () => keeper.receive(request, () => access.mayCorrect(request))),
+    services,
+    clock: systemClock,
+    logger: logger.child({ room: 'dimse' }),
+    ...(config.dicom.tls !== undefined && { tlsPort: config.dicom.tls.port }),
+  });
+  await start(server);
+  await serveTls(foundation.certificates, server, undo);
 
   const console = new ConsoleServer(
     { ...config.console, consoleDistDir },
@@ -154,7 +156,7 @@ function boxView(
   disk: DiskSpace,
   startedAt: number,
 ): BoxView {
-  const { config, health, catalogue, keys, quarantine } = foundation;
+  const { certificates, config, health, catalogue, keys, quarantine } = foundation;
   return {
     institution: config.institution,
     overview: () => overviewOf({ foundation, membership, forwarding, access, disk, startedAt }),
@@ -164,6 +166,7 @@ function boxView(
         catalogue.onChange(listener),
         forwarding.onChange(listener),
         access.onChange(listener),
+        ...(certificates === undefined ? [] : [certificates.onChange(listener)]),
         quarantine.onChange(listener),
         keys.onHealthChange(listener),
         ...(membership === undefined ? [] : membership.changes(listener)),

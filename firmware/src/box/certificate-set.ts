@@ -1,4 +1,4 @@
-/** The certificate, key and authorities of the DICOM TLS port, read from the administrator's files and judged before use. */
+/** The certificate, key and authorities of DICOM over TLS, read from the administrator's files and judged before use. */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';

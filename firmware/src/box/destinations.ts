@@ -9,7 +9,9 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Destination } from '../forwarding/destination.ts';
 import { isTimeZone } from '../forwarding/time-window.ts';
-import type { Clock, Reconcile, StorageAssociation, StorageScu } from '../ports.ts';
+import type { Reconcile, StorageAssociation, StorageScu } from '../ports.ts';
+import { tlsDestination } from './dicom-tls.ts';
+import type { Foundation } from './foundation.ts';
 import { workflowScu } from './workflow-scu.ts';
 
 type ConfiguredDestination = Config['destinations'][number];
@@ -21,6 +23,7 @@ function pacsInLong(pacs: NonNullable<Config['pacs']>): ConfiguredDestination {
     name: 'pacs',
     sendsAs: [],
     tls: false,
+    tlsNameChecked: true,
     inline: true,
     fetched: true,
     notify: false,
@@ -31,9 +34,14 @@ function pacsInLong(pacs: NonNullable<Config['pacs']>): ConfiguredDestination {
   };
 }
 
-/** @throws AppError CONFIG_INVALID for a name that is given twice or a time zone that is not known. */
-export function destinationsOf(config: Config, clock: Clock): readonly Destination[] {
-  const configured = inLong(config);
+type Sources = Pick<Foundation, 'config' | 'clock' | 'certificates'>;
+
+/**
+ * @throws AppError CONFIG_INVALID for a name that is given twice, a time zone that is not known, or TLS without
+ * certificates.
+ */
+export function destinationsOf(sources: Sources): readonly Destination[] {
+  const configured = inLong(sources.config);
   const names = new Set<string>();
   return configured.map((destination) => {
     const { name, aeTitle, sendsAs, timeZone } = destination;
@@ -41,7 +49,9 @@ export function destinationsOf(config: Config, clock: Clock): readonly Destinati
     if (names.has(name)) throw new AppError('CONFIG_INVALID', `${key} is there more than once.`);
     names.add(name);
     if (!isTimeZone(timeZone)) throw new AppError('CONFIG_INVALID', `${key} names no known time zone.`);
-    const peer = addressOf(destination, config, clock);
+    if (destination.tls && sources.certificates === undefined)
+      throw new AppError('CONFIG_INVALID', `${key} is reached over TLS, and there is no dicom.tls.`);
+    const peer = peerOf(destination, sources);
     return {
       ...destination,
       sendsAs: [aeTitle, ...sendsAs],
@@ -53,30 +63,52 @@ export function destinationsOf(config: Config, clock: Clock): readonly Destinati
 }
 
 /** By AE title: where a C-MOVE may send. */
-export function moveDestinationsOf(config: Config, clock: Clock): ReadonlyMap<string, StorageScu> {
+export function moveDestinationsOf(sources: Sources): ReadonlyMap<string, StorageScu> {
   return new Map(
-    inLong(config).map((destination) => [
+    inLong(sources.config).map((destination) => [
       destination.aeTitle,
-      storageScu(addressOf(destination, config, clock)),
+      storageScu(peerOf(destination, sources)),
     ]),
   );
+}
+
+/** Where the destination of this name is reached, and how; that of the short form is "pacs". */
+export function peerNamed(name: string, sources: Sources): DestinationPeer | undefined {
+  const destination = inLong(sources.config).find((one) => one.name === name);
+  return destination && peerOf(destination, sources);
 }
 
 function inLong({ pacs, destinations }: Config): readonly ConfiguredDestination[] {
   return pacs === undefined ? destinations : [pacsInLong(pacs), ...destinations];
 }
 
-function addressOf(
-  { host, port, aeTitle, callingAeTitle }: ConfiguredDestination,
-  { dicom }: Config,
-  clock: Clock,
-): PeerAddress {
-  return { host, port, callingAeTitle: callingAeTitle ?? dicom.aeTitle, calledAeTitle: aeTitle, clock };
+/** For the options of an association, to be spread when it is opened: certificates change while the box runs. */
+export type DestinationPeer = Pick<
+  AssociationOptions,
+  'host' | 'port' | 'callingAeTitle' | 'calledAeTitle' | 'clock' | 'tls'
+>;
+
+function peerOf(
+  { host, port, aeTitle, callingAeTitle, tls, tlsNameChecked }: ConfiguredDestination,
+  { config: { dicom }, clock, certificates }: Sources,
+): DestinationPeer {
+  const plain = {
+    host,
+    port,
+    callingAeTitle: callingAeTitle ?? dicom.aeTitle,
+    calledAeTitle: aeTitle,
+    clock,
+  };
+  if (!tls) return plain;
+  return {
+    ...plain,
+    get tls() {
+      return tlsDestination(certificates, tlsNameChecked);
+    },
+  };
 }
 
-type PeerAddress = Pick<AssociationOptions, 'host' | 'port' | 'callingAeTitle' | 'calledAeTitle' | 'clock'>;
-
-function storageScu(peer: PeerAddress): StorageScu {
+function storageScu(peer: DestinationPeer): StorageScu {
   return {
     open: async (contexts, signal) => {
       const proposed = contexts.map(({ sopClassUid, transferSyntaxUids }) => ({

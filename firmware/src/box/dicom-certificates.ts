@@ -1,5 +1,5 @@
 /**
- * Keeps the certificates of the DICOM TLS port up to date without a restart: looks when their files change, and now and
+ * Keeps the certificates of DICOM over TLS up to date without a restart: looks when their files change, and now and
  * then. A set that is not good leaves the one in use in use, with an alarm; one that ends soon is told in time.
  */
 import { watch } from 'node:fs';
@@ -21,10 +21,11 @@ export type WatchFolder = (
   failed: (error: Error) => void,
 ) => Unsubscribe;
 
+/** Takes a set into use, for connections from now on. @throws AppError for a port that cannot be opened. */
+export type UseCertificates = (set: CertificateSet) => void | Promise<void>;
+
 export interface DicomCertificatesOptions {
   readonly files: CertificateFiles;
-  /** Takes a new set into use, for connections from now on. */
-  readonly use: (set: CertificateSet) => void | Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
@@ -40,6 +41,9 @@ export class DicomCertificates implements Service {
   readonly #watches: Unsubscribe[] = [];
   readonly #listeners = new Set<() => void>();
   #inUse: { readonly set: CertificateSet; readonly since: number } | undefined;
+  #use: UseCertificates | undefined;
+  /** Why the newest look changed nothing. */
+  #fault: AppError | undefined;
   #looking: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #stopped = false;
@@ -48,7 +52,7 @@ export class DicomCertificates implements Service {
     this.#options = options;
   }
 
-  /** The set in use and since when (UTC milliseconds); undefined as long as there was no good one. */
+  /** The set in use, for connections of our own too, and since when (UTC milliseconds); undefined as long as there was no good one. */
   get inUse(): { readonly set: CertificateSet; readonly since: number } | undefined {
     return this.#inUse;
   }
@@ -71,6 +75,12 @@ export class DicomCertificates implements Service {
     this.#timer?.cancel();
     for (const unwatch of this.#watches) unwatch();
     await this.settled();
+  }
+
+  /** The one set in use and each later one go to the port that is served. Undefined: to none any more. */
+  async serve(use: UseCertificates | undefined): Promise<void> {
+    this.#use = use;
+    if (this.#inUse !== undefined) await use?.(this.#inUse.set);
   }
 
   /** Resolves when no look is under way. */
@@ -106,17 +116,14 @@ export class DicomCertificates implements Service {
   }
 
   async #look(): Promise<void> {
-    const { files, clock, health, logger } = this.#options;
+    const { files, clock } = this.#options;
     try {
       const set = await readCertificateSet(files, clock.now());
       if (set.digest !== this.#inUse?.set.digest) await this.#take(set);
-      health.clear('CERTIFICATE_INVALID', subject);
+      this.#tell(undefined);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      logger.warn({ error }, 'the certificates of the DICOM TLS port are not good');
-      const effect =
-        this.#inUse === undefined ? 'There is no TLS port until they are.' : 'The last ones stay.';
-      health.raise('CERTIFICATE_INVALID', subject, `${error.message} ${effect}`);
+      this.#tell(error);
     }
     this.#warnOfEnds();
     // A change that came meanwhile is looked at soon.
@@ -124,14 +131,24 @@ export class DicomCertificates implements Service {
   }
 
   async #take(set: CertificateSet): Promise<void> {
-    const { use, clock, logger } = this.#options;
-    await use(set);
-    const earlier = this.#inUse?.set;
+    const { clock, logger } = this.#options;
+    await this.#use?.(set);
+    for (const { file } of this.#inUse?.set.ends ?? []) this.#clearEnd(file);
     this.#inUse = { set, since: clock.now() };
-    for (const { file } of earlier?.ends ?? []) this.#clearEnd(file);
     const { validUntil, ends } = set;
-    logger.info({ validUntil, files: ends.length + 1 }, 'certificates of the DICOM TLS port taken into use');
+    logger.info({ validUntil, files: ends.length + 1 }, 'certificates of DICOM over TLS taken into use');
     for (const listener of this.#listeners) listener();
+  }
+
+  #tell(fault: AppError | undefined): void {
+    const { health, logger } = this.#options;
+    if (this.#fault !== undefined && this.#fault.code !== fault?.code)
+      health.clear(this.#fault.code, subject);
+    this.#fault = fault;
+    if (fault === undefined) return;
+    logger.warn({ error: fault }, 'the certificates of DICOM over TLS cannot be used');
+    const effect = this.#inUse === undefined ? 'There is no TLS until they can.' : 'The last ones stay.';
+    health.raise(fault.code, subject, `${fault.message.replace(/\.$/, '')}. ${effect}`);
   }
 
   #warnOfEnds(): void {

@@ -4,18 +4,17 @@ import type { ResendRequest } from '../forwarding/forwarding.ts';
 import type { ResendBody } from '../http/dicom-contract.ts';
 import type { DicomDesk, Done } from '../http/dicom-desk.ts';
 import type { Keeper } from '../ingest/keeper.ts';
-import type { Clock } from '../ports.ts';
+import { peerNamed } from './destinations.ts';
+import { callBackOf } from './dicom-tls.ts';
 import { echo } from './echo.ts';
-import { addressOf, type PeerSources } from './peers-overview.ts';
+import type { PeerSources } from './peers-overview.ts';
 
 export interface DeskSources extends PeerSources {
   readonly keeper: Keeper;
-  readonly clock: Clock;
 }
 
 export function dicomDesk(sources: DeskSources): DicomDesk {
-  const { config, access, forwarding, quarantine, keeper, clock } = sources;
-  const callingAeTitle = config.dicom.aeTitle;
+  const { config, access, forwarding, quarantine, keeper, clock, certificates } = sources;
   return {
     admitCaller: async (caller, by) => done(await access.admit(caller, by.account)),
     replaceCaller: async (id, caller, by) => done(await access.replace(id, caller, by.account)),
@@ -25,7 +24,8 @@ export function dicomDesk(sources: DeskSources): DicomDesk {
       const caller = access.callers().find((one) => one.id === id)?.caller;
       if (caller === undefined || caller.reachedAt === null) return undefined;
       const { callingAeTitle: calledAeTitle, reachedAt } = caller;
-      return echo({ ...reachedAt, callingAeTitle, calledAeTitle, clock, signal });
+      const aeTitles = { callingAeTitle: config.dicom.aeTitle, calledAeTitle };
+      return echo(() => ({ ...callBackOf(reachedAt, certificates), ...aeTitles, clock }), signal);
     },
     releaseFromQuarantine: (id, by) =>
       quarantine.release(id, by.account, (entry, dataSet) => keeper.readmit(entry, dataSet)),
@@ -33,11 +33,8 @@ export function dicomDesk(sources: DeskSources): DicomDesk {
     resend: (destination, what) => Promise.resolve(forwarding.resend(destination, resendRequest(what))),
     giveUp: (destination, studyRef) => Promise.resolve(forwarding.dropSetAside(destination, studyRef)),
     echoDestination: async (name, signal) => {
-      const address = addressOf(config, name);
-      if (address === undefined) return undefined;
-      const { host, port, aeTitle: calledAeTitle } = address;
-      const asCalled = address.callingAeTitle ?? callingAeTitle;
-      return echo({ host, port, callingAeTitle: asCalled, calledAeTitle, clock, signal });
+      const peer = peerNamed(name, sources);
+      return peer && echo(() => peer, signal);
     },
   };
 }

@@ -3,24 +3,31 @@ import { openAssociation, status, statusText, uids, type AssociationOptions } fr
 import { AppError } from '../errors.ts';
 import type { EchoAnswer } from '../http/dicom-contract.ts';
 
-/** `ms` is the time of the C-ECHO alone, without that of the association. What fails is the answer, not a fault. */
-export async function echo(options: Omit<AssociationOptions, 'contexts'>): Promise<EchoAnswer> {
-  const { clock, signal } = options;
+/**
+ * `ms` is the time of the C-ECHO alone, without that of the association. What fails is the answer, not a fault; so `peer`
+ * is asked here, and may throw an AppError.
+ */
+export async function echo(
+  peer: () => Omit<AssociationOptions, 'contexts' | 'signal'>,
+  signal: AbortSignal,
+): Promise<EchoAnswer> {
   try {
+    const options = peer();
     const association = await openAssociation({
       ...options,
+      signal,
       contexts: [
         { abstractSyntax: uids.verificationSopClass, transferSyntaxes: [uids.implicitVrLittleEndian] },
       ],
     });
-    const before = clock.now();
+    const before = options.clock.now();
     const outcome = await association.echo();
-    const ms = Math.max(0, clock.now() - before);
+    const ms = Math.max(0, options.clock.now() - before);
     await association.release();
     if (outcome.status === status.success) return { kind: 'answered', ms };
     return { kind: 'failed', reason: `It answered with status ${statusText(outcome.status)}.` };
   } catch (error) {
-    if (signal?.aborted === true) return { kind: 'failed', reason: 'It did not answer in time.' };
+    if (signal.aborted) return { kind: 'failed', reason: 'It did not answer in time.' };
     if (!(error instanceof AppError)) throw error;
     return { kind: 'failed', reason: error.message };
   }

@@ -22,7 +22,7 @@ export function forwardingOpener(
   start: (service: Service) => Promise<void>,
 ): OpenForwarding {
   const { config, catalogue, index, clock, health, logger } = foundation;
-  const destinations = destinationsOf(config, clock);
+  const destinations = destinationsOf(foundation);
   return async (patientOf) => {
     const transcoder = new ThreadTranscoder(clock);
     await start(transcoder);

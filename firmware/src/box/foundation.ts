@@ -11,6 +11,8 @@ import { claimDataFolder, dataKey } from '../store/data-folder.ts';
 import { EncryptedStore, LevelStore } from '../store/level-store.ts';
 import { StudyStore } from '../store/study-store.ts';
 import { Catalogue } from '../studies/catalogue.ts';
+import type { DicomCertificates } from './dicom-certificates.ts';
+import { openCertificates } from './dicom-tls.ts';
 import { Health } from './health.ts';
 import type { Undo } from './undo.ts';
 
@@ -26,6 +28,8 @@ export interface Foundation {
   readonly index: EncryptedStore;
   readonly catalogue: Catalogue;
   readonly quarantine: Quarantine;
+  /** Of DICOM over TLS; undefined where that is not configured. */
+  readonly certificates: DicomCertificates | undefined;
   readonly openHeaderScanner: OpenHeaderScanner;
 }
 
@@ -100,6 +104,7 @@ export async function openFoundation(
     index,
     catalogue: new Catalogue(studies),
     quarantine,
+    certificates: await openCertificates({ config, clock, logger, health }, undo),
     openHeaderScanner: headers.open,
   };
 }

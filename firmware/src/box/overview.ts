@@ -11,6 +11,7 @@ import { headAgeMsMax } from '../release/limits.ts';
 import type { Foundation } from './foundation.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { ownAeTitles } from './dicom-access.ts';
+import { dicomTlsView } from './dicom-tls.ts';
 import { peersOverviewOf } from './peers-overview.ts';
 import type { Membership } from './membership.ts';
 import { version } from './version.ts';
@@ -44,7 +45,7 @@ export function overviewOf(sources: OverviewSources): Overview {
         aeTitle: config.dicom.aeTitle,
         host: config.dicom.host,
         port: config.dicom.port,
-        tls: null,
+        tls: dicomTlsView(config, foundation.certificates),
       },
       storage: {
         usedBytes: studies.reduce((sum, study) => sum + study.bytes, 0),

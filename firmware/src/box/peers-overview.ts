@@ -1,6 +1,5 @@
 /** What the console shows of DICOM peers, gathered from the rooms: callers, quarantine, destinations. */
 import type { AccessList, ListedCaller, PendingCaller } from '../access/access-list.ts';
-import type { Config } from '../config.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
 import type { DestinationStatus, ObjectsSetAside } from '../forwarding/status.ts';
 import type { Overview } from '../http/contract.ts';
@@ -10,26 +9,24 @@ import type {
   PendingCallerView,
   QuarantinedView,
 } from '../http/dicom-contract.ts';
-import type { Quarantine, QuarantineEntry } from '../ingest/quarantine.ts';
+import type { QuarantineEntry } from '../ingest/quarantine.ts';
 import { isReleasable, reasonText } from '../ingest/quarantined.ts';
-import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
+import { peerNamed, type DestinationPeer } from './destinations.ts';
+import type { Foundation } from './foundation.ts';
 
-export interface PeerSources {
-  readonly config: Config;
-  readonly catalogue: Catalogue;
-  readonly quarantine: Quarantine;
+export interface PeerSources extends Pick<
+  Foundation,
+  'config' | 'clock' | 'certificates' | 'catalogue' | 'quarantine'
+> {
   readonly access: AccessList;
   readonly forwarding: Forwarding;
 }
 
-export function peersOverviewOf({
-  config,
-  catalogue,
-  quarantine,
-  access,
-  forwarding,
-}: PeerSources): Pick<Overview, 'access' | 'quarantine' | 'destinations'> {
+export function peersOverviewOf(
+  sources: PeerSources,
+): Pick<Overview, 'access' | 'quarantine' | 'destinations'> {
+  const { access, quarantine } = sources;
   const callers = access.callers();
   return {
     access: {
@@ -42,7 +39,7 @@ export function peersOverviewOf({
       bytes: quarantine.bytes,
       objects: quarantine.list().map(quarantinedView),
     },
-    destinations: destinationsView(config, catalogue, forwarding),
+    destinations: destinationsView(sources),
   };
 }
 
@@ -96,22 +93,8 @@ function pendingView({ id, request, ground, firstAt, lastAt, count }: PendingCal
   };
 }
 
-/** Where a destination of the configuration is reached. */
-export interface DestinationAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly aeTitle: string;
-  readonly callingAeTitle?: string;
-}
-
-/** By the name that its queue has: that of the short form is "pacs". */
-export function addressOf({ pacs, destinations }: Config, name: string): DestinationAddress | undefined {
-  return (
-    destinations.find((destination) => destination.name === name) ?? (name === 'pacs' ? pacs : undefined)
-  );
-}
-
-function destinationsView(config: Config, catalogue: Catalogue, forwarding: Forwarding): DestinationView[] {
+function destinationsView(sources: PeerSources): DestinationView[] {
+  const { catalogue, forwarding } = sources;
   const setAside = forwarding.setAside().toSorted((a, b) => b.at - a.at);
   // Only what was refused names studies.
   const studies = setAside.length === 0 ? [] : catalogue.studies();
@@ -120,7 +103,7 @@ function destinationsView(config: Config, catalogue: Catalogue, forwarding: Forw
     const own = setAside.filter((aside) => aside.destination === destination.name);
     return destinationView(
       destination,
-      addressOf(config, destination.name),
+      peerNamed(destination.name, sources),
       own.map((aside) => setAsideView(aside, byRef.get(aside.studyRef))),
     );
   });
@@ -128,14 +111,14 @@ function destinationsView(config: Config, catalogue: Catalogue, forwarding: Forw
 
 function destinationView(
   { name, aeTitle, state, failing, waiting, setAside: setAsideObjects }: DestinationStatus,
-  address: DestinationAddress | undefined,
+  peer: DestinationPeer | undefined,
   setAside: DestinationView['setAside'],
 ): DestinationView {
   return {
     name,
     aeTitle,
-    host: address?.host ?? '',
-    port: address?.port ?? 0,
+    host: peer?.host ?? '',
+    port: peer?.port ?? 0,
     state: state === 'held back' ? 'held-back' : state,
     failing: failing ?? null,
     waitingStudies: waiting.studies,

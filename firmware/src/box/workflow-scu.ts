@@ -19,7 +19,7 @@ const commitmentLingerMs = 3_000;
 const requestCommitment = 1;
 
 export function workflowScu(
-  peer: Pick<AssociationOptions, 'host' | 'port' | 'callingAeTitle' | 'calledAeTitle' | 'clock'>,
+  peer: Pick<AssociationOptions, 'host' | 'port' | 'callingAeTitle' | 'calledAeTitle' | 'clock' | 'tls'>,
 ): WorkflowScu {
   const open = (
     sopClassUid: string,

@@ -16,11 +16,12 @@ import type { ReportCommitment, Service } from '../ports.ts';
 import { ProcedureSteps } from '../workflow/procedure-steps.ts';
 import { RelayQueue } from '../workflow/relay-queue.ts';
 import { StorageCommitments } from '../workflow/storage-commitments.ts';
+import { callBackOf } from './dicom-tls.ts';
 import type { Foundation } from './foundation.ts';
 
 type Sources = Pick<
   Foundation,
-  'config' | 'index' | 'clock' | 'logger' | 'health' | 'catalogue' | 'quarantine'
+  'config' | 'index' | 'clock' | 'logger' | 'health' | 'catalogue' | 'quarantine' | 'certificates'
 >;
 
 export interface Workflow {
@@ -71,7 +72,7 @@ export async function openWorkflow(
 }
 
 /** To where the access list says that the requestor is reached: its association may be long over. */
-function reporter({ clock }: Sources, access: Pick<AccessList, 'reachedAt'>): ReportCommitment {
+function reporter({ clock, certificates }: Sources, access: Pick<AccessList, 'reachedAt'>): ReportCommitment {
   return async ({ callingAeTitle, calledAeTitle }, result, signal) => {
     const reachedAt = access.reachedAt(callingAeTitle);
     if (reachedAt === undefined)
@@ -81,7 +82,8 @@ function reporter({ clock }: Sources, access: Pick<AccessList, 'reachedAt'>): Re
       );
     // We call as we were called.
     const aeTitles = { callingAeTitle: calledAeTitle, calledAeTitle: callingAeTitle };
-    await reportCommitment({ ...reachedAt, ...aeTitles, clock, signal }, result);
+    const peer = callBackOf(reachedAt, certificates);
+    await reportCommitment({ ...peer, ...aeTitles, clock, signal }, result);
   };
 }
 

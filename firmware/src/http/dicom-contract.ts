@@ -27,6 +27,7 @@ export type PermissionName = Static<typeof permissionSchema>;
 const reachedAtSchema = body({
   host: Type.String({ minLength: 1, maxLength: 253 }),
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
+  tls: Type.Boolean(),
 });
 
 /** POST /callers and PUT /callers/:id: who is admitted, from where, for what. Whether ranges and titles are right is told in words. */
