@@ -63,12 +63,17 @@ export const errorTable = {
     'none',
     'Nothing was changed. Keep the data folder as it is and call support; docs/runbooks/store-corrupt.md says what can be recovered.',
   ),
-  STORE_FAILED: row(500, 0xa700, 'none', 'Check the disk (full, failing, unplugged) and restart the box.'),
+  STORE_FAILED: row(
+    500,
+    0xa700,
+    'none',
+    'Check the disk (full, failing, unplugged). After a full disk the box goes on by itself when there is room; after any other fault restart it.',
+  ),
   DISK_LOW: row(
     507,
     0xa700,
     'none',
-    'Make room for the data folder or give it a larger disk. Once it is full, studies are refused; point the modalities at the PACS until there is room.',
+    'Make room for the data folder or give it a larger disk; docs/runbooks/disk-full.md. Once it is full, studies are refused; point the modalities at the PACS until there is room.',
   ),
   QUICKACK_NOT_SET: row(
     500,
