@@ -122,7 +122,7 @@ export async function startOrthanc(
 }
 
 /** Waits until the port takes connections. */
-async function listening(port: number, child: ChildProcess): Promise<void> {
+export async function listening(port: number, child: ChildProcess): Promise<void> {
   for (;;) {
     assert(child.exitCode === null, 'the peer ended before it listened');
     try {

@@ -1,0 +1,299 @@
+/** Services against dcmtk: its query and retrieve tools as our SCUs, its archive (dcmqrscp) as our SCP. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import {
+  type Association,
+  type AssociationOptions,
+  type DimseService,
+  OperationCancelled,
+  openAssociation,
+  type ServiceOperation,
+  uids,
+} from '../../firmware/dimse/index.ts';
+import type { DataSet } from '../../firmware/src/ports.ts';
+import { realClock } from '../fakes/real-clock.ts';
+import { ctImageStorage, MemoryStore } from '../support/dimse-peer.ts';
+import { running, started } from '../support/dimse-scp-fixture.ts';
+import {
+  filesBelow,
+  freePort,
+  inPieces,
+  listening,
+  Peer,
+  pydicomFiles,
+  readDicomFile,
+  runTool,
+  startStorescp,
+  temporaryFolder,
+} from '../support/dimse-tools.ts';
+
+const options = { timeout: 60_000 };
+const studyRoot = {
+  find: '1.2.840.10008.5.1.4.1.2.2.1',
+  move: '1.2.840.10008.5.1.4.1.2.2.2',
+  get: '1.2.840.10008.5.1.4.1.2.2.3',
+};
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+type CtObject = Extract<Awaited<ReturnType<typeof readDicomFile>>, { kind: 'object' }>;
+
+async function ct(): Promise<CtObject> {
+  const object = await readDicomFile(join(pydicomFiles, 'CT_small.dcm'));
+  assert(object.kind === 'object');
+  return object;
+}
+
+const text = (vr: string, ...values: string[]): DataSet[string] => ({ vr, values });
+const matches: readonly DataSet[] = ['Müller^Jürgen', '山田^太郎', 'Plain^Name'].map((name, index) => ({
+  '00080052': text('CS', 'STUDY'),
+  '00100010': text('PN', name),
+  '0020000D': text('UI', `1.2.${index + 1}`),
+}));
+
+function service(sopClass: string, perform: DimseService['perform']): DimseService {
+  const permission = sopClass === studyRoot.find ? 'query' : 'retrieve';
+  return { sopClasses: [sopClass], requestorRole: 'scu', permission, perform };
+}
+
+const at = (port: number): string[] => ['-aec', 'HILUM', '127.0.0.1', String(port)];
+
+test(
+  'findscu gets every match in each transfer syntax; its names are read as they are',
+  options,
+  async () => {
+    const seen: ServiceOperation[] = [];
+    const server = await started(new MemoryStore(), {
+      services: [
+        service(studyRoot.find, async (operation) => {
+          seen.push(operation);
+          for (const dataSet of matches) await operation.pending({ status: 0xff00, dataSet });
+          return { status: 0 };
+        }),
+      ],
+    });
+    const keys = ['-S', '-k', 'QueryRetrieveLevel=STUDY', '-k', 'PatientName=M*', '-k', 'StudyInstanceUID'];
+    for (const [flag, syntax] of [
+      ['-xi', uids.implicitVrLittleEndian],
+      ['-xe', uids.explicitVrLittleEndian],
+      ['-xb', uids.explicitVrBigEndian],
+      ['-xd', uids.deflatedExplicitVrLittleEndian],
+    ] as const) {
+      const { code, output } = await runTool('findscu', ['-v', flag, ...keys, ...at(server.port)]);
+      assert.equal(code, 0, output);
+      for (const part of ['Müller^Jürgen', '山田^太郎', 'Plain^Name', '1.2.3'])
+        assert(output.includes(part), `${flag} ${part}: ${output}`);
+      const operation = seen.at(-1);
+      assert.equal(operation?.transferSyntaxUid, syntax, flag);
+      assert.deepEqual(operation.dataSet, {
+        '00080052': text('CS', 'STUDY'),
+        '00100010': text('PN', 'M*'),
+        '0020000D': text('UI'),
+      });
+    }
+  },
+);
+
+test('findscu --cancel ends the query with FE00', options, async () => {
+  let reason: unknown;
+  // So long that the buffers between the two hold only some.
+  const long: DataSet = { ...matches[2], '00104000': text('LT', 'x'.repeat(60_000)) };
+  const server = await started(new MemoryStore(), {
+    services: [
+      service(studyRoot.find, async (operation) => {
+        try {
+          for (;;) await operation.pending({ status: 0xff00, dataSet: long });
+        } catch (error) {
+          reason = error;
+          throw error;
+        }
+      }),
+    ],
+  });
+  const { output } = await runTool('findscu', [
+    '-d',
+    '--cancel',
+    '2',
+    '-S',
+    '-k',
+    'QueryRetrieveLevel=STUDY',
+    ...at(server.port),
+  ]);
+  assert.match(output, /0xfe00/i);
+  assert(reason instanceof OperationCancelled);
+});
+
+test('getscu gets the objects bit for bit on its own association', options, async () => {
+  const object = await ct();
+  const server = await started(new MemoryStore(), {
+    services: [
+      service(studyRoot.get, async (operation) => {
+        const outcome = await operation.store(object, inPieces(object.dataSet, 4096));
+        assert.deepEqual(outcome, { status: 0 });
+        await operation.pending({
+          status: 0xff00,
+          subOperations: { remaining: 0, completed: 1, failed: 0, warning: 0 },
+        });
+        return { status: 0, subOperations: { completed: 1, failed: 0, warning: 0 } };
+      }),
+    ],
+  });
+  const folder = await temporaryFolder();
+  const { code, output } = await runTool('getscu', [
+    '-v',
+    '-S',
+    '+B',
+    '-od',
+    folder,
+    '-k',
+    'QueryRetrieveLevel=STUDY',
+    '-k',
+    'StudyInstanceUID=1.2',
+    ...at(server.port),
+  ]);
+  assert.equal(code, 0, output);
+  const [path] = await filesBelow(folder);
+  assert(path !== undefined, output);
+  const received = await readDicomFile(path);
+  assert(received.kind === 'object');
+  assert.equal(sha256(received.dataSet), sha256(object.dataSet));
+});
+
+test('movescu hears of its sub-operations', options, async () => {
+  const seen: ServiceOperation[] = [];
+  const server = await started(new MemoryStore(), {
+    services: [
+      service(studyRoot.move, async (operation) => {
+        seen.push(operation);
+        await operation.pending({
+          status: 0xff00,
+          subOperations: { remaining: 1, completed: 1, failed: 0, warning: 0 },
+        });
+        return { status: 0, subOperations: { completed: 2, failed: 0, warning: 0 } };
+      }),
+    ],
+  });
+  const { code, output } = await runTool('movescu', [
+    '-d',
+    '-S',
+    '-aem',
+    'DEST',
+    '-k',
+    'QueryRetrieveLevel=STUDY',
+    '-k',
+    'StudyInstanceUID=1.2',
+    ...at(server.port),
+  ]);
+  assert.equal(code, 0, output);
+  assert.match(output, /Remaining Suboperations\s*: 1/);
+  assert.equal(seen[0]?.command.moveDestination, 'DEST');
+});
+
+test('termscu, which ends dcmtk servers, does not end us', options, async () => {
+  const server = await started(new MemoryStore());
+  await runTool('termscu', at(server.port));
+  assert.equal((await runTool('echoscu', at(server.port))).code, 0);
+});
+
+/** dcmtk's archive, which sends by C-MOVE to DEST. */
+async function startArchive(destinationPort: number): Promise<Peer> {
+  const folder = await temporaryFolder();
+  const port = await freePort();
+  await mkdir(join(folder, 'db'));
+  const configuration = join(folder, 'dcmqrscp.cfg');
+  await writeFile(
+    configuration,
+    `NetworkTCPPort = ${port}
+MaxPDUSize = 16384
+MaxAssociations = 16
+HostTable BEGIN
+dest = (DEST, 127.0.0.1, ${destinationPort})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+ARCHIVE ${join(folder, 'db')} RW (9, 1024mb) ANY
+AETable END
+`,
+  );
+  const child = spawn('dcmqrscp', ['-c', configuration], {
+    stdio: 'ignore',
+    env: { ...process.env, TCP_NODELAY: '1' },
+  });
+  await once(child, 'spawn');
+  await listening(port, child);
+  const peer = new Peer(port, folder, child);
+  running.push(peer);
+  return peer;
+}
+
+async function opened(port: number, change: Partial<AssociationOptions> = {}): Promise<Association> {
+  const association = await openAssociation({
+    host: '127.0.0.1',
+    port,
+    callingAeTitle: 'HILUM',
+    calledAeTitle: 'ARCHIVE',
+    contexts: [
+      ...Object.values(studyRoot).map((abstractSyntax) => ({
+        abstractSyntax,
+        transferSyntaxes: [uids.implicitVrLittleEndian],
+      })),
+      {
+        abstractSyntax: ctImageStorage,
+        transferSyntaxes: [uids.explicitVrLittleEndian],
+        roles: { scu: true, scp: true },
+      },
+    ],
+    clock: realClock,
+    ...change,
+  });
+  running.push({ stop: () => association.abort() });
+  return association;
+}
+
+test('we find, move and get what dcmqrscp holds', options, async () => {
+  const destination = await startStorescp();
+  running.push(destination);
+  const archive = await startArchive(destination.port);
+  const object = await ct();
+  const store = new MemoryStore();
+  const association = await opened(archive.port, {
+    storage: { store: store.store, failed: (error) => assert.fail(String(error)) },
+  });
+  assert.equal((await association.store(object, inPieces(object.dataSet, 4096))).status, 0);
+
+  const found: DataSet[] = [];
+  const keys = {
+    '00080052': text('CS', 'STUDY'),
+    '00100010': text('PN', 'CompressedSamples*'),
+    '0020000D': text('UI'),
+  };
+  for await (const match of association.find(studyRoot.find, keys)) found.push(match);
+  assert.equal(found.length, 1);
+  assert.match(String(found[0]?.['00100010']?.values[0]), /^CompressedSamples/);
+  const studyInstanceUid = found[0]?.['0020000D'];
+  assert(studyInstanceUid !== undefined);
+
+  const study = { '00080052': text('CS', 'STUDY'), '0020000D': studyInstanceUid };
+  let last;
+  for await (const progress of association.move(studyRoot.move, 'DEST', study)) last = progress;
+  assert.deepEqual(last, { status: 0, completed: 1, failed: 0, warning: 0, failedSopInstanceUids: [] });
+  const [moved] = (await filesBelow(destination.folder)).filter((path) => !path.endsWith('.cfg'));
+  assert(moved !== undefined);
+
+  for await (const progress of association.get(studyRoot.get, study)) last = progress;
+  assert.equal(last.status, 0);
+  assert.equal(last.completed, 1);
+  assert.equal(store.kept[0]?.request.sopInstanceUid, object.sopInstanceUid);
+
+  const unknown = { ...study, '0020000D': text('UI', '1.2.3.4') };
+  for await (const match of association.find(studyRoot.find, unknown))
+    assert.fail(`found ${JSON.stringify(match)}`);
+  for await (const progress of association.move(studyRoot.move, 'NOWHERE', study)) last = progress;
+  assert.equal(last.status, 0xa801);
+  await association.release();
+});
