@@ -5,7 +5,9 @@
  * Two things go past it: LevelDB (classic-level), which holds what can be rebuilt or is small, and the lock of the data
  * folder, which means nothing after a power cut.
  */
+import { writevSync } from 'node:fs';
 import { access, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { writtenAtOnceBytesMax } from './limits.ts';
 
 /** As in fopen(3): must exist to be read, must exist to be changed, is made or emptied, must not exist. */
 export type OpenFlags = 'r' | 'r+' | 'w+' | 'wx+';
@@ -69,8 +71,12 @@ class NodeFile implements StoredFile {
   async write(pieces: readonly Uint8Array[], offset: number): Promise<void> {
     let at = offset;
     let rest = pieces.filter(({ length }) => length > 0);
+    // Into the page cache at once: to have a little written by another thread takes longer than to write it.
+    const isLittle = rest.reduce((sum, { length }) => sum + length, 0) <= writtenAtOnceBytesMax;
     while (rest.length > 0) {
-      const { bytesWritten } = await this.#handle.writev(rest, at);
+      const bytesWritten = isLittle
+        ? writevSync(this.#handle.fd, rest, at)
+        : (await this.#handle.writev(rest, at)).bytesWritten;
       at += bytesWritten;
       rest = after(rest, bytesWritten);
     }

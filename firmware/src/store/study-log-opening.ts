@@ -90,7 +90,8 @@ class Opening {
 
   /** All frames whose head and record are intact. Those of which a later one says that they were flushed are taken. */
   async #readFrames(): Promise<{ point: LogPoint; unconfirmed: FoundFrame[] }> {
-    let point: LogPoint = { end: logHeaderBytes, chain: firstChain(this.#studyRef), records: 0 };
+    const start = logHeaderBytes;
+    let point: LogPoint = { end: start, durable: start, chain: firstChain(this.#studyRef), records: 0 };
     let unconfirmed: FoundFrame[] = [];
     for (;;) {
       const frame = await this.#frameAfter(point);
@@ -132,7 +133,7 @@ class Opening {
    * flushed and marked: whoever is told of them may rely on them.
    */
   async #makeGood(point: LogPoint, unconfirmed: readonly FoundFrame[]): Promise<LogPoint> {
-    const { end, chain, records } = point;
+    const { end, chain } = point;
     const start = unconfirmed[0]?.before.end;
     if (this.#size > end) await this.#file.truncate(end);
     if (start !== undefined) await this.#file.write([await readAt(this.#file, start, end - start)], start);
@@ -141,7 +142,8 @@ class Opening {
     const mark = encodeFrame(emptyMark, end, chain);
     await this.#file.write(mark.pieces, end);
     await this.#file.datasync();
-    return { end: end + frameBytes(emptyMark), chain: mark.chain, records };
+    const marked = end + frameBytes(emptyMark);
+    return { ...point, end: marked, durable: marked, chain: mark.chain };
   }
 
   async #take(frame: FoundFrame): Promise<void> {
@@ -169,7 +171,12 @@ class Opening {
     const end = offset + parsed.length;
     const mark = await this.#read(end - 1, 1);
     if (chain === undefined || mark?.[0] !== endMark) return undefined;
-    const after = { end, chain, records: records + (parsed.kind === frameKinds.mark ? 0 : 1) };
+    const after = {
+      end,
+      durable: parsed.durable,
+      chain,
+      records: records + (parsed.kind === frameKinds.mark ? 0 : 1),
+    };
     return { ...parsed, before: point, after, record };
   }
 

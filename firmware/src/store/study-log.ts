@@ -10,9 +10,11 @@ import type { OpenLogs } from './open-logs.ts';
 import { giveBack } from './spent-bytes.ts';
 import { assertFits, emptyMark, encodeFrame, frameBytes, type FrameContent } from './study-log-format.ts';
 
-/** How far the log is on disk; what stands behind it counts for nothing. */
+/** Where the log ends; what stands behind it counts for nothing. */
 export interface LogPoint {
   readonly end: number;
+  /** Up to this byte it is known to be on disk: its end, or where a mark begins that nobody waited for. */
+  readonly durable: number;
   readonly chain: Uint8Array;
   /** Records up to there. */
   readonly records: number;
@@ -38,8 +40,6 @@ export class StudyLog {
   readonly #options: StudyLogOptions;
   #file: StoredFile | undefined;
   #point: LogPoint;
-  /** The log is known to be on disk up to this byte: its end, or where its last mark begins. */
-  #durable: number;
   /** Where the next frame will stand, after all that wait. */
   #planned: { offset: number; records: number };
   #waiting: Waiting[] = [];
@@ -57,7 +57,6 @@ export class StudyLog {
   constructor(options: StudyLogOptions) {
     this.#options = options;
     this.#point = options.point;
-    this.#durable = options.point.end;
     this.#planned = plannedAfter(options.point);
     this.#allocated = options.allocated;
   }
@@ -74,8 +73,8 @@ export class StudyLog {
 
   /**
    * On disk when it resolves; frames stand in the order of the calls. After a failed write or flush it is unknown what
-   * stands behind the last frame that was acknowledged: a log on a full disk is cut back to it and goes on when there is
-   * room, any other failure is the log's end until it is read anew. The content's memory is given back when it is on disk.
+   * stands behind the last frame that was acknowledged: a log on a full or read-only disk is cut back to it and goes on
+   * when it can be written, any other failure is the log's end until it is read anew. The content's memory is given back when it is on disk.
    * @throws AppError STORE_FAILED; RangeError for a frame that is too large.
    */
   append(content: FrameContent): Promise<void> {
@@ -148,9 +147,10 @@ export class StudyLog {
     const file = await this.#opened();
     const start = this.#point.end;
     const pieces: Uint8Array[] = [];
+    const { durable } = this.#point;
     let { end, chain } = this.#point;
     for (const { content } of group) {
-      const frame = encodeFrame(content, this.#durable, chain);
+      const frame = encodeFrame(content, durable, chain);
       pieces.push(...frame.pieces);
       chain = frame.chain;
       end += frameBytes(content);
@@ -159,8 +159,7 @@ export class StudyLog {
     if (end > this.#allocated) await this.#allocating;
     await file.write(pieces, start);
     await file.datasync();
-    this.#point = { end, chain, records: this.#point.records + group.length };
-    this.#durable = end;
+    this.#point = { end, durable: end, chain, records: this.#point.records + group.length };
     this.#isMarked = false;
     const last = group.at(-1);
     if (last !== undefined && frameBytes(last.content) <= aheadFrameBytesMax) this.#takeSpace(file);
@@ -207,9 +206,9 @@ export class StudyLog {
   async #settle(file: StoredFile): Promise<void> {
     const before = this.#point;
     if (!this.#isMarked) {
-      const { pieces, chain } = encodeFrame(emptyMark, this.#durable, before.chain);
+      const { pieces, chain } = encodeFrame(emptyMark, before.durable, before.chain);
       // At once, so that what is appended meanwhile stands behind it.
-      this.#point = { end: before.end + frameBytes(emptyMark), chain, records: before.records };
+      this.#point = { ...before, end: before.end + frameBytes(emptyMark), chain };
       this.#planned = plannedAfter(this.#point);
       try {
         await file.write(pieces, before.end);
@@ -228,11 +227,12 @@ export class StudyLog {
     for (const { reject } of waiting) reject(failure);
   }
 
-  /** Nothing that was acknowledged is lost; what follows is told with the next append. */
+  /** Nothing that was acknowledged is lost. If it is the log's end, that is told with each later append. */
   #failed(cause: unknown): AppError {
     if (this.#failure !== undefined) return this.#failure;
     const failure = new AppError('STORE_FAILED', `${this.#options.path} cannot be written.`, { cause });
-    if (isFull(cause)) this.#mustCut = true;
+    // A file that does not even open was not changed either.
+    if (takesNothing(cause) || this.#file === undefined) this.#mustCut = true;
     else this.#failure = failure;
     return failure;
   }
@@ -242,7 +242,9 @@ function plannedAfter({ end, records }: LogPoint): { offset: number; records: nu
   return { offset: end, records };
 }
 
-/** No room on the disk, or no more for this user. */
-function isFull(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT');
+/** No room on the disk, or no more for this user, or it may only be read: it is sound, and may take more later. */
+function takesNothing(cause: unknown): boolean {
+  return (
+    cause instanceof Error && 'code' in cause && ['ENOSPC', 'EDQUOT', 'EROFS'].includes(String(cause.code))
+  );
 }

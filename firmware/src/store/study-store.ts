@@ -73,7 +73,7 @@ export class StudyStore implements ObjectStore {
       await Promise.allSettled([eraseFolder(this.#files, path)]);
       throw new AppError('STORE_FAILED', `A study cannot be created in ${folder}.`, { cause });
     }
-    const point = { end: logHeaderBytes, chain: firstChain(ref), records: 0 };
+    const point = { end: logHeaderBytes, durable: logHeaderBytes, chain: firstChain(ref), records: 0 };
     return this.#folder(ref, key, point, aheadBytesMin);
   }
 
