@@ -21,6 +21,7 @@ import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
+import { ampleRoom } from '../support/ample-room.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { openPlainScanner } from '../support/plain-data-set.ts';
 import { ReleaseWorld } from '../support/release-world.ts';
@@ -67,6 +68,7 @@ class Scene {
         catalogue: this.catalogue,
         openHeaderScanner: openPlainScanner,
         clock: this.world.clock,
+        keepRoom: ampleRoom,
       }),
       catalogue: this.catalogue,
       disclosures: this.disclosures,

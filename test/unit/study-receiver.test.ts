@@ -8,10 +8,12 @@ import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../firmware/src/protocol/manifests.ts';
 import { encodeStreamHead } from '../../firmware/src/release/messages.ts';
 import { streamObjects } from '../../firmware/src/release/stream.ts';
-import { StudyReceiver } from '../../firmware/src/release/study-receiver.ts';
+import { StudyReceiver, type KeptRoom } from '../../firmware/src/release/study-receiver.ts';
+import { AppError } from '../../firmware/src/errors.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
+import { ampleRoom } from '../support/ample-room.ts';
 import { openPlainScanner } from '../support/plain-data-set.ts';
 import { patient, ReleaseWorld } from '../support/release-world.ts';
 
@@ -49,10 +51,31 @@ class Receiving {
   readonly disk = new MemoryObjectDisk();
   readonly catalogue = new Catalogue(new MemoryObjectStore(this.disk));
   readonly progress: number[] = [];
+  /** Bytes for which room is kept on the disk, of all that there are. */
+  roomBytes = 0;
+  roomBytesMax = Infinity;
   shown = 0;
 
   get kept(): KeptStudy | undefined {
     return this.catalogue.byStudyId(studyId!);
+  }
+
+  keepRoom(bytes: number): Promise<KeptRoom> {
+    if (bytes > this.roomBytesMax) return Promise.reject(new AppError('DISK_LOW', 'no room'));
+    let left = bytes;
+    this.roomBytes += bytes;
+    return Promise.resolve({
+      take: (taken) => {
+        left -= taken;
+        this.roomBytes -= taken;
+        assert.ok(left >= 0, 'more is taken than was kept');
+        return undefined;
+      },
+      end: () => {
+        this.roomBytes -= left;
+        left = 0;
+      },
+    });
   }
 
   async receive(frames: Iterable<Uint8Array>, skip = 0): Promise<KeptStudy | undefined> {
@@ -67,7 +90,12 @@ class Receiving {
         close: () => scanner.close(),
       };
     };
-    const receiver = new StudyReceiver({ catalogue: this.catalogue, openHeaderScanner, clock: world.clock });
+    const receiver = new StudyReceiver({
+      catalogue: this.catalogue,
+      openHeaderScanner,
+      clock: world.clock,
+      keepRoom: (bytes) => this.keepRoom(bytes),
+    });
     return receiver.receive(asyncOf(frames), {
       studyId: studyId!,
       source: 'north',
@@ -266,6 +294,7 @@ test('a version whose first objects are other than those that are held is refuse
     catalogue: box.catalogue,
     openHeaderScanner: openPlainScanner,
     clock: world.clock,
+    keepRoom: ampleRoom,
   });
   const otherCommitment = world.record(other)?.commitment;
   assert.ok(otherCommitment !== undefined);
@@ -290,6 +319,19 @@ test('a full disk is a fault of this box, not of the source; what is on disk sta
   })();
   await assert.rejects(box.receive(frames), { code: 'STORE_FAILED' });
   assert.equal(box.kept?.objects.length, 1);
+});
+
+test('a study for which the disk has no room is not begun, and room is given back however it ends', async () => {
+  const box = new Receiving();
+  box.roomBytesMax = 1;
+  await assert.rejects(box.receive(honest), { code: 'DISK_LOW' });
+  assert.deepEqual([box.files, box.catalogue.studies().length], [0, 0]);
+  box.roomBytesMax = Infinity;
+  await assert.rejects(box.receive(honest.slice(0, 4)), unverified);
+  assert.equal(box.roomBytes, 0);
+  const again = new Receiving();
+  await again.receive(honest);
+  assert.equal(again.roomBytes, 0);
 });
 
 test('whatever ends the reception, the source is told that nobody reads any more', async () => {

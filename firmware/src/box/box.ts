@@ -85,7 +85,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const workflow = await openWorkflow(foundation, access);
   const { steps } = workflow;
   const openForwarding = forwardingOpener(foundation, steps, undo, start);
-  const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, undo, start });
+  const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, room, undo, start });
   await workflow.start(start);
   const keeper = new Keeper({ ...foundation, digestPixels, logger: logger.child({ room: 'ingest' }) });
   const services = [

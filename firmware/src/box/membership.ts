@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
+import type { DiskRoom } from '../ingest/disk-room.ts';
 import { Registrar, studyIdOf, type StudySteps } from '../ingest/registrar.ts';
 import { chainId, parseGenesis } from '../ledger/index.ts';
 import type { Genesis, StudyId } from '../ledger/types.ts';
@@ -102,12 +103,13 @@ export interface MembershipModules {
   readonly genesisFile: string;
   readonly openForwarding: OpenForwarding;
   readonly steps: StudySteps;
+  readonly room: DiskRoom;
   readonly undo: Undo;
   readonly start: (service: Service) => Promise<void>;
 }
 
 export async function openMembership(modules: MembershipModules): Promise<Membership> {
-  const { foundation, genesisFile, openForwarding, steps, undo, start } = modules;
+  const { foundation, genesisFile, openForwarding, steps, room, undo, start } = modules;
   const { config, keys, clock, logger, health, catalogue, index, ledgerStore, openHeaderScanner } =
     foundation;
   const self = config.institution.id;
@@ -178,7 +180,12 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     account: institutionAccount(config, keys),
     openPlane: (member, signal) => plane.open(member, signal),
     jobs,
-    receiver: new StudyReceiver({ catalogue, openHeaderScanner, clock }),
+    receiver: new StudyReceiver({
+      catalogue,
+      openHeaderScanner,
+      clock,
+      keepRoom: (bytes) => room.begin(bytes),
+    }),
     onKept: (_study, job) => forwarding.enqueue(job.studyId, job.patientAccount),
   });
   undo.later(plane.serve((request) => source.serve(request)));

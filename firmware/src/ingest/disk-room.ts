@@ -48,10 +48,10 @@ export class DiskRoom {
     return this.#has(0, 'refuseFreeBytes') || this.#hasAfterLook(0, 'refuseFreeBytes');
   }
 
-  /** Keeps `objectRoomBytes` for a new object. @throws AppError DISK_LOW. */
-  async begin(): Promise<ObjectRoom> {
-    await this.#keep(objectRoomBytes, 'refuseFreeBytes');
-    return new ObjectRoom(this);
+  /** Keeps room for a new object of unknown size, or for so many bytes. @throws AppError DISK_LOW. */
+  async begin(bytes: number = objectRoomBytes): Promise<ObjectRoom> {
+    await this.#keep(bytes, 'refuseFreeBytes');
+    return new ObjectRoom(this, bytes);
   }
 
   /** Keeps `objectRoomStepBytes` more for an object that was begun. @throws AppError DISK_LOW. */
@@ -103,14 +103,15 @@ export class DiskRoom {
   }
 }
 
-/** Room of one object in flight. */
+/** Room of one object in flight, or of a study that is fetched. */
 export class ObjectRoom {
   readonly #room: DiskRoom;
-  #left = objectRoomBytes;
+  #left: number;
   #ended = false;
 
-  constructor(room: DiskRoom) {
+  constructor(room: DiskRoom, bytes: number) {
     this.#room = room;
+    this.#left = bytes;
   }
 
   /** Before so many more bytes are written: they may be when this resolves. @throws AppError DISK_LOW. */

@@ -21,8 +21,17 @@ import { InOrder } from './in-order.ts';
 import { objectsFinishingMax } from './limits.ts';
 import { decodeStreamHead } from './messages.ts';
 
+/** Room on the disk that was kept for somebody. */
+export interface KeptRoom {
+  /** Before so many bytes are written. @throws AppError DISK_LOW. */
+  take(bytes: number): Promise<void> | undefined;
+  end(): void;
+}
+
 export interface StudyReceiverOptions {
   readonly catalogue: Catalogue;
+  /** Keeps so many bytes of the disk free for a study. @throws AppError DISK_LOW. */
+  readonly keepRoom: (bytes: number) => Promise<KeptRoom>;
   readonly openHeaderScanner: OpenHeaderScanner;
   readonly clock: Clock;
 }
@@ -54,11 +63,13 @@ export class StudyReceiver {
 
   /**
    * Resolves with the study when all of it is on disk.
-   * @throws AppError TRANSFER_UNVERIFIED; what was verified before stays, nothing else is kept.
+   * @throws AppError TRANSFER_UNVERIFIED; what was verified before stays, nothing else is kept. DISK_LOW before anything
+   * is written of a study that has no room.
    */
   async receive(frames: AsyncIterable<Uint8Array>, incoming: IncomingStudy): Promise<KeptStudy | undefined> {
     const iterator = frames[Symbol.asyncIterator]();
     const kept = new InOrder<KeptStudy>(objectsFinishingMax);
+    let room: KeptRoom | undefined;
     const next = async (): Promise<Uint8Array> => {
       const result = await iterator.next();
       if (result.done === true) throw unverified('it ended early');
@@ -68,7 +79,10 @@ export class StudyReceiver {
       const manifest = await this.#manifest(next, incoming.commitment);
       const skip = this.#heldOf(manifest, incoming.held);
       const covered = keysOf(manifest);
-      for (const [index, instance] of manifest.instances.slice(skip).entries()) {
+      const missing = manifest.instances.slice(skip);
+      room = await this.#options.keepRoom(missing.reduce((sum, { length }) => sum + length, 0));
+      for (const [index, instance] of missing.entries()) {
+        await room.take(instance.length);
         const reception = await this.#instance(next, instance, incoming, covered);
         await kept.add((turn) => this.#keep(reception, turn, incoming, skip + index + 1));
       }
@@ -78,6 +92,7 @@ export class StudyReceiver {
       return study;
     } finally {
       await Promise.all([kept.settled(), iterator.return?.()]);
+      room?.end();
     }
   }
 
