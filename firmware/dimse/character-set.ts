@@ -1,4 +1,5 @@
 /** Text in the character sets of Specific Character Set (0008,0005), PS3.3 C.12.1.1.2, as well as the platform knows them. */
+import { decodeCodeExtensions, hasCodeExtensions } from './code-extensions.ts';
 
 /** Defined term (without "ISO_IR " or "ISO 2022 IR ") to the platform's name. */
 const encodings: Readonly<Record<string, string>> = {
@@ -53,10 +54,8 @@ function plainText(bytes: Uint8Array): string | undefined {
 export function decodeText(bytes: Uint8Array, specificCharacterSet: string): string {
   const plain = plainText(bytes);
   if (plain !== undefined) return plain;
-  const encoding = encodingOf(specificCharacterSet);
-  const text = new TextDecoder(encoding).decode(bytes);
-  // ISO-2022-JP understands its escapes; the others leave the designations of G1 ($)C and the like) in the text.
-  return encoding === 'iso-2022-jp' ? text : text.replace(/\x1b(\$\)?[A-C@]|[()-][A-Z0-9])/g, ''); // eslint-disable-line no-control-regex -- ESC is what is looked for
+  if (hasCodeExtensions(specificCharacterSet)) return decodeCodeExtensions(bytes, specificCharacterSet);
+  return new TextDecoder(encodingOf(specificCharacterSet)).decode(bytes);
 }
 
 /** Bytes in that character set, or undefined if it does not hold the text (multi-byte sets other than UTF-8: ASCII only). */

@@ -274,7 +274,7 @@ test('we find, move and get what dcmqrscp holds', options, async () => {
   };
   for await (const match of association.find(studyRoot.find, keys)) found.push(match);
   assert.equal(found.length, 1);
-  assert.match(String(found[0]?.['00100010']?.values[0]), /^CompressedSamples/);
+  assert.match(JSON.stringify(found[0]?.['00100010']), /CompressedSamples/);
   const studyInstanceUid = found[0]?.['0020000D'];
   assert(studyInstanceUid !== undefined);
 

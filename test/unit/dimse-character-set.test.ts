@@ -1,0 +1,47 @@
+/** Text with code extensions: several character sets in one value, by escape sequences (PS3.3 C.12.1.1.2). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decodeText } from '../../firmware/dimse/character-set.ts';
+
+const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+test('each escape sequence puts its set where it belongs', () => {
+  const cases: readonly (readonly [set: string, bytes: string, text: string])[] = [
+    // Latin-1 first, then Greek and Cyrillic in one name, each until the next delimiter.
+    [
+      'ISO 2022 IR 100\\ISO 2022 IR 126\\ISO 2022 IR 144',
+      'J\xe9r\xf4me^\x1b-F\xc4\xe9\xef=\x1b-L\xbb\xee\xda',
+      'Jérôme^Διο=Люк',
+    ],
+    // Japanese as PS3.5 H.3.2 writes it: katakana, kanji, hiragana.
+    [
+      'ISO 2022 IR 13\\ISO 2022 IR 87',
+      '\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J',
+      'ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎',
+    ],
+    // JIS X 0212 beside JIS X 0208.
+    ['\\ISO 2022 IR 87\\ISO 2022 IR 159', '\x1b$B;3\x1b$(D0!\x1b(B', '山丂'],
+    // A pair whose second byte is a backslash or a delimiter does not end the value.
+    ['\\ISO 2022 IR 87', '\x1b$B9\\9^\x1b(B', '砿閤'],
+    ['\\ISO 2022 IR 149', 'Hong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7', 'Hong=洪^吉洞'],
+    ['\\ISO 2022 IR 58', 'Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab', 'Zhang=张^小东'],
+    ['ISO 2022 IR 6\\ISO 2022 IR 166', 'a\x1b-T\xa1', 'aก'],
+  ];
+  for (const [set, bytes, text] of cases) assert.equal(decodeText(latin1(bytes), set), text, set);
+});
+
+test('a delimiter puts the first set back', () => {
+  assert.equal(decodeText(latin1('\x1b-F\xc4^\xc4'), 'ISO 2022 IR 100\\ISO 2022 IR 126'), 'Δ^Ä');
+});
+
+test('no bytes make it fail, and it takes them all', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+      assert.equal(typeof decodeText(bytes, 'ISO 2022 IR 13\\ISO 2022 IR 87\\ISO 2022 IR 159'), 'string');
+      const text = decodeText(bytes, '\\ISO 2022 IR 149');
+      assert(text.length <= bytes.length);
+    }),
+    { seed: 3300, numRuns: 500 },
+  );
+});
