@@ -65,7 +65,11 @@ export class Operation implements ServiceOperation {
   readonly #controller = new AbortController();
   readonly signal = this.#controller.signal;
   readonly responses: ServiceResponse[] = [];
-  readonly stored: (StorageContext & { readonly sopInstanceUid: string; readonly text: string })[] = [];
+  readonly stored: (StorageContext & {
+    readonly sopInstanceUid: string;
+    readonly text: string;
+    readonly bytes: Uint8Array;
+  })[] = [];
   accepts: readonly string[] = [explicitLittle];
   /** C-STORE-RQs that were sent. */
   begun = 0;
@@ -109,15 +113,16 @@ export class Operation implements ServiceOperation {
     this.signal.throwIfAborted();
     if (!this.takes(object)) return undefined;
     this.begun += 1;
-    this.stored.push({ ...object, text: await textOf(dataSet) });
+    const bytes = await bytesOf(dataSet);
+    this.stored.push({ ...object, bytes, text: bytes.toString() });
     return { status: this.statuses.shift() ?? 0 };
   }
 }
 
-async function textOf(dataSet: AsyncIterable<Uint8Array>): Promise<string> {
+async function bytesOf(dataSet: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of dataSet) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 /** `open` counts the data sets that are being read: files of the box. */
@@ -201,7 +206,7 @@ export class Destination implements StorageScu {
       accepted,
       store: async ({ sopInstanceUid }, dataSet, originator) => {
         if (this.breaksOff) throw new AppError('DELIVERY_FAILED', 'aborts');
-        const text = await textOf(dataSet);
+        const text = (await bytesOf(dataSet)).toString();
         this.stored.push({ uid: sopInstanceUid, text, originator, association });
         this.onStore();
         return this.statuses.shift() ?? 0;

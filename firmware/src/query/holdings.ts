@@ -12,8 +12,8 @@ export interface HoldingsOptions {
   readonly deliveredAs: (study: KeptStudy) => Pick<PatientCoercion, 'patientId' | 'issuer'> | undefined;
 }
 
-/** What came first-hand speaks for a study before what was fetched, and that before what the PACS sent back of it. */
-const precedence = { modality: 0, fetched: 1, returned: 2 } as const;
+/** What is this hospital's own speaks for a study before what was fetched, and that before what the PACS sent back of it. */
+const precedence = { modality: 0, referenced: 1, fetched: 2, returned: 3 } as const;
 
 export class Holdings {
   readonly #options: HoldingsOptions;
@@ -28,7 +28,7 @@ export class Holdings {
     const parts = catalogue
       .studiesUnder(studyInstanceUid)
       .filter(({ objects }) => objects.length > 0)
-      .sort((a, b) => precedence[a.created.origin.kind] - precedence[b.created.origin.kind]);
+      .sort((a, b) => rank(a) - rank(b));
     const patients: { readonly patient: LocalPatient; readonly parts: KeptStudy[] }[] = [];
     for (const part of parts) {
       const patient = this.#patientOf(part);

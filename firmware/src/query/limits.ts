@@ -7,5 +7,5 @@ export const keyCharactersMax = 1_024;
 /** Values of one key: a workstation that asks for the images of a series by UID lists some thousands. */
 export const keyValuesMax = 20_000;
 
-/** Studies or objects that are looked at before others get their turn: below a millisecond on the smallest box. */
-export const sliceEntitiesMax = 500;
+/** Studies or objects that are looked at before others get their turn: a hundred take about a millisecond. */
+export const sliceEntitiesMax = 100;
