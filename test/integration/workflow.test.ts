@@ -30,7 +30,7 @@ async function openBox(relayPort?: number): Promise<WorkflowBox> {
 
 async function json<Answer>(url: string, body?: unknown): Promise<Answer> {
   const post = { method: 'POST', body: body instanceof Uint8Array ? body : JSON.stringify(body) };
-  const response = await fetch(url, body === undefined ? {} : (post as RequestInit));
+  const response = await fetch(url, body === undefined ? {} : (post));
   assert.ok(response.ok, `${url}: ${response.status} ${response.ok ? '' : await response.text()}`);
   return (await response.json()) as Answer;
 }
@@ -72,7 +72,7 @@ test(
       const path = join(pydicomFiles, name);
       const object = await readDicomFile(path);
       assert.ok(object.kind === 'object');
-      const file = await import('node:fs/promises').then(({ readFile }) => readFile(path));
+      const file = await readFile(path);
       const { ID } = await json<{ readonly ID: string }>(`${orthanc.http}/instances`, file);
       await json(`${orthanc.http}/modalities/hilum/store`, [ID]);
       sent.push([object.sopClassUid, object.sopInstanceUid]);

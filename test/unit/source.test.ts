@@ -21,6 +21,7 @@ import {
 import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
 import { ReleaseSource } from '../../firmware/src/release/source.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
+import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf } from '../fakes/ledger.ts';
@@ -100,15 +101,25 @@ class Scene {
   async stream(
     open: AccessOpen,
     grantee: RecognisedGrant,
-    change: { readonly institution?: string; readonly exporter?: Uint8Array } = {},
+    change: {
+      readonly institution?: string;
+      readonly exporter?: Uint8Array;
+      readonly held?: readonly ObjectKept[];
+    } = {},
   ) {
     const id = idBytes(openId(open));
     const signature = await grantee.signer.sign(streamMessage(id, exporter));
     const cuts: string[] = [];
+    const { held = [] } = change;
     const frames = await this.source.serve({
       institution: change.institution ?? 'south',
       exporter: change.exporter ?? exporter,
-      body: encodeStreamRequest({ openId: id, skip: 0, held: heldDigest([]), signature }),
+      body: encodeStreamRequest({
+        openId: id,
+        skip: held.length,
+        held: heldDigest(held.map(({ instanceKey }) => instanceKey)),
+        signature,
+      }),
       cut: () => cuts.push('cut'),
     });
     return { frames, cuts };
@@ -420,4 +431,27 @@ test('a grant that reaches the source after its grantee has asked is not refused
   world.ledger.finalise(...late);
   assert.deepEqual(await waiting, encodeReleaseAnswer({ kind: 'recorded' }));
   assert.deepEqual(scene.disclosures.list(), []);
+});
+
+test('what the grantee holds is left out only if it is the beginning of the version that is released', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  assert.deepEqual(await scene.send(bytes), encodeReleaseAnswer({ kind: 'recorded' }));
+  const [first, second] = study.objects;
+  assert.ok(first !== undefined && second !== undefined);
+  const cases: readonly (readonly [held: readonly ObjectKept[], chunks: number])[] = [
+    [[], 2],
+    [[first], 1],
+    [[first, second], 0],
+    [[second], 2],
+    [[second, first], 2],
+    [[first, second, first], 2],
+  ];
+  for (const [held, chunks] of cases) {
+    const { frames } = await scene.stream(open, grantee, { held });
+    assert.ok(frames !== undefined);
+    let count = 0;
+    for await (const frame of frames) count += frame.length > 0 ? 1 : 0;
+    assert.equal(count - 2, chunks, 'after head and manifest');
+  }
 });
