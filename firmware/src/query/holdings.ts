@@ -13,7 +13,9 @@ export interface HoldingsOptions {
 }
 
 /** What is this hospital's own speaks for a study before what was fetched, and that before what the PACS sent back of it. */
-const precedence = { modality: 0, referenced: 1, fetched: 2, returned: 3 } as const;
+function rank({ created: { origin } }: KeptStudy): number {
+  return origin.kind === 'returned' ? 2 : origin.kind === 'fetched' ? 1 : 0;
+}
 
 export class Holdings {
   readonly #options: HoldingsOptions;
