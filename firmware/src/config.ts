@@ -297,7 +297,8 @@ export const configSchema = section('A Hilum box.', {
   destinations: Type.Array(destination, {
     maxItems: destinationsMax,
     default: [],
-    description: 'Where the box sends objects by C-STORE, each with a queue of its own.',
+    description:
+      "Where the box sends objects by C-STORE, each with a queue of its own. A workstation's C-MOVE may name any of them by its AE title.",
   }),
   procedureSteps: Type.Optional(
     section('Where messages of performed procedure steps are sent on, unchanged: usually the RIS.', {

@@ -3,7 +3,7 @@
  * objects of python3-pydicom.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
@@ -12,7 +12,7 @@ import { filesBelow, readDicomFile, runPython, runTool } from '../support/dimse-
 import { QueryBox, type SentObject, sha256 } from '../support/query-box.ts';
 
 let box: QueryBox;
-const options = { timeout: 60_000 };
+const options = { timeout: 120_000 };
 
 /** What a hook registers with `after` would be run when the hook ends. */
 const stops: (() => unknown)[] = [];
@@ -141,24 +141,30 @@ print('[]')
 `;
 
 test('names are found and answered in the character sets in which they were written', options, async (t) => {
-  const folder = await emptyFolder(t);
+  const queries = await emptyFolder(t);
+  const answers = await emptyFolder(t);
   const names = [
     ...['chrArab', 'chrFren', 'chrGerm', 'chrGreek', 'chrH31', 'chrHbrw', 'chrI2', 'chrKoreanMulti'],
     ...['chrRuss', 'chrX1', 'chrX2'],
   ];
   const objects = names.map((name) => box.object(`${name}.dcm`));
-  await runPython(writeQueries, [folder, ...objects.map(({ path }) => path)]);
-  for (const [index, { patientId, patientName, path }] of objects.entries()) {
-    for (const kind of ['name', 'id']) {
-      const rows = await findscu(
-        t,
-        '-S',
-        [join(folder, `${index}-${kind}.dcm`)],
-        ['PatientID', 'PatientName'],
-      );
-      assert.deepEqual(rows, [[patientId, patientName]], `${path} by ${kind}`);
+  await runPython(writeQueries, [queries, ...objects.map(({ path }) => path)]);
+  const expected: string[][] = [];
+  for (const [index, { patientId, patientName }] of objects.entries()) {
+    for (const kind of ['id', 'name']) {
+      const folder = join(answers, `${String(index).padStart(2, '0')}-${kind}`);
+      await mkdir(folder);
+      const query = join(queries, `${index}-${kind}.dcm`);
+      const { code, output } = await runTool('findscu', ['-S', ...box.ends, '-X', '-od', folder, query]);
+      assert.equal(code, 0, output);
+      assert.equal((await readdir(folder)).length, 1, `${patientId} by ${kind}`);
+      expected.push([patientId, patientName]);
     }
   }
+  assert.deepEqual(
+    await runPython(readAnswers, ['PatientID,PatientName', ...(await filesBelow(answers))]),
+    expected,
+  );
 });
 
 test('findscu that cancels gets no further answers', options, async () => {
