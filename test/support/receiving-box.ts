@@ -9,6 +9,7 @@ import {
   type StoreRequest,
   type StoreSink,
 } from '../../firmware/dimse/index.ts';
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { admitWithRoom } from '../../firmware/src/box/disk-admission.ts';
 import { DiskSpace } from '../../firmware/src/box/disk-space.ts';
 import type { ConfiguredMarks } from '../../firmware/src/ingest/disk-marks.ts';
@@ -26,6 +27,8 @@ import { systemClock } from './manual-clock.ts';
 
 export const receivingAeTitle = 'HILUM';
 
+const quarantineName = 'quarantine';
+
 export interface ReceivingOptions {
   readonly folder: string;
   readonly boxKey: Uint8Array;
@@ -36,6 +39,8 @@ export interface ReceivingOptions {
 
 export class ReceivingBox {
   readonly #store: StudyStore;
+  readonly #quarantineStore: StudyStore;
+  readonly #quarantine: Quarantine;
   readonly #catalogue: Catalogue;
   readonly #disk: DiskSpace;
   readonly #headers = new HeaderScans({ clock: systemClock, logger: silentLogger });
@@ -47,9 +52,10 @@ export class ReceivingBox {
   private constructor({ folder, boxKey, marks, files }: ReceivingOptions) {
     const store = { boxKey, ...(files !== undefined && { files }) };
     this.#store = new StudyStore({ ...store, folder });
-    const quarantine = new StudyStore({ ...store, folder: join(folder, 'quarantine') });
+    this.#quarantineStore = new StudyStore({ ...store, folder: join(folder, quarantineName) });
     this.#catalogue = new Catalogue(this.#store);
     const common = { clock: systemClock, logger: silentLogger, health: this.health };
+    this.#quarantine = new Quarantine({ ...common, store: this.#quarantineStore });
     this.#disk = new DiskSpace({ ...common, folder, marks: marks ?? {} });
     const room = marks && new DiskRoom(this.#disk, marks);
     const admit = (): Admission => ({ may: new Set(['store']) });
@@ -57,7 +63,7 @@ export class ReceivingBox {
     this.keeper = new Keeper({
       ...common,
       catalogue: this.#catalogue,
-      quarantine: new Quarantine({ ...common, store: quarantine }),
+      quarantine: this.#quarantine,
       openHeaderScanner: this.#headers.open,
       digestPixels,
     });
@@ -76,6 +82,7 @@ export class ReceivingBox {
   static async open(options: ReceivingOptions): Promise<ReceivingBox> {
     const box = new ReceivingBox(options);
     await box.#catalogue.load(() => undefined);
+    await box.#quarantine.load();
     return box;
   }
 
@@ -91,20 +98,30 @@ export class ReceivingBox {
     if (this.#isListening) await this.#server.stop();
     await this.#headers.stop();
     await this.#disk.stop();
+    await this.#quarantineStore.close();
     await this.#store.close();
   }
 
   /** What belongs in its folder, relative to it: key and log of each study, and a file for each large object. */
   paths(): string[] {
-    return this.#catalogue
-      .studies()
-      .flatMap(({ ref, objects }) => [
-        ref,
-        `${ref}/study.key`,
-        `${ref}/study.log`,
-        ...objects.filter(({ frame }) => frame === null).map(({ fileRef }) => `${ref}/${fileRef}`),
-      ])
-      .sort();
+    const kept = this.#catalogue.studies().map(({ ref, objects }) => ({
+      folder: ref,
+      files: objects.filter(({ frame }) => frame === null).map(({ fileRef }) => fileRef),
+    }));
+    const setAside = this.#quarantine.list().map(({ id, stored }) => ({
+      folder: join(quarantineName, id),
+      files: stored.frame === null ? [stored.ref] : [],
+    }));
+    const paths = [...kept, ...setAside].flatMap(({ folder, files }) => [
+      folder,
+      ...['study.key', 'study.log', ...files].map((file) => join(folder, file)),
+    ]);
+    return [quarantineName, ...paths].sort();
+  }
+
+  /** SHA-256 of each data set in quarantine, as its record has it. */
+  quarantined(): [sopInstanceUid: string, sha256: string][] {
+    return this.#quarantine.list().map(({ identity, digest }) => [identity.sopInstanceUid, toHex(digest)]);
   }
 
   /** SHA-256 of each data set that is listed, read whole and verified. @throws AppError STORE_CORRUPT. */
