@@ -25,6 +25,12 @@ export class ManualClock implements Clock {
     this.#now = until;
   }
 
+  /** The time of day is corrected; what is timed goes on, as on a machine. */
+  setBack(ms: number): void {
+    this.#now -= ms;
+    for (const [id, timer] of this.#timers) this.#timers.set(id, { ...timer, at: timer.at - ms });
+  }
+
   setTimer(ms: number, run: () => void): Timer {
     const id = {};
     this.#timers.set(id, { at: this.#now + ms, run });

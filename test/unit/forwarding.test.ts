@@ -217,6 +217,42 @@ test('an object that breaks every association is set aside once others came thro
   await scene.forwarding.stop();
 });
 
+test('a clock that is set back holds up nothing', async () => {
+  const scene = new ForwardingScene();
+  scene.pacs.statusOf = (uid) => (uid === '1.1.0' ? 0xa700 : 0);
+  await scene.start();
+  const { study } = await scene.study();
+  await settle();
+  scene.pacs.onOpen = () => {
+    throw down;
+  };
+  scene.pacs.hangUp();
+  await scene.grow(study);
+  await settle();
+  scene.clock.setBack(24 * 3_600_000);
+  scene.pacs.statusOf = () => 0;
+  scene.pacs.onOpen = () => undefined;
+  scene.clock.advance(retryLongestMs);
+  await scene.untilState(study, 'delivered');
+  await scene.forwarding.stop();
+});
+
+test('what cannot be read is known before a C-STORE is begun, and costs no association', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const gate = Promise.withResolvers<void>();
+  scene.pacs.onOpen = () => gate.promise;
+  const { study } = await scene.study({ classes: [ct, ct, ct] });
+  await settle();
+  const [, second] = study.objects;
+  for (const { objects } of scene.disk.studies.values()) objects.delete(second?.fileRef ?? '');
+  gate.resolve();
+  await scene.untilState(study, 'failed');
+  assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.2']);
+  assert.deepEqual([scene.pacs.proposals.length, scene.pacs.aborted], [1, 0]);
+  await scene.forwarding.stop();
+});
+
 test('a destination that is full refuses no object: everything arrives when there is room', async () => {
   const scene = new ForwardingScene();
   scene.pacs.statusOf = () => 0xa700;

@@ -90,14 +90,14 @@ export class AfterCare implements Service {
     const fields = { study: study.ref, destination: destination.name, denied: denied.length, reasons };
     if (denied.length === 0) {
       this.#progress.committed(study);
-      health.clear('COMMITMENT_FAILED', destination.aeTitle);
+      health.clear('COMMITMENT_FAILED', destination.name);
       logger.info(fields, 'storage committed');
     } else {
       const said = reasons[0] === undefined ? '' : ` (failure reason ${reasons[0]})`;
       const reason = `${destination.aeTitle} does not commit to keep it${said}`;
       await this.#progress.denied(study, denied, reason);
       logger.warn(fields, 'storage not committed');
-      health.raise('COMMITMENT_FAILED', destination.aeTitle, `Objects not committed to: ${denied.length}.`);
+      health.raise('COMMITMENT_FAILED', destination.name, `Objects not committed to: ${denied.length}.`);
       this.#options.onResend();
     }
     this.#timers.get(pending.transactionUid)?.cancel();
@@ -213,11 +213,7 @@ export class AfterCare implements Service {
   #awaitAnswer(study: KeptStudy, pending: PendingCommitment): void {
     const { destination, health } = this.#options;
     this.#wakeAt(pending.transactionUid, pending.askedAt + commitmentAnswerMsMax, () => {
-      health.raise(
-        'COMMITMENT_FAILED',
-        destination.aeTitle,
-        'A storage commitment was not answered in time.',
-      );
+      health.raise('COMMITMENT_FAILED', destination.name, 'A storage commitment was not answered in time.');
       void this.#giveUp(study, pending).then(() => this.consider(study));
     });
   }

@@ -1,5 +1,6 @@
 /** Objects that a destination did not take for now, and when each is tried again. Lost at a restart: all are due then. */
 import type { Clock } from '../ports.ts';
+import { retryLongestMs } from '../retry/limits.ts';
 import { retryPauseMs } from '../retry/pause.ts';
 import { objectsDeferredMax, objectTriesMax } from './limits.ts';
 
@@ -24,11 +25,13 @@ export class Deferrals {
   /** When the first of them is due again. */
   get nextAt(): number | undefined {
     const times = [...this.#deferrals.values()].map(({ notBefore }) => notBefore);
-    return times.length === 0 ? undefined : Math.min(...times);
+    return times.length === 0 ? undefined : Math.min(this.#clock.now() + retryLongestMs, ...times);
   }
 
+  /** A clock that was set back makes no pause longer than the longest. */
   isWaiting(key: string): boolean {
-    return (this.#deferrals.get(key)?.notBefore ?? 0) > this.#clock.now();
+    const ms = (this.#deferrals.get(key)?.notBefore ?? 0) - this.#clock.now();
+    return ms > 0 && ms <= retryLongestMs;
   }
 
   /** Whether there is one whose key begins so. */

@@ -2,7 +2,7 @@
  * Sends one destination its queue, one object after the other, at its own pace: a destination that is dead, slow or
  * full holds up neither the others nor reception.
  */
-import type { Clock, HealthBoard, Logger, Service } from '../ports.ts';
+import type { Clock, HealthBoard, Logger, Service, Timer } from '../ports.ts';
 import { retryPauseMs } from '../retry/pause.ts';
 import { Bell } from './bell.ts';
 import type { Destination } from './destination.ts';
@@ -36,7 +36,8 @@ export class DestinationWorker implements Service {
   /** Objects, or the association itself, that failed since the destination last took one. */
   readonly #failed = new Set<string>();
   #failing: Failing | undefined;
-  #notBefore = 0;
+  /** Runs while it is left in peace. */
+  #pause: Timer | undefined;
   #setAsideTold = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -53,6 +54,7 @@ export class DestinationWorker implements Service {
 
   async stop(): Promise<void> {
     this.#options.stopping.abort();
+    this.#pause?.cancel();
     this.#bell.ring();
     await this.#running;
     await this.#options.sender.stop();
@@ -65,7 +67,7 @@ export class DestinationWorker implements Service {
 
   /** An admin believes that the destination is well again. */
   hurry(): void {
-    this.#notBefore = 0;
+    this.#endPause();
     this.#options.queue.hurry();
     this.#bell.ring();
   }
@@ -86,28 +88,26 @@ export class DestinationWorker implements Service {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      const wait = this.#mustWaitMs();
-      const next = wait === undefined ? this.#options.queue.next() : undefined;
+      const next = this.#mayNotSend ? undefined : this.#options.queue.next();
       if (next !== undefined) {
         const outcome = await this.#options.sender.send(next);
         if (!this.#isStopped) this.#settle(next, outcome);
         continue;
       }
       this.#options.sender.rest();
-      await this.#bell.rest(wait ?? this.#msUntilDeferred());
+      await this.#bell.rest(this.isHeldBack ? windowLookMs : this.#msUntilDeferred());
     }
   }
 
-  /** Undefined: it may send now. */
-  #mustWaitMs(): number | undefined {
-    if (this.isHeldBack) return windowLookMs;
-    const pause = this.#notBefore - this.#options.clock.now();
-    return pause > 0 ? pause : undefined;
+  get #mayNotSend(): boolean {
+    return this.isHeldBack || this.#pause !== undefined;
   }
 
   #msUntilDeferred(): number | undefined {
     const { queue, clock } = this.#options;
-    return queue.deferredUntil === undefined ? undefined : Math.max(0, queue.deferredUntil - clock.now());
+    // In a pause nothing is due before its end.
+    if (queue.deferredUntil === undefined || this.#pause !== undefined) return undefined;
+    return Math.max(0, queue.deferredUntil - clock.now());
   }
 
   #settle(waiting: Waiting, outcome: SendOutcome): void {
@@ -140,7 +140,7 @@ export class DestinationWorker implements Service {
     this.#failed.clear();
     if (this.#failing === undefined) return;
     this.#failing = undefined;
-    this.#options.health.clear('DELIVERY_FAILED', this.#options.destination.aeTitle);
+    this.#options.health.clear('DELIVERY_FAILED', this.#options.destination.name);
   }
 
   /** One object that fails again and again keeps no other waiting; a destination that takes none is left in peace. */
@@ -153,8 +153,18 @@ export class DestinationWorker implements Service {
   #unwell(reason: string, pauseMs: number): void {
     const { destination, clock, health } = this.#options;
     this.#failing = { since: this.#failing?.since ?? clock.now(), reason };
-    this.#notBefore = clock.now() + pauseMs;
-    health.raise('DELIVERY_FAILED', destination.aeTitle, reason);
+    health.raise('DELIVERY_FAILED', destination.name, reason);
+    if (pauseMs === 0) return;
+    // A timer, not a time: a clock that is set back does not make the pause longer.
+    this.#pause = clock.setTimer(pauseMs, () => {
+      this.#endPause();
+      this.#bell.ring();
+    });
+  }
+
+  #endPause(): void {
+    this.#pause?.cancel();
+    this.#pause = undefined;
   }
 
   /** Raises or clears the alarm; called whenever objects may have been set aside, or no longer are. */
@@ -163,7 +173,7 @@ export class DestinationWorker implements Service {
     const count = queue.setAsideCount;
     if (count === this.#setAsideTold) return;
     this.#setAsideTold = count;
-    const subject = destination.aeTitle;
+    const subject = destination.name;
     if (count === 0) health.clear('OBJECTS_SET_ASIDE', subject);
     else health.raise('OBJECTS_SET_ASIDE', subject, `Objects that were refused and are set aside: ${count}.`);
   }

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import type { Clock, Logger, Reconcile, StorageAssociation, Transcoder } from '../ports.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
 import { AssociationHolder, type Held } from './association-holder.ts';
+import { BegunDataSet } from './begun-data-set.ts';
 import { coercionOf } from './coercion.ts';
 import type { Destination } from './destination.ts';
 import type { ForwardQueue, Waiting } from './forward-queue.ts';
@@ -80,8 +81,13 @@ export class ObjectSender {
       const reason = `${destination.aeTitle} accepts no ${sopClassUid} in transfer syntax ${transferSyntaxUid}`;
       return { kind: 'refused', reason };
     }
+    let dataSet: BegunDataSet;
     try {
-      const dataSet = this.#dataSet(waiting, chosen);
+      dataSet = await BegunDataSet.begin(this.#dataSet(waiting, chosen));
+    } catch (error) {
+      return this.#unreadable(error);
+    }
+    try {
       const sent = { sopClassUid, sopInstanceUid, transferSyntaxUid: chosen };
       const status = await association.store(sent, dataSet);
       const verdict = verdictOf(status);
@@ -89,11 +95,18 @@ export class ObjectSender {
       return verdict === 'stored' ? { kind: 'stored' } : { kind: verdict, reason };
     } catch (error) {
       await this.#holder.abort();
-      const reason = this.#reasonOf(error);
-      // What this box cannot read or bring into another form is no fault of the destination.
-      const own = error instanceof AppError && ['STORE_CORRUPT', 'TRANSCODING_FAILED'].includes(error.code);
-      return { kind: own ? 'refused' : 'broken', reason };
+      if (error instanceof AppError && error.code === 'DELIVERY_FAILED')
+        return { kind: 'broken', reason: error.message };
+      return this.#unreadable(error);
+    } finally {
+      await dataSet.close();
     }
+  }
+
+  /** What this box cannot read or bring into another form is no fault of the destination. */
+  #unreadable(error: unknown): SendOutcome {
+    const own = error instanceof AppError && ['STORE_CORRUPT', 'TRANSCODING_FAILED'].includes(error.code);
+    return { kind: own ? 'refused' : 'later', reason: this.#reasonOf(error) };
   }
 
   /** As kept where the destination takes it so, else what it accepted of what loses nothing. */
