@@ -319,14 +319,8 @@ describe('a long search', () => {
     assert.deepEqual([answers.length, end], [matchesMax, 'limit']);
   });
 
-  it('gives everybody else a turn', async () => {
-    const studies = Array.from({ length: 5_000 }, (_, index) =>
-      heldStudy({
-        common: { studyInstanceUid: `9.${index}` },
-        objects: [{ sopInstanceUid: `9.${index}.1` }],
-      }),
-    );
-    const catalogue = new Map(studies.map((study) => [study.created.studyInstanceUid, [study]]));
+  /** How often others had a turn while this was searched. */
+  async function turnsDuring(archive: HeldArchive, query: FindQuery): Promise<number> {
     let turns = 0;
     let isOver = false;
     const others = (): void => {
@@ -334,6 +328,20 @@ describe('a long search', () => {
       if (!isOver) setImmediate(others);
     };
     setImmediate(others);
+    const { answers } = await found(archive, query);
+    isOver = true;
+    assert.equal(answers.length, 0);
+    return turns;
+  }
+
+  it('gives everybody else a turn, the sooner the more its keys cost', async () => {
+    const studies = Array.from({ length: 3_000 }, (_, index) =>
+      heldStudy({
+        common: { studyInstanceUid: `9.${index}`, studyDescription: 'Head' },
+        objects: [{ sopInstanceUid: `9.${index}.1` }],
+      }),
+    );
+    const catalogue = new Map(studies.map((study) => [study.created.studyInstanceUid, [study]]));
     const archive = new HeldArchive({
       catalogue: {
         studyInstanceUids: () => catalogue.keys(),
@@ -343,10 +351,16 @@ describe('a long search', () => {
       dataSetOf: () => assert.fail(),
       transcoder: { targets: () => [], transcode: () => assert.fail() },
     });
-    const { answers } = await found(archive, asked('STUDY', 'STUDY', { '0020000D': '', '00081030': 'none' }));
-    isOver = true;
-    assert.equal(answers.length, 0);
-    assert.ok(turns >= 5, `${turns} turns`);
+    const cheap = asked('STUDY', 'STUDY', { '0020000D': '', '00081030': 'none' });
+    assert.ok((await turnsDuring(archive, cheap)) >= 5);
+    const alternatives = Array.from({ length: 60 }, (_, index) => `*${index}`);
+    const dear = asked('STUDY', 'STUDY', { '0020000D': '', '00081030': alternatives });
+    assert.ok((await turnsDuring(archive, dear)) >= 300);
+  });
+
+  it('gives everybody else a turn within one large study', async () => {
+    const query = asked('STUDY', 'IMAGE', { '0020000D': '8.1', '0020000E': '8.1.1', '00200013': '1' });
+    assert.ok((await turnsDuring(many(3_000), query)) >= 5);
   });
 
   it('stops when it is cancelled', async () => {

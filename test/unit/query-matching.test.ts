@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { keyCharactersMax, keyValuesMax } from '../../firmware/src/query/limits.ts';
+import {
+  keyAlternativesMax,
+  keyCharactersMax,
+  keyUidsMax,
+  valueCharactersMax,
+} from '../../firmware/src/query/limits.ts';
 import { compileKey, type KeyVr } from '../../firmware/src/query/matching.ts';
 import { characters, matchesWildcard } from '../../firmware/src/query/wildcard.ts';
 
@@ -127,9 +132,34 @@ describe('a key that cannot be understood', () => {
   }
 
   it('too many values', () => {
-    const values = Array.from({ length: keyValuesMax + 1 }, (_, index) => `1.2.${index}`);
-    assert.equal(compileKey('UI', values).kind, 'malformed');
-    assert.equal(compileKey('UI', values.slice(1)).kind, 'matcher');
+    for (const [vr, valuesMax] of [
+      ['UI', keyUidsMax],
+      ['LO', keyAlternativesMax],
+      ['PN', keyAlternativesMax],
+    ] as const) {
+      const values = Array.from({ length: valuesMax + 1 }, (_, index) => `1.2.${index}`);
+      assert.equal(compileKey(vr, values).kind, 'malformed');
+      assert.equal(compileKey(vr, values.slice(1)).kind, 'matcher');
+    }
+  });
+});
+
+describe('what a key costs', () => {
+  it('is told by its alternatives', () => {
+    const cost = (vr: KeyVr, values: readonly string[]): number | undefined => {
+      const match = compileKey(vr, values);
+      return match.kind === 'matcher' ? match.cost : undefined;
+    };
+    assert.deepEqual(
+      [cost('LO', ['A']), cost('PN', ['A*', 'B', '']), cost('UI', ['1', '2', '3'])],
+      [1, 2, 1],
+    );
+  });
+
+  it('does not grow with what an object says in a value beyond all measure', () => {
+    const long = 'a'.repeat(valueCharactersMax);
+    assert.ok(matches('LO', '*a', `${long}b`));
+    assert.ok(!matches('LO', '*b', `${long}b`));
   });
 });
 

@@ -107,6 +107,7 @@ export class HeldArchive implements QueryArchive {
     const patientsSeen = new Set<string>();
     for await (const study of this.#holdings.studies(plan.studyInstanceUids, slices)) {
       const patient = patientEntity(study, counts);
+      if (slices.spend(costOf(plan.patient) + costOf(plan.study))) await slices.rest();
       if (!matchesAll(plan.patient, patient)) continue;
       if (plan.level === 'PATIENT') {
         const key = patientKey(study.patient);
@@ -118,7 +119,7 @@ export class HeldArchive implements QueryArchive {
       if (!matchesAll(plan.study, study)) continue;
       const above = [elementsOf(plan.patient, patient), elementsOf(plan.study, study)];
       if (plan.level === 'STUDY') yield above;
-      else yield* below(plan, study, above);
+      else yield* below(plan, study, above, slices);
     }
   }
 }
@@ -133,13 +134,16 @@ function patientEntity(
 }
 
 /** Series or images of a study that matches. */
-function* below(
+async function* below(
   plan: FindPlan,
   study: StudyEntity,
   above: readonly Elements[],
-): Generator<readonly Elements[], void> {
+  slices: Slices,
+): AsyncGenerator<readonly Elements[], void> {
+  const cost = 1 + costOf(plan.series) + costOf(plan.image);
   if (plan.level === 'SERIES') {
     for (const series of study.series.values()) {
+      if (slices.spend(cost)) await slices.rest();
       if (matchesAll(plan.series, series)) yield [...above, elementsOf(plan.series, series)];
     }
     return;
@@ -147,6 +151,8 @@ function* below(
   const candidates =
     plan.sopInstanceUids === undefined ? study.instances : study.instancesNamed(plan.sopInstanceUids);
   for (const instance of candidates) {
+    if (slices.spend(cost)) await slices.rest();
+    if (slices.isCancelled) return;
     if (!matchesAll(plan.image, instance)) continue;
     const image = elementsOf(plan.image, instance);
     if (plan.series.length === 0) {
@@ -157,6 +163,10 @@ function* below(
     if (series !== undefined && matchesAll(plan.series, series))
       yield [...above, elementsOf(plan.series, series), image];
   }
+}
+
+function costOf<Entity>(keys: readonly Key<Entity>[]): number {
+  return keys.reduce((sum, { cost }) => sum + cost, 0);
 }
 
 function matchesAll<Entity>(keys: readonly Key<Entity>[], entity: Entity): boolean {

@@ -22,7 +22,7 @@ import {
 } from './attributes.ts';
 import { always, dateSpan, instantSpan, keySpan, overlap, timeSpan } from './dates.ts';
 import type { InstanceEntity, PatientEntity, SeriesEntity, StudyEntity } from './entities.ts';
-import { keyValuesMax } from './limits.ts';
+import { keyUidsMax } from './limits.ts';
 import { compileKey } from './matching.ts';
 import { hasWildcard } from './wildcard.ts';
 
@@ -32,6 +32,8 @@ export interface Key<Entity> {
   readonly attribute: Attribute<Entity>;
   /** Undefined matches everything. */
   readonly matches: ((entity: Entity) => boolean) | undefined;
+  /** Comparisons that one entity costs. */
+  readonly cost: number;
 }
 
 export interface FindPlan {
@@ -134,8 +136,8 @@ export function planRetrieve(query: Query): RetrievePlan | QueryRefused {
   }
   if (given(level).length === 0)
     return refused('identifier', `${tagText(uniqueKey[level])} has no value, but is what is retrieved`);
-  if (given(level).length > keyValuesMax)
-    return refused('value', `${tagText(uniqueKey[level])} has more than ${keyValuesMax} values`);
+  if (given(level).length > keyUidsMax)
+    return refused('value', `${tagText(uniqueKey[level])} has more than ${keyUidsMax} values`);
   if (given('PATIENT').length > 1)
     return refused('identifier', `${tagText(uniqueKey.PATIENT)} must have one value`);
   for (const below of levels.slice(levels.indexOf(level) + 1)) {
@@ -200,7 +202,7 @@ function keysOf<Entity>(
       match.kind === 'universal'
         ? undefined
         : (entity: Entity): boolean => valuesOf(attribute, entity).some(match.matches);
-    keys.push({ tag, attribute, matches });
+    keys.push({ tag, attribute, matches, cost: match.kind === 'matcher' ? match.cost : 0 });
   }
   return keys;
 }

@@ -1,6 +1,6 @@
 /** Whether a value of an entity matches a key, by the key's VR (PS3.4 C.2.2.2). */
 import { dateSpan, keySpan, overlap, timeSpan } from './dates.ts';
-import { keyCharactersMax, keyValuesMax } from './limits.ts';
+import { keyAlternativesMax, keyCharactersMax, keyUidsMax, valueCharactersMax } from './limits.ts';
 import { personNameMatcher } from './person-name.ts';
 import { characters, hasWildcard, matchesWildcard } from './wildcard.ts';
 
@@ -11,7 +11,12 @@ export type KeyMatch =
   /** Every entity matches, also one without a value (PS3.4 C.2.2.2.3). */
   | { readonly kind: 'universal' }
   /** For one value of an entity; of several values one must match, an entity without a value does not. */
-  | { readonly kind: 'matcher'; readonly matches: (value: string) => boolean }
+  | {
+      readonly kind: 'matcher';
+      readonly matches: (value: string) => boolean;
+      /** Comparisons that one value costs. */
+      readonly cost: number;
+    }
   /** `reason` never repeats the value. */
   | { readonly kind: 'malformed'; readonly reason: string };
 
@@ -27,13 +32,14 @@ export function compileKey(vr: KeyVr, given: readonly string[]): KeyMatch {
   if (values.every((value) => value === '')) return universal;
   // For every VR: senders write it for dates and UIDs too.
   if (values.some((value) => /^\*+$/.test(value))) return universal;
-  if (values.length > keyValuesMax) return malformed(`has more than ${keyValuesMax} values`);
-  if (values.some((value) => value.length > keyCharactersMax))
-    return malformed(`is longer than ${keyCharactersMax} characters`);
   const alternatives = values.filter((value) => value !== '');
+  const alternativesMax = vr === 'UI' ? keyUidsMax : keyAlternativesMax;
+  if (alternatives.length > alternativesMax) return malformed(`has more than ${alternativesMax} values`);
+  if (alternatives.some((value) => value.length > keyCharactersMax))
+    return malformed(`is longer than ${keyCharactersMax} characters`);
   if (vr === 'UI') {
     const uids = new Set(alternatives);
-    return { kind: 'matcher', matches: (value) => uids.has(value) };
+    return { kind: 'matcher', cost: 1, matches: (value) => uids.has(value) };
   }
   const matchers: ((value: string) => boolean)[] = [];
   for (const alternative of alternatives) {
@@ -41,9 +47,14 @@ export function compileKey(vr: KeyVr, given: readonly string[]): KeyMatch {
     if (typeof matcher === 'string') return malformed(matcher);
     matchers.push(matcher);
   }
-  const [only] = matchers;
-  if (matchers.length === 1 && only !== undefined) return { kind: 'matcher', matches: only };
-  return { kind: 'matcher', matches: (value) => matchers.some((matches) => matches(value)) };
+  return {
+    kind: 'matcher',
+    cost: matchers.length,
+    matches: (value) => {
+      const compared = value.slice(0, valueCharactersMax);
+      return matchers.some((matches) => matches(compared));
+    },
+  };
 }
 
 /** The matcher, or why there is none. */

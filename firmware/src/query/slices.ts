@@ -1,10 +1,10 @@
-/** Shares out the time of a long search: after so many entities everybody else gets a turn. */
+/** Shares out the time of a long search: after so many comparisons everybody else gets a turn. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { sliceEntitiesMax } from './limits.ts';
+import { sliceComparisonsMax } from './limits.ts';
 
 export class Slices {
   readonly #signal: AbortSignal;
-  #left = sliceEntitiesMax;
+  #left = sliceComparisonsMax;
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
@@ -15,13 +15,13 @@ export class Slices {
   }
 
   /** True when the slice is used up, and `rest` is due. */
-  spend(entities: number): boolean {
-    this.#left -= entities;
+  spend(comparisons: number): boolean {
+    this.#left -= comparisons;
     return this.#left <= 0;
   }
 
   async rest(): Promise<void> {
-    this.#left = sliceEntitiesMax;
+    this.#left = sliceComparisonsMax;
     await nextTurn();
   }
 }
