@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
 import { Quarantine } from '../../firmware/src/ingest/quarantine.ts';
 import type { ObjectStore } from '../../firmware/src/ports.ts';
+import { nodeFileSystem } from '../../firmware/src/store/file-system.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
@@ -41,9 +42,9 @@ export class StoringBox {
     });
   }
 
-  static async open(folder: string, boxKey: Uint8Array): Promise<StoringBox> {
-    const quarantine = new StudyStore({ folder: join(folder, 'quarantine'), boxKey });
-    const box = new StoringBox(new StudyStore({ folder, boxKey }), quarantine);
+  static async open(folder: string, boxKey: Uint8Array, files = nodeFileSystem): Promise<StoringBox> {
+    const quarantine = new StudyStore({ folder: join(folder, 'quarantine'), boxKey, files });
+    const box = new StoringBox(new StudyStore({ folder, boxKey, files }), quarantine);
     await box.catalogue.load(() => undefined);
     return box;
   }

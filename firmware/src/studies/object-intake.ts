@@ -117,9 +117,8 @@ export class ObjectIntake {
     const { transferSyntaxUid, sopClassUid, sopInstanceUid } = identity;
     const same = this.#heldOrFlushed(sopInstanceUid);
     if (same !== undefined) {
-      const object = await same;
       await sealed.discard();
-      return { outcome: 'repeated', object };
+      return { outcome: 'repeated', object: await same };
     }
     // No pause since the look: nobody else of this UID came between.
     const object = await this.#study.keep(sealed, ({ ref, frame, length, lastTag }) => ({
