@@ -1,25 +1,13 @@
 /** Services of the acceptor, asked by our own requestor and by a peer that sends raw bytes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Command, commandField, decodeCommand, encodeCommand } from '../../firmware/dimse/command.ts';
-import { encodeDataSet } from '../../firmware/dimse/data-set.ts';
-import {
-  type Association,
-  type AssociationOptions,
-  type DicomServer,
-  type DimseService,
-  openAssociation,
-  type RetrieveProgress,
-  type ServiceOperation,
-  type ServiceResponse,
-  uids,
-} from '../../firmware/dimse/index.ts';
-import { identifierBytesMax, responseMsMax } from '../../firmware/dimse/limits.ts';
+import { type Command, commandField, encodeCommand } from '../../firmware/dimse/command.ts';
+import { type ServiceOperation, type ServiceResponse, uids } from '../../firmware/dimse/index.ts';
+import { identifierBytesMax } from '../../firmware/dimse/limits.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import { concatBytes, fromHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { fromHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import type { DataSet } from '../../firmware/src/ports.ts';
-import { realClock } from '../fakes/real-clock.ts';
 import {
   associateRequest,
   ctImageStorage,
@@ -31,61 +19,30 @@ import {
   releaseRequestPdu,
   settle,
 } from '../support/dimse-peer.ts';
-import { abort, associated, closing, running, started } from '../support/dimse-scp-fixture.ts';
-import { inPieces } from '../support/dimse-tools.ts';
+import { abort, associated, closing, started } from '../support/dimse-scp-fixture.ts';
+import {
+  all,
+  commitment,
+  getting,
+  identifier,
+  level,
+  nextCommand,
+  opened,
+  type Perform,
+  service,
+  studyRootFind,
+  studyRootGet,
+} from '../support/dimse-service-fixture.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
 
 const options = { timeout: 20_000 };
-const studyRootFind = '1.2.840.10008.5.1.4.1.2.2.1';
-const studyRootGet = '1.2.840.10008.5.1.4.1.2.2.3';
-const commitment = '1.2.840.10008.1.20.1';
-const level: DataSet = { '00080052': { vr: 'CS', values: ['STUDY'] } };
 const match = (number: number): DataSet => ({ '00200010': { vr: 'SH', values: [String(number)] } });
 /** So long that the buffers between the two hold only some. */
 const longMatch = (number: number): DataSet => ({
   ...match(number),
   '00104000': { vr: 'LT', values: ['x'.repeat(60_000)] },
 });
-
-type Perform = (operation: ServiceOperation) => Promise<ServiceResponse>;
-
-function service(perform: Perform, change: Partial<DimseService> = {}): DimseService {
-  return { sopClasses: [studyRootFind], requestorRole: 'scu', permission: 'query', perform, ...change };
-}
-
-const getting = (perform: Perform): DimseService =>
-  service(perform, { sopClasses: [studyRootGet], permission: 'retrieve' });
-
-async function opened(scp: DicomServer, change: Partial<AssociationOptions> = {}): Promise<Association> {
-  const association = await openAssociation({
-    host: '127.0.0.1',
-    port: scp.port,
-    callingAeTitle: 'WORKSTATION',
-    calledAeTitle: 'HILUM',
-    contexts: [
-      { abstractSyntax: studyRootFind, transferSyntaxes: [uids.explicitVrLittleEndian] },
-      { abstractSyntax: studyRootGet, transferSyntaxes: [uids.implicitVrLittleEndian] },
-      { abstractSyntax: commitment, transferSyntaxes: [uids.implicitVrLittleEndian] },
-      {
-        abstractSyntax: ctImageStorage,
-        transferSyntaxes: [uids.explicitVrLittleEndian],
-        roles: { scu: true, scp: true },
-      },
-      { abstractSyntax: uids.verificationSopClass, transferSyntaxes: [uids.implicitVrLittleEndian] },
-    ],
-    clock: realClock,
-    ...change,
-  });
-  running.push({ stop: () => association.abort() });
-  return association;
-}
-
-async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const value of values) list.push(value);
-  return list;
-}
 
 /** A raw peer with a context of the query service. */
 async function rawQuerier(perform: Perform, change: Parameters<typeof started>[1] = {}): Promise<RawPeer> {
@@ -106,7 +63,6 @@ const findCommand = (messageId = 1): Uint8Array =>
     priority: 0,
     affectedSopClassUid: studyRootFind,
   });
-const identifier = encodeDataSet(level, uids.implicitVrLittleEndian);
 const findMessage = (messageId = 1): Uint8Array =>
   dataPdu(pdv(1, 'command', true, findCommand(messageId)), pdv(1, 'data', true, identifier));
 const cancelMessage = (messageId: number): Uint8Array =>
@@ -122,15 +78,6 @@ const cancelMessage = (messageId: number): Uint8Array =>
       }),
     ),
   );
-
-/** The next command set that the peer receives. */
-async function command(peer: RawPeer): Promise<Command> {
-  const event = await peer.next();
-  assert(event?.kind === 'data' && event.fragment.command, JSON.stringify(event));
-  const decoded = decodeCommand(event.fragment.bytes);
-  assert(decoded.kind === 'command');
-  return decoded.command;
-}
 
 test('C-FIND: the service gets the identifier and its peer, the requestor each match', options, async () => {
   let seen: ServiceOperation | undefined;
@@ -234,7 +181,7 @@ test('C-CANCEL ends its own operation with FE00, and no other', options, async (
   await settle();
   assert.equal(signals[0]?.aborted, false);
   peer.send(cancelMessage(7));
-  const response = await command(peer);
+  const response = await nextCommand(peer);
   assert.deepEqual(response, {
     commandField: 0x8020,
     hasDataSet: false,
@@ -253,7 +200,7 @@ test('a request that comes while an operation runs is answered after it', option
   assert.equal(performed, 1);
   done.resolve({ status: 0 });
   assert.deepEqual(
-    [await command(peer), await command(peer), await command(peer)].map(
+    [await nextCommand(peer), await nextCommand(peer), await nextCommand(peer)].map(
       ({ messageIdBeingRespondedTo: id }) => id,
     ),
     [1, 2, 3],
@@ -475,194 +422,4 @@ test('N-services: their elements go there and back', options, async () => {
       { ...base, commandField: 0x0120, requestedSopClassUid: commitment, requestedSopInstanceUid: '1.5' },
     ],
   );
-});
-
-const object = {
-  sopClassUid: ctImageStorage,
-  sopInstanceUid: '1.2.3',
-  transferSyntaxUid: uids.explicitVrLittleEndian,
-};
-const pixels = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 13) & 0xff);
-
-test(
-  'C-GET: its sub-operations come on the same association, each answered with what the sink says',
-  options,
-  async () => {
-    const outcomes: unknown[] = [];
-    const scp = await started(new MemoryStore(), {
-      services: [
-        getting(async (operation) => {
-          const counts = { completed: 0, failed: 0, warning: 0 };
-          for (const sopInstanceUid of ['1.2.1', '1.2.2']) {
-            outcomes.push(await operation.store({ ...object, sopInstanceUid }, inPieces(pixels, 9_999)));
-            counts.completed++;
-            await operation.pending({
-              status: 0xff00,
-              subOperations: { ...counts, remaining: 2 - counts.completed },
-            });
-          }
-          outcomes.push(
-            await operation.store(
-              { ...object, transferSyntaxUid: '1.2.840.10008.1.2.4.50' },
-              inPieces(pixels, 10),
-            ),
-          );
-          const dataSet: DataSet = { '00080058': { vr: 'UI', values: ['1.2.3'] } };
-          return { status: 0xb000, subOperations: { ...counts, failed: 1 }, dataSet };
-        }),
-      ],
-    });
-    const store = new MemoryStore();
-    const association = await opened(scp, {
-      storage: { store: store.store, failed: (error) => assert.fail(String(error)) },
-    });
-    const progress = await all<RetrieveProgress>(association.get(studyRootGet, level));
-    const counts = { failed: 0, warning: 0, failedSopInstanceUids: [] };
-    assert.deepEqual(progress, [
-      { ...counts, status: 0xff00, remaining: 1, completed: 1 },
-      { ...counts, status: 0xff00, remaining: 0, completed: 2 },
-      { ...counts, status: 0xb000, completed: 2, failed: 1, failedSopInstanceUids: ['1.2.3'] },
-    ]);
-    assert.deepEqual(outcomes, [{ status: 0 }, { status: 0 }, undefined]);
-    assert.deepEqual(
-      store.kept.map(({ bytes }) => bytes),
-      [pixels, pixels],
-    );
-    assert.equal(store.kept[1]?.request.callingAeTitle, 'HILUM');
-    assert.equal(store.kept[1]?.request.sopInstanceUid, '1.2.2');
-  },
-);
-
-test(
-  'a sink that fails during a C-GET is answered with its status, and its owner told',
-  options,
-  async () => {
-    let outcome: unknown;
-    const failures: unknown[] = [];
-    const scp = await started(new MemoryStore(), {
-      services: [
-        getting(async (operation) => {
-          outcome = await operation.store(object, inPieces(pixels, 9_999));
-          return { status: 0xa702 };
-        }),
-      ],
-    });
-    const store = new MemoryStore();
-    store.beforeWrite = () => Promise.reject(new AppError('STORE_FAILED', 'disk'));
-    const association = await opened(scp, {
-      storage: { store: store.store, failed: (error) => failures.push(error) },
-    });
-    await all(association.get(studyRootGet, level));
-    assert.deepEqual(outcome, { status: 0xa700, comment: 'STORE_FAILED' });
-    assert.equal(failures.length, 1);
-  },
-);
-
-test('an object that comes without a C-GET, or a report that nobody takes, is refused', options, async () => {
-  const outcomes: unknown[] = [];
-  const scp = await started(new MemoryStore(), {
-    services: [
-      getting(async (operation) => {
-        outcomes.push(await operation.store(object, inPieces(pixels, 9_999)));
-        return { status: 0 };
-      }),
-    ],
-  });
-  const association = await opened(scp);
-  await all(association.get(studyRootGet, level));
-  assert.deepEqual(outcomes, [{ status: 0x0211 }]);
-});
-
-test('a sub-operation that is not answered, or whose data fail, ends the association', options, async () => {
-  const clock = new ManualClock();
-  for (const failing of ['answer', 'data'] as const) {
-    const failures: unknown[] = [];
-    const data = async function* (): AsyncGenerator<Uint8Array> {
-      await Promise.resolve();
-      yield pixels;
-      if (failing === 'data') throw new AppError('STORE_CORRUPT', 'segment 1');
-    };
-    const scp = await started(new MemoryStore(), {
-      clock,
-      services: [
-        getting(async (operation) => {
-          try {
-            await operation.store(object, data());
-          } catch (error) {
-            failures.push((error as AppError).code);
-          }
-          return { status: 0 };
-        }),
-      ],
-    });
-    const peer = await associated(scp, {
-      contexts: [
-        { id: 1, abstractSyntax: studyRootGet, transferSyntaxes: [uids.implicitVrLittleEndian] },
-        { id: 3, abstractSyntax: ctImageStorage, transferSyntaxes: [uids.explicitVrLittleEndian] },
-      ],
-      user: { roles: [{ sopClassUid: ctImageStorage, scu: true, scp: true }], pduBytesMax: 0 },
-    });
-    const get = encodeCommand({
-      commandField: commandField.getRequest,
-      hasDataSet: true,
-      messageId: 1,
-      affectedSopClassUid: studyRootGet,
-    });
-    peer.send(dataPdu(pdv(1, 'command', true, get), pdv(1, 'data', true, identifier)));
-    assert.equal((await command(peer)).commandField, commandField.storeRequest);
-    await settle();
-    clock.advance(responseMsMax);
-    let event = await peer.next();
-    while (event?.kind === 'data') event = await peer.next();
-    assert.deepEqual(event, abort(0, 0));
-    await settle();
-    assert.deepEqual(failures, [failing === 'data' ? 'STORE_CORRUPT' : 'DIMSE_PROTOCOL']);
-  }
-});
-
-test('during a C-GET a request, or an answer to nothing, is against the protocol', options, async () => {
-  for (const message of [
-    findMessage(2),
-    dataPdu(
-      pdv(
-        1,
-        'command',
-        true,
-        encodeCommand({ commandField: 0x8001, hasDataSet: false, messageIdBeingRespondedTo: 99, status: 0 }),
-      ),
-    ),
-  ]) {
-    const scp = await started(new MemoryStore(), {
-      services: [
-        getting(
-          ({ signal }) =>
-            new Promise((resolve) => {
-              signal.addEventListener('abort', () => resolve({ status: 0 }));
-            }),
-        ),
-      ],
-    });
-    const peer = await associated(scp, {
-      contexts: [{ id: 1, abstractSyntax: studyRootGet, transferSyntaxes: [uids.implicitVrLittleEndian] }],
-    });
-    const get = encodeCommand({
-      commandField: commandField.getRequest,
-      hasDataSet: true,
-      messageId: 1,
-      affectedSopClassUid: studyRootGet,
-    });
-    peer.send(concatBytes(dataPdu(pdv(1, 'command', true, get), pdv(1, 'data', true, identifier)), message));
-    assert.deepEqual(await peer.next(), abort(0, 0));
-  }
-});
-
-test('objects are not taken on a context that is open for sub-operations only', options, async () => {
-  const store = new MemoryStore();
-  const scp = await started(store, {
-    admit: () => ({ may: new Set(['retrieve'] as const) }),
-    services: [getting(async () => ({ status: 0 }))],
-  });
-  const association = await opened(scp);
-  assert.deepEqual(await association.store(object, inPieces(pixels, 9_999)), { status: 0x0124 });
-  assert.equal(store.opened, 0);
 });
