@@ -30,7 +30,7 @@ async function openBox(relayPort?: number): Promise<WorkflowBox> {
 
 async function json<Answer>(url: string, body?: unknown): Promise<Answer> {
   const post = { method: 'POST', body: body instanceof Uint8Array ? body : JSON.stringify(body) };
-  const response = await fetch(url, body === undefined ? {} : (post));
+  const response = await fetch(url, body === undefined ? {} : post);
   assert.ok(response.ok, `${url}: ${response.status} ${response.ok ? '' : await response.text()}`);
   return (await response.json()) as Answer;
 }
@@ -103,6 +103,19 @@ test(
       ],
     );
     assert.deepEqual(box.health.list(), []);
+
+    // Another image under the UID waits in quarantine: nobody knows which of the two Orthanc means.
+    const other = join(await temporaryFolder(), 'other.dcm');
+    await copyFile(join(pydicomFiles, 'CT_small.dcm'), other);
+    assert.equal((await runTool('dcmodify', ['-nb', '-i', '(7fe0,0010)=1\\2\\3\\4', other])).code, 0);
+    const tool = ['-aec', workflowAeTitle, '127.0.0.1', String(box.port), other];
+    assert.equal((await runTool('storescu', tool)).code, 0);
+    assert.ok(box.quarantine.holds(ctUid));
+    const doubtful = await commitment(orthanc.http, sent);
+    assert.deepEqual(
+      doubtful.Failures.map(({ SOPInstanceUID, FailureReason }) => [SOPInstanceUID, FailureReason]),
+      [[ctUid, 0x0112]],
+    );
   },
 );
 

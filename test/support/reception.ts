@@ -77,11 +77,12 @@ export class Reception {
     try {
       for (let at = 0; at < dataSet.length; at += pieceBytes)
         await sink.write(dataSet.subarray(at, at + pieceBytes));
-      return (await sink.finish()).status;
     } catch (error) {
       await sink.abort(error as Error);
       throw error;
     }
+    // A rejection ends the sink: nobody aborts it then.
+    return (await sink.finish()).status;
   }
 
   keeper(openHeaderScanner: OpenHeaderScanner = openPlainScanner): Keeper {

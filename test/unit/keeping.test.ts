@@ -6,13 +6,16 @@ import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { judgeCollision, type Collision } from '../../firmware/src/ingest/keeping-policy.ts';
 import type { QuarantineEntry } from '../../firmware/src/ingest/quarantine.ts';
 import { reasonText } from '../../firmware/src/ingest/quarantined.ts';
-import type { DataSetHeader, StoreRequest } from '../../firmware/src/ports.ts';
+import type { DataSetHeader, StoreRequest, StudyFolder } from '../../firmware/src/ports.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
+import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
+import { MemoryObjectStore } from '../fakes/object-store.ts';
 import { plainDataSet } from '../support/plain-data-set.ts';
 import { header, Reception, request } from '../support/reception.ts';
+import { settle } from '../support/until.ts';
 
 const pixels = randomBytes(500);
 const original = plainDataSet(header, pixels);
@@ -24,6 +27,36 @@ async function dataSetOf(study: KeptStudy | undefined, object: ObjectKept | unde
   const parts: Uint8Array[] = [];
   for await (const part of keptDataSet(study, object)) parts.push(part);
   return Buffer.concat(parts);
+}
+
+/** Its objects are on the disk only when that promise resolves. */
+class SlowStore extends MemoryObjectStore {
+  readonly #flushed: Promise<void>;
+
+  constructor(flushed: Promise<void>) {
+    super();
+    this.#flushed = flushed;
+  }
+
+  override async createStudy(): Promise<StudyFolder> {
+    const folder = await super.createStudy();
+    const createObject = folder.createObject.bind(folder);
+    folder.createObject = () => {
+      const writer = createObject();
+      const finish = writer.finish.bind(writer);
+      writer.finish = async () => {
+        const sealed = await finish();
+        return {
+          ...sealed,
+          append: async (recordOf) => {
+            await Promise.all([sealed.append(recordOf), this.#flushed]);
+          },
+        };
+      };
+      return writer;
+    };
+    return folder;
+  }
 }
 
 const reasons = (reception: Reception): readonly string[] =>
@@ -148,6 +181,37 @@ test('objects of one UID that arrive at the same time: one is kept, the others g
   assert.equal(reception.studies[0]?.objects.length, 1);
   assert.deepEqual(reasons(reception), ['other pixels', 'other pixels', 'other pixels']);
   assert.equal(reception.files, 1);
+});
+
+test('corrections that arrive at the same time follow each other', async () => {
+  const reception = new Reception();
+  await reception.send(original);
+  const descriptions = ['one', 'two', 'three', 'four'];
+  await Promise.all(
+    descriptions.map((studyDescription) =>
+      reception.send(plainDataSet({ ...header, studyDescription }, pixels), { mayCorrect: true }),
+    ),
+  );
+  const [study] = reception.studies;
+  assert.equal(study?.objects.length, 5);
+  assert.equal(study.newest.length, 1);
+  assert.deepEqual(
+    study.objects.slice(1).map(({ corrects }) => corrects),
+    study.objects.slice(0, -1).map(({ number }) => number),
+  );
+});
+
+test('an object waits for the flush of another of its UID before it is judged against it', async () => {
+  const reception = new Reception();
+  const flushing = Promise.withResolvers<void>();
+  reception.catalogue = new Catalogue(new SlowStore(flushing.promise));
+  const answers = [reception.send(original), reception.send(otherPixels)];
+  await settle();
+  assert.equal(reception.studies[0]?.objects.length, 0);
+  flushing.resolve();
+  assert.deepEqual(await Promise.all(answers), [0, 0]);
+  assert.equal(reception.studies[0]?.objects.length, 1);
+  assert.deepEqual(reasons(reception), ['other pixels']);
 });
 
 test('a UID that is held in another study, or of another patient, goes into quarantine', async () => {
@@ -321,7 +385,9 @@ test('a full quarantine refuses: what was at fault as before, what was not with 
     assert.equal(await reception.send(otherPixels), 0);
     const unreadable = utf8(`no JSON\n${'x'.repeat(1_000)}`);
     await assert.rejects(reception.send(unreadable), { code: 'OBJECT_UNREADABLE' });
-    await assert.rejects(reception.send(corrected), { code: 'QUARANTINE_FULL' });
+    const large = plainDataSet({ ...header, studyDescription: 'Pelvis' }, randomBytes(2 * chunkBytes));
+    for (const refused of [corrected, large])
+      await assert.rejects(reception.send(refused), { code: 'QUARANTINE_FULL' });
     assert.equal(reception.quarantine.list().length, 1);
     assert.equal(reception.quarantineDisk.studies.size, 1);
     assert.equal(reception.quarantine.bytes, otherPixels.length);
@@ -340,10 +406,17 @@ test('a disk that fails while an object goes into quarantine is no acknowledgeme
   await assert.rejects(reception.send(otherPixels), { code: 'STORE_FAILED' });
   await assert.rejects(reception.send(utf8('no JSON\n')), { code: 'STORE_FAILED' });
   reception.quarantineDisk.failing = false;
+  // Or only at its end, after which nobody aborts it.
+  const sink = reception.keeper().receive(request);
+  await sink.write(utf8('no JSON\nand then'));
+  reception.quarantineDisk.failing = true;
+  await assert.rejects(sink.finish(), { code: 'STORE_FAILED' });
+  reception.quarantineDisk.failing = false;
   assert.deepEqual(
     [reception.quarantine.list().length, reception.quarantine.bytes, reception.files],
     [0, 0, 1],
   );
+  assert.deepEqual([reception.quarantineDisk.begun, reception.disk.begun], [0, 0]);
 });
 
 test('an association that ends in the middle of what goes into quarantine leaves nothing there', async () => {

@@ -272,7 +272,8 @@ export class QuarantineIntake {
     this.#ended = true;
     this.#options.giveBack(this.#bytes);
     await this.#writer.abort();
-    await this.#options.folder.remove();
+    // If this fails, the next start removes it: no record stands in it.
+    await Promise.allSettled([this.#options.folder.remove()]);
   }
 }
 
