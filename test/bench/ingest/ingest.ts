@@ -27,6 +27,12 @@ export interface IngestOptions {
 
 const run = promisify(execFile);
 
+/** With the exit status that a shell gives them. */
+const interruptions = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const;
+
 /** After the start, and after the load: what a box holds when nothing has happened for a while. */
 const idleMs = 10_000;
 
@@ -235,9 +241,15 @@ function progress(line: string): void {
 export async function benchIngest(options: IngestOptions): Promise<BenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hilum-bench-'));
   const cleanups: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
+  const clean = async (): Promise<void> => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  };
+  // Gigabytes are not left behind by who has seen enough.
+  for (const [signal, status] of interruptions)
+    process.once(signal, () => void clean().then(() => process.exit(status)));
   try {
     return await new Bench(options, folder, (cleanup) => cleanups.push(cleanup)).measure();
   } finally {
-    for (const cleanup of cleanups.reverse()) await cleanup();
+    await clean();
   }
 }

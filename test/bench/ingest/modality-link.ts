@@ -84,6 +84,9 @@ export async function insideOwnNetwork(body: () => Promise<void>): Promise<void>
     stdio: 'inherit',
     env: { ...process.env, [marker]: '1' },
   });
+  // A terminal tells the child itself.
+  process.on('SIGINT', () => undefined);
+  process.once('SIGTERM', () => child.kill('SIGTERM'));
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   process.exitCode = code ?? (signal === null ? 0 : 1);
 }
