@@ -31,7 +31,7 @@ export const getting = (perform: Perform): DimseService =>
   service(perform, { sopClasses: [studyRootGet], permission: 'retrieve' });
 
 export async function opened(
-  scp: DicomServer,
+  scp: Pick<DicomServer, 'port'>,
   change: Partial<AssociationOptions> = {},
 ): Promise<Association> {
   const association = await openAssociation({

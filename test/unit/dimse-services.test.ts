@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Command, commandField, encodeCommand } from '../../firmware/dimse/command.ts';
 import { type ServiceOperation, type ServiceResponse, uids } from '../../firmware/dimse/index.ts';
-import { identifierBytesMax } from '../../firmware/dimse/limits.ts';
+import { identifierBytesHeldMax, identifierBytesMax } from '../../firmware/dimse/limits.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import { fromHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { concatBytes, fromHex, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import type { DataSet } from '../../firmware/src/ports.ts';
 import {
   associateRequest,
@@ -270,6 +270,42 @@ test('identifiers that cannot be held or read are answered, and cost the sender 
   peer.send(findMessage());
   assert.equal(await peer.status(), 0);
   assert.equal(performed, 1);
+});
+
+test('all identifiers together are bounded, and each gives its room back', options, async () => {
+  const done = Promise.withResolvers<ServiceResponse>();
+  const services = [service(() => done.promise)];
+  const scp = await started(new MemoryStore(), { services });
+  const contexts = [
+    { id: 1, abstractSyntax: studyRootFind, transferSyntaxes: [uids.implicitVrLittleEndian] },
+  ];
+  const value = new Uint8Array(identifierBytesMax - 8);
+  const header = concatBytes(fromHex('09000110'), Uint8Array.from([...u32(value.length)].reverse()));
+  const pieces = Array.from({ length: value.length / 65_528 + 1 }, (_, index) =>
+    value.subarray(index * 65_528, (index + 1) * 65_528),
+  );
+  const big = concatBytes(
+    dataPdu(pdv(1, 'command', true, findCommand())),
+    ...[header, ...pieces].map((piece) => dataPdu(pdv(1, 'data', false, piece))),
+    dataPdu(pdv(1, 'data', true, new Uint8Array(0))),
+  );
+  const holding: RawPeer[] = [];
+  for (let held = 0; held + identifierBytesMax <= identifierBytesHeldMax; held += identifierBytesMax) {
+    const peer = await associated(scp, { contexts });
+    peer.send(big);
+    holding.push(peer);
+  }
+  await settle();
+  const late = await associated(scp, { contexts });
+  late.send(findMessage());
+  assert.equal(await late.status(), 0xa700);
+  // One that is cut off gives its room back too.
+  holding.shift()?.close();
+  await settle();
+  done.resolve({ status: 0 });
+  for (const peer of holding) assert.equal(await peer.status(), 0);
+  late.send(big);
+  assert.equal(await late.status(), 0);
 });
 
 test('what a caller may not do is refused in its contexts, with result 1', options, async () => {
