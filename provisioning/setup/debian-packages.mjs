@@ -48,6 +48,8 @@ export const debianPackages = [
   { names: ['libgdcm-tools'], for: 'test', reason: 'gdcmscu and gdcmconv, an independent DICOM peer and its codecs (GDCM)' },
   { names: ['libpixelmed-java'], for: 'test', reason: 'an independent DICOM peer (PixelMed)' },
   { names: ['default-jre-headless'], for: 'test', reason: 'runs PixelMed' },
+  { names: ['e2fsprogs'], for: 'test', reason: 'makes the small disk that the tests of a full one fill' },
+  { names: ['mount'], for: 'test', reason: 'mounts it, and turns it read-only' },
   { names: ['openssl'], for: 'test', reason: 'certificates of the DICOM TLS tests' },
   { names: ['tpm2-tools'], for: 'test', reason: 'an independent program that reads what Hilum seals' },
 ];

@@ -99,23 +99,26 @@ test(`${kills} kills of a box under load (seed ${seed})`, async (t) => {
   const acknowledged = new Map<string, Map<string, string>>();
   await box.process.start();
   for (let kill = 0; kill < kills; kill++) {
-    const sending = Array.from({ length: associations }, async (_, association) => {
+    const begun = Array.from({ length: associations }, () => Promise.withResolvers<void>());
+    const sending = begun.map(async ({ resolve }, association) => {
       const study = studyOf(kill, association);
       const objects = acknowledged.get(study) ?? new Map<string, string>();
       acknowledged.set(study, objects);
       for await (const { object, status } of send(dicom, objectsOf(kill, association))) {
         assert.equal(status, 0, `kill ${kill}: ${object.sopInstanceUid}`);
         objects.set(object.sopInstanceUid, sha256Of(object.dataSet));
+        resolve();
       }
+      assert.ok(objects.size > 0, `kill ${kill}: association ${association} ended before anything was kept`);
     });
-    await delay(200 + randomFrom(seed + kill).below(800));
+    await Promise.race([Promise.all(begun.map(({ promise }) => promise)), Promise.all(sending)]);
+    await delay(randomFrom(seed + kill).below(800));
     await box.process.kill();
     await Promise.all(sending);
     await box.process.start();
   }
   let count = 0;
   for (const [study, objects] of acknowledged) {
-    assert.ok(objects.size > 0, `${study} was sent to`);
     const retrieved = await retrieve(dicom, study);
     for (const [uid, sha256] of objects) assert.equal(retrieved.get(uid), sha256, `${uid} was acknowledged`);
     count += objects.size;

@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
+/** Where mkfs is, for those who are not root. */
+const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
 const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
 
 export class SmallDisk {
@@ -85,7 +87,7 @@ export class SmallDisk {
 
 async function ran(program: string, ...args: readonly string[]): Promise<string> {
   try {
-    return (await execute(program, args)).stdout.trim();
+    return (await execute(program, args, { env })).stdout.trim();
   } catch (cause) {
     throw new Error(`${program} ${args.join(' ')} failed; it needs root, or sudo without a password`, {
       cause,
