@@ -45,7 +45,11 @@ export const debianPackages = [
     reason: 'routes in a network namespace, on which quick acknowledgement is tried',
   },
   { names: ['odil'], for: 'test', reason: 'an independent DICOM peer (C++): query, retrieve, store' },
-  { names: ['libgdcm-tools'], for: 'test', reason: 'gdcmscu and gdcmconv, an independent DICOM peer and its codecs (GDCM)' },
+  {
+    names: ['libgdcm-tools'],
+    for: 'test',
+    reason: 'gdcmscu and gdcmconv, an independent DICOM peer and its codecs (GDCM)',
+  },
   { names: ['libpixelmed-java'], for: 'test', reason: 'an independent DICOM peer (PixelMed)' },
   { names: ['default-jre-headless'], for: 'test', reason: 'runs PixelMed' },
   { names: ['e2fsprogs'], for: 'test', reason: 'makes the small disk that the tests of a full one fill' },
