@@ -76,6 +76,14 @@ test('what is wrong stands first, with since when and what to do, and goes when 
     ],
     peers: [{ ...first, connected: false, since: now - 300_000 }, ...others],
     ledger: { ...quiet.ledger, stale: true, lastBlockAt: now - 45_000 },
+    workflow: { commitments: 3, procedureSteps: 1 },
+    box: {
+      ...quiet.box,
+      dicom: {
+        ...quiet.box.dicom,
+        tls: { port: 2762, subject: 'box.example', validUntil: now + 86_400_000, since: now },
+      },
+    },
     studies: [
       exampleStudy(now, { deliveries: [{ aeTitle: 'PACS_NORTH', state: 'failed', at: now }] }),
       exampleStudy(now, {
@@ -86,6 +94,10 @@ test('what is wrong stands first, with since when and what to do, and goes when 
         ledger: { kind: 'refused', reason: 'not a member' },
         origin: { kind: 'fetched', institution: 'brannoc', name: 'St. Brannoc Infirmary' },
         owner: 'elsewhere',
+      }),
+      exampleStudy(now, {
+        studyInstanceUid: '1.3',
+        origin: { kind: 'referenced', aeTitle: 'PACS_NORTH', pulled: false },
       }),
     ],
     releases: (['running', 'released', 'refused', 'failed'] as const).map((outcome, index) => ({
@@ -110,6 +122,10 @@ test('what is wrong stands first, with since when and what to do, and goes when 
   await health.getByText('Check that the PACS is up.').waitFor();
   await page.getByText('true reason of refused').waitFor();
   await page.getByText('not connected').waitFor();
+  await page.getByText('by reference, in the PACS').waitFor();
+  await page.getByText('3 commitment results').waitFor();
+  await page.getByText('1 procedure step message').waitFor();
+  await page.getByText('box.example, until').waitFor();
   await page.getByText('Nothing is released until there is a new block.').waitFor();
   assert.equal(await page.title(), '(1) Northgate Hospital – Hilum');
   await assertForEverybody(page, 'a bad morning');

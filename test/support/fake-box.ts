@@ -155,6 +155,8 @@ export function quietOverview(time: number): Overview {
         objects: 0,
       },
     },
+    sidecar: null,
+    workflow: { commitments: 0, procedureSteps: 0 },
     health: [],
     ledger: { height: 4_211, lastBlockAt: time - 3_000, stale: false, validator: true, validators: 4 },
     peers: ['St. Brannoc Infirmary', 'Harbour Imaging Centre', 'University Clinic Velden'].map(

@@ -14,7 +14,12 @@ const tpmWords = {
   'wrong-tpm': 'Not this box’s TPM',
 } as const satisfies Record<Overview['box']['tpm'], string>;
 
-export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
+interface BoxPanelProps {
+  readonly box: Overview['box'];
+  readonly workflow: Overview['workflow'];
+}
+
+export function BoxPanel({ box, workflow }: BoxPanelProps) {
   const { dicom, storage, tpm } = box;
   const total = storage.usedBytes + storage.freeBytes;
   return (
@@ -58,6 +63,19 @@ export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
             {formatBytes(storage.refuseFreeBytes)}
           </span>
         </dd>
+        {workflow.commitments + workflow.procedureSteps > 0 && (
+          <>
+            <dt>On their way</dt>
+            <dd>
+              {workflow.commitments > 0 && (
+                <span class="second">{countOf(workflow.commitments, 'commitment result')}</span>
+              )}
+              {workflow.procedureSteps > 0 && (
+                <span class="second">{countOf(workflow.procedureSteps, 'procedure step message')}</span>
+              )}
+            </dd>
+          </>
+        )}
         <dt>Version</dt>
         <dd>
           {box.version}
@@ -69,6 +87,9 @@ export function BoxPanel({ box }: { readonly box: Overview['box'] }) {
     </Panel>
   );
 }
+
+const countOf = (count: number, what: string): string =>
+  `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 
 /** The port, and until when its certificate holds: a renewal that was taken into use shows here. */
 function DicomTls({ tls }: { readonly tls: DicomTlsView }) {

@@ -14,6 +14,7 @@ import { PageLinks } from './page-links.tsx';
 import { PendingPanel } from './pending-panel.tsx';
 import { Problem, type Refusal } from './problem.tsx';
 import { QuarantinePanel } from './quarantine-panel.tsx';
+import { SidecarPanel } from './sidecar-panel.tsx';
 import { ReleasesPanel } from './releases-panel.tsx';
 import { StudiesPanel } from './studies-panel.tsx';
 import { usePage, type Page } from './use-page.ts';
@@ -83,6 +84,7 @@ function PageContent({ overview, account, page }: PageContentProps) {
       return (
         <div class="column">
           <DestinationsPanel destinations={overview.destinations} administrates={administrates} />
+          {overview.sidecar !== null && <SidecarPanel sidecar={overview.sidecar} />}
         </div>
       );
     case 'quarantine':
@@ -104,7 +106,7 @@ function StudiesPage({ overview, account }: Omit<PageContentProps, 'page'>) {
       </div>
       <div class="column side">
         <LedgerPanel ledger={overview.ledger} peers={overview.peers} />
-        <BoxPanel box={overview.box} />
+        <BoxPanel box={overview.box} workflow={overview.workflow} />
         {(account.role === 'administrator' || account.role === 'auditor') && <AccountsPanel own={account} />}
       </div>
     </div>

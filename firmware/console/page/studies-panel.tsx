@@ -102,17 +102,29 @@ function StudyRow({ study, look }: { readonly study: StudyView; readonly look: s
 }
 
 function Origin({ origin }: { readonly origin: StudyView['origin'] }) {
-  return origin.kind === 'received' ? (
-    <>
-      <code>{origin.aeTitle}</code>
-      <span class="second">this hospital</span>
-    </>
-  ) : (
-    <>
-      {origin.name}
-      <span class="second">with the patient’s grant</span>
-    </>
-  );
+  switch (origin.kind) {
+    case 'received':
+      return (
+        <>
+          <code>{origin.aeTitle}</code>
+          <span class="second">this hospital</span>
+        </>
+      );
+    case 'referenced':
+      return (
+        <>
+          <code>{origin.aeTitle}</code>
+          <span class="second">{origin.pulled ? 'by reference, pulled' : 'by reference, in the PACS'}</span>
+        </>
+      );
+    case 'fetched':
+      return (
+        <>
+          {origin.name}
+          <span class="second">with the patient’s grant</span>
+        </>
+      );
+  }
 }
 
 function StudyState({ study }: { readonly study: StudyView }) {

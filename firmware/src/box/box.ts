@@ -1,7 +1,6 @@
 /** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
 import { fileURLToPath } from 'node:url';
 import { commitmentResultService, DicomServer, digestPixels } from '../../dimse/index.ts';
-import type { AccessList } from '../access/access-list.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { BoxView } from '../http/box-view.ts';
@@ -21,10 +20,11 @@ import { DiskSpace } from './disk-space.ts';
 import { openFoundation, type Foundation } from './foundation.ts';
 import { forwardingOpener } from './forwarding.ts';
 import { openMembership, type Membership, type MembershipModules } from './membership.ts';
-import { overviewOf } from './overview.ts';
+import { overviewOf, type OverviewSources } from './overview.ts';
 import { openLog } from './pino-log.ts';
 import { openQuery } from './query.ts';
 import { QuickAck } from './quick-ack.ts';
+import { openSidecar } from './sidecar.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
 import { openWorkflow } from './workflow.ts';
@@ -85,11 +85,20 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const workflow = await openWorkflow(foundation, access);
   const { steps } = workflow;
   const openForwarding = forwardingOpener(foundation, steps, undo, start);
-  const { membership, forwarding } = await openStudies({ foundation, openForwarding, steps, room, undo, start });
+  const { membership, forwarding } = await openStudies({
+    foundation,
+    openForwarding,
+    steps,
+    room,
+    undo,
+    start,
+  });
   await workflow.start(start);
   const keeper = new Keeper({ ...foundation, digestPixels, logger: logger.child({ room: 'ingest' }) });
+  const sidecar = membership && openSidecar(foundation, membership.ledger, start);
   const services = [
     ...workflow.services,
+    ...(sidecar?.services ?? []),
     commitmentResultService((result) => forwarding.takeCommitment(result)),
     ...(await openQuery(foundation, membership, start)),
   ];
@@ -108,6 +117,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   });
   await start(server);
   await serveTls(foundation.certificates, server, undo);
+  await sidecar?.start();
 
   const console = new ConsoleServer(
     { ...config.console, consoleDistDir },
@@ -115,7 +125,10 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
       store: foundation.index,
       clock: systemClock,
       logger: logger.child({ room: 'http' }),
-      box: boxView(foundation, membership, forwarding, access, keeper, disk, startedAt),
+      box: boxView(
+        { foundation, membership, forwarding, access, workflow, sidecar, disk, startedAt },
+        keeper,
+      ),
       wallet:
         membership === undefined
           ? closedWalletDesk()
@@ -147,19 +160,12 @@ async function openStudies(
   return { membership: undefined, forwarding: await openForwarding(() => undefined) };
 }
 
-function boxView(
-  foundation: Foundation,
-  membership: Membership | undefined,
-  forwarding: Forwarding,
-  access: AccessList,
-  keeper: Keeper,
-  disk: DiskSpace,
-  startedAt: number,
-): BoxView {
+function boxView(sources: OverviewSources, keeper: Keeper): BoxView {
+  const { foundation, membership, forwarding, access, sidecar } = sources;
   const { certificates, config, health, catalogue, keys, quarantine } = foundation;
   return {
     institution: config.institution,
-    overview: () => overviewOf({ foundation, membership, forwarding, access, disk, startedAt }),
+    overview: () => overviewOf(sources),
     onChange: (listener) => {
       const unsubscribes = [
         health.onChange(listener),
@@ -170,6 +176,7 @@ function boxView(
         quarantine.onChange(listener),
         keys.onHealthChange(listener),
         ...(membership === undefined ? [] : membership.changes(listener)),
+        ...(sidecar === undefined ? [] : [sidecar.onChange(listener)]),
       ];
       return () => {
         for (const unsubscribe of unsubscribes) unsubscribe();

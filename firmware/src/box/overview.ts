@@ -15,6 +15,7 @@ import { dicomTlsView } from './dicom-tls.ts';
 import { peersOverviewOf } from './peers-overview.ts';
 import type { Membership } from './membership.ts';
 import { version } from './version.ts';
+import type { Workflow } from './workflow.ts';
 
 /** Rows that one overview carries; older ones stay in the store. */
 export const overviewRowsMax = 200;
@@ -24,12 +25,13 @@ export interface OverviewSources {
   readonly membership: Membership | undefined;
   readonly forwarding: Forwarding;
   readonly access: AccessList;
+  readonly workflow: Workflow;
   readonly disk: DiskSpace;
   readonly startedAt: number;
 }
 
 export function overviewOf(sources: OverviewSources): Overview {
-  const { foundation, membership, forwarding, access, disk, startedAt } = sources;
+  const { foundation, membership, forwarding, access, workflow, disk, startedAt } = sources;
   const { config, catalogue, clock, health, keys } = foundation;
   const studies = catalogue.studies();
   return {
@@ -56,6 +58,7 @@ export function overviewOf(sources: OverviewSources): Overview {
         objects: studies.reduce((sum, study) => sum + study.objects.length, 0),
       },
     },
+    workflow: workflow.waiting(),
     health: health.list().map((item) => ({ ...item })),
     ledger: ledgerView(foundation, membership),
     peers: membership === undefined ? [] : peersView(membership, config),

@@ -27,6 +27,8 @@ type Sources = Pick<
 export interface Workflow {
   readonly steps: StudySteps;
   readonly services: readonly DimseService[];
+  /** What has not reached its receiver yet: results of storage commitments, messages of procedure steps. */
+  waiting(): { readonly commitments: number; readonly procedureSteps: number };
   /** Once the studies are open: what is held is known from then on. */
   start(start: (service: Service) => Promise<void>): Promise<void>;
 }
@@ -64,6 +66,7 @@ export async function openWorkflow(
       storageCommitmentService((request) => commitments.accept(request)),
       procedureStepService((message) => steps.take(message)),
     ],
+    waiting: () => ({ commitments: commitments.waiting, procedureSteps: relay?.size ?? 0 }),
     start: async (start) => {
       if (relay !== undefined) await start(relay);
       await start(commitments);
@@ -87,14 +90,18 @@ function reporter({ clock, certificates }: Sources, access: Pick<AccessList, 're
   };
 }
 
-function relayQueue({ config, index, clock, logger, health }: Sources): RelayQueue | undefined {
+function relayQueue(sources: Sources): RelayQueue | undefined {
+  const { config, certificates, index, clock, logger, health } = sources;
   const { procedureSteps, dicom } = config;
   if (procedureSteps === undefined) return undefined;
-  const { host, port, aeTitle } = procedureSteps;
-  const peer = { host, port, callingAeTitle: dicom.aeTitle, calledAeTitle: aeTitle, clock };
+  const { aeTitle } = procedureSteps;
+  const aeTitles = { callingAeTitle: dicom.aeTitle, calledAeTitle: aeTitle };
   return new RelayQueue({
     destination: aeTitle,
-    send: (message, signal) => relayProcedureStep({ ...peer, signal }, message),
+    send: async (message, signal) => {
+      const peer = callBackOf(procedureSteps, certificates);
+      return relayProcedureStep({ ...peer, ...aeTitles, clock, signal }, message);
+    },
     store: index,
     clock,
     logger: logger.child({ room: 'workflow' }),

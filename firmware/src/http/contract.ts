@@ -3,7 +3,13 @@
  * 1970, sizes bytes. Answers hold patient data for logged-in staff: they are never cached and never logged.
  */
 import { Type, type Static } from 'typebox';
-import { accessSchema, destinationSchema, dicomTlsSchema, quarantineSchema } from './dicom-contract.ts';
+import {
+  accessSchema,
+  destinationSchema,
+  dicomTlsSchema,
+  quarantineSchema,
+  sidecarSchema,
+} from './dicom-contract.ts';
 
 /** NIST SP 800-63B asks for at least 8 characters; accounts that reach patient data get more. */
 export const passwordCharactersMin = 12;
@@ -125,6 +131,8 @@ export type HealthView = Static<typeof healthItemSchema>;
 const originSchema = Type.Union([
   Type.Object({ kind: Type.Literal('received'), aeTitle: Type.String() }),
   Type.Object({ kind: Type.Literal('fetched'), institution: Type.String(), name: Type.String() }),
+  /** Known by reference: the ledger holds its UIDs' commitment, its bytes lie in the PACS until they were pulled. */
+  Type.Object({ kind: Type.Literal('referenced'), aeTitle: Type.String(), pulled: Type.Boolean() }),
 ]);
 
 const deliverySchema = Type.Object({
@@ -236,6 +244,10 @@ export const overviewSchema = Type.Object({
       objects: Type.Integer(),
     }),
   }),
+  /** The hospital's archive, whose studies are registered by reference; null where there is none. */
+  sidecar: Type.Union([sidecarSchema, Type.Null()]),
+  /** What has not reached its receiver yet: results of storage commitments, messages of procedure steps. */
+  workflow: Type.Object({ commitments: Type.Integer(), procedureSteps: Type.Integer() }),
   health: Type.Array(healthItemSchema),
   ledger: Type.Object({
     height: Type.Integer(),
