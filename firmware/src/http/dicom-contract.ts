@@ -186,3 +186,35 @@ export const dicomTlsSchema = Type.Object({
   since: Type.Number(),
 });
 export type DicomTlsView = Static<typeof dicomTlsSchema>;
+
+/** How far the past of the hospital's archive is registered by reference. */
+export const sidecarSchema = Type.Object({
+  /** AE title of the archive. */
+  archive: Type.String(),
+  /** Studies that wait for the archive or are coming from it. */
+  pulling: Type.Integer(),
+  backfill: Type.Union([
+    Type.Object({
+      state: Type.Union([
+        Type.Literal('running'),
+        Type.Literal('held back'),
+        Type.Literal('failing'),
+        Type.Literal('done'),
+      ]),
+      /** DA: the oldest day, the newest, and the one that is next. */
+      from: Type.String(),
+      to: Type.String(),
+      day: Type.String(),
+      days: Type.Integer(),
+      daysDone: Type.Integer(),
+      found: Type.Integer(),
+      registered: Type.Integer(),
+      leftOut: Type.Integer(),
+      begunAt: Type.Number(),
+      endedAt: Type.Union([Type.Number(), Type.Null()]),
+      reason: Type.String(),
+    }),
+    Type.Null(),
+  ]),
+});
+export type SidecarView = Static<typeof sidecarSchema>;
