@@ -345,6 +345,28 @@ test('what a caller may not do is refused in its contexts, with result 1', optio
   ]);
 });
 
+test('a context that is open for one service does not open another one of its class', options, async () => {
+  let reports = 0;
+  const scp = await started(new MemoryStore(), {
+    admit: () => ({ may: new Set(['query'] as const) }),
+    services: [
+      service(async () => ({ status: 0 }), { sopClasses: [commitment] }),
+      service(async () => (reports++, { status: 0 }), {
+        sopClasses: [commitment],
+        permission: 'commitment',
+        requestorRole: 'scp',
+      }),
+    ],
+  });
+  const association = await opened(scp);
+  assert.deepEqual(await association.action(commitment, '1.2', 1), {
+    status: 0,
+    affectedSopInstanceUid: '1.2',
+  });
+  assert.equal((await association.eventReport(commitment, '1.2', 1)).status, 0x0124);
+  assert.equal(reports, 0);
+});
+
 test('roles, extended negotiation and user identity are proposed, judged and answered', options, async () => {
   let negotiated: Uint8Array | undefined;
   const admissions: unknown[] = [];
