@@ -84,6 +84,24 @@ const timeOfDay = (description: string) =>
 /** More would be a router's task; each holds an association and a queue. */
 const destinationsMax = 16;
 
+const windows = Type.Array(
+  section('A time of day.', {
+    from: timeOfDay('HH:MM, from which on it is sent to.'),
+    to: timeOfDay('HH:MM, until which it is sent to; if not later than `from`, on the following day.'),
+  }),
+  {
+    maxItems: 16,
+    default: [],
+    description: 'Times of day in which it is sent to, in `timeZone`. Empty: always.',
+  },
+);
+
+const timeZone = Type.String({
+  default: 'UTC',
+  maxLength: 64,
+  description: 'Time zone of `windows`, by its IANA name such as Europe/Berlin; summer time is heeded.',
+});
+
 const destination = section('A PACS, an archive or a workstation to which the box sends.', {
   name: Type.String({
     pattern: '^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$',
@@ -139,23 +157,40 @@ const destination = section('A PACS, an archive or a workstation to which the bo
       description: 'Rate limit in bytes per second, for a thin line. Without it, as fast as it takes.',
     }),
   ),
-  windows: Type.Array(
-    section('A time of day.', {
-      from: timeOfDay('HH:MM, from which on it is sent to.'),
-      to: timeOfDay('HH:MM, until which it is sent to; if not later than `from`, on the following day.'),
-    }),
-    {
-      maxItems: 16,
-      default: [],
-      description: 'Times of day in which it is sent to, in `timeZone`. Empty: always.',
-    },
-  ),
-  timeZone: Type.String({
-    default: 'UTC',
-    maxLength: 64,
-    description: 'Time zone of `windows`, by its IANA name such as Europe/Berlin; summer time is heeded.',
-  }),
+  windows,
+  timeZone,
 });
+
+/** DA, PS3.5 6.2. */
+const day = (description: string) =>
+  Type.String({ pattern: '^[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$', description });
+
+const sidecar = section(
+  'The archive of the hospital, whose studies are registered by reference and pulled when a release needs them.',
+  {
+    archive: Type.String({
+      minLength: 1,
+      maxLength: 32,
+      default: 'pacs',
+      description:
+        'Name of the destination that is the archive. It must let the box query and retrieve, and may store to the box.',
+    }),
+    backfill: Type.Optional(
+      section("The archive's past, the newest day first.", {
+        from: day('The oldest study date, YYYYMMDD.'),
+        to: Type.Optional(day('The newest study date. Without it, the day on which the backfill began.')),
+        studiesPerMinute: Type.Integer({
+          minimum: 1,
+          maximum: 6_000,
+          default: 30,
+          description: 'How many studies the archive is asked for in a minute; clinicians use it too.',
+        }),
+        windows,
+        timeZone,
+      }),
+    ),
+  },
+);
 
 const dicomTls = section('DICOM over TLS, beside the plain port. Peers must show a certificate too.', {
   port: Type.Integer({
@@ -300,11 +335,16 @@ export const configSchema = section('A Hilum box.', {
     description:
       "Where the box sends objects by C-STORE, each with a queue of its own. A workstation's C-MOVE may name any of them by its AE title.",
   }),
+  sidecar: Type.Optional(sidecar),
   procedureSteps: Type.Optional(
     section('Where messages of performed procedure steps are sent on, unchanged: usually the RIS.', {
       host: host('Its address.'),
       port: port('Its DICOM port.'),
       aeTitle: aeTitle('Its AE title.'),
+      tls: Type.Boolean({
+        default: false,
+        description: 'Over TLS, with the certificates of dicom.tls.',
+      }),
     }),
   ),
   p2p: section('Direct connections to the other members (libp2p).', {
@@ -347,7 +387,7 @@ export type Config = Readonly<Static<typeof configSchema>>;
 function withSections(raw: unknown): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
   const given = raw as Record<string, unknown>;
-  const optional = new Set(['pacs', 'procedureSteps']);
+  const optional = new Set(['pacs', 'procedureSteps', 'sidecar']);
   const sections = Object.entries(configSchema.properties)
     .filter(([key, schema]) => 'properties' in schema && !optional.has(key))
     .map(([key]) => [key, {}] as const);

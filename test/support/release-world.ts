@@ -137,7 +137,12 @@ export class ReleaseWorld {
     return study;
   }
 
-  registrar(timing = patientTiming, catalogue = this.catalogue, health = new MemoryHealthBoard()): Registrar {
+  registrar(
+    timing = patientTiming,
+    catalogue = this.catalogue,
+    health = new MemoryHealthBoard(),
+    steps = noSteps,
+  ): Registrar {
     return new Registrar({
       catalogue,
       ledger: this.ledger,
@@ -146,7 +151,7 @@ export class ReleaseWorld {
       signer: this.fixture.box('north').transaction,
       walletOf: () => ({ spend: this.wallet.spend.publicKey, view: this.wallet.view }),
       timing,
-      steps: noSteps,
+      steps,
       clock: this.clock,
       logger: silentLogger,
       health,

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { decodeCanonical, encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
 import { equalBytes, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { registrationRetryMs } from '../../firmware/src/ingest/limits.ts';
-import { Registrar, studyIdOf } from '../../firmware/src/ingest/registrar.ts';
+import { Registrar, studyIdOf, type StudySteps } from '../../firmware/src/ingest/registrar.ts';
 import { decodeTransaction } from '../../firmware/src/ledger/index.ts';
 import type { StudyAmend, StudyRecord, StudyRegister } from '../../firmware/src/ledger/types.ts';
 import { noteHash, openStudyNote } from '../../firmware/src/protocol/notes.ts';
@@ -360,4 +360,32 @@ test('a patient without a wallet: the study’s key belongs to an account that t
     !Buffer.from(encodeCanonical({ ...record })).includes(Buffer.from(study.owner?.custodySeed ?? [])),
   );
   await registrar.stop();
+});
+
+test('a study is closed when its procedure steps are complete, and not while one is in progress', async () => {
+  const world = new ReleaseWorld();
+  const heard = new Set<(studyInstanceUid: string) => void>();
+  let steps: ReturnType<StudySteps['ofStudy']> = 'in progress';
+  const registrar = world.registrar(timing, world.catalogue, new MemoryHealthBoard(), {
+    ofStudy: () => steps,
+    onChange: (listener) => {
+      heard.add(listener);
+      return () => heard.delete(listener);
+    },
+  });
+  await registrar.start();
+  const study = await world.keep(uid, 1, randomBytes(10));
+  await untilVersion(world, study, 1);
+  world.clock.advance(3 * timing.quietMs);
+  await settle();
+  assert.equal(onLedger(world, study).closed, false, 'the modality is still at work');
+  steps = 'complete';
+  for (const listener of heard) listener('1.9.9');
+  await settle();
+  assert.equal(world.ledger.submitted.length, 1, 'another study');
+  for (const listener of heard) listener(uid);
+  await untilVersion(world, study, 2);
+  assert.equal(onLedger(world, study).closed, true);
+  await registrar.stop();
+  assert.equal(heard.size, 0);
 });
