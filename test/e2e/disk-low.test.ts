@@ -1,0 +1,41 @@
+/** A real box whose disk is below its refusing mark: modalities are refused for now, everything else goes on. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
+import { pydicomFiles, runTool } from '../support/dimse-tools.ts';
+import { LoneBox } from '../support/lone-box.ts';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+const fixture = {
+  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
+} as Parameters<typeof LoneBox.make>[0];
+after(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+/** More than any disk has. */
+const refuseFreeBytes = Number.MAX_SAFE_INTEGER;
+
+test('below the refusing mark C-STORE is refused for now, C-ECHO is answered, and the console says why', async () => {
+  const box = await LoneBox.make(fixture, 'full');
+  await box.configure({ storage: { refuseFreeBytes } });
+  const console = await box.startFirst();
+  const peer = ['-aet', 'CT1', '-aec', boxAeTitle, '127.0.0.1', String(box.process.hospital.ports.dicom)];
+  const image = join(pydicomFiles, 'CT_small.dcm');
+
+  const refused = await runTool('storescu', [...peer, image]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.output, /Rejected Transient.*\n.*Temporary Congestion/i);
+  const echo = await runTool('echoscu', peer);
+  assert.equal(echo.code, 0, echo.output);
+  const { health, studies } = await console.overview();
+  assert.ok(health.some(({ code }) => code === 'DISK_LOW'));
+  assert.equal(studies.length, 0);
+
+  assert.equal(await box.process.stop(), 0);
+  await box.configure({ storage: { refuseFreeBytes: 0, alarmFreeBytes: 0 } });
+  await box.process.start();
+  const stored = await runTool('storescu', [...peer, image]);
+  assert.equal(stored.code, 0, stored.output);
+});
