@@ -1,4 +1,4 @@
-/** The seven PDUs of the upper layer (PS3.8 9.3) as values, and their encoding. P-DATA-TF is framed in pdu-writer.ts. */
+/** The seven PDUs of the upper layer (PS3.8 9.3) as values, and their encoding. P-DATA-TF is framed in message-writer.ts. */
 import { concatBytes, u16, u32, u8 } from '../src/encoding/bytes.ts';
 import { encodeAeTitle, encodeAscii } from './text.ts';
 
