@@ -35,6 +35,7 @@ export type { AcceptedContext } from './requestor-link.ts';
 export { HeaderScanner, scanHeader, type HeaderElements, type ScanResult } from './header-scanner.ts';
 export { HeaderScans, type HeaderScansOptions, type LoopWork } from './header-scans.ts';
 export { availabilityDataSet } from './availability-data-set.ts';
+export { archiveScu, type ArchivePeer } from './archive-scu.ts';
 export { availabilityService } from './availability-notification.ts';
 export {
   commitmentAction,

@@ -178,6 +178,18 @@ export const errorTable = {
     'reject',
     'What arrived does not match the ledger and was discarded. Ask again; if it returns, tell the source.',
   ),
+  ARCHIVE_FAILED: row(
+    502,
+    0x0110,
+    'none',
+    'Check that the archive is up, that it lets this box query and retrieve, and that it knows where the AE title of this box is; it is tried again by itself. docs/runbooks/side-car.md says more.',
+  ),
+  STUDY_INCOMPLETE: row(
+    502,
+    0x0110,
+    'none',
+    'The archive no longer has all that was registered. What it gave is released as what it is; look in the archive for what was removed.',
+  ),
   DELIVERY_FAILED: row(
     502,
     0x0110,

@@ -329,3 +329,38 @@ export interface PatientCoercion {
   /** Attribute Modification DateTime (0400,0562), UTC milliseconds. */
   readonly at: number;
 }
+
+/** A study as the hospital's archive lists it. */
+export interface ArchivedStudy {
+  readonly studyInstanceUid: string;
+  readonly patientId: string;
+  readonly issuer: string;
+  readonly name: string;
+  readonly birthDate: string;
+  readonly sex: string;
+  /** DA. */
+  readonly date: string;
+  readonly description: string;
+}
+
+export interface ArchivedInstance {
+  readonly seriesInstanceUid: string;
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly modality: string;
+}
+
+/** The hospital's PACS as it is asked for what it holds (PS3.4 annex C, Study Root). Faults throw DELIVERY_FAILED. */
+export interface ArchiveScu {
+  /** Its AE title, under which it also sends what is moved. */
+  readonly aeTitle: string;
+  /** Studies of that day (DA), as they are listed. */
+  studiesOf(day: string, signal: AbortSignal): AsyncIterable<ArchivedStudy>;
+  study(studyInstanceUid: string, signal: AbortSignal): Promise<ArchivedStudy | undefined>;
+  instancesOf(studyInstanceUid: string, signal: AbortSignal): Promise<readonly ArchivedInstance[]>;
+  /** Resolves when the archive has sent the study to this box, or what it could of it. */
+  move(
+    studyInstanceUid: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly completed: number; readonly failed: number }>;
+}

@@ -82,6 +82,12 @@ export const rooms: readonly Room[] = [
     types: ['ports'],
     packages: [],
   }),
+  // What lies in the hospital's archive: known by reference, pulled when a release needs it.
+  node('sidecar', 'firmware/src/sidecar/', {
+    imports: [...pureRooms, 'retry', 'studies'],
+    types: ['ports'],
+    packages: [],
+  }),
   node('patients', 'firmware/src/patients/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
@@ -190,6 +196,7 @@ export const rooms: readonly Room[] = [
       'tpm',
       'transcoding',
       'validator',
+      'sidecar',
       'workflow',
     ],
     types: ['ports'],

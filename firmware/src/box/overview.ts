@@ -14,6 +14,7 @@ import { ownAeTitles } from './dicom-access.ts';
 import { dicomTlsView } from './dicom-tls.ts';
 import { peersOverviewOf } from './peers-overview.ts';
 import type { Membership } from './membership.ts';
+import type { Sidecar } from './sidecar.ts';
 import { version } from './version.ts';
 import type { Workflow } from './workflow.ts';
 
@@ -26,12 +27,13 @@ export interface OverviewSources {
   readonly forwarding: Forwarding;
   readonly access: AccessList;
   readonly workflow: Workflow;
+  readonly sidecar: Sidecar | undefined;
   readonly disk: DiskSpace;
   readonly startedAt: number;
 }
 
 export function overviewOf(sources: OverviewSources): Overview {
-  const { foundation, membership, forwarding, access, workflow, disk, startedAt } = sources;
+  const { foundation, membership, forwarding, access, workflow, sidecar, disk, startedAt } = sources;
   const { config, catalogue, clock, health, keys } = foundation;
   const studies = catalogue.studies();
   return {
@@ -59,6 +61,7 @@ export function overviewOf(sources: OverviewSources): Overview {
       },
     },
     workflow: workflow.waiting(),
+    sidecar: sidecar === undefined ? null : sidecarView(sidecar),
     health: health.list().map((item) => ({ ...item })),
     ledger: ledgerView(foundation, membership),
     peers: membership === undefined ? [] : peersView(membership, config),
@@ -115,27 +118,30 @@ function nameOf(membership: Membership | undefined, id: string): string {
 }
 
 function studyView(study: KeptStudy, membership: Membership | undefined, forwarding: Forwarding): StudyView {
-  const { created, objects, owner } = study;
+  const { created, objects, owner, reference } = study;
   const { origin } = created;
   const fetched = origin.kind === 'fetched';
   return {
     studyInstanceUid: created.studyInstanceUid,
     patientName: created.patient.name,
     patientId: created.patient.patientId,
-    modality: [...new Set(objects.map((object) => object.header.modality ?? ''))]
+    modality: [
+      ...new Set([
+        ...(reference?.modalities ?? []),
+        ...objects.map((object) => object.header.modality ?? ''),
+      ]),
+    ]
       .filter((name) => name !== '')
       .join(', '),
     description: created.description,
     studyDate: created.date,
-    objects: objects.length,
+    objects: study.isByReference ? (reference?.instances ?? 0) : objects.length,
     bytes: study.bytes,
     receivedAt: created.at,
     updatedAt: study.lastObjectAt,
     state: isComplete(study, membership) ? 'complete' : 'receiving',
     ledger: ledgerOf(study, membership),
-    origin: fetched
-      ? { kind: 'fetched', institution: origin.source, name: nameOf(membership, origin.source) }
-      : { kind: 'received', aeTitle: created.callingAeTitle },
+    origin: originView(study, membership),
     owner: fetched
       ? 'elsewhere'
       : owner !== undefined && owner.custodySeed.length === 0
@@ -145,11 +151,30 @@ function studyView(study: KeptStudy, membership: Membership | undefined, forward
   };
 }
 
+function sidecarView(sidecar: Sidecar): NonNullable<Overview['sidecar']> {
+  const progress = sidecar.progress();
+  return { archive: sidecar.archive, pulling: sidecar.pulling(), backfill: progress ?? null };
+}
+
+function originView({ created, pulled }: KeptStudy, membership: Membership | undefined): StudyView['origin'] {
+  const { origin, callingAeTitle } = created;
+  switch (origin.kind) {
+    case 'fetched':
+      return { kind: 'fetched', institution: origin.source, name: nameOf(membership, origin.source) };
+    case 'referenced':
+      return { kind: 'referenced', aeTitle: origin.pacs, pulled: pulled !== undefined };
+    case 'modality':
+    case 'returned':
+      return { kind: 'received', aeTitle: callingAeTitle };
+  }
+}
+
 /** Of a fetched study: all that its grant covers is here. Of an own one: it was closed. */
 function isComplete(
-  { created, studyId, latestVersion }: KeptStudy,
+  { created, studyId, latestVersion, isByReference }: KeptStudy,
   membership: Membership | undefined,
 ): boolean {
+  if (isByReference) return true;
   if (created.origin.kind !== 'fetched') return latestVersion?.closed === true;
   return studyId !== undefined && membership?.grantee.isWhole(studyId) === true;
 }

@@ -54,7 +54,7 @@ export class ForwardQueue {
     const studies = [...this.#catalogue.studies()].sort((a, b) => a.created.at - b.created.at);
     if (this.#destination.inline && !(await this.#entries.hasBegun())) {
       const held = studies
-        .filter((study) => study.created.origin.kind === 'modality')
+        .filter((study) => isOwn(study))
         .filter(({ ref }) => this.#entries.get(ref) === undefined)
         .map((study) => [study.ref, study.objects.length] as const);
       await this.#entries.begin(held);
@@ -239,6 +239,8 @@ export class ForwardQueue {
   #isFor(study: KeptStudy): boolean {
     switch (study.created.origin.kind) {
       case 'modality':
+      // What was pulled from the archive came from there; what a modality adds to it is sent like all else.
+      case 'referenced':
         return this.#destination.inline;
       case 'fetched':
         return this.#destination.fetched && this.entryOf(study) !== undefined;
@@ -269,7 +271,10 @@ export class ForwardQueue {
 
   /** Whether the destination sent this object to the box. */
   sentItself(study: KeptStudy, object: ObjectKept | undefined): boolean {
-    if (object === undefined || study.created.origin.kind !== 'modality') return false;
+    if (object === undefined || !isOwn(study)) return false;
+    const { origin } = study.created;
+    // What was pulled is in the archive of the hospital already, whichever destination asks.
+    if (origin.kind === 'referenced' && object.callingAeTitle === origin.pacs) return true;
     return this.#destination.sendsAs.includes(object.callingAeTitle);
   }
 
@@ -306,6 +311,10 @@ export class ForwardQueue {
     if (setAside.length === 0) this.#aside.delete(study.ref);
     this.offer(study);
   }
+}
+
+function isOwn({ created: { origin } }: KeptStudy): boolean {
+  return origin.kind === 'modality' || origin.kind === 'referenced';
 }
 
 /** Neighbours with one reason are one. */

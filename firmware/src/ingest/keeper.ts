@@ -20,7 +20,7 @@ import { studyBytesMax, studyInstancesMax } from '../protocol/limits.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import { keptDataSet } from '../studies/kept-data-set.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
-import type { StudyCreated } from '../studies/manifest.ts';
+import type { StudyCreated, StudyOrigin } from '../studies/manifest.ts';
 import {
   ObjectReception,
   type Collided,
@@ -261,18 +261,28 @@ export class Keeper {
     header: DataSetHeader,
     sopInstanceUid: string,
   ): StudyCreated {
-    const { catalogue, clock } = this.#options;
+    const { clock } = this.#options;
     return {
       is: 'study',
       studyInstanceUid: header.studyInstanceUid ?? '',
       salt: randomBytes(32),
-      origin: catalogue.wasFetched(sopInstanceUid) ? { kind: 'returned' } : { kind: 'modality' },
+      origin: this.#originOf(header.studyInstanceUid ?? '', sopInstanceUid),
       callingAeTitle,
       patient: patientOf(header),
       date: header.studyDate ?? '',
       description: header.studyDescription ?? '',
       at: clock.now(),
     };
+  }
+
+  /** What belongs to a study that is known by reference joins it, whoever sends it: there is one study. */
+  #originOf(studyInstanceUid: string, sopInstanceUid: string): StudyOrigin {
+    const { catalogue } = this.#options;
+    if (catalogue.wasFetched(sopInstanceUid)) return { kind: 'returned' };
+    const referenced = catalogue
+      .studiesUnder(studyInstanceUid)
+      .find(({ created }) => created.origin.kind === 'referenced');
+    return referenced?.created.origin ?? { kind: 'modality' };
   }
 
   #describeQuarantined(

@@ -35,7 +35,7 @@ import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 import type { OwnerDerived, VersionPlanned } from '../studies/manifest.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
-import { commitmentTo } from '../studies/study-commitment.ts';
+import { commitmentTo, objectsToCommit } from '../studies/study-commitment.ts';
 import { registrationRetryMs, transactionValidMs } from './limits.ts';
 import { nextRegistrationStep, type StudyProgress, type StudyTiming } from './registration-plan.ts';
 
@@ -102,7 +102,7 @@ export class Registrar implements Service {
 
   /** One step at a time for each study; a change while one is under way is seen when it ends. */
   #consider(study: KeptStudy): void {
-    if (study.created.origin.kind !== 'modality' || this.#working.has(study.ref)) return;
+    if (!isOwn(study) || this.#working.has(study.ref)) return;
     if (this.#stopping.signal.aborted) return;
     this.#timers.get(study.ref)?.cancel();
     this.#timers.delete(study.ref);
@@ -140,12 +140,19 @@ export class Registrar implements Service {
     const record = this.#onLedger(study);
     // A plan that was sent before a crash can reach the ledger after its number was planned anew: the ledger is right.
     const plan = record && study.plan(record.version, (planned) => equalBytes(planned, record.commitment));
+    // A reference counts like one object: it is registered, and what is pulled later is more.
+    const reference = study.reference === undefined ? 0 : 1;
     return {
-      objects: study.objects.length,
+      objects: reference + objectsToCommit(study),
       firstObjectAt: study.openSince,
       lastObjectAt: study.lastObjectAt,
-      steps: this.#options.steps.ofStudy(study),
-      registered: plan && { objects: plan.objects, closed: record.closed, plannedAt: plan.at },
+      steps: isAsPulled(study) ? 'complete' : this.#options.steps.ofStudy(study),
+      registered: plan && {
+        objects: reference + plan.objects,
+        // Nothing is to come of a reference until it is pulled.
+        closed: record.closed || study.isByReference,
+        plannedAt: plan.at,
+      },
     };
   }
 
@@ -210,12 +217,13 @@ export class Registrar implements Service {
     number: number,
     closed: boolean,
   ): Promise<VersionPlanned> {
-    const objects = study.objects.length;
+    const objects = objectsToCommit(study);
     const committed = commitmentTo(study, objects);
     const commitment = committed.commitment();
     const planned = study.plan(number, (earlier) => equalBytes(earlier, commitment));
     // Sent before a crash: the same bytes again.
     if (planned?.closed === closed) return planned;
+    const reference = objects === 0 ? study.reference : undefined;
     const version: VersionPlanned = {
       is: 'version',
       version: number,
@@ -225,15 +233,18 @@ export class Registrar implements Service {
         study.noteFor((earlier) => equalBytes(earlier, commitment)) ??
         (await sealStudyNote(owner.prk, batchIndex, commitment, {
           salt: study.created.salt,
-          kind: 'imaging-study',
+          kind: reference === undefined ? 'imaging-study' : 'imaging-study-by-reference',
           studyInstanceUid: study.created.studyInstanceUid,
           date: clipNoteText(study.created.date),
           modalities: [
-            ...new Set(study.newest.map((object) => clipNoteText(object.header.modality ?? ''))),
+            ...new Set(
+              reference?.modalities ??
+                study.newest.map((object) => clipNoteText(object.header.modality ?? '')),
+            ),
           ].slice(0, 16),
           description: clipNoteText(study.created.description),
-          instances: committed.instances.length,
-          bytes: committed.bytes,
+          instances: reference?.instances ?? committed.instances.length,
+          bytes: reference === undefined ? committed.bytes : 0,
         })),
       closed,
       at: this.#options.clock.now(),
@@ -277,6 +288,16 @@ export class Registrar implements Service {
     const { chain, institution, clock } = this.#options;
     return { chain, validUntil: clock.now() + transactionValidMs, source: institution };
   }
+}
+
+/** Of this institution: what was fetched from elsewhere, or routed back of that, is registered there. */
+function isOwn({ created: { origin } }: KeptStudy): boolean {
+  return origin.kind === 'modality' || origin.kind === 'referenced';
+}
+
+/** Whether nothing came of it since its archive gave all it had. */
+function isAsPulled({ pulled, lastObjectAt }: KeptStudy): boolean {
+  return pulled !== undefined && lastObjectAt <= pulled.at;
 }
 
 /** The ledger's id of a kept study, from its manifest. */

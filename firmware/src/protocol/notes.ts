@@ -25,8 +25,11 @@ import { openSealed, pad, sealOnce, unpad } from './sealing.ts';
 export interface StudyNote {
   /** The study's salt, 32 bytes: with it the owner can open the commitment. */
   readonly salt: Uint8Array;
-  /** What the record is: an imaging study here. Nothing on the ledger says so. */
-  readonly kind: 'imaging-study';
+  /**
+   * What the record is: an imaging study, or one of which the commitment covers the UIDs alone while its bytes lie in
+   * the hospital's archive. Nothing on the ledger says so.
+   */
+  readonly kind: 'imaging-study' | 'imaging-study-by-reference';
   readonly studyInstanceUid: string;
   /** Study Date (0008,0020), DA, or empty. */
   readonly date: string;
@@ -34,7 +37,7 @@ export interface StudyNote {
   readonly modalities: readonly string[];
   /** Study Description (0008,1030), or empty. */
   readonly description: string;
-  /** Instances and their bytes under this commitment. */
+  /** Instances and their bytes under this commitment; by reference the instances that are named, and no bytes. */
   readonly instances: number;
   readonly bytes: number;
 }
@@ -65,7 +68,9 @@ export function clipNoteText(text: string, bytesMax: number = noteTextBytesMax):
 
 function readNote(value: CborValue | undefined): StudyNote | undefined {
   const map = mapWith(value, keys);
-  if (map === undefined || map['v'] !== 1 || map['kind'] !== 'imaging-study') return undefined;
+  if (map === undefined || map['v'] !== 1) return undefined;
+  const { kind } = map;
+  if (kind !== 'imaging-study' && kind !== 'imaging-study-by-reference') return undefined;
   const { salt, studyInstanceUid, date, modalities, description, instances, bytes } = map;
   if (!isBytes(salt, saltBytes)) return undefined;
   if (!isText(studyInstanceUid, noteShortTextBytesMax) || !isText(date, noteShortTextBytesMax))
@@ -77,7 +82,7 @@ function readNote(value: CborValue | undefined): StudyNote | undefined {
   if (modalityNames.length !== modalities.length) return undefined;
   return {
     salt,
-    kind: 'imaging-study',
+    kind,
     studyInstanceUid,
     date,
     modalities: modalityNames,

@@ -21,6 +21,7 @@ export class Catalogue {
   /** By SOP Instance UID the study that holds it, apart for each origin: what is routed back is held twice. */
   readonly #holders: Readonly<Record<StudyOrigin['kind'], Map<string, KeptStudy>>> = {
     modality: new Map(),
+    referenced: new Map(),
     returned: new Map(),
     fetched: new Map(),
   };
@@ -72,8 +73,8 @@ export class Catalogue {
 
   /** SOP class of the newest version of an instance that is held, whatever its origin. */
   sopClassOf(sopInstanceUid: string): string | undefined {
-    const { modality, returned, fetched } = this.#holders;
-    const study = [modality, returned, fetched].find((holders) => holders.has(sopInstanceUid));
+    const { modality, referenced, returned, fetched } = this.#holders;
+    const study = [modality, referenced, returned, fetched].find((holders) => holders.has(sopInstanceUid));
     return study?.get(sopInstanceUid)?.instances(sopInstanceUid).at(-1)?.sopClassUid;
   }
 

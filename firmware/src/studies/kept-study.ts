@@ -1,5 +1,5 @@
 import type { StudyId } from '../ledger/types.ts';
-import type { DataSetHeader, FoundStudy, SealedObject, StoredObject, StudyFolder } from '../ports.ts';
+import type { FoundStudy, SealedObject, StoredObject, StudyFolder } from '../ports.ts';
 import { FingerprintsUnderWay } from './fingerprint.ts';
 import {
   fromRecord,
@@ -8,6 +8,8 @@ import {
   type ObjectKept,
   type OwnerDerived,
   type StudyCreated,
+  type StudyPulled,
+  type StudyReferenced,
   type VersionPlanned,
 } from './manifest.ts';
 
@@ -25,6 +27,8 @@ export class KeptStudy {
   #objects: ObjectKept[] = [];
   #byInstance = new Map<string, ObjectKept[]>();
   #owner: OwnerDerived | undefined;
+  #reference: StudyReferenced | undefined;
+  #pulled: StudyPulled | undefined;
   #versions: VersionPlanned[] = [];
   #numbersTaken = 0;
   #corrections = 0;
@@ -84,6 +88,20 @@ export class KeptStudy {
     return this.#owner;
   }
 
+  /** What was registered of it by reference, if it was. */
+  get reference(): StudyReferenced | undefined {
+    return this.#reference;
+  }
+
+  get pulled(): StudyPulled | undefined {
+    return this.#pulled;
+  }
+
+  /** Whether its UIDs alone are committed to: its bytes lie in the hospital's PACS. */
+  get isByReference(): boolean {
+    return this.#reference !== undefined && this.#pulled === undefined;
+  }
+
   get latestVersion(): VersionPlanned | undefined {
     return this.#versions.at(-1);
   }
@@ -117,9 +135,13 @@ export class KeptStudy {
     return this.#versions.find((version) => sameCommitment(version.commitment))?.note;
   }
 
-  /** How many objects the study had when it was committed to like this: `newestOf` tells which those are. */
+  /**
+   * How many objects the study had when it was committed to like this: `newestOf` tells which those are. Undefined too
+   * for a commitment by reference, under which there is nothing to release.
+   */
   objectsUnder(sameCommitment: (commitment: Uint8Array) => boolean): number | undefined {
-    return this.#versions.find((version) => sameCommitment(version.commitment))?.objects;
+    const objects = this.#versions.find((version) => sameCommitment(version.commitment))?.objects;
+    return objects === 0 ? undefined : objects;
   }
 
   /** The last plan of this version with such a commitment. What the ledger refused is planned again under its number. */
@@ -176,11 +198,9 @@ export class KeptStudy {
   /** Most of what the objects of a study say is the same in all: one copy in memory serves them. */
   #sharingHeader(object: ObjectKept): ObjectKept {
     const before: Readonly<Record<string, unknown>> = { ...this.#objects.at(-1)?.header };
-    const header = Object.entries(object.header).map(([field, value]: [string, unknown]) => [
-      field,
-      before[field] === value ? before[field] : value,
-    ]);
-    return { ...object, header: Object.fromEntries(header) as DataSetHeader };
+    const header: Record<string, unknown> = { ...object.header };
+    for (const field in header) if (header[field] === before[field]) header[field] = before[field];
+    return { ...object, header };
   }
 
   #takeWhen(flushed: Promise<void>, record: ManifestRecord): Promise<void> {
@@ -207,6 +227,13 @@ export class KeptStudy {
       }
       case 'owner':
         this.#owner = record;
+        return;
+      case 'reference':
+        this.#reference = record;
+        this.#numbersTaken = Math.max(this.#numbersTaken, record.number + 1);
+        return;
+      case 'pulled':
+        this.#pulled = record;
         return;
       case 'version':
         this.#versions.push(record);

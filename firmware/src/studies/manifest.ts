@@ -4,11 +4,13 @@ import type { CborValue, DataSetHeader } from '../ports.ts';
 import type { LocalPatient } from './patient-identity.ts';
 
 /**
- * Where a study came from. Only what modalities sent is registered as this institution's own: neither what was fetched
- * from elsewhere, nor what the own PACS routed back of it.
+ * Where a study came from. What modalities sent, and what the own PACS holds and was registered by reference, is this
+ * institution's own: neither what was fetched from elsewhere, nor what the own PACS routed back of it.
  */
 export type StudyOrigin =
   | { readonly kind: 'modality' }
+  /** Its objects lie in the hospital's PACS, which has this AE title, until a release needs them. */
+  | { readonly kind: 'referenced'; readonly pacs: string }
   | { readonly kind: 'returned' }
   | { readonly kind: 'fetched'; readonly source: string; readonly studyId: StudyId };
 
@@ -50,6 +52,32 @@ export interface ObjectKept {
   readonly at: number;
 }
 
+/**
+ * That a study was registered by reference: what its first commitment covers are the UIDs of its instances, as the PACS
+ * named them (protocol/references.ts), not their bytes. The list itself is not kept: the PACS has it.
+ */
+export interface StudyReferenced {
+  readonly is: 'reference';
+  /** Number from which its key is derived, like an object's. */
+  readonly number: number;
+  /** Key, length and leaves of the list, as an instance is committed to. */
+  readonly instanceKey: Uint8Array;
+  readonly length: number;
+  readonly leaves: Uint8Array;
+  /** How many instances it names. */
+  readonly instances: number;
+  readonly modalities: readonly string[];
+  readonly at: number;
+}
+
+/** That the PACS was asked for a study by reference and gave all it had: from now on its bytes are committed to. */
+export interface StudyPulled {
+  readonly is: 'pulled';
+  /** Instances that the reference names and the PACS no longer gave. */
+  readonly missing: number;
+  readonly at: number;
+}
+
 /** The one-time owner key of a study, kept before it is sent, so that a crash never derives another. */
 export interface OwnerDerived {
   readonly is: 'owner';
@@ -75,7 +103,8 @@ export interface VersionPlanned {
   readonly at: number;
 }
 
-export type ManifestRecord = StudyCreated | ObjectKept | OwnerDerived | VersionPlanned;
+export type ManifestRecord =
+  StudyCreated | ObjectKept | StudyReferenced | StudyPulled | OwnerDerived | VersionPlanned;
 
 /** Records are plain CBOR values; their authenticity comes from the manifest's encryption. */
 export function toRecord(record: ManifestRecord): CborValue {

@@ -1,0 +1,13 @@
+/** Every limit of the side-car room, with its reason. docs/limits.md repeats this table; a test compares the two. */
+
+/** Studies pulled from the archive at once: it serves the hospital first. */
+export const pullsAtOnceMax = 2;
+
+/** A C-MOVE of one study may take this long: the largest, from tape, take an hour. */
+export const pullMsMax = 7_200_000;
+
+/** How often a closed time window is looked at again. */
+export const windowLookMs = 60_000;
+
+/** Studies named by notifications that wait to be registered by reference; beyond it the backfill finds them. */
+export const announcedMax = 10_000;
