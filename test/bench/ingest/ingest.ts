@@ -237,13 +237,16 @@ function progress(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+async function undo(cleanups: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const cleanup of cleanups.toReversed()) await cleanup();
+}
+
 /** In a network namespace of its own (modality-link.ts). Everything it starts and writes is ended and removed. */
 export async function benchIngest(options: IngestOptions): Promise<BenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hilum-bench-'));
   const cleanups: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
-  const clean = async (): Promise<void> => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  };
+  let cleaning: Promise<void> | undefined;
+  const clean = (): Promise<void> => (cleaning ??= undo(cleanups));
   // Gigabytes are not left behind by who has seen enough.
   for (const [signal, status] of interruptions)
     process.once(signal, () => void clean().then(() => process.exit(status)));
