@@ -85,6 +85,7 @@ test('a header without end is held in memory up to the limit, whatever the size 
   for (const pieceBytes of [100_000, 1_048_576]) {
     const reception = new Reception();
     let scanned = 0;
+    let closed = 0;
     const sink = reception
       .keeper(() => ({
         push: (chunk) => {
@@ -92,11 +93,14 @@ test('a header without end is held in memory up to the limit, whatever the size 
           return { kind: 'more' };
         },
         end: () => ({ kind: 'malformed', reason: 'no end' }),
-        close: () => undefined,
+        close: () => {
+          closed++;
+        },
       }))
       .receive(request);
     let sent = 0;
     for (; sent < 2 * headerBytesMax; sent += pieceBytes) await sink.write(new Uint8Array(pieceBytes));
+    assert.equal(closed, 1, 'nobody looks at its header any more');
     assert.ok(scanned <= headerBytesMax + pieceBytes, `${scanned} bytes were held`);
     assert.equal((await sink.finish()).status, 0xc000);
     assert.deepEqual(

@@ -99,6 +99,8 @@ export class Arrival implements StoreSink {
       const detail = finding.reason === 'unreadable' ? error.message.replace(/\.$/, '') : '';
       this.#diverted = { intake: await quarantine.begin(), detail };
       for (const chunk of reception.takeGathered()) await this.#diverted.intake.write(chunk);
+      // Its header is not looked at any more.
+      await reception.abort();
     } catch (failure) {
       // Without room there it is refused as it would have been, unless it was not at fault.
       const isFull = failure instanceof AppError && failure.code === 'QUARANTINE_FULL';
