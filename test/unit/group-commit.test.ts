@@ -48,6 +48,8 @@ async function boxOn(t: TestContext, disk: GatedDisk): Promise<StoringBox> {
   const folder = await mkdtemp(join(tmpdir(), 'hilum-group-'));
   const box = await StoringBox.open(folder, randomBytes(32), disk.files);
   t.after(async () => {
+    // A test that failed has left it shut.
+    disk.open();
     await box.close();
     await rm(folder, { recursive: true, force: true });
   });
