@@ -88,6 +88,23 @@ test('a late object is told of again, and what a stopped box owed is told after 
   await scene.forwarding.stop();
 });
 
+test('a destination is not told of a study while it has not got all of it', async () => {
+  const scene = await begun({ notify: true, commitment: true });
+  scene.pacs.statusOf = (uid) => (uid === '1.1.1' ? 0xa700 : 0);
+  const { study } = await scene.study({ classes: [ct, ct] });
+  await until(() => scene.pacs.uids.length === 1, 'the other');
+  await scene.grow(study);
+  await scene.quiet();
+  await scene.quiet(2 * quietMs);
+  assert.deepEqual([scene.workflow.notifications.length, scene.workflow.commitments.length], [0, 0]);
+  scene.pacs.statusOf = () => 0;
+  await scene.quiet(5 * quietMs);
+  await scene.quiet();
+  assert.equal(scene.workflow.notifications.length, 1);
+  assert.equal(scene.asked.length, 3);
+  await scene.forwarding.stop();
+});
+
 test('a destination that cannot be told is told later; objects do not wait for that', async () => {
   const scene = await begun({ notify: true });
   scene.workflow.answer = () => {
