@@ -193,6 +193,30 @@ test('movescu hears of its sub-operations', options, async () => {
   assert.equal(seen[0]?.command.moveDestination, 'DEST');
 });
 
+test('storescu names its user, and hears that it was taken', options, async () => {
+  const identities: unknown[] = [];
+  const store = new MemoryStore();
+  const server = await started(store, {
+    admit: ({ userIdentity }) => {
+      if (userIdentity !== undefined) {
+        const { type, responseRequested, primary, secondary } = userIdentity;
+        const [name, passcode] = [primary, secondary].map((bytes) => Buffer.from(bytes).toString());
+        identities.push({ type, responseRequested, name, passcode });
+      }
+      return { may: new Set(['store'] as const), userIdentityResponse: new Uint8Array(0) };
+    },
+  });
+  const path = join(pydicomFiles, 'CT_small.dcm');
+  const user = ['-usr', 'radiographer', '-pwd', 'secret', '-rsp'];
+  const { code, output } = await runTool('storescu', ['-d', ...user, ...at(server.port), path]);
+  assert.equal(code, 0, output);
+  assert.deepEqual(identities, [
+    { type: 2, responseRequested: true, name: 'radiographer', passcode: 'secret' },
+  ]);
+  assert.match(output, /User Identity Negotiation Response/i);
+  assert.equal(store.kept.length, 1);
+});
+
 test('termscu, which ends dcmtk servers, does not end us', options, async () => {
   const server = await started(new MemoryStore());
   await runTool('termscu', at(server.port));
