@@ -23,6 +23,20 @@ function atLeastOne(text: string): number {
   return number;
 }
 
+/** As a shell says that a program was interrupted. */
+const interruptedStatus = 130;
+
+async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interruption = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interruption.abort());
+  try {
+    await run(interruption.signal);
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    process.exitCode = interruptedStatus;
+  }
+}
+
 const program = new Command('npm run bench --').description('Measures Hilum on this machine.');
 program
   .command('main-job')
@@ -43,8 +57,10 @@ program
   .option('--quick', 'smaller workloads, and no multi-frame of 4 GB', false)
   .option('--only <case...>', 'some of ct, ct4, small, small4, big, nagle; the other figures are null', [])
   .action((options: IngestOptions) =>
-    insideOwnNetwork(async () => {
-      print(await benchIngest(options));
-    }),
+    insideOwnNetwork(() =>
+      untilInterrupted(async (signal) => {
+        print(await benchIngest(options, signal));
+      }),
+    ),
   );
 await program.parseAsync();

@@ -27,12 +27,6 @@ export interface IngestOptions {
 
 const run = promisify(execFile);
 
-/** With the exit status that a shell gives them. */
-const interruptions = [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const;
-
 /** After the start, and after the load: what a box holds when nothing has happened for a while. */
 const idleMs = 10_000;
 
@@ -241,15 +235,17 @@ async function undo(cleanups: readonly (() => Promise<void>)[]): Promise<void> {
   for (const cleanup of cleanups.toReversed()) await cleanup();
 }
 
-/** In a network namespace of its own (modality-link.ts). Everything it starts and writes is ended and removed. */
-export async function benchIngest(options: IngestOptions): Promise<BenchResult> {
+/**
+ * In a network namespace of its own (modality-link.ts). Everything it starts and writes is ended and removed, also when it
+ * is aborted: it then rejects.
+ */
+export async function benchIngest(options: IngestOptions, signal: AbortSignal): Promise<BenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'hilum-bench-'));
   const cleanups: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   let cleaning: Promise<void> | undefined;
   const clean = (): Promise<void> => (cleaning ??= undo(cleanups));
   // Gigabytes are not left behind by who has seen enough.
-  for (const [signal, status] of interruptions)
-    process.once(signal, () => void clean().then(() => process.exit(status)));
+  signal.addEventListener('abort', () => void clean());
   try {
     return await new Bench(options, folder, (cleanup) => cleanups.push(cleanup)).measure();
   } finally {
