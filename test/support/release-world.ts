@@ -100,6 +100,7 @@ export class ReleaseWorld {
     instance: number,
     body: Uint8Array,
     change: DataSetHeader = {},
+    callingAeTitle = 'CT_1',
   ): Promise<KeptStudy> {
     const sopInstanceUid = `${studyUid}.${instance}`;
     const keeper = new Keeper({
@@ -112,7 +113,7 @@ export class ReleaseWorld {
       logger: silentLogger,
     });
     const request = { sopClassUid: ctImage, sopInstanceUid, transferSyntaxUid: explicitLittle };
-    const sender = { callingAeTitle: 'CT_1', remoteAddress: '192.0.2.7' };
+    const sender = { callingAeTitle, remoteAddress: '192.0.2.7' };
     const sink = keeper.receive({ ...request, ...sender }, () => true);
     await sink.write(
       plainDataSet(
