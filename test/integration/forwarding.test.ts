@@ -4,10 +4,17 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { commitmentResultService, DicomServer, readPart10Header } from '../../firmware/dimse/index.ts';
+import {
+  availabilityService,
+  commitmentResultService,
+  DicomServer,
+  readPart10Header,
+  type DimseService,
+} from '../../firmware/dimse/index.ts';
 import { ThreadTranscoder } from '../../firmware/dimse/transcoding/thread-transcoder.ts';
 import { destinationsOf } from '../../firmware/src/box/destinations.ts';
 import { decodeConfig } from '../../firmware/src/config.ts';
+import type { AvailabilityNotification } from '../../firmware/src/ports.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import {
@@ -38,6 +45,7 @@ interface Plan {
   readonly port: number;
   readonly aeTitle?: string;
   readonly commitment?: boolean;
+  readonly notify?: boolean;
   readonly callingAeTitle?: string;
 }
 
@@ -61,6 +69,32 @@ async function forwardingTo(t: TestContext, plans: readonly Plan[]): Promise<For
     await transcoder.stop();
   });
   return scene;
+}
+
+/** An SCP of ours that takes these services and keeps nothing. @returns its port. */
+async function serving(
+  t: TestContext,
+  port: number,
+  aeTitle: string,
+  services: readonly DimseService[],
+): Promise<number> {
+  const server = new DicomServer({
+    host: '127.0.0.1',
+    port,
+    aeTitles: [aeTitle],
+    callingAeTitles: 'any',
+    store: () => ({
+      write: () => undefined,
+      finish: () => Promise.resolve({ status: 0 }),
+      abort: () => Promise.resolve(),
+    }),
+    services,
+    clock: realClock,
+    logger: silentLogger,
+  });
+  await server.start();
+  t.after(() => server.stop());
+  return server.port;
 }
 
 async function untilTrue(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -167,25 +201,12 @@ test('Orthanc commits to what it was sent; what it lost meanwhile it gets again'
     },
   ]);
   const results: (readonly [committed: number, failed: number])[] = [];
-  const server = new DicomServer({
-    host: '127.0.0.1',
-    port: scpPort,
-    aeTitles: ['HILUM_BOX'],
-    callingAeTitles: ['ORTHANC'],
-    store: () => {
-      throw new Error('nothing is sent here');
-    },
-    services: [
-      commitmentResultService(async (result) => {
-        await scene.forwarding.takeCommitment(result);
-        results.push([result.committed.length, result.failed.length]);
-      }),
-    ],
-    clock: realClock,
-    logger: silentLogger,
-  });
-  await server.start();
-  t.after(() => server.stop());
+  await serving(t, scpPort, 'HILUM_BOX', [
+    commitmentResultService(async (result) => {
+      await scene.forwarding.takeCommitment(result);
+      results.push([result.committed.length, result.failed.length]);
+    }),
+  ]);
 
   await scene.realStudy(await objectsOf(['CT_small.dcm', 'MR_small.dcm']));
   await untilTrue(() => results.length === 1);
@@ -210,4 +231,30 @@ test('Orthanc commits to what it was sent; what it lost meanwhile it gets again'
   assert.deepEqual(results[1], [1, 1]);
   await untilTrue(async () => (await find()).length === 1);
   assert.match(scene.healthOf('COMMITMENT_FAILED') ?? '', /1/);
+});
+
+test('a destination is told of a complete study over a real association', options, async (t) => {
+  const notifications: AvailabilityNotification[] = [];
+  const port = await serving(t, 0, 'ARCHIVE', [
+    availabilityService((notification) => {
+      notifications.push(notification);
+      return Promise.resolve();
+    }),
+  ]);
+  const scene = await forwardingTo(t, [{ name: 'archive', port, aeTitle: 'ARCHIVE', notify: true }]);
+  const objects = await objectsOf(['CT_small.dcm', 'rtplan.dcm']);
+  const study = await scene.realStudy(objects);
+  await untilTrue(() => notifications.length === 1);
+  const [notification] = notifications;
+  assert.equal(notification?.callingAeTitle, 'HILUM');
+  assert.equal(notification.studyInstanceUid, study.created.studyInstanceUid);
+  assert.deepEqual(
+    notification.series.flatMap(({ instances }) => instances),
+    objects.map(({ sopClassUid, sopInstanceUid }) => ({
+      sopClassUid,
+      sopInstanceUid,
+      availability: 'ONLINE',
+      retrieveAeTitle: 'HILUM',
+    })),
+  );
 });
