@@ -213,6 +213,41 @@ test('a destination shows what waits and what it refused; both can be sent again
   await page.context().close();
 });
 
+test('the side-car says how far into the archive’s past it has come, and what holds it up', async () => {
+  const now = Date.now();
+  const { box } = pages.box;
+  const backfill = {
+    state: 'running' as const,
+    from: '20160101',
+    to: '20260101',
+    day: '20210101',
+    days: 3_653,
+    daysDone: 1_826,
+    found: 48_211,
+    registered: 48_190,
+    leftOut: 21,
+    begunAt: now - 7_200_000,
+    endedAt: null,
+    reason: '',
+  };
+  box.change({ time: now, sidecar: { archive: 'PACS_NORTH', pulling: 1, backfill } });
+  const { page } = await open('admin', 'Destinations');
+  const archive = page.getByRole('region', { name: 'Archive PACS_NORTH' });
+  await archive.getByText('Reading its past').waitFor();
+  await archive.getByText('2026-01-01 back to 2016-01-01').waitFor();
+  assert.equal(await archive.getByRole('progressbar').getAttribute('value'), '1826');
+  await archive.getByText('48\u202f190').waitFor();
+  await archive.getByText('study is being pulled').waitFor();
+  await assertForEverybody(page, 'archive');
+  const reason = 'PACS_NORTH cannot be reached.';
+  box.change({
+    sidecar: { archive: 'PACS_NORTH', pulling: 0, backfill: { ...backfill, state: 'failing', reason } },
+  });
+  await archive.getByText('Failing').waitFor();
+  await archive.getByText(reason).waitFor();
+  await page.context().close();
+});
+
 test('what is in quarantine is released or discarded; an auditor sees it and can do nothing', async () => {
   const now = Date.now();
   const { box } = pages.box;

@@ -4,6 +4,7 @@ import { api } from './api.ts';
 import { Ago } from './box-time.tsx';
 import { ConfirmButton } from './confirm-button.tsx';
 import { EchoButton } from './echo-button.tsx';
+import { Figure } from './figure.tsx';
 import { formatCount, formatPersonName } from './format.ts';
 import { Panel } from './panel.tsx';
 import { Problem } from './problem.tsx';
@@ -104,21 +105,6 @@ function DestinationPanel({ destination, administrates }: DestinationProps) {
         </div>
       )}
     </Panel>
-  );
-}
-
-interface FigureProps {
-  readonly term: string;
-  readonly value: number;
-  readonly bad?: boolean;
-}
-
-function Figure({ term, value, bad = false }: FigureProps) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd class={bad ? 'large bad-text' : 'large'}>{formatCount(value)}</dd>
-    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 /** The hospital's archive, registered by reference: how far its past is known, and what is coming from it. */
 import type { SidecarView } from '../../src/http/dicom-contract.ts';
 import { Ago } from './box-time.tsx';
+import { Figure } from './figure.tsx';
 import { formatCount, formatDicomDate } from './format.ts';
 import { Panel } from './panel.tsx';
 
@@ -56,14 +57,5 @@ function Progress({ backfill }: { readonly backfill: NonNullable<SidecarView['ba
         <Figure term="Left out" value={leftOut} />
       </dl>
     </>
-  );
-}
-
-function Figure({ term, value }: { readonly term: string; readonly value: number }) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd class="large">{formatCount(value)}</dd>
-    </div>
   );
 }
