@@ -19,6 +19,7 @@ export {
 } from './service.ts';
 export type { StoreOutcome, StoreRequest, StoreSink } from './store-operation.ts';
 export {
+  endingWell,
   openAssociation,
   type Association,
   type RetrieveProgress,

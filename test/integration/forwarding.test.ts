@@ -13,6 +13,7 @@ import {
 } from '../../firmware/dimse/index.ts';
 import { ThreadTranscoder } from '../../firmware/dimse/transcoding/thread-transcoder.ts';
 import { destinationsOf } from '../../firmware/src/box/destinations.ts';
+import type { Destination } from '../../firmware/src/forwarding/destination.ts';
 import { decodeConfig } from '../../firmware/src/config.ts';
 import type { AvailabilityNotification } from '../../firmware/src/ports.ts';
 import { silentLogger } from '../fakes/consortium.ts';
@@ -49,21 +50,26 @@ interface Plan {
   readonly callingAeTitle?: string;
 }
 
+/** As the configuration makes it. */
+function destinationTo(plan: Plan): Destination {
+  const raw = {
+    institution: { id: 'north', name: 'North' },
+    dataDir: 'data',
+    destinations: [{ host: '127.0.0.1', aeTitle: 'ANY-SCP', inline: true, ...plan }],
+  };
+  const sources = { config: decodeConfig(raw, '.'), clock: realClock, certificates: undefined };
+  const [destination] = destinationsOf(sources);
+  assert.ok(destination !== undefined);
+  return destination;
+}
+
 /** Over the configuration and the associations that a box has. */
 async function forwardingTo(t: TestContext, plans: readonly Plan[]): Promise<ForwardingScene> {
   const scene = new ForwardingScene(realClock);
   const transcoder = new ThreadTranscoder(realClock);
   scene.transcoder = transcoder;
   scene.quietMs = 300;
-  const config = decodeConfig(
-    {
-      institution: { id: 'north', name: 'North' },
-      dataDir: 'data',
-      destinations: plans.map((plan) => ({ host: '127.0.0.1', aeTitle: 'ANY-SCP', inline: true, ...plan })),
-    },
-    '.',
-  );
-  await scene.start(...destinationsOf({ config, clock: realClock, certificates: undefined }));
+  await scene.start(...plans.map(destinationTo));
   t.after(async () => {
     await scene.forwarding.stop();
     await transcoder.stop();
@@ -71,13 +77,13 @@ async function forwardingTo(t: TestContext, plans: readonly Plan[]): Promise<For
   return scene;
 }
 
-/** An SCP of ours that takes these services and keeps nothing. @returns its port. */
+/** An SCP of ours that takes these services and keeps nothing. */
 async function serving(
   t: TestContext,
   port: number,
   aeTitle: string,
   services: readonly DimseService[],
-): Promise<number> {
+): Promise<DicomServer> {
   const server = new DicomServer({
     host: '127.0.0.1',
     port,
@@ -94,7 +100,7 @@ async function serving(
   });
   await server.start();
   t.after(() => server.stop());
-  return server.port;
+  return server;
 }
 
 async function untilTrue(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -235,7 +241,7 @@ test('Orthanc commits to what it was sent; what it lost meanwhile it gets again'
 
 test('a destination is told of a complete study over a real association', options, async (t) => {
   const notifications: AvailabilityNotification[] = [];
-  const port = await serving(t, 0, 'ARCHIVE', [
+  const { port } = await serving(t, 0, 'ARCHIVE', [
     availabilityService((notification) => {
       notifications.push(notification);
       return Promise.resolve();
@@ -258,3 +264,21 @@ test('a destination is told of a complete study over a real association', option
     })),
   );
 });
+
+test(
+  'a peer that takes neither notifications nor requests for commitment keeps no association',
+  options,
+  async (t) => {
+    const server = await serving(t, 0, 'ARCHIVE', []);
+    const { workflow } = destinationTo({ name: 'archive', port: server.port, aeTitle: 'ARCHIVE' });
+    const { signal } = new AbortController();
+    const refused = { code: 'DELIVERY_FAILED', message: /does not accept 1\.2\.840\.10008/ };
+    await assert.rejects(workflow.notify({ studyInstanceUid: '1.2', series: [] }, signal), refused);
+    const request = { transactionUid: '1.2', instances: [] };
+    await assert.rejects(
+      workflow.askCommitment(request, () => Promise.resolve(), signal),
+      refused,
+    );
+    await untilTrue(() => server.associations === 0);
+  },
+);

@@ -2,6 +2,7 @@
 import {
   availabilityDataSet,
   commitmentAction,
+  endingWell,
   openAssociation,
   takeReport,
   uids,
@@ -42,8 +43,9 @@ export function workflowScu(
     notify: async (notification, signal) => {
       const association = await open(uids.availabilitySopClass, signal);
       const dataSet = availabilityDataSet(notification);
-      const { status } = await association.create(uids.availabilitySopClass, undefined, dataSet);
-      await association.release();
+      const { status } = await endingWell(association, () =>
+        association.create(uids.availabilitySopClass, undefined, dataSet),
+      );
       return status;
     },
     askCommitment: async (request, take, signal) => {
@@ -53,15 +55,17 @@ export function workflowScu(
         answered.resolve();
         return response;
       });
-      const { status } = await association.action(
-        uids.storageCommitmentSopClass,
-        uids.storageCommitmentSopInstance,
-        requestCommitment,
-        commitmentAction(request),
-      );
-      if (status === 0) await Promise.race([answered.promise, peer.clock.sleep(commitmentLingerMs, signal)]);
-      await association.release();
-      return status;
+      return endingWell(association, async () => {
+        const { status } = await association.action(
+          uids.storageCommitmentSopClass,
+          uids.storageCommitmentSopInstance,
+          requestCommitment,
+          commitmentAction(request),
+        );
+        if (status === 0)
+          await Promise.race([answered.promise, peer.clock.sleep(commitmentLingerMs, signal)]);
+        return status;
+      });
     },
   };
 }
