@@ -2,6 +2,7 @@
  * One operation of a service while it runs: its pending and final responses, its C-CANCEL, and the C-STORE
  * sub-operations that a C-GET sends on the same association (PS3.7 9.1.2 to 9.1.4 and clause 10, PS3.4 C.4.3).
  */
+import assert from 'node:assert/strict';
 import { AppError } from '../src/errors.ts';
 import type { Clock } from '../src/ports.ts';
 import type { StoredObject } from './association.ts';
@@ -140,6 +141,8 @@ export class RunningOperation implements ServiceOperation {
     dataSet: AsyncIterable<Uint8Array>,
     moveOriginator?: { readonly aeTitle: string; readonly messageId: number },
   ): Promise<StoreOutcome | undefined> {
+    // During other operations requests wait, and with them the response that this would wait for.
+    assert(this.command.commandField === commandField.getRequest, 'sub-operations are those of a C-GET');
     this.signal.throwIfAborted();
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = object;
     const contextId = this.#link.storeContext(sopClassUid, transferSyntaxUid);
