@@ -55,7 +55,7 @@ test('objects in quarantine are sealed, survive a restart whole, and are erased 
   for (const name of await readdir(folder, { recursive: true, withFileTypes: true }))
     if (name.isFile()) {
       const bytes = await readFile(join(name.parentPath, name.name));
-      assert.ok(!bytes.includes(canary), `${name.name} shows a name`);
+      assert.ok(!bytes.includes(Buffer.from(canary)), `${name.name} shows a name`);
     }
 
   const after = await open();

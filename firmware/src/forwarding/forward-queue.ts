@@ -239,8 +239,8 @@ export class ForwardQueue {
   #isFor(study: KeptStudy): boolean {
     switch (study.created.origin.kind) {
       case 'modality':
-      // What was pulled from the archive came from there; what a modality adds to it is sent like all else.
       case 'referenced':
+        // What was pulled came from the archive and is passed over; what a modality adds to it is sent like all else.
         return this.#destination.inline;
       case 'fetched':
         return this.#destination.fetched && this.entryOf(study) !== undefined;
