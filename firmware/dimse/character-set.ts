@@ -2,7 +2,7 @@
 import { decodeCodeExtensions, hasCodeExtensions } from './code-extensions.ts';
 
 /** Defined term (without "ISO_IR " or "ISO 2022 IR ") to the platform's name. */
-const encodings: Readonly<Record<string, string>> = {
+export const encodings: Readonly<Record<string, string>> = {
   '6': 'windows-1252',
   '100': 'windows-1252',
   '101': 'iso-8859-2',

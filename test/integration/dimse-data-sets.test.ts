@@ -24,6 +24,7 @@ import {
   runPython,
   temporaryFolder,
 } from '../support/dimse-tools.ts';
+import { dicomNames } from '../tidy/pages/conformance/names.ts';
 
 const options = { timeout: 120_000 };
 
@@ -409,4 +410,30 @@ print(json.dumps([[uid, row[0]] for uid, row in UID_dictionary.items() if 'SOP C
   }
   assert(uids.isStorageSopClass('1.3.46.670589.11.0.0.12.1'));
   assert(!uids.isStorageSopClass('not a UID'));
+});
+
+test('the names on the pages are those of the standard', options, async () => {
+  const program = `
+import json, sys
+from pydicom._uid_dict import UID_dictionary
+from pydicom.datadict import dictionary_description
+names = {uid: row[0].replace(' SOP Class', '') for uid, row in UID_dictionary.items()}
+classes = [uid for uid, row in UID_dictionary.items() if 'SOP Class' in row[1]]
+retired = [uid for uid in classes if UID_dictionary[uid][3] == 'Retired']
+syntaxes = [uid for uid, row in UID_dictionary.items() if row[1] == 'Transfer Syntax']
+attributes = {tag: dictionary_description(int(tag, 16)) for tag in sys.argv[1].split(',')}
+print(json.dumps({
+  'sopClasses': [[uid, names[uid]] + (['retired'] if uid in retired else []) for uid in sorted(classes)],
+  'transferSyntaxes': [[uid, names[uid]] for uid in sorted(syntaxes)],
+  'attributes': sorted(attributes.items()),
+}))
+`;
+  const byKey = (rows: readonly (readonly [string, ...unknown[]])[]): readonly unknown[] =>
+    rows.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const tags = dicomNames.attributes.map(([tag]) => tag).join(',');
+  assert.deepEqual(await runPython(program, [tags]), {
+    sopClasses: byKey(dicomNames.sopClasses),
+    transferSyntaxes: byKey(dicomNames.transferSyntaxes),
+    attributes: byKey(dicomNames.attributes),
+  });
 });
