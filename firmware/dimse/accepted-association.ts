@@ -88,6 +88,11 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     this.#services = new ServiceDispatch(this.#serviceLink());
   }
 
+  /** Of the peer, IPv4 as such. */
+  get remoteAddress(): string {
+    return this.#peer.remoteAddress;
+  }
+
   /** Resolves when the socket is closed and neither sink nor service is at work any more. */
   async done(): Promise<void> {
     await this.#upperLayer.closed;

@@ -10,6 +10,7 @@ import { HeldIdentifiers } from './held-identifiers.ts';
 import {
   artimMs,
   associationsMax,
+  associationsPerAddressMax,
   connectionsPendingMax,
   idleMsMax,
   stallMsMax,
@@ -39,6 +40,7 @@ export type Admission = Admitted | AssociateReject;
 
 export interface DicomServerLimits {
   readonly associationsMax: number;
+  readonly associationsPerAddressMax: number;
   readonly connectionsPendingMax: number;
   readonly artimMs: number;
   readonly idleMsMax: number;
@@ -70,6 +72,7 @@ export interface DicomServerOptions {
 
 const defaultLimits: DicomServerLimits = {
   associationsMax,
+  associationsPerAddressMax,
   connectionsPendingMax,
   artimMs,
   idleMsMax,
@@ -196,6 +199,9 @@ export class DicomServer implements Service, AcceptorContext {
 
   enter(association: AcceptedAssociation): boolean {
     if (this.#associations.size >= this.#limits.associationsMax) return false;
+    const { remoteAddress } = association;
+    const ofAddress = [...this.#associations].filter((each) => each.remoteAddress === remoteAddress);
+    if (ofAddress.length >= this.#limits.associationsPerAddressMax) return false;
     this.#pending.delete(association);
     this.#associations.add(association);
     return true;

@@ -24,8 +24,14 @@ export const userItemsMax = 512;
 /** A command set: real ones have some 200 bytes; N-GET with a long attribute list stays below this. */
 export const commandBytesMax = 16_384;
 
+/** Smaller fragments of a data set are joined up to this before they are handed on: each piece costs 100 bytes and more. */
+export const fragmentBytesMin = 1_024;
+
 /** Associations served at once: a large department has some 50 modalities with up to 4 associations each. */
 export const associationsMax = 200;
+
+/** Of one address, so that it cannot keep all others out: half of them, more than the busiest PACS or router opens. */
+export const associationsPerAddressMax = 100;
 
 /** Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed; beyond it the oldest gives way. */
 export const connectionsPendingMax = 512;
@@ -47,6 +53,15 @@ export const idleMsMax = 600_000;
 
 /** Silence in the midst of a PDU or message: the peer is gone or means harm. */
 export const stallMsMax = 60_000;
+
+/** How long a peer may take for `paceBytesMin` in the midst of a message: pauses up to `stallMsMax` are no fault. */
+export const paceMsMax = 300_000;
+
+/** What it must bring in that time, bytes: 55 a second, below any line on which images are sent at all. */
+export const paceBytesMin = 16_384;
+
+/** Between two looks at a peer's pace. */
+export const paceLookMs = 10_000;
 
 /** Opening a TCP connection to a peer in the hospital's network. */
 export const connectMsMax = 15_000;

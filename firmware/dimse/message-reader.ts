@@ -3,8 +3,8 @@
  * piece by piece. Knows nothing of services.
  */
 import { type Command, decodeCommand } from './command.ts';
+import { FragmentGatherer } from './fragment-gatherer.ts';
 import { commandBytesMax } from './limits.ts';
-import { joinBytes } from './join-bytes.ts';
 import type { Fragment } from './pdu-reader.ts';
 
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
@@ -27,16 +27,17 @@ export interface MessageTarget {
   violation(reason: string): void;
 }
 
+/** A command set that comes in several fragments, in one buffer: a peer may send it byte by byte. */
 interface GatheredCommand {
   readonly contextId: number;
-  readonly pieces: Uint8Array[];
-  length: number;
+  readonly bytes: Uint8Array;
+  readonly length: number;
 }
 
 export class MessageReader {
   readonly #target: MessageTarget;
   #command: GatheredCommand | undefined;
-  #dataSet: { readonly contextId: number; readonly target: DataSetTarget } | undefined;
+  #dataSet: { readonly contextId: number; readonly target: FragmentGatherer } | undefined;
 
   constructor(target: MessageTarget) {
     this.#target = target;
@@ -53,21 +54,32 @@ export class MessageReader {
   #readCommand({ contextId, last, bytes }: Fragment): Promise<void> | undefined {
     if (this.#dataSet !== undefined)
       return this.#violate('a command began before the data set of the last one ended');
-    const gathered = (this.#command ??= { contextId, pieces: [], length: 0 });
-    if (gathered.contextId !== contextId)
+    const gathered = this.#command;
+    if (gathered !== undefined && gathered.contextId !== contextId)
       return this.#violate('one command came on two presentation contexts');
-    gathered.length += bytes.length;
-    if (gathered.length > commandBytesMax)
+    const length = (gathered?.length ?? 0) + bytes.length;
+    if (length > commandBytesMax)
       return this.#violate(`the command set is longer than ${commandBytesMax} bytes`);
-    gathered.pieces.push(last ? bytes : new Uint8Array(bytes));
+    if (gathered === undefined && last) return this.#take(contextId, bytes);
+    const { bytes: all } = (this.#command = {
+      contextId,
+      bytes: gathered?.bytes ?? new Uint8Array(commandBytesMax),
+      length,
+    });
+    all.set(bytes, length - bytes.length);
     if (!last) return undefined;
     this.#command = undefined;
-    const decoded = decodeCommand(joinBytes(gathered.pieces));
+    return this.#take(contextId, all.subarray(0, length));
+  }
+
+  /** A whole command set. */
+  #take(contextId: number, bytes: Uint8Array): Promise<void> | undefined {
+    const decoded = decodeCommand(bytes);
     if (decoded.kind === 'malformed') return this.#violate(decoded.reason);
     const { command } = decoded;
     if (!command.hasDataSet) return this.#target.command(contextId, command);
     return this.#target.commandWithDataSet(contextId, command).then((target) => {
-      this.#dataSet = { contextId, target };
+      this.#dataSet = { contextId, target: new FragmentGatherer(target) };
     });
   }
 

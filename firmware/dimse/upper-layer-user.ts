@@ -11,6 +11,8 @@ export type AbortIndication =
   | { readonly kind: 'provider'; readonly abort: Abort; readonly detail: string }
   /** Nothing came for too long; we sent an A-ABORT. */
   | { readonly kind: 'silence' }
+  /** It dawdled in the midst of a message; we sent an A-ABORT. */
+  | { readonly kind: 'slow' }
   /** The transport connection closed; `cause` is the socket's error, if any. */
   | { readonly kind: 'closed'; readonly cause?: Error };
 
@@ -50,6 +52,8 @@ export function describeAbort(indication: AbortIndication): string {
       return `the peer broke the protocol: ${indication.detail}`;
     case 'silence':
       return 'the peer was silent for too long';
+    case 'slow':
+      return 'the peer sent a message too slowly';
     case 'closed':
       return indication.cause === undefined
         ? 'the peer closed the connection'

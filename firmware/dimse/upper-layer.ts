@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Timer } from '../src/ports.ts';
 import { shutdownMsMax } from './limits.ts';
+import { Pace } from './pace.ts';
 import { type Fragment, type PduEvent, PduReader } from './pdu-reader.ts';
 import {
   type Abort,
@@ -46,6 +47,7 @@ export class UpperLayer {
   readonly #options: UpperLayerOptions;
   readonly #reader: PduReader;
   readonly #closed = Promise.withResolvers<void>();
+  readonly #pace: Pace;
   #state: State = 'Sta1';
   #artim: Timer | undefined;
   #silence: Timer | undefined;
@@ -65,6 +67,14 @@ export class UpperLayer {
     this.#user = user;
     this.#options = options;
     this.#reader = new PduReader(options.pduBytesMax);
+    this.#pace = new Pace({
+      clock: options.clock,
+      midway: () => this.#midway,
+      reading: () => !this.#held,
+      tooSlow: () => {
+        this.#giveUp('slow');
+      },
+    });
     // Small answers must not wait for the peer's delayed ACK (40 ms per object otherwise).
     socket.setNoDelay(true);
     socket.on('data', (chunk: Uint8Array) => {
@@ -175,6 +185,7 @@ export class UpperLayer {
   }
 
   #onData(chunk: Uint8Array): void {
+    this.#pace.received(chunk.length);
     this.#reader.push(chunk);
     if (!this.#held) this.#pump();
   }
@@ -265,6 +276,7 @@ export class UpperLayer {
       case 'AE-3':
         assert(cause.accept !== undefined);
         this.#state = 'Sta6';
+        this.#pace.start();
         this.#user.associateConfirmation(cause.accept);
         return;
       case 'AE-4':
@@ -295,6 +307,7 @@ export class UpperLayer {
           encodeAssociateAccept(cause.accept, this.#request.addressing, this.#request.applicationContextName),
         );
         this.#state = 'Sta6';
+        this.#pace.start();
         return;
       case 'AE-8':
         assert(cause.reject !== undefined);
@@ -396,7 +409,7 @@ export class UpperLayer {
   #drained(): Promise<void> | undefined {
     if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return undefined;
     this.#sendStall ??= this.#options.clock.setTimer(this.#options.stallMsMax, () => {
-      this.#silent();
+      this.#giveUp('silence');
       this.#socket.destroy();
     });
     return new Promise((resolve) => {
@@ -419,8 +432,7 @@ export class UpperLayer {
   }
 
   #startArtim(): void {
-    this.#stopArtim();
-    this.#silence?.cancel();
+    this.#stopTimers();
     this.#artim = this.#options.clock.setTimer(this.#options.artimMs, () => {
       this.#event('Evt18', {});
     });
@@ -435,6 +447,7 @@ export class UpperLayer {
     this.#stopArtim();
     this.#silence?.cancel();
     this.#silence = undefined;
+    this.#pace.stop();
   }
 
   /** Counts the peer's silence anew. Only while we wait for the peer, never while we are the one at work. */
@@ -443,18 +456,22 @@ export class UpperLayer {
     this.#silence = undefined;
     if (this.#held || this.#user.atWork() || !associated.has(this.#state)) return;
     const { clock, idleMsMax, stallMsMax } = this.#options;
-    const stalled = this.#reader.midPdu || this.#user.midMessage();
-    const silenceMsMax = stalled ? stallMsMax : idleMsMax;
+    const silenceMsMax = this.#midway ? stallMsMax : idleMsMax;
     if (silenceMsMax === undefined) return;
     this.#silence = clock.setTimer(silenceMsMax, () => {
-      this.#silent();
+      this.#giveUp('silence');
     });
   }
 
-  #silent(): void {
+  /** It is the peer's to go on: a PDU or message has begun and not ended. */
+  get #midway(): boolean {
+    return this.#reader.midPdu || this.#user.midMessage();
+  }
+
+  #giveUp(kind: 'silence' | 'slow'): void {
     if (!associated.has(this.#state)) return;
     this.abort();
-    this.#user.abortIndication({ kind: 'silence' });
+    this.#user.abortIndication({ kind });
   }
 }
 

@@ -184,8 +184,9 @@ export class RawPeer {
     });
   }
 
-  static async connect(port: number): Promise<RawPeer> {
-    const socket = connect({ host: '127.0.0.1', port });
+  /** From another address of this machine, if one is given: 127.0.0.2. */
+  static async connect(port: number, localAddress?: string): Promise<RawPeer> {
+    const socket = connect({ host: '127.0.0.1', port, ...(localAddress !== undefined && { localAddress }) });
     await once(socket, 'connect');
     return new RawPeer(socket);
   }
@@ -194,8 +195,9 @@ export class RawPeer {
   static async associate(
     port: number,
     change: Parameters<typeof associateRequest>[0] = {},
+    localAddress?: string,
   ): Promise<RawPeer> {
-    const peer = await RawPeer.connect(port);
+    const peer = await RawPeer.connect(port, localAddress);
     peer.send(encodeAssociateRequest(associateRequest(change)));
     const answer = await peer.next();
     assert.equal(answer?.kind, 'associate-accept');

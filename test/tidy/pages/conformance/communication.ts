@@ -92,7 +92,7 @@ ${table(
     ['Application context', code(uids.applicationContextName), 'the same'],
     [
       'Associations at once',
-      String(limits.associationsMax),
+      `${limits.associationsMax}, of one address ${limits.associationsPerAddressMax}`,
       'one to each destination; one more for each C-MOVE, commitment result and C-ECHO',
     ],
     ['Maximum PDU length that is announced', number(limits.pduBytesMax), number(limits.pduBytesMax)],

@@ -136,7 +136,7 @@ const expectations: readonly (readonly [expectation: string, state: string, how:
   [
     'Long idle associations and slow consoles are tolerated; parallel associations of a modality',
     met,
-    `N.6.4. ${tests('unit/dimse-storage-scp', 'unit/dimse-defects')}`,
+    `N.6.4. ${tests('unit/dimse-storage-scp', 'unit/dimse-defects', 'unit/dimse-hostile')}`,
   ],
   [
     'State of NTP, alarm on clock skew, UTC in logs',
