@@ -280,7 +280,7 @@ export const errorTable = {
   NOT_FOUND: row(404, 0x0110, 'none', 'Check the address.'),
   REQUEST_TOO_LARGE: row(413, 0x0110, 'none', 'Send less at once.'),
   TOO_MANY_REQUESTS: row(429, 0x0110, 'none', 'Wait as long as the Retry-After header says, then try again.'),
-  BUSY: row(503, 0x0110, 'none', 'Try again in a few seconds.'),
+  BUSY: row(503, 0xa700, 'none', 'Try again in a few seconds.'),
   INTERNAL: row(500, 0x0110, 'none', 'Try again. If it returns, call support with the time of the error.'),
   CONSOLE_NOT_BUILT: row(500, 0x0110, 'none', 'Run npm start once, which builds the console pages.'),
   DIMSE_PROTOCOL: row(

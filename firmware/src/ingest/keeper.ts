@@ -30,7 +30,9 @@ import {
 } from '../studies/object-reception.ts';
 import { patientOf } from '../studies/patient-identity.ts';
 import { Arrival, Finding } from './arrival.ts';
+import { HeaderRoom } from './header-room.ts';
 import { judgeCollision } from './keeping-policy.ts';
+import { headersGatheredBytesMax } from './limits.ts';
 import type { Quarantine, QuarantineEntry } from './quarantine.ts';
 import type { Quarantined, QuarantineReason } from './quarantined.ts';
 import { StudyRooms, type StudyLimits, type StudyRoom } from './study-room.ts';
@@ -59,6 +61,7 @@ const correctsNewest = (earlier: Collided['earlier']): CollisionOutcome => ({
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #rooms: StudyRooms;
+  readonly #headerRoom = new HeaderRoom(headersGatheredBytesMax);
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -75,6 +78,7 @@ export class Keeper {
     const reception = this.#reception({
       identity: request,
       callingAeTitle: request.callingAeTitle,
+      gathering: this.#headerRoom.enter(),
       place: async (header) => {
         finding.header = header;
         const study = await this.#studyFor(request, header, request.sopInstanceUid, finding);

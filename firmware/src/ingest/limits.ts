@@ -36,3 +36,6 @@ export const quarantineObjectsMax = 1_000;
 
 /** Bytes in quarantine: thousand CT slices or some large multi-frames; what does not fit is refused. */
 export const quarantineBytesMax = 17_179_869_184;
+
+/** Beginnings of objects whose study is not known yet, bytes in memory over all associations: 200 usual ones have 13 MB. */
+export const headersGatheredBytesMax = 67_108_864;

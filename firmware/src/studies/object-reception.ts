@@ -17,6 +17,14 @@ export interface Place {
   readonly instanceKeyOf: (number: number) => Uint8Array;
 }
 
+/** The memory that gathering a header takes. */
+export interface Gathering {
+  /** @throws AppError BUSY if there is no room for so many bytes more. */
+  take(bytes: number): void;
+  /** Nothing is gathered any more. Called more than once. */
+  leave(): void;
+}
+
 export interface ReceptionOptions {
   readonly identity: InstanceIdentity;
   /** AE title that sends it; empty for what is fetched. */
@@ -25,6 +33,8 @@ export interface ReceptionOptions {
   readonly place: (header: DataSetHeader) => Promise<Place>;
   readonly openHeaderScanner: OpenHeaderScanner;
   readonly clock: Clock;
+  /** Without one nothing bounds the headers of several receptions together. */
+  readonly gathering?: Gathering;
   /** Bytes of the data set that go into the study, once it is placed. @throws AppError to refuse them. */
   readonly onBytes?: (bytes: number) => void;
   /** Decides about an object whose UID is taken by others; without it, it is kept beside them. */
@@ -69,6 +79,7 @@ export class ObjectReception {
       this.#options.onBytes?.(chunk.length);
       return this.#placed.intake.write(chunk);
     }
+    this.#options.gathering?.take(chunk.length);
     const kept = new Uint8Array(chunk);
     this.#gathered.push(kept);
     this.#gatheredBytes += kept.length;
@@ -102,6 +113,8 @@ export class ObjectReception {
 
   async abort(): Promise<void> {
     this.#scanner.close();
+    this.#gathered = [];
+    this.#options.gathering?.leave();
     await this.#placed?.intake.abort();
   }
 
@@ -122,12 +135,13 @@ export class ObjectReception {
   }
 
   async #place(header: DataSetHeader): Promise<void> {
-    const { identity, callingAeTitle, place, onBytes } = this.#options;
+    const { identity, callingAeTitle, place, onBytes, gathering } = this.#options;
     const { study, instanceKeyOf } = await place(header);
     onBytes?.(this.#gatheredBytes);
     const intake = new ObjectIntake(study, { identity, callingAeTitle, header }, instanceKeyOf);
     this.#placed = { study, intake };
     await intake.write(this.#prefix);
     for (const chunk of this.#gathered.splice(0)) await intake.write(chunk);
+    gathering?.leave();
   }
 }

@@ -41,6 +41,10 @@ const storeStatuses = statuses([
   [status.sopClassNotSupported, 'The request names no storage SOP class. Not kept.'],
   [status.notAuthorized, 'The context was accepted for the sub-operations of a C-GET only. Not kept.'],
   failed('STORE_FAILED', 'The disk is full, or failed. Not kept; the next try may succeed.'),
+  failed(
+    'BUSY',
+    'Too many objects with overlong headers arrive at once. Not kept; the next try may succeed.',
+  ),
   failed('STUDY_FULL', 'The study has as many objects or bytes as it can have. Not kept.'),
   failed('QUARANTINE_FULL', 'It belongs into quarantine, which is full. Not kept.'),
   failed(
