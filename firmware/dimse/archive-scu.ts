@@ -1,9 +1,11 @@
 /** What an archive is asked as SCU of Study Root Query/Retrieve (PS3.4 annex C), one association for each question. */
 import type { ArchivedInstance, ArchivedStudy, ArchiveScu } from '../src/ports.ts';
-import { type Association, endingWell, openAssociation } from './association.ts';
+import { AppError } from '../src/errors.ts';
+import { type Association, endingWell, openAssociation, type RetrieveProgress } from './association.ts';
 import type { AssociationOptions } from './association-options.ts';
 import type { DataElement, DataSet } from './data-set.ts';
 import { text, textOf } from './data-set-access.ts';
+import { status, statusText } from './status.ts';
 import { explicitVrLittleEndian, implicitVrLittleEndian } from './uids.ts';
 
 const studyRootFind = '1.2.840.10008.5.1.4.1.2.2.1';
@@ -64,12 +66,29 @@ export function archiveScu(peer: ArchivePeer, moveDestination: string): ArchiveS
     move: (studyInstanceUid, signal) =>
       asked(studyRootMove, signal, async (association) => {
         const identifier = { '00080052': text('CS', 'STUDY'), '0020000D': text('UI', studyInstanceUid) };
-        let last = { completed: 0, failed: 0 };
+        let last: RetrieveProgress | undefined;
         const progress = association.move(studyRootMove, moveDestination, identifier, signal);
-        for await (const { completed, failed } of progress) last = { completed, failed };
-        return last;
+        for await (const response of progress) last = response;
+        return movedBy(peer.calledAeTitle, last);
       }),
   };
+}
+
+/** What a C-MOVE sent, unless it failed as a whole: then its counts say nothing (PS3.4 table C.4-2). */
+function movedBy(
+  aeTitle: string,
+  last: RetrieveProgress | undefined,
+): { readonly completed: number; readonly failed: number } {
+  if (last === undefined)
+    throw new AppError('DELIVERY_FAILED', `DICOM peer ${aeTitle}: answered C-MOVE with nothing`);
+  const { completed, failed, comment } = last;
+  if (last.status === status.success || last.status === status.subOperationsIncomplete)
+    return { completed, failed };
+  const said = comment === undefined ? '' : `, ${comment}`;
+  throw new AppError(
+    'DELIVERY_FAILED',
+    `DICOM peer ${aeTitle}: answered C-MOVE with status ${statusText(last.status)}${said}`,
+  );
 }
 
 /** A key without a value asks for the attribute. */

@@ -20,6 +20,8 @@ export class MemoryArchive implements ArchiveScu {
   readonly asked: string[] = [];
   /** Thrown at the next question. */
   fails: Error | undefined;
+  /** A study that is listed, and every question about it fails. */
+  cannotTellOf = '';
   moved: (studyInstanceUid: string) => Promise<{ completed: number; failed: number }> = async () => ({
     completed: 0,
     failed: 0,
@@ -69,6 +71,7 @@ export class MemoryArchive implements ArchiveScu {
     const error = this.fails;
     this.fails = undefined;
     if (error !== undefined) throw error;
+    if (this.cannotTellOf !== '' && what.endsWith(` ${this.cannotTellOf}`)) throw unreachable();
   }
 }
 

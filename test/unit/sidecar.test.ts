@@ -301,6 +301,49 @@ test('what the archive announces is registered, from nobody else, and after a re
   await again.stop();
 });
 
+test('one study that the archive lists and cannot tell of stops neither its day nor the announcements', async () => {
+  const world = new ReleaseWorld();
+  const scene = new SidecarScene(world);
+  for (const uid of ['1.3.1', '1.3.2', '1.3.3']) scene.archive.add('20260103', uid);
+  scene.archive.cannotTellOf = '1.3.2';
+  const backfill = scene.backfill({ from: '20260103' });
+  await backfill.start();
+  await untilDone(scene, backfill);
+  assert.deepEqual([backfill.progress()?.registered, backfill.progress()?.leftOut], [2, 1]);
+  await backfill.stop();
+
+  scene.archive.add('20260104', '1.4');
+  const announcements = scene.announcements();
+  await announcements.start();
+  await announcements.take(archiveAeTitle, '1.3.2');
+  await announcements.take(archiveAeTitle, '1.4');
+  for (let n = 0; n < 20 && world.catalogue.studiesUnder('1.4').length === 0; n++) {
+    world.clock.advance(1_000);
+    await settle();
+  }
+  assert.equal(world.catalogue.studiesUnder('1.4')[0]?.isByReference, true);
+  assert.ok(
+    ![...scene.store.values.keys()].some((key) => key.includes('1.3')),
+    'keys say nothing of a patient',
+  );
+  await announcements.stop();
+});
+
+test('a modality and the archive that name a study at the same time make one', async () => {
+  const world = new ReleaseWorld();
+  const scene = new SidecarScene(world);
+  scene.archive.add('20260103', '1.3');
+  const { referencing } = scene.common;
+  const listed = await scene.archive.study('1.3');
+  assert.ok(listed !== undefined);
+  await Promise.all([
+    referencing.refer(listed, new AbortController().signal),
+    world.keep('1.3', 1, new Uint8Array(5)),
+    referencing.refer(listed, new AbortController().signal),
+  ]);
+  assert.equal(world.catalogue.studiesUnder('1.3').length, 1);
+});
+
 test('the bytes of a reference are fixed, name each instance once, and are no object', () => {
   const instance = (sopInstanceUid: string) => ({
     seriesInstanceUid: '1.2.3.0',

@@ -1,4 +1,6 @@
 /** Studies that the archive announced (Instance Availability Notification) and that are registered by reference soon after. */
+import { randomBytes } from 'node:crypto';
+import { toHex, utf8 } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { ArchiveScu, Clock, HealthBoard, KeyValueStore, Logger, Service } from '../ports.ts';
 import { retryPauseMs } from '../retry/pause.ts';
@@ -19,7 +21,8 @@ const prefix = 'sidecar/announced/';
 export class Announcements implements Service {
   readonly #options: AnnouncementsOptions;
   readonly #stopping = new AbortController();
-  readonly #waiting = new Set<string>();
+  /** Studies by the random keys under which they are stored: a key is not encrypted, a value is. */
+  readonly #waiting = new Map<string, string>();
   #running: Promise<void> | undefined;
 
   constructor(options: AnnouncementsOptions) {
@@ -27,7 +30,8 @@ export class Announcements implements Service {
   }
 
   async start(): Promise<void> {
-    for await (const [key] of this.#options.store.list(prefix)) this.#waiting.add(key.slice(prefix.length));
+    for await (const [key, value] of this.#options.store.list(prefix))
+      this.#waiting.set(key, new TextDecoder().decode(value));
     this.#work();
   }
 
@@ -43,9 +47,10 @@ export class Announcements implements Service {
   async take(callingAeTitle: string, studyInstanceUid: string): Promise<void> {
     const { archive, referencing, store } = this.#options;
     if (callingAeTitle !== archive.aeTitle || referencing.isKnown(studyInstanceUid)) return;
-    if (this.#waiting.has(studyInstanceUid) || this.#waiting.size >= announcedMax) return;
-    await store.write([{ put: prefix + studyInstanceUid, value: new Uint8Array(0) }]);
-    this.#waiting.add(studyInstanceUid);
+    if (this.#waiting.size >= announcedMax || [...this.#waiting.values()].includes(studyInstanceUid)) return;
+    const key = prefix + toHex(randomBytes(16));
+    await store.write([{ put: key, value: utf8(studyInstanceUid) }]);
+    this.#waiting.set(key, studyInstanceUid);
     this.#work();
   }
 
@@ -61,11 +66,14 @@ export class Announcements implements Service {
       const [next] = this.#waiting;
       if (next === undefined) return;
       try {
-        await this.#takeUp(next);
+        await this.#takeUp(...next);
         failures = 0;
         health.clear('ARCHIVE_FAILED', archive.aeTitle);
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
+        // One that the archive cannot tell of keeps no other waiting.
+        this.#waiting.delete(next[0]);
+        this.#waiting.set(...next);
         logger.warn(
           { archive: archive.aeTitle, error },
           'an announced study was not read, will be tried again',
@@ -78,13 +86,13 @@ export class Announcements implements Service {
     }
   }
 
-  async #takeUp(studyInstanceUid: string): Promise<void> {
+  async #takeUp(key: string, studyInstanceUid: string): Promise<void> {
     const { archive, referencing, store, logger } = this.#options;
     const { signal } = this.#stopping;
     const listed = await archive.study(studyInstanceUid, signal);
     const outcome = listed === undefined ? 'left out' : await referencing.refer(listed, signal);
     logger.info({ archive: archive.aeTitle, outcome }, 'an announced study was taken up');
-    await store.write([{ delete: prefix + studyInstanceUid }]);
-    this.#waiting.delete(studyInstanceUid);
+    await store.write([{ delete: key }]);
+    this.#waiting.delete(key);
   }
 }

@@ -6,6 +6,7 @@
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
 import type {
+  ArchivedStudy,
   ArchiveScu,
   Clock,
   HealthBoard,
@@ -16,8 +17,8 @@ import type {
 } from '../ports.ts';
 import { retryPauseMs } from '../retry/pause.ts';
 import { dayBefore, dayOf, daysFrom } from './days.ts';
-import { windowLookMs } from './limits.ts';
-import type { Referencing } from './referencing.ts';
+import { studyTriesMax, windowLookMs } from './limits.ts';
+import type { Referenced, Referencing } from './referencing.ts';
 
 export interface BackfillPlan {
   /** The oldest day, DA. */
@@ -68,6 +69,8 @@ export class Backfill implements Service {
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void>();
   #place: Place | undefined;
+  /** Studies of the day under way that the archive listed and then could not tell of, with how often. */
+  readonly #failures = new Map<string, number>();
   #reason = '';
   #nextAt = 0;
   #running: Promise<void> = Promise.resolve();
@@ -133,10 +136,10 @@ export class Backfill implements Service {
     }
   }
 
-  /** The day is read again from its beginning, so its counts begin anew too. */
+  /** The day is read again from its beginning, and counted anew but for what was registered: that is known by then. */
   async #failed(error: unknown, place: Place, pauseMs: number): Promise<void> {
     const { clock, health, archive, logger } = this.#options;
-    this.#place = place;
+    this.#place = { ...place, registered: this.#place?.registered ?? place.registered };
     this.#reason = error instanceof AppError ? error.message : 'a fault of this box';
     logger.warn(
       { archive: archive.aeTitle, error },
@@ -149,12 +152,11 @@ export class Backfill implements Service {
 
   async #day(before: Place): Promise<void> {
     const { archive, referencing, clock, logger } = this.#options;
-    const { signal } = this.#stopping;
     let place = before;
-    for await (const listed of archive.studiesOf(before.day, signal)) {
+    for await (const listed of archive.studiesOf(before.day, this.#stopping.signal)) {
       const isNew = !referencing.isKnown(listed.studyInstanceUid);
       if (isNew) await this.#turn();
-      const outcome = isNew ? await referencing.refer(listed, signal) : 'known';
+      const outcome = isNew ? await this.#refer(listed) : 'known';
       place = {
         ...place,
         found: place.found + 1,
@@ -164,10 +166,26 @@ export class Backfill implements Service {
       this.#place = place;
       this.#tell();
     }
+    this.#failures.clear();
     const day = dayBefore(before.day);
     const isLast = day < before.from;
     await this.#save({ ...place, day, endedAt: isLast ? clock.now() : null });
     if (isLast) logger.info({ archive: archive.aeTitle, registered: place.registered }, 'backfill is done');
+  }
+
+  /** One study that the archive cannot tell of does not stop its day for ever. @throws AppError while it is tried. */
+  async #refer(listed: ArchivedStudy): Promise<Referenced> {
+    const { referencing, logger, archive } = this.#options;
+    try {
+      return await referencing.refer(listed, this.#stopping.signal);
+    } catch (error) {
+      const failures = (this.#failures.get(listed.studyInstanceUid) ?? 0) + 1;
+      this.#failures.set(listed.studyInstanceUid, failures);
+      const isItsOwn = error instanceof AppError && error.code === 'DELIVERY_FAILED';
+      if (!isItsOwn || failures < studyTriesMax) throw error;
+      logger.warn({ archive: archive.aeTitle, error }, 'a study of the archive is left out');
+      return 'left out';
+    }
   }
 
   /** When the next study may be asked for: in the time window, and not too soon after the last. */

@@ -6,6 +6,9 @@ export const pullsAtOnceMax = 2;
 /** A C-MOVE of one study may take this long: the largest, from tape, take an hour. */
 export const pullMsMax = 7_200_000;
 
+/** How often a study is asked for that the archive lists and cannot tell of, before it is left out. */
+export const studyTriesMax = 3;
+
 /** How often a closed time window is looked at again. */
 export const windowLookMs = 60_000;
 

@@ -39,11 +39,10 @@ export class Referencing {
     if (!isReferable(instances)) return 'left out';
     // A modality may have sent it while the archive was asked.
     if (this.isKnown(studyInstanceUid)) return 'known';
-    await this.#keep(listed, instances);
-    return 'registered';
+    return this.#keep(listed, instances);
   }
 
-  async #keep(listed: ArchivedStudy, instances: readonly ArchivedInstance[]): Promise<void> {
+  async #keep(listed: ArchivedStudy, instances: readonly ArchivedInstance[]): Promise<Referenced> {
     const { archive, catalogue, clock } = this.#options;
     const { studyInstanceUid, date, description, patientId, issuer, name, birthDate, sex } = listed;
     const at = clock.now();
@@ -58,6 +57,7 @@ export class Referencing {
       description,
       at,
     });
+    if (study.created.origin.kind !== 'referenced' || study.reference !== undefined) return 'known';
     const number = study.takeNumber();
     const committed = committedReference(
       instanceKey(study.created.salt, number),
@@ -74,6 +74,7 @@ export class Referencing {
       at,
     });
     catalogue.changed(study);
+    return 'registered';
   }
 }
 

@@ -4,9 +4,20 @@ import { KeptStudy } from './kept-study.ts';
 import type { StudyCreated, StudyOrigin } from './manifest.ts';
 import { contradict } from './patient-identity.ts';
 
-/** What objects of one study share: its UID among the box's own and among those routed back; its ledger id if fetched. */
+/**
+ * What objects of one study share: its UID among the box's own, whether a modality or the archive named it first, and
+ * among those routed back; its ledger id if fetched.
+ */
 function identityOf({ studyInstanceUid, origin }: Pick<StudyCreated, 'studyInstanceUid' | 'origin'>): string {
-  return `${origin.kind} ${origin.kind === 'fetched' ? origin.studyId : studyInstanceUid}`;
+  switch (origin.kind) {
+    case 'modality':
+    case 'referenced':
+      return `own ${studyInstanceUid}`;
+    case 'returned':
+      return `returned ${studyInstanceUid}`;
+    case 'fetched':
+      return `fetched ${origin.studyId}`;
+  }
 }
 
 /** All studies that this box keeps, in memory; built from the manifests at start. */
