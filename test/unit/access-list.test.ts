@@ -174,6 +174,31 @@ test('of a refused caller no more is kept than the list needs: no password that 
     assert.ok(!Buffer.from(value).toString('latin1').includes('canary'));
 });
 
+test('refused callers are bounded in bytes, whatever they propose and however long', async () => {
+  const world = new World();
+  const list = await world.open([]);
+  const uidOf = (index: number): string => `1.2.840.${index}.`.padEnd(64, '9');
+  for (let index = 0; index < pendingCallersMax; index++) {
+    list.decide(
+      request({
+        callingAeTitle: `X${index}`.padEnd(65_000, 'X'),
+        sopClassUids: [
+          `${index}.${'\u0001'.repeat(64_000)}`,
+          '1'.repeat(65),
+          ...Array.from({ length: 40 }, (_, each) => uidOf(each)),
+        ],
+        certificate: { sha256, commonName: 'N'.repeat(100_000) },
+      }),
+    );
+  }
+  const [newest] = list.pending();
+  assert.deepEqual(newest?.request.certificate, { sha256 });
+  assert.equal(newest.request.sopClassUids[0], uidOf(0));
+  assert.equal(newest.request.sopClassUids.length, pendingSopClassesMax);
+  assert.ok(JSON.stringify(list.pending()).length <= pendingCallersMax * 2_048);
+  assert.ok(encodeCanonical(pendingToCbor(list.pending())).length <= pendingCallersMax * 2_048);
+});
+
 test('an admitted caller is changed in its place, over a restart too', async () => {
   const world = new World();
   const list = await world.open([caller({ callingAeTitle: 'FIXED' })]);

@@ -15,7 +15,7 @@ export const calledAeTitlesMax = 16;
 /** Characters of a common name (ITU-T X.520, ub-common-name). */
 export const commonNameCharactersMax = 64;
 
-/** Refused callers that are remembered, some 1 kB each; the largest network's most eager address gives way first. */
+/** Refused callers that are remembered, at most 2 kB each, half a megabyte in all; the largest network's most eager address gives way first. */
 export const pendingCallersMax = 256;
 
 /** SOP classes that are remembered of a refused caller: enough to tell a CT from a workstation. */

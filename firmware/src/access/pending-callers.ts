@@ -5,12 +5,19 @@
 import { randomBytes } from 'node:crypto';
 import { toHex } from '../encoding/bytes.ts';
 import { networkOf } from './address-range.ts';
+import type { ShownCertificate } from './caller.ts';
 import type { CallerRequest, Ground } from './decision.ts';
-import { dismissedMsMax, pendingCallersMax, pendingMsMax, pendingSopClassesMax } from './limits.ts';
+import {
+  commonNameCharactersMax,
+  dismissedMsMax,
+  pendingCallersMax,
+  pendingMsMax,
+  pendingSopClassesMax,
+} from './limits.ts';
 
 export interface PendingCaller {
   readonly id: string;
-  /** The newest attempt of this AE title from this address; `sopClassUids` cut to `pendingSopClassesMax`. */
+  /** The newest attempt of this AE title from this address; of what it proposes the first `pendingSopClassesMax` UIDs. */
   readonly request: CallerRequest;
   readonly ground: Ground;
   /** UTC milliseconds. */
@@ -35,16 +42,28 @@ interface Entry {
 const keyOf = ({ callingAeTitle, remoteAddress }: CallerRequest): string =>
   `${callingAeTitle}\n${remoteAddress}`;
 
-/** Field by field: what else a request carries, such as a password, is not for keeping. */
+/** PS3.8 table 9-11: 16 characters; here a bound, whoever hands them in. */
+const aeTitleCharactersMax = 16;
+
+/** PS3.5 9.1, at most 64 characters. What a stranger proposes under no such name may be as long as its request. */
+const isUid = (text: string): boolean => /^[0-9][0-9.]{0,63}$/.test(text);
+
+/** Field by field and each bounded: what else a request carries, such as a password, is not for keeping. */
 function worthKeeping(request: CallerRequest): CallerRequest {
   const { callingAeTitle, calledAeTitle, remoteAddress, certificate, sopClassUids } = request;
   return {
-    callingAeTitle,
-    calledAeTitle,
+    callingAeTitle: callingAeTitle.slice(0, aeTitleCharactersMax),
+    calledAeTitle: calledAeTitle.slice(0, aeTitleCharactersMax),
     remoteAddress,
-    sopClassUids: [...new Set(sopClassUids)].slice(0, pendingSopClassesMax),
-    ...(certificate !== undefined && { certificate }),
+    sopClassUids: [...new Set(sopClassUids.filter(isUid))].slice(0, pendingSopClassesMax),
+    ...(certificate !== undefined && { certificate: recognisable(certificate) }),
   };
+}
+
+/** A common name that is longer than any is left out: cut, it would be another's. The digest tells which one it was. */
+function recognisable({ sha256, commonName }: ShownCertificate): ShownCertificate {
+  const isShort = commonName !== undefined && commonName.length <= commonNameCharactersMax;
+  return { sha256, ...(isShort && { commonName }) };
 }
 
 export class PendingCallers {
@@ -52,7 +71,7 @@ export class PendingCallers {
   readonly #byKey = new Map<string, Entry>();
 
   restore(callers: Iterable<PendingCaller>): void {
-    for (const caller of callers) this.#put(caller);
+    for (const caller of callers) this.#put({ ...caller, request: worthKeeping(caller.request) });
   }
 
   /** Every one, the dismissed too, seen last first. */
@@ -66,14 +85,15 @@ export class PendingCallers {
   }
 
   /** An attempt at this time, UTC milliseconds. */
-  record(request: CallerRequest, ground: Ground, now: number): void {
+  record(asked: CallerRequest, ground: Ground, now: number): void {
+    const request = worthKeeping(asked);
     this.#forgetBefore(now - pendingMsMax);
     const earlier = this.#byKey.get(keyOf(request))?.caller;
     const dismissedAt = earlier?.ground === ground ? earlier.dismissedAt : null;
     const isHidden = dismissedAt !== null && now - dismissedAt < dismissedMsMax;
     this.#put({
       id: earlier?.id ?? toHex(randomBytes(8)),
-      request: worthKeeping(request),
+      request,
       ground,
       firstAt: earlier?.firstAt ?? now,
       lastAt: now,
