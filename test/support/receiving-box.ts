@@ -23,6 +23,7 @@ import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
+import { ampleDisk } from './ample-room.ts';
 import { systemClock } from './manual-clock.ts';
 
 export const receivingAeTitle = 'HILUM';
@@ -64,6 +65,7 @@ export class ReceivingBox {
       ...common,
       catalogue: this.#catalogue,
       quarantine: this.#quarantine,
+      disk: room ?? ampleDisk,
       openHeaderScanner: this.#headers.open,
       digestPixels,
     });

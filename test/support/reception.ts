@@ -1,12 +1,14 @@
 /** A keeper over disks in memory, as a modality sends to it. */
 import type { DataSetHeader, OpenHeaderScanner, StoreRequest } from '../../firmware/src/ports.ts';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
+import type { RoomForObjects } from '../../firmware/src/ingest/object-room.ts';
 import { Quarantine, type QuarantineLimits } from '../../firmware/src/ingest/quarantine.ts';
 import type { StudyLimits } from '../../firmware/src/ingest/study-room.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
+import { ampleDisk } from './ample-room.ts';
 import { ManualClock } from './manual-clock.ts';
 import { digestPlainPixels, openPlainScanner } from './plain-data-set.ts';
 import { RecordingLogger } from './recording-logger.ts';
@@ -48,6 +50,8 @@ export class Reception {
   readonly logger = new RecordingLogger();
   readonly health = new MemoryHealthBoard();
   readonly clock = new ManualClock();
+  /** Room on the disk for what the keeper writes by itself. */
+  room: RoomForObjects = ampleDisk;
   readonly #limits: ReceptionLimits;
   /** The one that all associations share. */
   #keeper: Keeper | undefined;
@@ -86,11 +90,12 @@ export class Reception {
   }
 
   keeper(openHeaderScanner: OpenHeaderScanner = openPlainScanner): Keeper {
-    const { catalogue, quarantine, health, clock, logger } = this;
+    const { catalogue, quarantine, health, clock, logger, room } = this;
     const { study } = this.#limits;
     return new Keeper({
       catalogue,
       quarantine,
+      disk: room,
       health,
       clock,
       logger,

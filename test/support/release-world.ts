@@ -36,6 +36,7 @@ import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf, genesisTime, LedgerFixture } from '../fakes/ledger.ts';
 import { MemoryHub } from '../fakes/network.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
+import { ampleDisk } from './ample-room.ts';
 import { ManualClock } from './manual-clock.ts';
 import { digestPlainPixels, openPlainScanner, plainDataSet } from './plain-data-set.ts';
 import { until } from './until.ts';
@@ -105,6 +106,7 @@ export class ReleaseWorld {
     const sopInstanceUid = `${studyUid}.${instance}`;
     const keeper = new Keeper({
       catalogue: this.catalogue,
+      disk: ampleDisk,
       quarantine: this.quarantine,
       digestPixels: digestPlainPixels,
       health: new MemoryHealthBoard(),

@@ -11,6 +11,7 @@ import { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { silentLogger } from '../fakes/consortium.ts';
+import { ampleDisk } from './ample-room.ts';
 import { systemClock } from './manual-clock.ts';
 import { digestPlainPixels, openPlainScanner, plainDataSet } from './plain-data-set.ts';
 
@@ -37,6 +38,7 @@ export class StoringBox {
       ...common,
       catalogue: this.catalogue,
       quarantine: new Quarantine({ ...common, store: quarantine }),
+      disk: ampleDisk,
       openHeaderScanner: openPlainScanner,
       digestPixels: digestPlainPixels,
     });

@@ -1,6 +1,6 @@
 /** A box's DICOM side over disks in memory: keeper, quarantine, storage commitment and procedure steps, on a real port. */
 import { randomBytes } from 'node:crypto';
-import { DicomServer, digestPixels, HeaderScanner } from '../../firmware/dimse/index.ts';
+import { DicomServer, type DimseService, digestPixels, HeaderScanner } from '../../firmware/dimse/index.ts';
 import { openWorkflow, type Workflow } from '../../firmware/src/box/workflow.ts';
 import { decodeConfig } from '../../firmware/src/config.ts';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
@@ -11,6 +11,7 @@ import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { Health } from '../../firmware/src/box/health.ts';
 import { MemoryObjectStore } from '../fakes/object-store.ts';
 import { realClock } from '../fakes/real-clock.ts';
+import { ampleDisk } from './ample-room.ts';
 import { MemoryStore } from './memory-store.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
@@ -34,8 +35,11 @@ export class WorkflowBox {
   #server: DicomServer | undefined;
   workflow: Workflow | undefined;
 
-  /** @param relayPort where procedure steps are sent on, if they are. */
-  static async open(relayPort?: number): Promise<WorkflowBox> {
+  /**
+   * @param relayPort where procedure steps are sent on, if they are.
+   * @param furtherServices beside those of the workflow.
+   */
+  static async open(relayPort?: number, furtherServices: readonly DimseService[] = []): Promise<WorkflowBox> {
     const box = new WorkflowBox();
     const config = decodeConfig(
       {
@@ -54,6 +58,7 @@ export class WorkflowBox {
     const keeper = new Keeper({
       ...box,
       digestPixels,
+      disk: ampleDisk,
       openHeaderScanner: (syntax) => {
         const scanner = new HeaderScanner(syntax);
         return {
@@ -69,7 +74,7 @@ export class WorkflowBox {
       aeTitles: [workflowAeTitle],
       callingAeTitles: 'any',
       store: (request) => keeper.receive(request, () => box.trusted.has(request.callingAeTitle)),
-      services: workflow.services,
+      services: [...workflow.services, ...furtherServices],
       clock: realClock,
       logger: box.logger,
     });
@@ -79,6 +84,10 @@ export class WorkflowBox {
 
   get port(): number {
     return this.#server?.port ?? 0;
+  }
+
+  get associations(): number {
+    return this.#server?.associations ?? 0;
   }
 
   async stop(): Promise<void> {

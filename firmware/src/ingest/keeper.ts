@@ -33,6 +33,7 @@ import { Arrival, Finding } from './arrival.ts';
 import { HeaderRoom } from './header-room.ts';
 import { judgeCollision } from './keeping-policy.ts';
 import { headersGatheredBytesMax } from './limits.ts';
+import { writeWithRoom, type HeldRoom, type RoomForObjects } from './object-room.ts';
 import type { Quarantine, QuarantineEntry } from './quarantine.ts';
 import type { Quarantined, QuarantineReason } from './quarantined.ts';
 import { StudyRooms, type StudyLimits, type StudyRoom } from './study-room.ts';
@@ -40,6 +41,8 @@ import { StudyRooms, type StudyLimits, type StudyRoom } from './study-room.ts';
 export interface KeeperOptions {
   readonly catalogue: Catalogue;
   readonly quarantine: Quarantine;
+  /** For what the keeper writes by itself; what a sender writes takes its room from whoever opened the sink. */
+  readonly disk: RoomForObjects;
   readonly openHeaderScanner: OpenHeaderScanner;
   readonly digestPixels: DigestPixels;
   readonly clock: Clock;
@@ -119,9 +122,17 @@ export class Keeper {
 
   /**
    * Keeps what an administrator released from quarantine: as a new version where its UID is held, else as a further object.
-   * @throws AppError STORE_FAILED, STUDY_FULL.
+   * @throws AppError STORE_FAILED, STUDY_FULL, DISK_LOW: then nothing of it is left in the study.
    */
-  async readmit(entry: QuarantineEntry, dataSet: AsyncIterable<Uint8Array>): Promise<void> {
+  readmit(entry: QuarantineEntry, dataSet: AsyncIterable<Uint8Array>): Promise<void> {
+    return writeWithRoom(this.#options.disk, (room) => this.#readmit(entry, dataSet, room));
+  }
+
+  async #readmit(
+    entry: QuarantineEntry,
+    dataSet: AsyncIterable<Uint8Array>,
+    disk: Pick<HeldRoom, 'take'>,
+  ): Promise<void> {
     // The data set says what it is; a request that announced another UID was wrong.
     const sopInstanceUid = entry.header.sopInstanceUid ?? entry.identity.sopInstanceUid;
     let room: StudyRoom | undefined;
@@ -137,7 +148,10 @@ export class Keeper {
       collide: ({ earlier }) => Promise.resolve(correctsNewest(earlier)),
     });
     try {
-      for await (const chunk of dataSet) await reception.write(chunk);
+      for await (const chunk of dataSet) {
+        await disk.take(chunk.length);
+        await reception.write(chunk);
+      }
       this.#received(await this.#telling(reception.finish()));
     } catch (error) {
       await reception.abort();
@@ -166,7 +180,7 @@ export class Keeper {
     mayCorrect: () => boolean,
     describe: (reason: QuarantineReason) => Quarantined,
   ): Promise<CollisionOutcome> {
-    const { digestPixels, quarantine } = this.#options;
+    const { digestPixels, disk } = this.#options;
     const held = earlier.at(-1);
     if (held === undefined) return { kind: 'keep', corrects: null };
     const verdict = judgeCollision({
@@ -179,15 +193,27 @@ export class Keeper {
       senderMayCorrect: mayCorrect(),
     });
     if (verdict.kind === 'correction') return correctsNewest(earlier);
-    const intake = await quarantine.begin();
+    // For a while it is on the disk twice: as it came, and as it is set aside.
+    await writeWithRoom(disk, (room) => this.#setAside(dataSet(), describe(verdict.reason), room));
+    return { kind: 'set aside' };
+  }
+
+  async #setAside(
+    dataSet: AsyncIterable<Uint8Array>,
+    described: Quarantined,
+    disk: Pick<HeldRoom, 'take'>,
+  ): Promise<void> {
+    const intake = await this.#options.quarantine.begin();
     try {
-      for await (const chunk of dataSet()) await intake.write(chunk);
-      await intake.finish(describe(verdict.reason));
+      for await (const chunk of dataSet) {
+        await disk.take(chunk.length);
+        await intake.write(chunk);
+      }
+      await intake.finish(described);
     } catch (error) {
       await intake.abort();
       throw error;
     }
-    return { kind: 'set aside' };
   }
 
   /** A disk that takes no more is seen in the console, not only by the modality; what it takes again clears it. */
