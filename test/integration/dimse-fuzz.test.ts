@@ -3,54 +3,27 @@
  * long one (CONTRIBUTING.md); `HILUM_FUZZ_FIRST_SEED` runs one case alone again.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { PduReader } from '../../firmware/dimse/pdu-reader.ts';
-import { decodeCommand } from '../../firmware/dimse/command.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryStore, RawPeer, dataPdu, echoCommand, pdv, until } from '../support/dimse-peer.ts';
 import { fuzzCase } from '../support/dimse-fuzz.ts';
 import { storedIn } from '../support/dimse-reference.ts';
+import { converse } from '../support/dimse-conversation.ts';
 import { started } from '../support/dimse-scp-fixture.ts';
+import { heapInUse } from '../support/heap.ts';
 
 const cases = Number(process.env['HILUM_FUZZ_CASES'] ?? 5_000);
 const firstSeed = Number(process.env['HILUM_FUZZ_FIRST_SEED'] ?? 1);
+const storeResponse = 0x8001;
 /** As many as a busy department has; they also hold each other up, as they would there. */
 const atOnce = 16;
 /** What a fuzzed run may add to the heap: nothing grows with the number of cases. */
 const heapGrowthBytesMax = 16 * 1024 * 1024;
 
-/** Sends the pieces, says that nothing more comes, and returns the message ids of stores that were answered 0x0000. */
-async function play(port: number, pieces: readonly Uint8Array[]): Promise<number> {
-  const socket = connect({ host: '127.0.0.1', port });
-  const reader = new PduReader(0xffffffff);
-  let successes = 0;
-  socket.on('data', (chunk: Uint8Array) => {
-    reader.push(chunk);
-    for (let event = reader.next(); event !== undefined; event = reader.next()) {
-      assert.notEqual(event.kind, 'invalid', 'what the SCP sends is well-formed');
-      if (event.kind !== 'data' || !event.fragment.command) continue;
-      const decoded = decodeCommand(event.fragment.bytes);
-      assert(decoded.kind === 'command', 'its commands are well-formed');
-      if (decoded.command.commandField === 0x8001 && decoded.command.status === 0) successes++;
-    }
-  });
-  // It may be cut off at any time: the SCP is in the right.
-  socket.on('error', () => socket.destroy());
-  const closed = once(socket, 'close');
-  await Promise.race([once(socket, 'connect'), closed]);
-  socket.setNoDelay(true);
-  for (const piece of pieces) {
-    if (socket.destroyed) break;
-    socket.write(piece);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  socket.end();
-  await closed;
-  return successes;
+/** How many of the C-STOREs in these pieces were answered 0x0000. */
+async function storesOf(port: number, pieces: readonly Uint8Array[]): Promise<number> {
+  const commands = await converse(port, pieces);
+  return commands.filter(({ commandField: field, status }) => field === storeResponse && status === 0).length;
 }
 
 async function assertServes(port: number): Promise<void> {
@@ -58,13 +31,6 @@ async function assertServes(port: number): Promise<void> {
   peer.send(dataPdu(pdv(3, 'command', true, echoCommand())));
   assert.equal(await peer.status(), 0);
   peer.close();
-}
-
-/** Bytes in use once everything that nobody holds any more is gone. */
-function heapInUse(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
 }
 
 test(`the SCP survives ${cases} bent conversations`, { timeout: 3_600_000 }, async () => {
@@ -83,7 +49,7 @@ test(`the SCP survives ${cases} bent conversations`, { timeout: 3_600_000 }, asy
     while (next < firstSeed + cases) {
       const seed = next++;
       underWay.add(seed);
-      successes += await play(scp.port, fuzzCase(seed).pieces);
+      successes += await storesOf(scp.port, fuzzCase(seed).pieces);
       underWay.delete(seed);
       if (seed % 256 === 0) await assertServes(scp.port);
       forget();
@@ -117,7 +83,7 @@ test('what is kept is what a plain reading of the bytes says', { timeout: 3_600_
     const { pieces, afterAssociation } = fuzzCase(seed);
     if (afterAssociation === undefined) continue;
     store.kept.length = 0;
-    await play(scp.port, pieces);
+    await converse(scp.port, pieces);
     await until(() => scp.associations === 0);
     const kept = store.kept.map(({ bytes }) => Buffer.from(bytes).toString('hex'));
     const expected = storedIn(afterAssociation).map((bytes) => Buffer.from(bytes).toString('hex'));
