@@ -30,6 +30,30 @@ test('a fetched study is delivered when it is enqueued, to where fetched studies
   await scene.forwarding.stop();
 });
 
+test('nothing that an admin asks of set-aside objects sends a study that is still being fetched', async () => {
+  const scene = new ForwardingScene();
+  scene.patientOf = () => local;
+  await scene.start();
+  const { study, studyId } = await scene.study({ origin: 'fetched', classes: [ct, ct] });
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'set aside' }), 0);
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'study', studyRef: study.ref }), 0);
+  assert.equal(scene.forwarding.dropSetAside('pacs', study.ref), 0);
+  await scene.grow(study);
+  await settle();
+  assert.deepEqual(scene.pacs.uids, []);
+  await scene.forwarding.stop();
+  assert.deepEqual([...scene.store.values.keys()], ['forwarding/began/pacs'], 'it has no place in the queue');
+  await scene.restart();
+  await scene.forwarding.enqueue(studyId, account);
+  await scene.untilState(study, 'delivered');
+  assert.deepEqual(
+    scene.coercions.map(({ patientId }) => patientId),
+    ['S-77', 'S-77', 'S-77'],
+    'none under the foreign patient ID',
+  );
+  await scene.forwarding.stop();
+});
+
 test('a study that is to be delivered and is not held is a fault', async () => {
   const scene = new ForwardingScene();
   await scene.start();

@@ -89,7 +89,7 @@ export class ForwardQueue {
 
   /** A fetched study is to be delivered. On disk when it resolves. @throws AppError STORE_FAILED. */
   async enqueue(study: KeptStudy, patientAccount: Uint8Array | null): Promise<void> {
-    await this.#entries.save(study.ref, { patientAccount });
+    await this.#entries.save(study.ref, { patientAccount, enqueued: true });
     this.offer(study);
   }
 
@@ -187,6 +187,7 @@ export class ForwardQueue {
   /** What was set aside is tried again. Returns how many objects. */
   resendSetAside(study: KeptStudy): number {
     const { again, setAside, committed } = this.entryOf(study) ?? newEntry;
+    if (setAside.length === 0) return 0;
     const ranges = setAside.map(({ range }) => range);
     const first = Math.min(...ranges.map(([from]) => from));
     this.#keepAside(study, [], {
@@ -199,6 +200,7 @@ export class ForwardQueue {
   /** An admin gives up on what was set aside. Returns how many objects. */
   dropSetAside(study: KeptStudy): number {
     const setAside = this.entryOf(study)?.setAside ?? [];
+    if (setAside.length === 0) return 0;
     this.#keepAside(study, [], {});
     return countIn(setAside.map(({ range }) => range));
   }
@@ -243,7 +245,7 @@ export class ForwardQueue {
         // What was pulled came from the archive and is passed over; what a modality adds to it is sent like all else.
         return this.#destination.inline;
       case 'fetched':
-        return this.#destination.fetched && this.entryOf(study) !== undefined;
+        return this.#destination.fetched && this.entryOf(study)?.enqueued === true;
       case 'returned':
         return false;
     }

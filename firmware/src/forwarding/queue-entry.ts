@@ -25,6 +25,8 @@ export interface QueueEntry {
   readonly again: readonly IndexRange[];
   /** Refused for good; sent again when an admin says so. */
   readonly setAside: readonly SetAside[];
+  /** Whether a fetched study is whole and to be delivered; says nothing of what modalities sent. */
+  readonly enqueued: boolean;
   /** S of the patient's account here, for a fetched study: leads to the local patient ID. */
   readonly patientAccount: Uint8Array | null;
   /** Objects that the last notification of the destination covered. */
@@ -42,6 +44,7 @@ export const newEntry: Omit<QueueEntry, 'at'> = {
   before: 0,
   again: [],
   setAside: [],
+  enqueued: false,
   patientAccount: null,
   notified: 0,
   committed: 0,
@@ -49,13 +52,14 @@ export const newEntry: Omit<QueueEntry, 'at'> = {
 };
 
 export function encodeEntry(entry: QueueEntry): Uint8Array {
-  const { taken, before, again, setAside, patientAccount, notified, committed, commitmentFailures, at } =
-    entry;
+  const { taken, before, again, setAside, enqueued, patientAccount, notified, committed } = entry;
+  const { commitmentFailures, at } = entry;
   const value = {
     taken,
     before,
     again: again.map((range) => [...range]),
     setAside: setAside.map((aside) => ({ range: [...aside.range], reason: aside.reason, at: aside.at })),
+    enqueued,
     patientAccount,
     notified,
     committed,
@@ -72,6 +76,7 @@ export function decodeEntry(bytes: Uint8Array): QueueEntry {
     'before',
     'again',
     'setAside',
+    'enqueued',
     'patientAccount',
     'notified',
     'committed',
@@ -80,13 +85,15 @@ export function decodeEntry(bytes: Uint8Array): QueueEntry {
   ];
   const map = mapWith(decodeIfCanonical(bytes), keys);
   if (map === undefined) throw corrupt();
-  const { patientAccount } = map;
+  const { enqueued, patientAccount } = map;
+  if (typeof enqueued !== 'boolean') throw corrupt();
   if (patientAccount !== null && !(patientAccount instanceof Uint8Array)) throw corrupt();
   return {
     taken: count(map['taken']),
     before: count(map['before']),
     again: list(map['again']).map(range),
     setAside: list(map['setAside']).map(aside),
+    enqueued,
     patientAccount,
     notified: count(map['notified']),
     committed: count(map['committed']),
