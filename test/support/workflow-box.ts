@@ -90,10 +90,6 @@ export class WorkflowBox {
     return this.#server?.associations ?? 0;
   }
 
-  get associations(): number {
-    return this.#server?.associations ?? 0;
-  }
-
   async stop(): Promise<void> {
     for (const service of this.#services.toReversed()) await service.stop();
   }
