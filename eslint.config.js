@@ -25,6 +25,15 @@ const impureGlobals = [
   'console',
 ];
 
+/**
+ * `X+$` is tried anew at each X of a run, and peers send long runs: quadratic. Only a pattern that begins with `^` and has
+ * no alternatives is tried once.
+ */
+const quadraticPattern = {
+  selector: 'Literal[regex.pattern=/^(?:[^^].*|.*[|].*)[+*][?)]*[$]/s]',
+  message: 'Quadratic in what it reads: scan from the end (encoding/padding.ts).',
+};
+
 export default defineConfig(
   { ignores: ['node_modules', '**/dist', '.hilum'] },
   js.configs.recommended,
@@ -45,6 +54,10 @@ export default defineConfig(
       ],
       eqeqeq: ['error', 'always'],
     },
+  },
+  {
+    files: ['firmware/**/*.ts', 'firmware/**/*.tsx'],
+    rules: { 'no-restricted-syntax': ['error', quadraticPattern] },
   },
   {
     files: ['test/**/*.ts'],
@@ -80,6 +93,7 @@ export default defineConfig(
       'no-restricted-syntax': [
         'error',
         { selector: 'AwaitExpression', message: 'This room is synchronous.' },
+        quadraticPattern,
         { selector: ':function[async=true]', message: 'This room is synchronous.' },
       ],
     },

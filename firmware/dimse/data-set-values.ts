@@ -2,6 +2,7 @@
  * The values of one element that is no sequence, as text and back (PS3.5 6.2): text without padding, numbers in
  * decimal, AT as eight hexadecimal digits, bytes in base64 with their words in little-endian order.
  */
+import { withoutPadding, withoutTrailingPadding } from '../src/encoding/padding.ts';
 import type { DataElement } from '../src/ports.ts';
 import { decodeText, encodeText } from './character-set.ts';
 import { decodeAscii, encodeAscii } from './text.ts';
@@ -132,9 +133,7 @@ export function decodeValues(
     return [Buffer.from(inLittleEndian(bytes, wordSize, littleEndian)).toString('base64')];
   }
   const text = characterSetVrs.has(vr) ? decodeText(bytes, specificCharacterSet) : decodeAscii(bytes);
-  const values = oneTextVrs.has(vr)
-    ? [text.replace(/[ \0]+$/, '')]
-    : text.split('\\').map((value) => value.replace(/^ +|[ \0]+$/g, ''));
+  const values = oneTextVrs.has(vr) ? [withoutTrailingPadding(text)] : text.split('\\').map(withoutPadding);
   return values.length === 1 && values[0] === '' ? [] : values;
 }
 

@@ -1,5 +1,6 @@
 /** What a data set says about itself at its beginning, read as it streams by; no more is read than is needed. */
 import { constants, inflateRawSync } from 'node:zlib';
+import { withoutPadding } from '../src/encoding/padding.ts';
 import { decodeText } from './character-set.ts';
 import { DataSetReader, tagText, undefinedLength } from './data-set-reader.ts';
 import { type DataSetSyntax, dataSetSyntax } from './data-set-syntax.ts';
@@ -189,7 +190,7 @@ class PlainScan {
 
   #text(field: Field, characterSet: string): string | undefined {
     const bytes = this.#values.get(field);
-    return bytes && decodeText(bytes, characterSet).replace(/^ +|[ \0]+$/g, '');
+    return bytes && withoutPadding(decodeText(bytes, characterSet));
   }
 }
 

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { createDeflateRaw, createInflateRaw } from 'node:zlib';
 import { AppError } from '../src/errors.ts';
 import { concatBytes } from '../src/encoding/bytes.ts';
+import { withoutTrailingPadding } from '../src/encoding/padding.ts';
 import { decodeText, encodeText } from './character-set.ts';
 import {
   DataSetReader,
@@ -240,7 +241,7 @@ class Splicer {
 
   #replace(header: ElementHeader, edit: Edit, value: Uint8Array): void {
     this.#finished(edit);
-    if (decodeText(value, this.#characterSet).replace(/[ \0]+$/, '') === edit.value) {
+    if (withoutTrailingPadding(decodeText(value, this.#characterSet)) === edit.value) {
       this.#output.push(header.bytes, value);
       return;
     }

@@ -1,10 +1,11 @@
 /** ISO 646 text as the upper layer and command sets carry it: AE titles, UIDs, version names, comments. */
+import { withoutPadding } from '../src/encoding/padding.ts';
 
 /** Without the trailing NULs and the leading and trailing spaces, which are padding (PS3.5 6.2). */
 export function decodeAscii(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += String.fromCharCode(byte);
-  return text.replace(/^ +|[ \0]+$/g, '');
+  return withoutPadding(text);
 }
 
 /** Of one character; what is not ISO 646 becomes a question mark. */

@@ -1,4 +1,5 @@
 /** What a codec must know of an image (PS3.3, C.7.6.3). */
+import { withoutTrailingPadding } from '../../src/encoding/padding.ts';
 import type { Element } from './element-tree.ts';
 import { frameBytesMax } from './limits.ts';
 import { TranscodingRefusal } from './refusal.ts';
@@ -35,9 +36,7 @@ export interface Image {
 export function imageOf(elements: readonly Element[]): Image {
   const text = (tag: number): string => {
     const element = elements.find((candidate) => candidate.tag === tag);
-    return Buffer.from(element?.value ?? [])
-      .toString('latin1')
-      .replace(/[\0 ]+$/, '');
+    return withoutTrailingPadding(Buffer.from(element?.value ?? []).toString('latin1'));
   };
   const number = (tag: number, absent?: number): number => {
     const value = elements.find((candidate) => candidate.tag === tag)?.value;

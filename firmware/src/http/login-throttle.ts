@@ -80,7 +80,7 @@ function keysOf(account: string, address: string): readonly [string, string] {
 
 /** An IPv6 host has a /64 to itself: its addresses are counted as one. Mapped IPv4 addresses are IPv4. */
 export function addressGroup(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+  const [plain = ''] = address.replace(/^::ffff:(?=\d+\.)/, '').split('%', 1);
   if (!isIPv6(plain)) return plain;
   const [head = '', tail] = plain.split('::');
   const before = head === '' ? [] : head.split(':');

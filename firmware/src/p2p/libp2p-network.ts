@@ -143,7 +143,8 @@ export class Libp2pNetwork implements Network, Service {
   multiaddr(): string {
     const address = this.#node?.getMultiaddrs()[0];
     if (address === undefined) throw new Error('the network has not been started');
-    return address.toString().replace(/\/p2p\/[^/]+$/, '');
+    const [withoutPeerId = ''] = address.toString().split('/p2p/', 1);
+    return withoutPeerId;
   }
 
   peers(): readonly PeerStatus[] {

@@ -2,6 +2,7 @@
  * Matching of person names (PS3.4 C.2.2.2.1, PS3.5 6.2.1): letter case does not count, nor do trailing empty
  * components, nor whether an accent is a character of its own. Accents themselves count; there is no matching by sound.
  */
+import { withoutTrailing } from '../encoding/padding.ts';
 import { characters, hasWildcard, matchesWildcard } from './wildcard.ts';
 
 /** Family, given, middle, prefix, suffix. */
@@ -14,11 +15,13 @@ function groupsOf(name: string): readonly string[] {
     .toLowerCase()
     .split('=')
     .map((group) =>
-      group
-        .split('^')
-        .map((component) => component.trim())
-        .join('^')
-        .replace(/\^+$/, ''),
+      withoutTrailing(
+        group
+          .split('^')
+          .map((component) => component.trim())
+          .join('^'),
+        '^',
+      ),
     );
 }
 

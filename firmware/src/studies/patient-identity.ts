@@ -1,4 +1,5 @@
 /** Who a patient is at one hospital, and when two records speak of the same person. */
+import { withoutTrailing } from '../encoding/padding.ts';
 import type { DataSetHeader } from '../ports.ts';
 
 export interface LocalPatient {
@@ -18,12 +19,11 @@ export interface LocalPatient {
  */
 function comparableName(name: string): string {
   const [alphabetic = ''] = name.split('=');
-  return alphabetic
+  const components = alphabetic
     .normalize('NFC')
     .split('^')
-    .map((component) => component.trim().toLocaleLowerCase('en'))
-    .join('^')
-    .replace(/\^+$/, '');
+    .map((component) => component.trim().toLocaleLowerCase('en'));
+  return withoutTrailing(components.join('^'), '^');
 }
 
 /** Name, birth date and sex must all match: an ID alone has been typed wrongly too often. */
