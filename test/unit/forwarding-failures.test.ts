@@ -92,6 +92,52 @@ test('what cannot be read is known before a C-STORE is begun, and costs no assoc
   await scene.forwarding.stop();
 });
 
+for (const [name, fail] of [
+  ['a status', () => 0x0110],
+  [
+    'an abort',
+    () => {
+      throw down;
+    },
+  ],
+] as const) {
+  test(`forty objects on which a destination fails with ${name} hold up no other study, and end set aside`, async () => {
+    const scene = new ForwardingScene();
+    const bad = 40;
+    scene.pacs.statusOf = (uid) => (uid.startsWith('1.1.') ? fail() : 0);
+    await scene.start();
+    await scene.study({ classes: Array.from({ length: bad }, () => ct) });
+    const { study: good } = await scene.study({ classes: [ct, ct, ct] });
+    await scene.untilState(good, 'delivered');
+    const asideCount = (): number =>
+      scene.forwarding.setAside().reduce((sum, { objects }) => sum + objects, 0);
+    for (let minutes = 0; asideCount() < bad; minutes++) {
+      assert.ok(minutes < 120, `${asideCount()} are set aside`);
+      await scene.grow(good);
+      await scene.untilState(good, 'delivered');
+      scene.clock.advance(60_000);
+      await settle();
+    }
+    assert.equal(scene.healthOf('DELIVERY_FAILED'), undefined, 'the destination is well');
+    await scene.forwarding.stop();
+  });
+}
+
+test('studies that a destination takes nothing of hold up another for minutes, not for hours', async () => {
+  const scene = new ForwardingScene();
+  const bad = 10;
+  scene.pacs.statusOf = (uid) => (uid.startsWith(`1.${bad + 1}.`) ? 0 : 0xa700);
+  await scene.start();
+  for (let studies = 0; studies < bad; studies++) await scene.study({ classes: [ct, ct] });
+  const { study: good } = await scene.study({ classes: [ct, ct] });
+  for (let seconds = 0; scene.stateOf(good) !== 'delivered'; seconds++) {
+    assert.ok(seconds < bad * 60);
+    scene.clock.advance(1_000);
+    await settle();
+  }
+  await scene.forwarding.stop();
+});
+
 test('a destination that is full refuses no object: everything arrives when there is room', async () => {
   const scene = new ForwardingScene();
   scene.pacs.statusOf = () => 0xa700;

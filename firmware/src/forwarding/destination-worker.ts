@@ -7,7 +7,7 @@ import { retryPauseMs } from '../retry/pause.ts';
 import { Bell } from './bell.ts';
 import type { Destination } from './destination.ts';
 import type { ForwardQueue, Waiting } from './forward-queue.ts';
-import { windowLookMs } from './limits.ts';
+import { objectFailurePauseLongestMs, windowLookMs } from './limits.ts';
 import type { ObjectSender, SendOutcome } from './object-sender.ts';
 import { isOpen } from './time-window.ts';
 
@@ -33,8 +33,10 @@ export interface Failing {
 export class DestinationWorker implements Service {
   readonly #options: DestinationWorkerOptions;
   readonly #bell: Bell;
-  /** Objects, or the association itself, that failed since the destination last took one. */
+  /** Studies of which an object failed since the destination last took one. */
   readonly #failed = new Set<string>();
+  /** Associations in a row that could not be had. */
+  #unreached = 0;
   #failing: Failing | undefined;
   /** Runs while it is left in peace. */
   #pause: Timer | undefined;
@@ -129,9 +131,9 @@ export class DestinationWorker implements Service {
         break;
       case 'unreachable':
         this.#warn(waiting, outcome.reason, 'destination not reached, will be tried again');
-        this.#failed.add(`association ${this.#failed.size}`);
-        this.#unwell(outcome.reason, retryPauseMs(this.#failed.size - 1));
+        this.#unwell(outcome.reason, retryPauseMs(this.#unreached++));
     }
+    if (outcome.kind !== 'unreachable') this.#unreached = 0;
     this.tellSetAside();
     if (outcome.kind !== 'stored' || !queue.isWaiting(waiting.study)) this.#options.onSettled(waiting);
   }
@@ -143,11 +145,15 @@ export class DestinationWorker implements Service {
     this.#options.health.clear('DELIVERY_FAILED', this.#options.destination.name);
   }
 
-  /** One object that fails again and again keeps no other waiting; a destination that takes none is left in peace. */
-  #objectFailed({ study, index }: Waiting, reason: string): void {
-    this.#failed.add(`${study.ref} ${index}`);
+  /**
+   * A study that fails again and again keeps no other waiting; a destination that takes nothing of several is left in
+   * peace.
+   */
+  #objectFailed({ study }: Waiting, reason: string): void {
+    this.#failed.add(study.ref);
     const others = this.#failed.size - 1;
-    this.#unwell(reason, others === 0 ? 0 : retryPauseMs(others - 1));
+    const pauseMs = others === 0 ? 0 : retryPauseMs(others - 1);
+    this.#unwell(reason, Math.min(pauseMs, objectFailurePauseLongestMs));
   }
 
   #unwell(reason: string, pauseMs: number): void {

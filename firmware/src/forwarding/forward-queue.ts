@@ -6,7 +6,7 @@ import type { Clock } from '../ports.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
 import type { ObjectKept } from '../studies/manifest.ts';
-import { Deferrals } from './deferrals.ts';
+import { Deferrals, type ObjectPlace } from './deferrals.ts';
 import type { Destination } from './destination.ts';
 import { addRange, countIn, removeRange, type IndexRange } from './index-ranges.ts';
 import { objectsPerTurn, reasonCharactersMax } from './limits.ts';
@@ -28,7 +28,7 @@ export interface ForwardQueueOptions {
   readonly clock: Clock;
 }
 
-const keyOf = ({ study, index }: Waiting): string => `${study.ref} ${index}`;
+const placeOf = ({ study, index }: Waiting): ObjectPlace => ({ studyRef: study.ref, index });
 
 export class ForwardQueue {
   readonly #destination: Destination;
@@ -40,6 +40,8 @@ export class ForwardQueue {
   /** Studies of which objects are set aside. */
   readonly #aside = new Set<string>();
   #sentInTurn = 0;
+  /** Whether an object that did not fail yet has precedence over one that did. */
+  #untriedFirst = false;
 
   constructor({ destination, entries, catalogue, clock }: ForwardQueueOptions) {
     this.#destination = destination;
@@ -84,7 +86,7 @@ export class ForwardQueue {
 
   /** Whether an object of this study failed and is tried again. */
   isFailing(study: KeptStudy): boolean {
-    return this.#deferrals.hasSome(`${study.ref} `);
+    return this.#deferrals.hasSome(study.ref);
   }
 
   /** A fetched study is to be delivered. On disk when it resolves. @throws AppError STORE_FAILED. */
@@ -95,12 +97,7 @@ export class ForwardQueue {
 
   /** The object whose turn it is; undefined if none is due now. */
   next(): Waiting | undefined {
-    for (const study of this.#waiting.values()) {
-      const index = this.#nextIn(study);
-      const object = index === undefined ? undefined : study.objects[index];
-      if (index !== undefined && object !== undefined) return { study, index, object };
-    }
-    return undefined;
+    return (this.#untriedFirst ? this.#firstOf('untried') : undefined) ?? this.#firstOf('all');
   }
 
   /** When what failed is due again, UTC milliseconds. */
@@ -122,14 +119,15 @@ export class ForwardQueue {
   }
 
   taken(waiting: Waiting): void {
-    this.#deferrals.took(keyOf(waiting));
+    this.#untriedFirst = false;
+    this.#deferrals.took(placeOf(waiting));
     this.#done(waiting, {});
     this.#takeTurns(waiting.study);
   }
 
   /** For good, until an admin says otherwise. */
   setAside(waiting: Waiting, reason: string, at: number): void {
-    this.#deferrals.forget(keyOf(waiting));
+    this.#deferrals.forget(placeOf(waiting));
     const setAside = withSetAside(this.entryOf(waiting.study)?.setAside ?? [], {
       range: [waiting.index, 1],
       reason: reason.slice(0, reasonCharactersMax),
@@ -139,16 +137,20 @@ export class ForwardQueue {
     this.#done(waiting, { setAside });
   }
 
-  /** For now: others are tried first, unless too many have failed already. */
+  /**
+   * For now. Its study goes to the end of the line, and every second try after a failure goes to what did not fail yet:
+   * objects that the destination cannot take keep no others waiting.
+   */
   defer(waiting: Waiting, reason: string, at: number): 'waits' | 'set aside' {
     const { study, index } = waiting;
-    const failed = this.#deferrals.failed(keyOf(waiting));
-    if (failed === 'exhausted') {
+    this.#untriedFirst = !this.#untriedFirst;
+    this.#toEndOfLine(study);
+    if (this.#deferrals.failed(placeOf(waiting)) === 'exhausted') {
       this.setAside(waiting, reason, at);
       return 'set aside';
     }
     const { taken, again } = this.entryOf(study) ?? newEntry;
-    if (failed === 'deferred' && index >= taken)
+    if (index >= taken)
       this.#entries.change(study.ref, { taken: index + 1, again: addRange(again, [index, 1]) });
     return 'waits';
   }
@@ -251,15 +253,30 @@ export class ForwardQueue {
     }
   }
 
-  #nextIn(study: KeptStudy): number | undefined {
+  #firstOf(which: 'all' | 'untried'): Waiting | undefined {
+    for (const study of this.#waiting.values()) {
+      const index = this.#nextIn(study, which);
+      const object = index === undefined ? undefined : study.objects[index];
+      if (index !== undefined && object !== undefined) return { study, index, object };
+    }
+    return undefined;
+  }
+
+  #nextIn(study: KeptStudy, which: 'all' | 'untried'): number | undefined {
     const { again } = this.entryOf(study) ?? newEntry;
+    const isStuck = this.#deferrals.isStuck(study.ref);
     for (const [first, count] of again) {
-      for (let index = first; index < first + count; index++)
-        if (!this.#deferrals.isWaiting(`${study.ref} ${index}`)) return index;
+      for (let index = first; index < first + count; index++) {
+        const place = { studyRef: study.ref, index };
+        const isDue = this.#deferrals.has(place)
+          ? which === 'all' && !this.#deferrals.isWaiting(place)
+          : !isStuck;
+        if (isDue) return index;
+      }
     }
     this.#passOver(study);
     const { taken } = this.entryOf(study) ?? newEntry;
-    return taken < study.objects.length ? taken : undefined;
+    return taken < study.objects.length && !isStuck ? taken : undefined;
   }
 
   /** What the destination itself sent is not sent back to it: that would go in circles. */
@@ -304,6 +321,10 @@ export class ForwardQueue {
   #takeTurns(study: KeptStudy): void {
     this.#sentInTurn++;
     if (this.#sentInTurn < objectsPerTurn && this.isWaiting(study)) return;
+    this.#toEndOfLine(study);
+  }
+
+  #toEndOfLine(study: KeptStudy): void {
     this.#sentInTurn = 0;
     if (this.#waiting.delete(study.ref)) this.#waiting.set(study.ref, study);
   }

@@ -17,10 +17,16 @@ export const entryFlushMs = 1_000;
 export const objectsPerTurn = 32;
 
 /**
- * Objects of one destination that failed for now and are passed by. When so many fail it is the destination that is
- * not well, and nothing further is tried before it takes one of them.
+ * Objects of one study that failed for now and are passed by. When so many fail nothing further of that study is tried
+ * before one of them is taken or set aside; other studies go on.
  */
 export const objectsDeferredMax = 16;
+
+/**
+ * Longest pause of a destination that makes associations and then takes no object of several studies: behind those it
+ * does not take there may be one that it does.
+ */
+export const objectFailurePauseLongestMs = 60_000;
 
 /** Tries in vain after which an object is set aside, counted only while the destination took others. */
 export const objectTriesMax = 8;
