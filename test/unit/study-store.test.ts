@@ -228,6 +228,41 @@ test('a study on a full disk goes on by itself when there is room, and nothing o
   await again.close();
 });
 
+test('large objects whose records the disk did not take are discarded once their records are cut off, not before', async (t) => {
+  const folder = await makeFolder(t);
+  let fault = '';
+  const disk = watchedDisk(({ call, path }) => {
+    if (!path.endsWith('study.log')) return;
+    if (fault === 'ENOSPC' && call === 'write') throw Object.assign(new Error('full'), { code: fault });
+    if (fault === 'EROFS') throw Object.assign(new Error('read-only'), { code: fault });
+  });
+  const store = storeIn(folder, boxKey, disk);
+  const study = await store.createStudy();
+  const objects = async (): Promise<number> =>
+    (await readdir(join(folder, study.ref))).filter((name) => !name.startsWith('study.')).length;
+  await study.append('before');
+  const large = randomBytes(1_100_000);
+  const ended = async (): Promise<void> => {
+    const results = await Promise.allSettled([keep(study, large), keep(study, large), study.append('no')]);
+    assert.ok(results.every(({ status }) => status === 'rejected'));
+  };
+  fault = 'ENOSPC';
+  for (let i = 0; i < 3; i++) {
+    await ended();
+    assert.equal(await objects(), 0, 'a log on a full disk is cut back at once');
+  }
+  fault = 'EROFS';
+  await ended();
+  assert.ok((await objects()) > 0, 'a record that cannot be cut off may be found at the next start');
+  fault = '';
+  const kept = await keep(study, large);
+  assert.equal(await objects(), 1);
+  assert.ok((await read(study, kept)).equals(large));
+  await store.close();
+  assert.equal((await studiesIn(folder)).length, 1);
+  assert.equal(await objects(), 1);
+});
+
 test('records and objects that come while others are flushed share the next flush', async (t) => {
   const folder = await makeFolder(t);
   const flushes: string[] = [];

@@ -20,7 +20,7 @@ import { SealingWriter, type Sealed } from './object-writer.ts';
 import type { OpenLogs } from './open-logs.ts';
 import { sealRecord } from './sealed-record.ts';
 import { frameKinds, type FrameContent } from './study-log-format.ts';
-import { StudyLog, type LogPoint } from './study-log.ts';
+import { StudyLog, type Abandon, type LogPoint } from './study-log.ts';
 
 export const logName = 'study.log';
 
@@ -93,11 +93,13 @@ export class KeptFolder implements StudyFolder {
 
   #sealed(objectRef: string, { length, lastTag, pieces }: Sealed): SealedObject {
     const { files, path } = this.#options;
+    const removeFile = (): Promise<void> => files.remove(join(path, objectRef));
     return {
       append: async (recordOf) => {
         const frame = pieces === undefined ? null : this.#log.nextOffset;
         const record = recordOf({ ref: objectRef, frame, length, lastTag });
-        if (pieces === undefined) await this.#append(frameKinds.file, record, [fromHex(objectRef)]);
+        if (pieces === undefined)
+          await this.#append(frameKinds.file, record, [fromHex(objectRef)], removeFile);
         else await this.#append(frameKinds.object, record, pieces);
       },
       open: async () =>
@@ -105,15 +107,20 @@ export class KeptFolder implements StudyFolder {
           ? this.openObject({ ref: objectRef, frame: null, length, lastTag })
           : readerInMemory(this.#options.key, pieces),
       discard: async () => {
-        if (pieces === undefined) await files.remove(join(path, objectRef));
+        if (pieces === undefined) await removeFile();
       },
     };
   }
 
   /** The record gets its number at once, in the order of the calls. */
-  #append(kind: FrameContent['kind'], record: CborValue, data: readonly Uint8Array[]): Promise<void> {
+  #append(
+    kind: FrameContent['kind'],
+    record: CborValue,
+    data: readonly Uint8Array[],
+    abandon?: Abandon,
+  ): Promise<void> {
     const place = recordPlace(this.ref, this.#log.nextRecord);
     const sealed = sealRecord(this.#options.key, place, encodeCanonical(record));
-    return this.#log.append({ kind, record: sealed, data });
+    return this.#log.append({ kind, record: sealed, data }, abandon);
   }
 }

@@ -20,8 +20,12 @@ export interface LogPoint {
   readonly records: number;
 }
 
+/** Discards what a frame stands for, once it is sure that the frame is not in the log. */
+export type Abandon = () => Promise<void>;
+
 interface Waiting {
   readonly content: FrameContent;
+  readonly abandon: Abandon | undefined;
   readonly resolve: () => void;
   readonly reject: (error: AppError) => void;
 }
@@ -52,6 +56,8 @@ export class StudyLog {
   #isMarked = true;
   /** Something that nobody was told of may stand behind the end. */
   #mustCut = false;
+  /** What to discard after the cut: before it, the frame that failed may be found at the next start. */
+  #abandoned: Abandon[] = [];
   #failure: AppError | undefined;
 
   constructor(options: StudyLogOptions) {
@@ -75,15 +81,16 @@ export class StudyLog {
    * On disk when it resolves; frames stand in the order of the calls. After a failed write or flush it is unknown what
    * stands behind the last frame that was acknowledged: a log on a full or read-only disk is cut back to it and goes on
    * when it can be written, any other failure is the log's end until it is read anew. The content's memory is given back when it is on disk.
+   * `abandon` runs if the frame failed, as soon as it is sure that no start will find it.
    * @throws AppError STORE_FAILED; RangeError for a frame that is too large.
    */
-  append(content: FrameContent): Promise<void> {
+  append(content: FrameContent, abandon?: Abandon): Promise<void> {
     assertFits(content);
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#failure !== undefined) return this.#refuse(this.#failure, abandon);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { offset, records } = this.#planned;
     this.#planned = { offset: offset + frameBytes(content), records: records + 1 };
-    this.#waiting.push({ content, resolve, reject });
+    this.#waiting.push({ content, abandon, resolve, reject });
     if (!this.#isFlushing) {
       this.#isFlushing = true;
       void this.#options.openLogs.use(this, () => this.#inTurn(() => this.#flushAll()));
@@ -104,7 +111,7 @@ export class StudyLog {
         if (this.#failure === undefined && !this.#mustCut) await this.#settle(file);
         await file.close();
       } catch (cause) {
-        this.#failAll(cause, this.#waiting.splice(0));
+        await this.#failAll(cause, []);
         await Promise.allSettled([file.close()]);
       }
     });
@@ -123,7 +130,7 @@ export class StudyLog {
       try {
         await this.#flush(group);
       } catch (cause) {
-        this.#failAll(cause, [...group, ...this.#waiting.splice(0)]);
+        await this.#failAll(cause, group);
         continue;
       }
       for (const { resolve } of group) resolve();
@@ -175,8 +182,30 @@ export class StudyLog {
       await file.datasync();
       this.#allocated = 0;
       this.#mustCut = false;
+      await discardAll(this.#abandoned.splice(0));
     }
     return file;
+  }
+
+  /**
+   * Of all that waits, `begun` may be in the log. They are told when the log is cut back and what was abandoned is
+   * discarded, as far as the disk lets: some senders try again at once.
+   */
+  async #failAll(cause: unknown, begun: readonly Waiting[]): Promise<void> {
+    const behind = this.#waiting.splice(0);
+    const failure = this.#failed(cause);
+    this.#planned = plannedAfter(this.#point);
+    this.#abandoned.push(...abandonsOf(begun));
+    // These were never written.
+    await discardAll(abandonsOf(behind));
+    // A log on a full disk can be cut; what cannot be cut now is, before the next frame is written.
+    if (this.#mustCut && this.#file !== undefined) await Promise.allSettled([this.#opened()]);
+    for (const { reject } of [...begun, ...behind]) reject(failure);
+  }
+
+  async #refuse(failure: AppError, abandon: Abandon | undefined): Promise<never> {
+    if (abandon !== undefined) await discardAll([abandon]);
+    throw failure;
   }
 
   /** In the background, before it is needed. The next flush brings the zeros to disk with its frames. */
@@ -221,12 +250,6 @@ export class StudyLog {
     await file.truncate(this.#point.end);
   }
 
-  #failAll(cause: unknown, waiting: readonly Waiting[]): void {
-    const failure = this.#failed(cause);
-    this.#planned = plannedAfter(this.#point);
-    for (const { reject } of waiting) reject(failure);
-  }
-
   /** Nothing that was acknowledged is lost. If it is the log's end, that is told with each later append. */
   #failed(cause: unknown): AppError {
     if (this.#failure !== undefined) return this.#failure;
@@ -236,6 +259,15 @@ export class StudyLog {
     else this.#failure = failure;
     return failure;
   }
+}
+
+function abandonsOf(frames: readonly Waiting[]): Abandon[] {
+  return frames.flatMap(({ abandon }) => abandon ?? []);
+}
+
+/** What cannot be discarded now is removed at the next start: no record names it. */
+async function discardAll(abandons: readonly Abandon[]): Promise<void> {
+  await Promise.allSettled(abandons.map((abandon) => abandon()));
 }
 
 function plannedAfter({ end, records }: LogPoint): { offset: number; records: number } {

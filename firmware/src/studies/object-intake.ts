@@ -99,7 +99,10 @@ export class ObjectIntake {
     }
   }
 
-  /** Removes what was written. What `keep` was called for stays: its record may be on disk though it failed. */
+  /**
+   * Removes what was written. What `keep` was called for is not its business any more: its record may be on disk though
+   * it failed, and the store discards it as soon as that is out of the question.
+   */
   async abort(): Promise<void> {
     this.#study.underWay.remove(this.#description.identity.sopInstanceUid, this.#fingerprint);
     if (this.#isHandedOver) return;
