@@ -143,6 +143,24 @@ test('a destination that was given everything is asked to commit to it, and that
   await scene.forwarding.stop();
 });
 
+test('a commitment that is answered before the response to its request is no alarm a day later', async () => {
+  const scene = await begun({ commitment: true });
+  const ask = scene.workflow.askCommitment.bind(scene.workflow);
+  scene.workflow.askCommitment = async (request) => {
+    const status = await ask(request);
+    await scene.answers([], request);
+    return status;
+  };
+  const { study } = await scene.study({ classes: [ct, ct] });
+  await scene.untilState(study, 'delivered');
+  await scene.quiet();
+  assert.deepEqual(scene.asked, ['1.1.0', '1.1.1']);
+  await scene.quiet(2 * commitmentAnswerMsMax);
+  assert.equal(scene.workflow.commitments.length, 1);
+  assert.deepEqual(scene.health.list(), []);
+  await scene.forwarding.stop();
+});
+
 test('what it does not commit to is an alarm, is sent again, and asked for again', async () => {
   const scene = await begun({ commitment: true });
   const { study } = await scene.study({ classes: [ct, ct, ct] });

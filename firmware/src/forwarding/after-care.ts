@@ -100,8 +100,10 @@ export class AfterCare implements Service {
       health.raise('COMMITMENT_FAILED', destination.name, `Objects not committed to: ${denied.length}.`);
       this.#options.onResend();
     }
-    this.#timers.get(pending.transactionUid)?.cancel();
     await commitments.remove(pending);
+    // Not before: the response to the request may come meanwhile, and an answer is awaited from then on.
+    this.#timers.get(pending.transactionUid)?.cancel();
+    this.#timers.delete(pending.transactionUid);
     this.consider(study);
   }
 
@@ -210,8 +212,10 @@ export class AfterCare implements Service {
     if (status !== 0) throw this.#refused('N-ACTION', status);
   }
 
+  /** Nothing to wait for if the answer came before the response to the request. */
   #awaitAnswer(study: KeptStudy, pending: PendingCommitment): void {
-    const { destination, health } = this.#options;
+    const { commitments, destination, health } = this.#options;
+    if (commitments.get(pending.transactionUid) === undefined) return;
     this.#wakeAt(pending.transactionUid, pending.askedAt + commitmentAnswerMsMax, () => {
       health.raise('COMMITMENT_FAILED', destination.name, 'A storage commitment was not answered in time.');
       void this.#giveUp(study, pending).then(() => this.consider(study));
