@@ -124,6 +124,20 @@ test('a destination that cannot be told is told later; objects do not wait for t
   await scene.forwarding.stop();
 });
 
+test('a fault of this box in telling costs a pause, and ends nothing', async () => {
+  const scene = await begun({ notify: true });
+  scene.workflow.answer = () => {
+    throw new TypeError('of no kind that is expected');
+  };
+  const { study } = await scene.study();
+  await scene.untilState(study, 'delivered');
+  await scene.quiet();
+  scene.workflow.answer = () => 0;
+  await scene.quiet(retryFirstMs);
+  assert.equal(scene.workflow.notifications.length, 1);
+  await scene.forwarding.stop();
+});
+
 test('a destination that was given everything is asked to commit to it, and that is the end of it', async () => {
   const scene = await begun({ commitment: true });
   const { study } = await scene.study({ classes: [ct, ct] });

@@ -163,8 +163,9 @@ export class AfterCare implements Service {
       this.consider(study);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      if (!(error instanceof AppError)) throw error;
-      logger.warn({ study: study.ref, destination: destination.name, error }, 'to be told again later');
+      const fields = { study: study.ref, destination: destination.name, error };
+      if (error instanceof AppError) logger.warn(fields, 'to be told again later');
+      else logger.error(fields, 'a fault of this box, to be told again later');
       this.#wakeAt(study.ref, now + retryPauseMs(this.#failures++), () => this.#isReady(study));
     }
   }
