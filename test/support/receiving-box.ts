@@ -8,6 +8,7 @@ import {
   type Admission,
   type StoreRequest,
   type StoreSink,
+  type TlsCredentials,
 } from '../../firmware/dimse/index.ts';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { admitWithRoom } from '../../firmware/src/box/disk-admission.ts';
@@ -73,6 +74,7 @@ export class ReceivingBox {
       ...common,
       host: '127.0.0.1',
       port: 0,
+      tlsPort: 0,
       aeTitles: [receivingAeTitle],
       callingAeTitles: 'any',
       admit: room === undefined ? admit : admitWithRoom(room, admit),
@@ -94,6 +96,12 @@ export class ReceivingBox {
     await this.#server.start();
     this.#isListening = true;
     return this.#server.port;
+  }
+
+  /** Once it listens: the port on which they reach it over TLS. */
+  async listenTls(credentials: TlsCredentials): Promise<number> {
+    await this.#server.useTls(credentials);
+    return this.#server.tlsPort ?? 0;
   }
 
   async close(): Promise<void> {

@@ -43,6 +43,7 @@ ${table(
       'echo, store, find, find with cancel, move, get; echo and store over TLS 1.2 and 1.3',
       'echo, store, find, move, get; store over TLS',
       tests(
+        'integration/peers',
         'integration/dimse-peers',
         'integration/dimse-services',
         'integration/dimse-tls',
@@ -53,9 +54,10 @@ ${table(
     ],
     [
       'Orthanc 1.10.1',
-      'store, find, move, commitment',
-      'echo, store, commitment and its result, find and move as a side-car',
+      'echo, store, find, move, commitment; echo and store over TLS',
+      'echo, store, commitment and its result, find and move as a side-car; echo and store over TLS',
       tests(
+        'integration/peers',
         'integration/dimse-peers',
         'integration/workflow',
         'integration/forwarding',
@@ -63,8 +65,8 @@ ${table(
         'e2e/sidecar',
       ),
     ],
-    ['odil 0.12.2', 'find, get', '', tests('integration/query-retrieve')],
-    ['gdcmscu 3.0.21', 'move', '', tests('integration/query-retrieve')],
+    ['odil 0.12.2', 'echo, store, find, get', '', tests('integration/peers', 'integration/query-retrieve')],
+    ['gdcmscu 3.0.21', 'store, move', '', tests('integration/peers', 'integration/query-retrieve')],
     [
       'pydicom 2.3.1',
       'reads what the box writes, attribute by attribute',
@@ -74,7 +76,7 @@ ${table(
   ],
 )}
 
-Instance Availability Notification and performed procedure steps were tried between two boxes only: none of these peers offers them. What was not tried with a peer of others says nothing about them, and modalities were not tried at all.
+Instance Availability Notification and performed procedure steps were tried between two boxes only: none of these peers offers them. PixelMed was not tried. What was not tried with a peer of others says nothing about them, and modalities were not tried at all.
 `;
 
 const met = 'met';
@@ -96,7 +98,7 @@ const expectations: readonly (readonly [expectation: string, state: string, how:
   [
     'Every storage SOP class and transfer syntax is accepted and kept bit for bit, private classes too',
     met,
-    `N.1.2. ${tests('integration/dimse-data-sets', 'integration/dimse-peers')}`,
+    `N.1.2. ${tests('integration/dimse-data-sets', 'integration/dimse-peers', 'integration/peers')}`,
   ],
   [
     'On the disk before 0x0000; a full disk refuses and never answers with success; room for objects in flight',
