@@ -130,7 +130,7 @@ export class FakeWorkflow implements WorkflowScu {
 }
 
 export interface StudyPlan {
-  readonly origin?: 'modality' | 'returned' | 'fetched';
+  readonly origin?: 'modality' | 'referenced' | 'returned' | 'fetched';
   readonly callingAeTitle?: string;
   /** SOP classes of its first objects. */
   readonly classes?: readonly string[];
@@ -226,6 +226,7 @@ export class ForwardingScene {
     const studyId = number.toString(16).padStart(64, '0') as StudyId;
     const origins: Record<typeof origin, StudyOrigin> = {
       modality: { kind: 'modality' },
+      referenced: { kind: 'referenced', pacs: 'PACS' },
       returned: { kind: 'returned' },
       fetched: { kind: 'fetched', source: 'north', studyId },
     };

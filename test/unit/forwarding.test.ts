@@ -300,6 +300,49 @@ test('nothing goes in circles: neither what the destination sent itself nor what
   await scene.forwarding.stop();
 });
 
+test('nothing goes in circles when an admin has a study sent again either', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const since = scene.clock.now();
+  const { study } = await scene.study();
+  await scene.grow(study, ct, 'PACS');
+  await scene.grow(study);
+  const { study: referenced } = await scene.study({ origin: 'referenced', callingAeTitle: 'PACS' });
+  await scene.grow(referenced);
+  const { study: own } = await scene.study({ callingAeTitle: 'PACS' });
+  await until(() => scene.pacs.uids.length === 3, 'what modalities sent');
+  await settle();
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'study', studyRef: study.ref }), 2);
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'study', studyRef: own.ref }), 0);
+  await until(() => scene.pacs.uids.length === 5, 'the study again');
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'since', since }), 3);
+  await until(() => scene.pacs.uids.length === 8, 'everything again');
+  await settle();
+  assert.deepEqual(new Set(scene.pacs.uids), new Set(['1.1.0', '1.1.2', '1.2.1']));
+  assert.deepEqual(scene.forwarding.destinations()[0]?.waiting, { studies: 0, objects: 0 });
+  await scene.forwarding.stop();
+});
+
+test('what is to be sent again is passed over if it turns out to come from the destination', async () => {
+  const scene = new ForwardingScene();
+  await scene.start();
+  const { study } = await scene.study({ callingAeTitle: 'PACS_ROUTER', classes: [ct, ct] });
+  await scene.untilState(study, 'delivered');
+  scene.pacs.onOpen = () => {
+    throw down;
+  };
+  scene.pacs.hangUp();
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'study', studyRef: study.ref }), 2);
+  await settle();
+  await scene.forwarding.stop();
+  scene.pacs.onOpen = () => undefined;
+  scene.destinations = [scene.destination({ sendsAs: ['PACS', 'PACS_ROUTER'] })];
+  await scene.restart();
+  await until(() => scene.forwarding.destinations()[0]?.waiting.studies === 0, 'nothing waits');
+  assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.1']);
+  await scene.forwarding.stop();
+});
+
 test('a large study gives way to a small one', async () => {
   const scene = new ForwardingScene();
   await scene.start();

@@ -164,26 +164,26 @@ export class ForwardQueue {
   /** Objects that were taken and are needed once more. */
   sendAgain(study: KeptStudy, indices: readonly number[]): void {
     const { again } = this.entryOf(study) ?? newEntry;
-    const added = indices.reduce(
-      (ranges: readonly IndexRange[], index) => addRange(ranges, [index, 1]),
-      again,
-    );
-    this.#entries.change(study.ref, { again: added });
+    this.#entries.change(study.ref, { again: indices.reduce(withIndex, again) });
     this.offer(study);
   }
 
-  /** Everything of a study from an object on is sent once more, whatever became of it. Returns how many objects. */
+  /**
+   * Everything of a study from an object on is sent once more, whatever became of it, but what the destination sent
+   * itself. Returns how many objects.
+   */
   resend(study: KeptStudy, from = 0): number {
     if (!this.#isFor(study)) return 0;
     const { taken, before, again, setAside, notified, committed } = this.entryOf(study) ?? newEntry;
     const range: IndexRange = [from, Math.max(0, taken - from)];
+    const sent = this.#notSentItself(study, from);
     this.#keepAside(study, withoutRange(setAside, range), {
-      again: addRange(again, range),
+      again: sent.filter((index) => index < taken).reduce(withIndex, again),
       before: Math.min(before, from),
       notified: Math.min(notified, from),
       committed: Math.min(committed, from),
     });
-    return study.objects.length - from;
+    return sent.length;
   }
 
   /** What was set aside is tried again. Returns how many objects. */
@@ -271,7 +271,11 @@ export class ForwardQueue {
         const isDue = this.#deferrals.has(place)
           ? which === 'all' && !this.#deferrals.isWaiting(place)
           : !isStuck;
-        if (isDue) return index;
+        if (!isDue) continue;
+        if (!this.sentItself(study, study.objects[index])) return index;
+        // Asked for before the configuration said that the destination sends under this AE title.
+        const left = this.entryOf(study)?.again ?? [];
+        this.#entries.change(study.ref, { again: removeRange(left, [index, 1]) });
       }
     }
     this.#passOver(study);
@@ -295,6 +299,12 @@ export class ForwardQueue {
     // What was pulled is in the archive of the hospital already, whichever destination asks.
     if (origin.kind === 'referenced' && object.callingAeTitle === origin.pacs) return true;
     return this.#destination.sendsAs.includes(object.callingAeTitle);
+  }
+
+  #notSentItself(study: KeptStudy, from: number): readonly number[] {
+    return study.objects.flatMap((object, index) =>
+      index < from || this.sentItself(study, object) ? [] : [index],
+    );
   }
 
   #done({ study, index }: Waiting, change: Partial<QueueEntry>): void {
@@ -339,6 +349,9 @@ export class ForwardQueue {
 function isOwn({ created: { origin } }: KeptStudy): boolean {
   return origin.kind === 'modality' || origin.kind === 'referenced';
 }
+
+const withIndex = (ranges: readonly IndexRange[], index: number): readonly IndexRange[] =>
+  addRange(ranges, [index, 1]);
 
 /** Neighbours with one reason are one. */
 function withSetAside(list: readonly SetAside[], added: SetAside): SetAside[] {
