@@ -3,7 +3,12 @@
  * on an association of our own, on which we propose the SCP role.
  */
 import { AppError } from '../src/errors.ts';
-import type { AcceptCommitment, CommitmentResult, ReferencedInstance } from '../src/ports.ts';
+import type {
+  AcceptCommitment,
+  CommitmentAcceptance,
+  CommitmentResult,
+  ReferencedInstance,
+} from '../src/ports.ts';
 import type { AssociationOptions } from './association-options.ts';
 import { endingWell, openAssociation } from './association.ts';
 import { commandField } from './command.ts';
@@ -58,11 +63,21 @@ async function take(
   if (!instances.every((instance) => instance !== undefined))
     return { status: status.invalidArgumentValue, comment: 'a reference without its UIDs' };
   const { callingAeTitle, calledAeTitle } = peer;
-  const answer = await accept({ transactionUid, callingAeTitle, calledAeTitle, instances });
-  return answer === 'accepted'
-    ? { status: status.success }
-    : { status: status.resourceLimitation, comment: 'too many commitments wait' };
+  return responses[await accept({ transactionUid, callingAeTitle, calledAeTitle, instances })];
 }
+
+/**
+ * A Transaction UID in use is refused here and not with a Failure Reason of its own (PS3.3 C.14.1.1, 0x0131): a result
+ * carries that UID, and its requestor could not tell it from the one of the request that waits.
+ */
+const responses: Readonly<Record<CommitmentAcceptance, ServiceResponse>> = {
+  accepted: { status: status.success },
+  full: { status: status.resourceLimitation, comment: 'too many commitments wait' },
+  'transaction in use': {
+    status: status.processingFailure,
+    comment: 'Transaction UID in use by another request',
+  },
+};
 
 function referencedInstance(item: DataSet): ReferencedInstance | undefined {
   const sopClassUid = textOf(item, referencedSopClassUidTag);

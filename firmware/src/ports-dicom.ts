@@ -174,8 +174,14 @@ export interface CommitmentResult {
   readonly failed: readonly (ReferencedInstance & { readonly failureReason: number })[];
 }
 
-/** On disk when it resolves with 'accepted'; 'full' when too much waits. @throws AppError STORE_FAILED. */
-export type AcceptCommitment = (request: CommitmentRequest) => Promise<'accepted' | 'full'>;
+/**
+ * What became of a request: on disk when it is 'accepted'; 'full' when too much waits; 'transaction in use' when another
+ * request of this requestor waits under its Transaction UID.
+ */
+export type CommitmentAcceptance = 'accepted' | 'full' | 'transaction in use';
+
+/** @throws AppError STORE_FAILED. */
+export type AcceptCommitment = (request: CommitmentRequest) => Promise<CommitmentAcceptance>;
 
 /**
  * N-EVENT-REPORT to whoever asked, on a new association.

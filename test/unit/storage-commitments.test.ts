@@ -184,6 +184,61 @@ test('one that is away holds up no other; its own are reported in order when it 
   await commitments.stop();
 });
 
+test('a Transaction UID in use takes its own request again, in any order, and no other', async () => {
+  const world = new World();
+  world.away.add('CT_1');
+  const before = world.commitments();
+  await before.start();
+  const asked = request('1.9');
+  const shorter = { ...asked, instances: asked.instances.slice(0, 2) };
+  const otherClass = {
+    ...asked,
+    instances: asked.instances.map(({ sopInstanceUid }) => ({ sopClassUid: mr, sopInstanceUid })),
+  };
+  assert.equal(await before.accept(asked), 'accepted');
+  assert.equal(await before.accept(shorter), 'transaction in use');
+  assert.equal(await before.accept(otherClass), 'transaction in use');
+  assert.equal(await before.accept({ ...asked, instances: asked.instances.toReversed() }), 'accepted');
+  assert.equal(await before.accept({ ...shorter, callingAeTitle: 'MR_1' }), 'accepted', 'of somebody else');
+  await until(() => world.reported.length === 1, 'the report to the other');
+  await before.stop();
+  const after = world.commitments();
+  await after.start();
+  assert.equal(await after.accept(shorter), 'transaction in use', 'after a restart too');
+  await until(() => world.tries.filter((tried) => tried === 'CT_1 1.9').length >= 2, 'a try');
+  await settle();
+  world.away.clear();
+  assert.equal(await after.accept(asked), 'accepted');
+  await until(() => after.waiting === 0, 'the report');
+  assert.equal(world.reported.length, 2);
+  assert.equal(await after.accept(shorter), 'accepted', 'what was reported is no longer in use');
+  await until(() => after.waiting === 0, 'the report');
+  await after.stop();
+});
+
+test('the same request while the first is being written: kept once, and accepted when it is on disk', async () => {
+  const world = new World();
+  world.away.add('CT_1');
+  const commitments = world.commitments();
+  await commitments.start();
+  const write = world.store.write.bind(world.store);
+  const writing = Promise.withResolvers<void>();
+  world.store.write = async (changes) => {
+    await writing.promise;
+    await write(changes);
+  };
+  const answers: string[] = [];
+  const both = [request('1.9'), request('1.9')].map(async (each) => {
+    answers.push(await commitments.accept(each));
+  });
+  await settle();
+  assert.deepEqual(answers, []);
+  writing.resolve();
+  await Promise.all(both);
+  assert.deepEqual([answers, commitments.waiting], [['accepted', 'accepted'], 1]);
+  await commitments.stop();
+});
+
 test('what waited when the box stopped is reported after its start, by what is held then', async () => {
   const world = new World();
   world.away.add('CT_1');

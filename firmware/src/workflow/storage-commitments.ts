@@ -3,11 +3,12 @@
  * is reported on an association of our own, and tried until the requestor takes it or the time is over. One requestor
  * that is switched off holds up no other.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type {
   Clock,
+  CommitmentAcceptance,
   CommitmentRequest,
   HealthBoard,
   KeyValueStore,
@@ -45,6 +46,14 @@ interface Waiting {
   readonly at: number;
 }
 
+/** A request whose result is not delivered yet, by its requestor and Transaction UID. */
+interface Asked {
+  /** Which objects it named. */
+  readonly digest: string;
+  /** Resolves when it is on disk. */
+  readonly written: Promise<void>;
+}
+
 /** The commitments of one requestor, oldest first, and the one run that reports them. */
 interface Requestor {
   readonly waiting: Waiting[];
@@ -60,6 +69,7 @@ const healthCode = 'COMMITMENT_UNDELIVERED';
 export class StorageCommitments implements Service {
   readonly #options: StorageCommitmentsOptions;
   readonly #requestors = new Map<string, Requestor>();
+  readonly #asked = new Map<string, Asked>();
   readonly #stopping = new AbortController();
   #count = 0;
   #instances = 0;
@@ -74,6 +84,7 @@ export class StorageCommitments implements Service {
     for await (const [key, value] of this.#options.store.list(prefix)) {
       const { request, at } = decodeCommitment(value);
       found.push(waitingOf(key, request, at));
+      this.#asked.set(transactionOf(request), { digest: digestOf(request), written: Promise.resolve() });
     }
     for (const waiting of found.toSorted((a, b) => a.at - b.at)) this.#enqueue(waiting);
   }
@@ -88,16 +99,16 @@ export class StorageCommitments implements Service {
     return this.#count;
   }
 
-  /** On disk when it resolves with 'accepted'. @throws AppError STORE_FAILED. */
-  async accept(request: CommitmentRequest): Promise<'accepted' | 'full'> {
-    const { store, clock, logger, limits = defaultLimits } = this.#options;
-    const { callingAeTitle, transactionUid, instances } = request;
-    const requestor = this.#requestors.get(callingAeTitle);
-    if (requestor?.waiting.some((waiting) => waiting.transactionUid === transactionUid) === true) {
-      // It asks again because it heard nothing: it is there, so the next try may succeed.
-      requestor.wake.abort();
-      return 'accepted';
-    }
+  /**
+   * On disk when it resolves with 'accepted'. A Transaction UID stands for one request (PS3.4 J.3.2.1.1): the same one
+   * again is a repetition, another one under it is refused, for a result names its request by that UID alone.
+   * @throws AppError STORE_FAILED.
+   */
+  async accept(request: CommitmentRequest): Promise<CommitmentAcceptance> {
+    const { logger, limits = defaultLimits } = this.#options;
+    const { callingAeTitle, instances } = request;
+    const asked = this.#asked.get(transactionOf(request));
+    if (asked !== undefined) return this.#repeat(request, asked);
     if (
       this.#count >= limits.commitmentsWaitingMax ||
       this.#instances + instances.length > limits.commitmentInstancesWaitingMax
@@ -105,8 +116,31 @@ export class StorageCommitments implements Service {
       logger.warn({ callingAeTitle, waiting: this.#count }, 'too many storage commitments wait');
       return 'full';
     }
+    // Known and counted before it is on disk, so that many at once stay within the bounds and the same comes once.
+    const written = this.#write(request);
+    this.#asked.set(transactionOf(request), { digest: digestOf(request), written });
+    await written;
+    return 'accepted';
+  }
+
+  async #repeat(request: CommitmentRequest, { digest, written }: Asked): Promise<CommitmentAcceptance> {
+    const { callingAeTitle } = request;
+    if (digest !== digestOf(request)) {
+      this.#options.logger.warn(
+        { callingAeTitle },
+        'another storage commitment under a Transaction UID in use',
+      );
+      return 'transaction in use';
+    }
+    await written;
+    // It asks again because it heard nothing: it is there, so the next try may succeed.
+    this.#requestors.get(callingAeTitle)?.wake.abort();
+    return 'accepted';
+  }
+
+  async #write(request: CommitmentRequest): Promise<void> {
+    const { store, clock } = this.#options;
     const waiting = waitingOf(prefix + toHex(randomBytes(16)), request, clock.now());
-    // Counted before it is written, so that many at once stay within the bounds.
     this.#reserve(waiting);
     try {
       await store.write([{ put: waiting.key, value: encodeCommitment({ request, at: waiting.at }) }]);
@@ -115,7 +149,6 @@ export class StorageCommitments implements Service {
       throw error;
     }
     this.#run(waiting);
-    return 'accepted';
   }
 
   #enqueue(waiting: Waiting): void {
@@ -128,9 +161,10 @@ export class StorageCommitments implements Service {
     this.#instances += instances;
   }
 
-  #giveBack({ instances }: Waiting): void {
+  #giveBack(waiting: Waiting): void {
     this.#count -= 1;
-    this.#instances -= instances;
+    this.#instances -= waiting.instances;
+    this.#asked.delete(transactionOf(waiting));
   }
 
   #run(waiting: Waiting): void {
@@ -234,4 +268,15 @@ function waitingOf(
   at: number,
 ): Waiting {
   return { key, callingAeTitle, transactionUid, instances: instances.length, at };
+}
+
+/** Neither an AE title nor a UID has a backslash. */
+function transactionOf(request: Pick<CommitmentRequest, 'callingAeTitle' | 'transactionUid'>): string {
+  return `${request.callingAeTitle}\\${request.transactionUid}`;
+}
+
+/** Of what a request names, in whatever order. */
+function digestOf({ instances }: CommitmentRequest): string {
+  const names = instances.map(({ sopClassUid, sopInstanceUid }) => `${sopClassUid}\\${sopInstanceUid}`);
+  return createHash('sha256').update(names.toSorted().join('\n')).digest('hex');
 }

@@ -122,6 +122,10 @@ const retrieveStatuses = statuses([
 
 const commitmentStatuses = statuses([
   [status.success, 'Taken, and on the disk; the result follows by N-EVENT-REPORT.'],
+  [
+    status.processingFailure,
+    'Another request of this requestor waits under the same Transaction UID. The same request again is a success.',
+  ],
   [status.noSuchSopInstance, 'Not the well-known SOP instance.'],
   [status.invalidArgumentValue, 'No valid Transaction UID, or no references with their UIDs.'],
   [status.noSuchAction, 'Another Action Type ID than 1.'],
