@@ -68,7 +68,7 @@ test(`the SCP survives ${cases} bent conversations`, { timeout: 3_600_000 }, asy
   await until(() => scp.associations === 0);
   await assertServes(scp.port);
   forget();
-  assert(successes > cases / 50, `enough cases are legal: ${successes} objects were stored`);
+  assert(successes > cases / 200, `enough cases are legal: ${successes} objects were stored`);
   assert(successes <= ended.kept, 'nothing was answered 0x0000 that was not kept');
   assert.equal(store.opened, ended.kept + ended.aborted, 'each sink was finished or aborted, once');
   const growth = heapInUse() - heapBefore;
