@@ -343,6 +343,26 @@ test('what is to be sent again is passed over if it turns out to come from the d
   await scene.forwarding.stop();
 });
 
+test('what somebody here sends of a fetched study goes to inline destinations that get nothing fetched', async () => {
+  const scene = new ForwardingScene();
+  const [second, router] = [new FakeScu(), new FakeScu()];
+  await scene.start(
+    scene.destination({}),
+    scene.destination({ name: 'second', sendsAs: ['SECOND'], fetched: false, scu: second }),
+    scene.destination({ name: 'router', sendsAs: ['ROUTER'], fetched: false, scu: router }),
+  );
+  const { study } = await scene.study({ origin: 'returned', callingAeTitle: 'ROUTER', classes: [ct, ct] });
+  await scene.untilState(study, 'delivered', 'second');
+  const { study: imported } = await scene.study({ origin: 'returned', callingAeTitle: 'IMPORTER' });
+  await scene.untilState(imported, 'delivered', 'second');
+  await scene.untilState(imported, 'delivered', 'router');
+  assert.deepEqual(second.uids, ['1.1.0', '1.1.1', '1.2.0']);
+  assert.deepEqual(router.uids, ['1.2.0'], 'not what it sent itself');
+  assert.deepEqual(scene.pacs.uids, [], 'it got the study when that was fetched');
+  assert.deepEqual(scene.coercions, [], 'it is local already');
+  await scene.forwarding.stop();
+});
+
 test('a large study gives way to a small one', async () => {
   const scene = new ForwardingScene();
   await scene.start();

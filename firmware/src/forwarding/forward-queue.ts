@@ -237,8 +237,8 @@ export class ForwardQueue {
   }
 
   /**
-   * What modalities sent goes to inline destinations, what was fetched to where it was enqueued. What the own PACS
-   * routed back of a fetched study goes nowhere: it came from there.
+   * What modalities sent goes to inline destinations, what was fetched to where it was enqueued. What somebody here sent
+   * of a fetched study goes to inline destinations that get nothing fetched: the others have it.
    */
   #isFor(study: KeptStudy): boolean {
     switch (study.created.origin.kind) {
@@ -249,7 +249,7 @@ export class ForwardQueue {
       case 'fetched':
         return this.#destination.fetched && this.entryOf(study)?.enqueued === true;
       case 'returned':
-        return false;
+        return this.#destination.inline && !this.#destination.fetched;
     }
   }
 
@@ -346,8 +346,9 @@ export class ForwardQueue {
   }
 }
 
+/** Whether somebody in this hospital sent it, or has it in its archive. */
 function isOwn({ created: { origin } }: KeptStudy): boolean {
-  return origin.kind === 'modality' || origin.kind === 'referenced';
+  return origin.kind !== 'fetched';
 }
 
 const withIndex = (ranges: readonly IndexRange[], index: number): readonly IndexRange[] =>
