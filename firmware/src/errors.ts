@@ -301,6 +301,12 @@ export const errorTable = {
     'none',
     'Release or discard objects in quarantine on the console, and correct the sender that makes them; what belongs there is refused meanwhile.',
   ),
+  QUARANTINE_DAMAGED: row(
+    500,
+    0xa700,
+    'none',
+    'An object in quarantine cannot be read any more. It was set aside, not deleted; docs/runbooks/quarantine.md says what to do.',
+  ),
   STUDY_FULL: row(
     507,
     0xa700,

@@ -257,8 +257,12 @@ export interface FoundStudy {
 }
 
 export interface ObjectStore {
-  /** All studies, read and verified at start. */
-  open(): AsyncIterable<FoundStudy>;
+  /**
+   * All studies, read and verified at start. One that is damaged ends it; with `setAside` it is left out, kept as it is
+   * under another name, and told at this start and at each later one.
+   * @throws AppError STORE_CORRUPT.
+   */
+  open(setAside?: (name: string) => void): AsyncIterable<FoundStudy>;
   createStudy(): Promise<StudyFolder>;
 }
 

@@ -1,7 +1,7 @@
 /** The quarantine over real files: sealed, there after a restart, erased when it was decided about. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -78,4 +78,57 @@ test('objects in quarantine are sealed, survive a restart whole, and are erased 
   assert.equal((await after.quarantine.discard(of0.id, 'alice')).kind, 'done');
   assert.deepEqual(await readdir(folder), []);
   await after.store.close();
+});
+
+test('a damaged object keeps nothing from starting: it is set aside as it is, with an alarm at each start', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hilum-quarantine-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const boxKey = randomBytes(32);
+  const health = new MemoryHealthBoard();
+  const open = async (): Promise<{ quarantine: Quarantine; store: StudyStore }> => {
+    const store = new StudyStore({ folder, boxKey });
+    const quarantine = new Quarantine({ store, clock: new ManualClock(), logger: silentLogger, health });
+    await quarantine.load();
+    return { quarantine, store };
+  };
+  const before = await open();
+  for (const uid of ['1.2.1', '1.2.2', '1.2.3']) {
+    const intake = await before.quarantine.begin();
+    await intake.write(randomBytes(1_000));
+    await intake.finish(described(uid, 0));
+  }
+  const [first, second, third] = before.quarantine.list().map(({ id }) => id);
+  await before.store.close();
+  const log = await readFile(join(folder, `${first}`, 'study.log'));
+  log[200] = (log[200] ?? 0) ^ 1;
+  await writeFile(join(folder, `${first}`, 'study.log'), log);
+  await rm(join(folder, `${second}`, 'study.key'));
+
+  for (let start = 0; start < 2; start++) {
+    health.clear('QUARANTINE_DAMAGED', 'quarantine');
+    const after = await open();
+    assert.deepEqual(
+      after.quarantine.list().map(({ id }) => id),
+      [third],
+    );
+    assert.match(
+      health.list().find(({ code }) => code === 'QUARANTINE_DAMAGED')?.detail ?? '',
+      /\.damaged: 2\.$/,
+    );
+    assert.deepEqual(
+      (await readdir(folder)).toSorted(),
+      [`${first}.damaged`, `${second}.damaged`, `${third}`].toSorted(),
+    );
+    assert.ok((await readFile(join(folder, `${first}.damaged`, 'study.log'))).equals(log), 'as it was');
+    await after.store.close();
+  }
+
+  await rename(join(folder, `${first}.damaged`), join(folder, `${first}`));
+  await assert.rejects(
+    async () => {
+      for await (const found of new StudyStore({ folder, boxKey }).open()) assert.ok(found.folder.ref);
+    },
+    { code: 'STORE_CORRUPT' },
+    'studies are not set aside',
+  );
 });

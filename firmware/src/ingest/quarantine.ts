@@ -67,8 +67,16 @@ export class Quarantine {
     this.#limits = options.limits ?? defaultLimits;
   }
 
+  /** What is damaged here keeps nobody from being cared for: it is set aside with an alarm. @throws AppError STORE_FAILED. */
   async load(): Promise<void> {
-    for await (const { folder, records } of this.#options.store.open()) {
+    const { store, logger, health } = this.#options;
+    let damaged = 0;
+    const setAside = (name: string): void => {
+      damaged += 1;
+      logger.error({ damaged: name }, 'a damaged object in quarantine is set aside');
+      health.raise('QUARANTINE_DAMAGED', subject, `Folders in quarantine that end in .damaged: ${damaged}.`);
+    };
+    for await (const { folder, records } of store.open(setAside)) {
       const [record] = records;
       if (record === undefined) continue;
       const entry = { ...fromQuarantineRecord(record), id: folder.ref };

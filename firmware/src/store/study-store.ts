@@ -23,6 +23,8 @@ import { openStudyLog } from './study-log-opening.ts';
 
 const keyFile = 'study.key';
 const refPattern = /^[0-9a-f]{32}$/;
+/** Of a folder that is damaged and was set aside: it is never read nor removed by the box. */
+const damagedSuffix = '.damaged';
 
 export interface StudyStoreOptions {
   readonly folder: string;
@@ -41,15 +43,21 @@ export class StudyStore implements ObjectStore {
     this.#files = options.files ?? nodeFileSystem;
   }
 
-  /** @throws AppError STORE_CORRUPT if a log or key is damaged. What a crash left half-written is removed. */
-  async *open(): AsyncIterable<FoundStudy> {
+  /**
+   * What a crash left half-written is removed.
+   * @throws AppError STORE_CORRUPT if a log or key is damaged and nobody asked to set it aside; STORE_FAILED.
+   */
+  async *open(setAside?: (name: string) => void): AsyncIterable<FoundStudy> {
     const { folder } = this.#options;
     await this.#files.makeFolder(folder);
     await this.#files.syncFolder(dirname(folder));
     for (const ref of await this.#files.list(folder)) {
       if (ref.endsWith(goneSuffix)) await this.#files.remove(join(folder, ref));
+      if (ref.endsWith(damagedSuffix)) setAside?.(ref);
       if (!refPattern.test(ref)) continue;
-      const found = await this.#openStudy(ref);
+      const found = await (setAside === undefined
+        ? this.#openStudy(ref)
+        : this.#openOrSetAside(ref, setAside));
       if (found !== undefined) yield found;
     }
   }
@@ -97,6 +105,26 @@ export class StudyStore implements ObjectStore {
     const path = join(this.#options.folder, ref);
     const openLogs = this.#openLogs;
     return new KeptFolder({ files: this.#files, ref, path, key, openLogs, point, allocated });
+  }
+
+  async #openOrSetAside(ref: string, setAside: (name: string) => void): Promise<FoundStudy | undefined> {
+    try {
+      return await this.#openStudy(ref);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'STORE_CORRUPT') throw error;
+      const { folder } = this.#options;
+      const name = `${ref}${damagedSuffix}`;
+      try {
+        await this.#files.rename(join(folder, ref), join(folder, name));
+        await this.#files.syncFolder(folder);
+      } catch (cause) {
+        throw new AppError('STORE_FAILED', `${join(folder, ref)} is damaged and cannot be set aside.`, {
+          cause,
+        });
+      }
+      setAside(name);
+      return undefined;
+    }
   }
 
   /** Undefined for a folder that was being made: nothing in it was acknowledged. */
