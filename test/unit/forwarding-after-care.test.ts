@@ -236,6 +236,26 @@ test('what is denied again and again is set aside with the reason, until an admi
   await scene.forwarding.stop();
 });
 
+test('what an admin gave up on is neither asked for nor sent again, after a restart either, until the study is', async () => {
+  const scene = await begun({ commitment: true });
+  scene.pacs.statusOf = (uid) => (uid === '1.1.1' ? 0xa900 : 0);
+  const { study } = await scene.study({ classes: [ct, ct, ct] });
+  await scene.untilState(study, 'failed');
+  assert.equal(scene.forwarding.dropSetAside('pacs', study.ref), 1);
+  await scene.forwarding.stop();
+  await scene.restart();
+  await scene.quiet();
+  assert.deepEqual(scene.asked, ['1.1.0', '1.1.2']);
+  await scene.answers();
+  assert.deepEqual([scene.pacs.uids, scene.health.list()], [['1.1.0', '1.1.2'], []]);
+  scene.pacs.statusOf = () => 0;
+  assert.equal(scene.forwarding.resend('pacs', { kind: 'study', studyRef: study.ref }), 3);
+  await scene.untilState(study, 'delivered');
+  await scene.quiet();
+  assert.deepEqual(scene.asked.slice(2), ['1.1.0', '1.1.1', '1.1.2']);
+  await scene.forwarding.stop();
+});
+
 test('a commitment that is not answered is an alarm and is asked for again, after a restart too', async () => {
   const scene = await begun({ commitment: true });
   const { study } = await scene.study();

@@ -21,12 +21,13 @@ export class CommitmentProgress {
 
   /** Places of the objects that the destination took and was not asked about. */
   open(study: KeptStudy): readonly number[] {
-    const { committed, taken, setAside } = this.#entry(study);
-    const isAside = (index: number): boolean =>
-      setAside.some(({ range: [first, count] }) => first <= index && index < first + count);
+    const { committed, taken, setAside, givenUp } = this.#entry(study);
+    const refused = [...setAside.map(({ range }) => range), ...givenUp];
+    const isRefused = (index: number): boolean =>
+      refused.some(([first, count]) => first <= index && index < first + count);
     const { queue } = this.#options;
     return Array.from({ length: Math.max(0, taken - committed) }, (_, i) => committed + i).filter(
-      (index) => !isAside(index) && !queue.sentItself(study, study.objects[index]),
+      (index) => !isRefused(index) && !queue.sentItself(study, study.objects[index]),
     );
   }
 

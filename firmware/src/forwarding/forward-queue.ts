@@ -174,11 +174,12 @@ export class ForwardQueue {
    */
   resend(study: KeptStudy, from = 0): number {
     if (!this.#isFor(study)) return 0;
-    const { taken, before, again, setAside, notified, committed } = this.entryOf(study) ?? newEntry;
+    const { taken, before, again, setAside, givenUp, notified, committed } = this.entryOf(study) ?? newEntry;
     const range: IndexRange = [from, Math.max(0, taken - from)];
     const sent = this.#notSentItself(study, from);
     this.#keepAside(study, withoutRange(setAside, range), {
       again: sent.filter((index) => index < taken).reduce(withIndex, again),
+      givenUp: removeRange(givenUp, range),
       before: Math.min(before, from),
       notified: Math.min(notified, from),
       committed: Math.min(committed, from),
@@ -201,10 +202,11 @@ export class ForwardQueue {
 
   /** An admin gives up on what was set aside. Returns how many objects. */
   dropSetAside(study: KeptStudy): number {
-    const setAside = this.entryOf(study)?.setAside ?? [];
+    const { setAside, givenUp } = this.entryOf(study) ?? newEntry;
     if (setAside.length === 0) return 0;
-    this.#keepAside(study, [], {});
-    return countIn(setAside.map(({ range }) => range));
+    const ranges = setAside.map(({ range }) => range);
+    this.#keepAside(study, [], { givenUp: ranges.reduce(addRange, givenUp) });
+    return countIn(ranges);
   }
 
   /** What failed is due at once. */

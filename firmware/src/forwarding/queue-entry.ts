@@ -25,6 +25,8 @@ export interface QueueEntry {
   readonly again: readonly IndexRange[];
   /** Refused for good; sent again when an admin says so. */
   readonly setAside: readonly SetAside[];
+  /** Refused for good, and an admin gave up on it: sent again only with the whole study. */
+  readonly givenUp: readonly IndexRange[];
   /** Whether a fetched study is whole and to be delivered; says nothing of what modalities sent. */
   readonly enqueued: boolean;
   /** S of the patient's account here, for a fetched study: leads to the local patient ID. */
@@ -44,6 +46,7 @@ export const newEntry: Omit<QueueEntry, 'at'> = {
   before: 0,
   again: [],
   setAside: [],
+  givenUp: [],
   enqueued: false,
   patientAccount: null,
   notified: 0,
@@ -52,13 +55,14 @@ export const newEntry: Omit<QueueEntry, 'at'> = {
 };
 
 export function encodeEntry(entry: QueueEntry): Uint8Array {
-  const { taken, before, again, setAside, enqueued, patientAccount, notified, committed } = entry;
+  const { taken, before, again, setAside, givenUp, enqueued, patientAccount, notified, committed } = entry;
   const { commitmentFailures, at } = entry;
   const value = {
     taken,
     before,
     again: again.map((range) => [...range]),
     setAside: setAside.map((aside) => ({ range: [...aside.range], reason: aside.reason, at: aside.at })),
+    givenUp: givenUp.map((range) => [...range]),
     enqueued,
     patientAccount,
     notified,
@@ -76,6 +80,7 @@ export function decodeEntry(bytes: Uint8Array): QueueEntry {
     'before',
     'again',
     'setAside',
+    'givenUp',
     'enqueued',
     'patientAccount',
     'notified',
@@ -93,6 +98,7 @@ export function decodeEntry(bytes: Uint8Array): QueueEntry {
     before: count(map['before']),
     again: list(map['again']).map(range),
     setAside: list(map['setAside']).map(aside),
+    givenUp: list(map['givenUp']).map(range),
     enqueued,
     patientAccount,
     notified: count(map['notified']),
