@@ -157,6 +157,16 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     );
   }
 
+  defectIndication(error: unknown): void {
+    this.#context.leave(this);
+    this.#logger.error({ err: error }, 'association aborted: the box failed to work on what it was sent');
+    this.#cut(
+      new AppError('DIMSE_PROTOCOL', `the association with ${this.#peer.callingAeTitle} was given up`, {
+        cause: error,
+      }),
+    );
+  }
+
   midMessage(): boolean {
     return this.#messages.midMessage;
   }
@@ -212,7 +222,8 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     const request = this.#storeRequest(context, command);
     if ('status' in request) return (this.#operation = StoreOperation.refuse(request, end));
     const opening = this.#open(StoreOperation.open(() => this.#context.store(request), end));
-    this.#opened = opening.then(() => undefined);
+    // Whoever reads the message learns of a failure.
+    this.#opened = Promise.allSettled([opening]).then(() => undefined);
     return opening;
   }
 

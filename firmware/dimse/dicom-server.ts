@@ -224,9 +224,13 @@ export class DicomServer implements Service, AcceptorContext {
     }
     const association = new AcceptedAssociation(socket, this, certificate);
     this.#pending.add(association);
-    void association.done().then(() => {
+    const over = (): void => {
       this.#pending.delete(association);
       this.#associations.delete(association);
+    };
+    association.done().then(over, (error: unknown) => {
+      over();
+      this.logger.error({ err: error }, 'an association did not end as it should');
     });
   }
 }

@@ -74,7 +74,13 @@ const decodedSyntaxes: ReadonlySet<string> = new Set([
 export function negotiate(request: AssociateRequest, policy: NegotiationPolicy): Negotiated {
   const { userInformation } = request;
   const contexts = new Map<number, AcceptedContext>();
-  const proposedRoles = new Map(userInformation.roles.map((role) => [role.sopClassUid, role]));
+  const proposedUids = new Set(request.contexts.map(({ abstractSyntax }) => abstractSyntax));
+  // A role for what is not proposed selects nothing, and is not answered: the answer is bounded by the contexts.
+  const proposedRoles = new Map(
+    userInformation.roles
+      .filter(({ sopClassUid }) => proposedUids.has(sopClassUid) && isUid(sopClassUid))
+      .map((role) => [role.sopClassUid, role]),
+  );
   const answers = request.contexts.map((proposed): AnsweredContext => {
     const { id, abstractSyntax } = proposed;
     const roles = grantedRoles(abstractSyntax, proposedRoles.get(abstractSyntax) ?? unsaidRoles, policy);

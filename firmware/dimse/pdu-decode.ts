@@ -11,9 +11,16 @@ import type {
   UserInformation,
 } from './pdu.ts';
 import { decodeAscii } from './text.ts';
+import { uidCharactersMax } from './uids.ts';
 
 /** Assumed of a peer that leaves the mandatory Maximum Length out: what every known implementation takes. */
 const pduBytesWhenUnsaid = 16_384;
+
+/** Whether it is one is asked where it matters; here only that nothing longer is decoded, kept or sent back. */
+function decodeUid(bytes: Uint8Array): string {
+  if (bytes.length > uidCharactersMax) throw new MalformedBytes(`a UID of ${bytes.length} bytes`);
+  return decodeAscii(bytes);
+}
 
 function* items(cursor: ByteCursor): Generator<{ readonly type: number; readonly body: ByteCursor }> {
   while (cursor.remaining > 0) {
@@ -40,19 +47,19 @@ function decodeUserInformation(cursor: ByteCursor): UserInformation {
         pduBytesMax = body.u32();
         break;
       case 0x52:
-        implementationClassUid = decodeAscii(body.rest());
+        implementationClassUid = decodeUid(body.rest());
         break;
       case 0x53:
         asynchronousOperations = { invoked: body.u16(), performed: body.u16() };
         break;
       case 0x54:
-        roles.push({ sopClassUid: decodeAscii(body.sized()), scu: body.u8() === 1, scp: body.u8() === 1 });
+        roles.push({ sopClassUid: decodeUid(body.sized()), scu: body.u8() === 1, scp: body.u8() === 1 });
         break;
       case 0x55:
         implementationVersionName = decodeAscii(body.rest());
         break;
       case 0x56:
-        extendedNegotiation.push({ sopClassUid: decodeAscii(body.sized()), information: body.rest() });
+        extendedNegotiation.push({ sopClassUid: decodeUid(body.sized()), information: body.rest() });
         break;
       case 0x58:
         userIdentity = {
@@ -88,8 +95,8 @@ function decodeProposedContext(body: ByteCursor): ProposedContext {
   let abstractSyntax: string | undefined;
   const transferSyntaxes: string[] = [];
   for (const { type, body: syntax } of items(body)) {
-    if (type === 0x30) abstractSyntax ??= decodeAscii(syntax.rest());
-    if (type === 0x40) transferSyntaxes.push(decodeAscii(syntax.rest()));
+    if (type === 0x30) abstractSyntax ??= decodeUid(syntax.rest());
+    if (type === 0x40) transferSyntaxes.push(decodeUid(syntax.rest()));
   }
   if (abstractSyntax === undefined)
     throw new MalformedBytes(`presentation context ${id} has no abstract syntax`);
@@ -103,7 +110,7 @@ function decodeAnsweredContext(body: ByteCursor): AnsweredContext {
   body.u8();
   let transferSyntax = '';
   for (const { type, body: syntax } of items(body))
-    if (type === 0x40) transferSyntax = decodeAscii(syntax.rest());
+    if (type === 0x40) transferSyntax = decodeUid(syntax.rest());
   return { id, result, transferSyntax };
 }
 
@@ -127,7 +134,7 @@ export function decodeAssociateRequest(bytes: Uint8Array): AssociateRequest {
   let userInformation: UserInformation | undefined;
   const contexts: ProposedContext[] = [];
   for (const { type, body } of items(cursor)) {
-    if (type === 0x10) applicationContextName = decodeAscii(body.rest());
+    if (type === 0x10) applicationContextName = decodeUid(body.rest());
     if (type === 0x20) contexts.push(decodeProposedContext(body));
     if (type === 0x50) userInformation = decodeUserInformation(body);
   }

@@ -265,6 +265,11 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
     this.fail(this.error(describeAbort(indication)));
   }
 
+  defectIndication(error: unknown): void {
+    const what = `DICOM peer ${this.#peer}: what it sent could not be worked on`;
+    this.fail(new AppError('DELIVERY_FAILED', what, { cause: error }));
+  }
+
   midMessage(): boolean {
     return this.#messages.midMessage;
   }

@@ -66,9 +66,9 @@ export class ServiceDispatch {
   gather(dispatched: Dispatched): GatheredIdentifier {
     const { contextId, command } = dispatched;
     const gathered = new GatheredIdentifier(this.#link.identifiers, (bytes) => {
-      this.#gathering = undefined;
       if (bytes !== undefined) this.#perform(dispatched, gathered, bytes);
       else this.#link.respond(contextId, command, { status: tooLong(command), comment: 'data set too long' });
+      this.#gathering = undefined;
     });
     this.#gathering = gathered;
     return gathered;
@@ -123,10 +123,17 @@ export class ServiceDispatch {
   ): Promise<void> {
     // Not before `#running` stands.
     await Promise.resolve();
-    const code = await operation.run(service);
+    let code: number | undefined;
+    try {
+      code = await operation.run(service);
+    } catch (error) {
+      // Not even its failure could be answered.
+      this.#link.failed(error);
+      this.#link.giveUp('an operation could not be answered');
+    }
     this.#running = undefined;
     gathered?.release();
-    this.#link.performed(operation.command, code);
+    if (code !== undefined) this.#link.performed(operation.command, code);
   }
 }
 

@@ -60,6 +60,9 @@ export function isStorageSopClass(uid: string): boolean {
   return storageElsewhere.has(uid);
 }
 
+/** Of one UID (PS3.5 9.1). */
+export const uidCharactersMax = 64;
+
 /**
  * Digits and dots, at most 64 (PS3.5 9.1). Components with leading zeros pass: some modalities make them, and
  * refusing their objects would lose images.

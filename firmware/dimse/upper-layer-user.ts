@@ -25,6 +25,11 @@ export interface UpperLayerUser {
   releaseConfirmation(): void;
   /** At most once, and nothing after it. */
   abortIndication(indication: AbortIndication): void;
+  /**
+   * Working on what was received, or an indication, failed in a way that nobody foresaw: a defect of ours. The association
+   * is being aborted, and no other indication follows.
+   */
+  defectIndication(error: unknown): void;
   /** True in the midst of a message: silence is then a stall. */
   midMessage(): boolean;
   /** True while the peer waits for us: its silence is not counted. */

@@ -78,11 +78,15 @@ export class UpperLayer {
     // Small answers must not wait for the peer's delayed ACK (40 ms per object otherwise).
     socket.setNoDelay(true);
     socket.on('data', (chunk: Uint8Array) => {
-      this.#onData(chunk);
+      this.#guard(() => {
+        this.#onData(chunk);
+      });
     });
     socket.on('end', () => {
       this.#ended = true;
-      if (!this.#held) this.#event('Evt17', {});
+      this.#guard(() => {
+        if (!this.#held) this.#event('Evt17', {});
+      });
     });
     socket.on('error', (error) => {
       this.#error = error;
@@ -91,7 +95,9 @@ export class UpperLayer {
       this.#wake();
     });
     socket.on('close', () => {
-      if (this.#state !== 'Sta1') this.#event('Evt17', {});
+      this.#guard(() => {
+        if (this.#state !== 'Sta1') this.#event('Evt17', {});
+      });
       this.#stopTimers();
       this.#wake();
       this.#closed.resolve();
@@ -215,12 +221,26 @@ export class UpperLayer {
       this.#pump();
       if (!this.#held) this.#socket.resume();
     };
-    ready.then(resume, (error: unknown) => {
-      // The user handles its own failures; one that arrives here is a bug and must not go unnoticed.
-      queueMicrotask(() => {
-        throw error;
-      });
+    ready.then(resume).catch((error: unknown) => {
+      this.#fail(error);
     });
+  }
+
+  /** What fails in the midst of this is a defect of ours that a peer has found: it ends this association, not the box. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Nothing more is read; the user tells of it, since it handles the failures that it foresees. */
+  #fail(error: unknown): void {
+    this.#held = true;
+    this.#socket.pause();
+    void this.shutdown();
+    this.#user.defectIndication(error);
   }
 
   #receive(event: PduEvent): void {
@@ -343,6 +363,8 @@ export class UpperLayer {
         this.#state = 'Sta13';
         return;
       case 'AR-5':
+      case 'AA-2':
+      case 'AA-5':
         this.#close();
         return;
       case 'AR-8':
@@ -363,9 +385,6 @@ export class UpperLayer {
         this.#startArtim();
         this.#state = 'Sta13';
         return;
-      case 'AA-2':
-        this.#close();
-        return;
       case 'AA-3':
         assert(cause.abort !== undefined);
         this.#close();
@@ -377,9 +396,6 @@ export class UpperLayer {
           kind: 'closed',
           ...(this.#error !== undefined && { cause: this.#error }),
         });
-        return;
-      case 'AA-5':
-        this.#close();
         return;
       case 'AA-6':
         return;
