@@ -36,6 +36,7 @@ import { headersGatheredBytesMax } from './limits.ts';
 import { writeWithRoom, type HeldRoom, type RoomForObjects } from './object-room.ts';
 import type { Quarantine, QuarantineEntry } from './quarantine.ts';
 import type { Quarantined, QuarantineReason } from './quarantined.ts';
+import { FullStudies, SharedStudies } from './study-alarms.ts';
 import { StudyRooms, type StudyLimits, type StudyRoom } from './study-room.ts';
 
 export interface KeeperOptions {
@@ -53,6 +54,12 @@ export interface KeeperOptions {
 
 type Sender = Pick<StoreRequest, 'callingAeTitle' | 'remoteAddress'>;
 
+/** By whom, and of which study once that is known. */
+interface Sent {
+  readonly callingAeTitle: string;
+  study?: KeptStudy;
+}
+
 const storeSubject = 'reception';
 
 /** A new version of the newest object of its UID. */
@@ -64,10 +71,14 @@ const correctsNewest = (earlier: Collided['earlier']): CollisionOutcome => ({
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #rooms: StudyRooms;
+  readonly #shared: SharedStudies;
+  readonly #full: FullStudies;
   readonly #headerRoom = new HeaderRoom(headersGatheredBytesMax);
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#shared = new SharedStudies(options);
+    this.#full = new FullStudies(options.health);
     this.#rooms = new StudyRooms(options.studyLimits ?? { studyInstancesMax, studyBytesMax });
   }
 
@@ -76,6 +87,7 @@ export class Keeper {
     const { quarantine, logger, clock } = this.#options;
     const finding = new Finding();
     let room: StudyRoom | undefined;
+    const sent: Sent = { callingAeTitle: request.callingAeTitle };
     const describe = (reason: QuarantineReason, detail: string, header: DataSetHeader): Quarantined =>
       this.#describeQuarantined(request, reason, detail, header, clock.now());
     const reception = this.#reception({
@@ -85,6 +97,7 @@ export class Keeper {
       place: async (header) => {
         finding.header = header;
         const study = await this.#studyFor(request, header, request.sopInstanceUid, finding);
+        sent.study = study;
         room = this.#rooms.enter(study);
         return this.#placeIn(study);
       },
@@ -97,13 +110,13 @@ export class Keeper {
       finding,
       quarantine,
       describe,
-      received: (received) => this.#received(received),
+      received: (received) => this.#received(received, request),
     });
     return {
       write: (chunk) => arrival.write(chunk),
       finish: async () => {
         try {
-          return await this.#telling(arrival.finish());
+          return await this.#telling(arrival.finish(), sent);
         } finally {
           room?.leave();
         }
@@ -111,7 +124,7 @@ export class Keeper {
       abort: async (reason) => {
         room?.leave();
         await arrival.abort();
-        this.#tell(reason);
+        this.#tell(reason, sent);
         logger.warn(
           { reason: reason instanceof AppError ? reason.code : reason.name },
           'object not received',
@@ -136,11 +149,13 @@ export class Keeper {
     // The data set says what it is; a request that announced another UID was wrong.
     const sopInstanceUid = entry.header.sopInstanceUid ?? entry.identity.sopInstanceUid;
     let room: StudyRoom | undefined;
+    const sent: Sent = { callingAeTitle: entry.callingAeTitle };
     const reception = this.#reception({
       identity: { ...entry.identity, sopInstanceUid },
       callingAeTitle: entry.callingAeTitle,
       place: async (header) => {
         const study = await this.#obtain(this.#describeStudy(entry, header, sopInstanceUid));
+        sent.study = study;
         room = this.#rooms.enter(study);
         return this.#placeIn(study);
       },
@@ -152,7 +167,7 @@ export class Keeper {
         await disk.take(chunk.length);
         await reception.write(chunk);
       }
-      this.#received(await this.#telling(reception.finish()));
+      this.#received(await this.#telling(reception.finish(), sent), entry);
     } catch (error) {
       await reception.abort();
       throw error;
@@ -168,8 +183,9 @@ export class Keeper {
     return new ObjectReception({ ...options, openHeaderScanner, clock });
   }
 
-  #received({ study, outcome }: Received): void {
+  #received({ study, outcome }: Received, { callingAeTitle }: Pick<Sender, 'callingAeTitle'>): void {
     const { catalogue, logger } = this.#options;
+    this.#full.taken(callingAeTitle, study);
     if (outcome === 'corrected') logger.info({ study: study.ref }, 'a new version of an object was kept');
     if (outcome === 'kept' || outcome === 'corrected') catalogue.changed(study);
   }
@@ -217,21 +233,21 @@ export class Keeper {
   }
 
   /** A disk that takes no more is seen in the console, not only by the modality; what it takes again clears it. */
-  async #telling<Result>(kept: Promise<Result>): Promise<Result> {
+  async #telling<Result>(kept: Promise<Result>, sent: Sent): Promise<Result> {
     try {
       const result = await kept;
       this.#options.health.clear('STORE_FAILED', storeSubject);
       return result;
     } catch (error) {
-      this.#tell(error);
+      this.#tell(error, sent);
       throw error;
     }
   }
 
-  #tell(error: unknown): void {
+  #tell(error: unknown, { callingAeTitle, study }: Sent): void {
     if (!(error instanceof AppError)) return;
-    if (error.code === 'STORE_FAILED' || error.code === 'STUDY_FULL')
-      this.#options.health.raise(error.code, storeSubject, error.message);
+    if (error.code === 'STORE_FAILED') this.#options.health.raise(error.code, storeSubject, error.message);
+    if (error.code === 'STUDY_FULL' && study !== undefined) this.#full.refused(callingAeTitle, study, error);
   }
 
   /** @throws AppError OBJECT_MISMATCH, with the reason in `finding`, for what has no place in a study. */
@@ -269,16 +285,9 @@ export class Keeper {
   }
 
   async #obtain(described: StudyCreated): Promise<KeptStudy> {
-    const { catalogue, health, logger } = this.#options;
+    const { catalogue } = this.#options;
     const study = await catalogue.obtain(described);
-    if (catalogue.isShared(study)) {
-      logger.warn({ study: study.ref }, 'objects of more than one patient under one study UID, kept apart');
-      health.raise(
-        'STUDY_SHARED',
-        `study ${study.ref}`,
-        'Objects of more than one patient came under one Study Instance UID; each patient has a study of its own.',
-      );
-    }
+    this.#shared.heed(study, catalogue.underUidOf(study));
     return study;
   }
 

@@ -37,5 +37,8 @@ export const quarantineObjectsMax = 1_000;
 /** Bytes in quarantine: thousand CT slices or some large multi-frames; what does not fit is refused. */
 export const quarantineBytesMax = 17_179_869_184;
 
+/** Alarms of one kind about single studies or their senders: more are counted together, or not shown. */
+export const studyAlarmsMax = 100;
+
 /** Beginnings of objects whose study is not known yet, bytes in memory over all associations: 200 usual ones have 13 MB. */
 export const headersGatheredBytesMax = 67_108_864;

@@ -116,9 +116,9 @@ export class Catalogue {
     }
   }
 
-  /** Whether this UID came with the data of more than one patient. */
-  isShared({ created }: KeptStudy): boolean {
-    return (this.#studies.get(identityOf(created))?.length ?? 0) > 1;
+  /** This study and those of other patients under its UID, oldest first: several only where the UID came with their data. */
+  underUidOf({ created }: KeptStudy): readonly KeptStudy[] {
+    return this.#studies.get(identityOf(created)) ?? [];
   }
 
   /** Tells everyone that a study gained an object, a version or a state. */
