@@ -123,6 +123,20 @@ for (const [name, fail] of [
   });
 }
 
+test('behind objects on which a destination fails, the others of the same study arrive although nothing else comes', async () => {
+  const scene = new ForwardingScene();
+  const bad = objectsDeferredMax + 4;
+  scene.pacs.statusOf = (uid) => (Number(uid.split('.').at(-1)) < bad ? 0x0110 : 0);
+  await scene.start();
+  await scene.study({ classes: Array.from({ length: bad + 5 }, () => ct) });
+  for (let minutes = 0; scene.pacs.stored.length < 5; minutes++) {
+    assert.ok(minutes < 60);
+    scene.clock.advance(60_000);
+    await settle();
+  }
+  await scene.forwarding.stop();
+});
+
 test('studies that a destination takes nothing of hold up another for minutes, not for hours', async () => {
   const scene = new ForwardingScene();
   const bad = 10;

@@ -2,7 +2,7 @@
 import type { Clock } from '../ports.ts';
 import { retryLongestMs } from '../retry/limits.ts';
 import { retryPauseMs } from '../retry/pause.ts';
-import { objectsDeferredMax, objectTriesMax } from './limits.ts';
+import { objectsDeferredMax, objectTriesMax, studyHeldMs } from './limits.ts';
 
 /** An object by its study and its place there. */
 export interface ObjectPlace {
@@ -19,9 +19,15 @@ interface Deferral {
   readonly notBefore: number;
 }
 
+interface StudyDeferrals {
+  readonly objects: Map<number, Deferral>;
+  /** Until then no object is tried that did not fail yet, UTC milliseconds. */
+  heldUntil: number;
+}
+
 export class Deferrals {
   readonly #clock: Clock;
-  readonly #byStudy = new Map<string, Map<number, Deferral>>();
+  readonly #byStudy = new Map<string, StudyDeferrals>();
   #taken = 0;
 
   constructor(clock: Clock) {
@@ -31,8 +37,8 @@ export class Deferrals {
   /** When the first of them is due again. */
   get nextAt(): number | undefined {
     let first: number | undefined;
-    for (const deferrals of this.#byStudy.values())
-      for (const { notBefore } of deferrals.values()) first = Math.min(first ?? notBefore, notBefore);
+    for (const { objects } of this.#byStudy.values())
+      for (const { notBefore } of objects.values()) first = Math.min(first ?? notBefore, notBefore);
     return first === undefined ? undefined : Math.min(this.#clock.now() + retryLongestMs, first);
   }
 
@@ -51,21 +57,24 @@ export class Deferrals {
     return this.#byStudy.has(studyRef);
   }
 
-  /** Whether so many objects of a study failed that no further one of it is tried before one of these was taken. */
-  isStuck(studyRef: string): boolean {
-    return (this.#byStudy.get(studyRef)?.size ?? 0) >= objectsDeferredMax;
+  /** Whether so many objects of a study failed that further ones of it have to wait. */
+  isHeld(studyRef: string): boolean {
+    const ms = (this.#byStudy.get(studyRef)?.heldUntil ?? 0) - this.#clock.now();
+    return ms > 0 && ms <= studyHeldMs;
   }
 
   /** The destination took an object. */
   took(place: ObjectPlace): void {
     this.#taken++;
     this.forget(place);
+    const study = this.#byStudy.get(place.studyRef);
+    if (study !== undefined) study.heldUntil = 0;
   }
 
   forget({ studyRef, index }: ObjectPlace): void {
-    const deferrals = this.#byStudy.get(studyRef);
-    deferrals?.delete(index);
-    if (deferrals?.size === 0) this.#byStudy.delete(studyRef);
+    const objects = this.#byStudy.get(studyRef)?.objects;
+    objects?.delete(index);
+    if (objects?.size === 0) this.#byStudy.delete(studyRef);
   }
 
   /** All are due now. */
@@ -83,18 +92,20 @@ export class Deferrals {
       return 'exhausted';
     }
     const failures = (before?.failures ?? 0) + 1;
-    const deferrals = this.#byStudy.get(place.studyRef) ?? new Map<number, Deferral>();
-    this.#byStudy.set(place.studyRef, deferrals);
-    deferrals.set(place.index, {
+    const now = this.#clock.now();
+    const study = this.#byStudy.get(place.studyRef) ?? { objects: new Map<number, Deferral>(), heldUntil: 0 };
+    this.#byStudy.set(place.studyRef, study);
+    study.objects.set(place.index, {
       failures,
       inVain,
       takenThen: this.#taken,
-      notBefore: this.#clock.now() + retryPauseMs(failures - 1),
+      notBefore: now + retryPauseMs(failures - 1),
     });
+    if (before === undefined && study.objects.size >= objectsDeferredMax) study.heldUntil = now + studyHeldMs;
     return 'deferred';
   }
 
   #get({ studyRef, index }: ObjectPlace): Deferral | undefined {
-    return this.#byStudy.get(studyRef)?.get(index);
+    return this.#byStudy.get(studyRef)?.objects.get(index);
   }
 }

@@ -266,13 +266,13 @@ export class ForwardQueue {
 
   #nextIn(study: KeptStudy, which: 'all' | 'untried'): number | undefined {
     const { again } = this.entryOf(study) ?? newEntry;
-    const isStuck = this.#deferrals.isStuck(study.ref);
+    const isHeld = this.#deferrals.isHeld(study.ref);
     for (const [first, count] of again) {
       for (let index = first; index < first + count; index++) {
         const place = { studyRef: study.ref, index };
         const isDue = this.#deferrals.has(place)
           ? which === 'all' && !this.#deferrals.isWaiting(place)
-          : !isStuck;
+          : !isHeld;
         if (!isDue) continue;
         if (!this.sentItself(study, study.objects[index])) return index;
         // Asked for before the configuration said that the destination sends under this AE title.
@@ -282,7 +282,7 @@ export class ForwardQueue {
     }
     this.#passOver(study);
     const { taken } = this.entryOf(study) ?? newEntry;
-    return taken < study.objects.length && !isStuck ? taken : undefined;
+    return taken < study.objects.length && !isHeld ? taken : undefined;
   }
 
   /** What the destination itself sent is not sent back to it: that would go in circles. */

@@ -17,8 +17,8 @@ export const entryFlushMs = 1_000;
 export const objectsPerTurn = 32;
 
 /**
- * Objects of one study that failed for now and are passed by. When so many fail nothing further of that study is tried
- * before one of them is taken or set aside; other studies go on.
+ * Objects of one study that failed for now, of which each is tried again at its own pace, before further ones of that
+ * study have to wait; other studies go on.
  */
 export const objectsDeferredMax = 16;
 
@@ -27,6 +27,9 @@ export const objectsDeferredMax = 16;
  * does not take there may be one that it does.
  */
 export const objectFailurePauseLongestMs = 60_000;
+
+/** How long further objects of a study wait then: rarely enough for a full PACS, and behind bad ones there are good. */
+export const studyHeldMs = 60_000;
 
 /** Tries in vain after which an object is set aside, counted only while the destination took others. */
 export const objectTriesMax = 8;
