@@ -2,39 +2,41 @@
 import { decodeCodeExtensions, hasCodeExtensions } from './code-extensions.ts';
 
 /** Defined term (without "ISO_IR " or "ISO 2022 IR ") to the platform's name. */
-export const encodings: Readonly<Record<string, string>> = {
-  '6': 'windows-1252',
-  '100': 'windows-1252',
-  '101': 'iso-8859-2',
-  '109': 'iso-8859-3',
-  '110': 'iso-8859-4',
-  '144': 'iso-8859-5',
-  '127': 'iso-8859-6',
-  '126': 'iso-8859-7',
-  '138': 'iso-8859-8',
-  '148': 'windows-1254',
-  '203': 'iso-8859-15',
-  '166': 'windows-874',
-  '13': 'shift_jis',
-  '192': 'utf-8',
-  '87': 'iso-2022-jp',
-  '159': 'iso-2022-jp',
-  '149': 'euc-kr',
-  '58': 'gb18030',
-  GB18030: 'gb18030',
-  GBK: 'gbk',
-};
+export const encodings: ReadonlyMap<string, string> = new Map([
+  ['6', 'windows-1252'],
+  ['13', 'shift_jis'],
+  ['58', 'gb18030'],
+  ['87', 'iso-2022-jp'],
+  ['100', 'windows-1252'],
+  ['101', 'iso-8859-2'],
+  ['109', 'iso-8859-3'],
+  ['110', 'iso-8859-4'],
+  ['126', 'iso-8859-7'],
+  ['127', 'iso-8859-6'],
+  ['138', 'iso-8859-8'],
+  ['144', 'iso-8859-5'],
+  ['148', 'windows-1254'],
+  ['149', 'euc-kr'],
+  ['159', 'iso-2022-jp'],
+  ['166', 'windows-874'],
+  ['192', 'utf-8'],
+  ['203', 'iso-8859-15'],
+  ['GB18030', 'gb18030'],
+  ['GBK', 'gbk'],
+]);
 
 /** Sets that are switched to by escape sequences; the first of them that is listed decides how all text is read. */
 const multiByte = new Set(['87', '159', '149', '58']);
 
-/** The platform's name of the encoding; ISO 646 is read as its superset Latin-1, since many devices forget to say so. */
-function encodingOf(specificCharacterSet: string): string {
-  const terms = specificCharacterSet
-    .split('\\')
-    .map((term) => term.trim().replace(/^ISO(_IR| 2022 IR) /, ''));
+/** Without what tells whether there are code extensions. */
+function termsOf(specificCharacterSet: string): readonly string[] {
+  return specificCharacterSet.split('\\').map((term) => term.trim().replace(/^ISO(_IR| 2022 IR) /, ''));
+}
+
+/** The platform's name of the encoding; undefined for a set that nobody defined. */
+function encodingOf(terms: readonly string[]): string | undefined {
   const term = terms.find((each) => multiByte.has(each)) ?? terms.find((each) => each !== '') ?? '6';
-  return encodings[term] ?? 'windows-1252';
+  return encodings.get(term);
 }
 
 /**
@@ -55,20 +57,22 @@ export function decodeText(bytes: Uint8Array, specificCharacterSet: string): str
   const plain = plainText(bytes);
   if (plain !== undefined) return plain;
   if (hasCodeExtensions(specificCharacterSet)) return decodeCodeExtensions(bytes, specificCharacterSet);
-  return new TextDecoder(encodingOf(specificCharacterSet)).decode(bytes);
+  // ISO 646 is read as its superset Latin-1, since many devices forget to say so, and so is a set that nobody defined.
+  return new TextDecoder(encodingOf(termsOf(specificCharacterSet)) ?? 'windows-1252').decode(bytes);
 }
 
 /** Bytes in that character set, or undefined if it does not hold the text (multi-byte sets other than UTF-8: ASCII only). */
 export function encodeText(text: string, specificCharacterSet: string): Uint8Array | undefined {
   // eslint-disable-next-line no-control-regex -- ISO 646 with its controls
   if (/^[\x00-\x7f]*$/.test(text)) return Uint8Array.from(text, (character) => character.charCodeAt(0));
-  const terms = specificCharacterSet.split('\\');
-  const encoding = encodingOf(specificCharacterSet);
+  const terms = termsOf(specificCharacterSet);
+  const encoding = encodingOf(terms);
   if (encoding === 'utf-8') return new TextEncoder().encode(text);
   // Without the attribute only ISO 646 is legal, whatever we tolerate when reading.
   if (
-    terms[0]?.trim() === '' ||
-    terms[0]?.trim() === 'ISO_IR 6' ||
+    encoding === undefined ||
+    terms[0] === '' ||
+    terms[0] === '6' ||
     ['iso-2022-jp', 'euc-kr', 'gb18030', 'gbk', 'shift_jis'].includes(encoding)
   ) {
     return undefined;

@@ -47,36 +47,37 @@ interface Designation {
 }
 
 /** The defined terms of tables C.12-3 and C.12-4, without "ISO 2022 IR ": what their escape sequences put where. */
-const designations: Readonly<Record<string, readonly Designation[]>> = {
-  '6': [{ escape: '(B', to: 'g0', set: ascii }],
-  '13': [
-    { escape: '(J', to: 'g0', set: ascii },
-    { escape: ')I', to: 'g1', set: katakana },
+const designations: ReadonlyMap<string, readonly Designation[]> = new Map<string, readonly Designation[]>([
+  ['6', [{ escape: '(B', to: 'g0', set: ascii }]],
+  [
+    '13',
+    [
+      { escape: '(J', to: 'g0', set: ascii },
+      { escape: ')I', to: 'g1', set: katakana },
+    ],
   ],
-  '58': [{ escape: '$)A', to: 'g1', set: byPlatform('gbk', 2) }],
-  '87': [{ escape: '$B', to: 'g0', set: jisX0208 }],
-  '100': [{ escape: '-A', to: 'g1', set: byPlatform('windows-1252') }],
-  '101': [{ escape: '-B', to: 'g1', set: byPlatform('iso-8859-2') }],
-  '109': [{ escape: '-C', to: 'g1', set: byPlatform('iso-8859-3') }],
-  '110': [{ escape: '-D', to: 'g1', set: byPlatform('iso-8859-4') }],
-  '126': [{ escape: '-F', to: 'g1', set: byPlatform('iso-8859-7') }],
-  '127': [{ escape: '-G', to: 'g1', set: byPlatform('iso-8859-6') }],
-  '138': [{ escape: '-H', to: 'g1', set: byPlatform('iso-8859-8') }],
-  '144': [{ escape: '-L', to: 'g1', set: byPlatform('iso-8859-5') }],
-  '148': [{ escape: '-M', to: 'g1', set: byPlatform('windows-1254') }],
-  '149': [{ escape: '$)C', to: 'g1', set: byPlatform('euc-kr', 2) }],
-  '159': [{ escape: '$(D', to: 'g0', set: jisX0212 }],
-  '166': [{ escape: '-T', to: 'g1', set: byPlatform('windows-874') }],
-  '203': [{ escape: '-b', to: 'g1', set: byPlatform('iso-8859-15') }],
-};
+  ['58', [{ escape: '$)A', to: 'g1', set: byPlatform('gbk', 2) }]],
+  ['87', [{ escape: '$B', to: 'g0', set: jisX0208 }]],
+  ['100', [{ escape: '-A', to: 'g1', set: byPlatform('windows-1252') }]],
+  ['101', [{ escape: '-B', to: 'g1', set: byPlatform('iso-8859-2') }]],
+  ['109', [{ escape: '-C', to: 'g1', set: byPlatform('iso-8859-3') }]],
+  ['110', [{ escape: '-D', to: 'g1', set: byPlatform('iso-8859-4') }]],
+  ['126', [{ escape: '-F', to: 'g1', set: byPlatform('iso-8859-7') }]],
+  ['127', [{ escape: '-G', to: 'g1', set: byPlatform('iso-8859-6') }]],
+  ['138', [{ escape: '-H', to: 'g1', set: byPlatform('iso-8859-8') }]],
+  ['144', [{ escape: '-L', to: 'g1', set: byPlatform('iso-8859-5') }]],
+  ['148', [{ escape: '-M', to: 'g1', set: byPlatform('windows-1254') }]],
+  ['149', [{ escape: '$)C', to: 'g1', set: byPlatform('euc-kr', 2) }]],
+  ['159', [{ escape: '$(D', to: 'g0', set: jisX0212 }]],
+  ['166', [{ escape: '-T', to: 'g1', set: byPlatform('windows-874') }]],
+  ['203', [{ escape: '-b', to: 'g1', set: byPlatform('iso-8859-15') }]],
+]);
 
 /** Whatever is announced: devices use escape sequences that (0008,0005) does not list. */
-const everyDesignation = Object.values(designations)
-  .flat()
-  .map((designation) => ({
-    ...designation,
-    codes: Array.from(designation.escape, (character) => character.charCodeAt(0)),
-  }));
+const everyDesignation = [...designations.values()].flat().map((designation) => ({
+  ...designation,
+  codes: Array.from(designation.escape, (character) => character.charCodeAt(0)),
+}));
 
 const escapeByte = 0x1b;
 const delimiters = new Set(Array.from('\\^=\t\n\f\r', (character) => character.charCodeAt(0)));
@@ -88,7 +89,7 @@ export function hasCodeExtensions(specificCharacterSet: string): boolean {
 /** Never fails: what cannot be read becomes U+FFFD. The first term's set stands at the beginning and after delimiters. */
 export function decodeCodeExtensions(bytes: Uint8Array, specificCharacterSet: string): string {
   const [first = ''] = specificCharacterSet.split('\\');
-  const initial = designations[first.trim().replace(/^ISO(_IR| 2022 IR) /, '')] ?? [];
+  const initial = designations.get(first.trim().replace(/^ISO(_IR| 2022 IR) /, '')) ?? [];
   const initialG1 = initial.find(({ to }) => to === 'g1')?.set ?? byPlatform('windows-1252');
   let g0 = ascii;
   let g1 = initialG1;

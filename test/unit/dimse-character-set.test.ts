@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeText } from '../../firmware/dimse/character-set.ts';
+import { decodeText, encodeText } from '../../firmware/dimse/character-set.ts';
+import { decodeDataSet } from '../../firmware/dimse/data-set.ts';
+import { HeaderScanner } from '../../firmware/dimse/header-scanner.ts';
+import { uids } from '../../firmware/dimse/index.ts';
+import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
@@ -45,3 +49,39 @@ test('no bytes make it fail, and it takes them all', () => {
     { seed: 3300, numRuns: 500 },
   );
 });
+
+test('a set that nobody defined is read as Latin-1, also one that has a name of the language', () => {
+  for (const name of ['ISO_IR 999', ...Object.getOwnPropertyNames(Object.prototype)]) {
+    for (const set of [name, `ISO 2022 IR ${name}`, `ISO_IR ${name}`, `ISO 2022 IR 6\\${name}`])
+      assert.equal(decodeText(latin1('Ren\xe9^A'), set), 'René^A', set);
+    assert.equal(encodeText('René', name), undefined, name);
+    const header = concatBytes(
+      element(0x0008, 0x0005, name),
+      element(0x0010, 0x0010, 'Ren\xe9'),
+      element(0x7fe0, 0x0010, ''),
+    );
+    const scanned = new HeaderScanner(uids.implicitVrLittleEndian).push(header);
+    assert(scanned.kind === 'complete');
+    assert.equal(scanned.elements.patientName, 'René', name);
+    const decoded = decodeDataSet(header, uids.implicitVrLittleEndian);
+    assert(decoded.kind === 'data-set');
+    assert.deepEqual(decoded.dataSet['00100010']?.values, ['René']);
+  }
+});
+
+test('nothing is written in a set that does not hold it', () => {
+  for (const set of ['', 'ISO_IR 6', 'ISO 2022 IR 6', 'ISO 2022 IR 6\\ISO 2022 IR 100', 'ISO_IR 999'])
+    assert.equal(encodeText('é', set), undefined, set);
+  assert.deepEqual(encodeText('é', 'ISO_IR 100'), Uint8Array.of(0xe9));
+  assert.deepEqual(encodeText('e', 'ISO_IR 999'), Uint8Array.of(0x65));
+});
+
+/** Implicit VR little endian. */
+function element(group: number, number: number, text: string): Uint8Array {
+  const value = latin1(text.length % 2 === 0 ? text : `${text} `);
+  const header = new DataView(new ArrayBuffer(8));
+  header.setUint16(0, group, true);
+  header.setUint16(2, number, true);
+  header.setUint32(4, value.length, true);
+  return concatBytes(new Uint8Array(header.buffer), value);
+}

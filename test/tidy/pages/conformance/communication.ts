@@ -78,7 +78,7 @@ const ports = table(
   ],
 );
 
-const characterSets = Object.keys(encodings)
+const characterSets = [...encodings.keys()]
   .map((term) => (/^\d/.test(term) ? `ISO_IR ${term}` : term))
   .join(', ');
 
