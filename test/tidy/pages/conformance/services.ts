@@ -42,6 +42,10 @@ const storeStatuses = statuses([
   [status.notAuthorized, 'The context was accepted for the sub-operations of a C-GET only. Not kept.'],
   failed('STORE_FAILED', 'The disk is full, or failed. Not kept; the next try may succeed.'),
   failed(
+    'DISK_LOW',
+    'The disk has no room for it, or for the copy of it that would go into quarantine. Not kept; the next try may succeed.',
+  ),
+  failed(
     'BUSY',
     'Too many objects with overlong headers arrive at once. Not kept; the next try may succeed.',
   ),
