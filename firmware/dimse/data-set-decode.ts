@@ -1,6 +1,6 @@
 /**
  * A small data set out of its bytes (PS3.5 clause 7). Recursive, hence bounded in depth; and in bytes and elements,
- * since each element costs some hundred bytes of memory, whatever its length.
+ * since each element costs some hundred bytes of memory, whatever its length; and in values and text, which cost time.
  */
 import { constants, inflateRawSync } from 'node:zlib';
 import type { DataElement, DataSet } from '../src/ports.ts';
@@ -12,11 +12,24 @@ import {
   isLongVr,
   showsExplicitVr,
 } from './data-set-syntax.ts';
-import { characterSetOf, decodeValues } from './data-set-values.ts';
-import { dataSetDepthMax, dataSetElementsMax, identifierBytesMax } from './limits.ts';
+import { characterSetOf, countValues, decodeValues, isInCharacterSet } from './data-set-values.ts';
+import {
+  dataSetDepthMax,
+  dataSetElementMemoryBytes,
+  dataSetElementsMax,
+  dataSetTextBytesMax,
+  dataSetValueMemoryBytes,
+  dataSetValuesMax,
+  elementTextBytesMax,
+  elementValuesMax,
+  identifierBytesMax,
+  inflatedIdentifierBytesMin,
+  inflatedIdentifierRatioMax,
+} from './limits.ts';
 
 export type DecodedDataSet =
-  | { readonly kind: 'data-set'; readonly dataSet: DataSet }
+  /** `memoryBytes`: about what the data set takes as long as it is held, whatever its bytes are. */
+  | { readonly kind: 'data-set'; readonly dataSet: DataSet; readonly memoryBytes: number }
   /** `reason` names tags and limits, never values. */
   | { readonly kind: 'malformed'; readonly reason: string };
 
@@ -30,7 +43,9 @@ export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): Dec
     const plain = deflated ? inflate(bytes) : bytes;
     if (plain.length > identifierBytesMax) throw new Malformed(`more than ${identifierBytesMax} bytes`);
     const explicitVr = plain.length >= 6 ? showsExplicitVr(plain.subarray(4, 6)) : encoding.explicitVr;
-    return { kind: 'data-set', dataSet: new Decoder(plain).dataSet({ ...encoding, explicitVr }) };
+    const decoder = new Decoder(plain);
+    const dataSet = decoder.dataSet({ ...encoding, explicitVr });
+    return { kind: 'data-set', dataSet, memoryBytes: decoder.memoryBytes };
   } catch (error) {
     if (error instanceof Malformed) return { kind: 'malformed', reason: error.message };
     throw error;
@@ -59,10 +74,18 @@ class Decoder {
   readonly #view: DataView;
   #offset = 0;
   #elements = 0;
+  #values = 0;
+  #textBytes = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Of what was decoded so far; its text takes as much as its bytes. */
+  get memoryBytes(): number {
+    const { length } = this.#bytes;
+    return length + this.#elements * dataSetElementMemoryBytes + this.#values * dataSetValueMemoryBytes;
   }
 
   dataSet(encoding: ElementEncoding): DataSet {
@@ -107,9 +130,25 @@ class Decoder {
     if (vr === 'SQ') return { vr, values: this.#items(tag, length, inside, characterSet, depth) };
     if (length === undefinedLength) throw new Malformed(`${written(tag)} of VR ${vr} has undefined length`);
     const bytes = this.#take(tag, length);
+    this.#bound(tag, vr, bytes);
     const values = decodeValues(bytes, vr, inside.littleEndian, characterSet);
     if (values === undefined) throw new Malformed(`the length of ${written(tag)} does not fit VR ${vr}`);
     return { vr, values };
+  }
+
+  /** Before it is decoded: what would block everybody else or fill the memory is refused by its length alone. */
+  #bound(tag: string, vr: string, bytes: Uint8Array): void {
+    const count = countValues(bytes, vr, elementValuesMax);
+    if (count > elementValuesMax)
+      throw new Malformed(`${written(tag)} has more than ${elementValuesMax} values`);
+    this.#values += count;
+    if (this.#values > dataSetValuesMax) throw new Malformed(`more than ${dataSetValuesMax} values`);
+    if (!isInCharacterSet(vr)) return;
+    if (bytes.length > elementTextBytesMax)
+      throw new Malformed(`${written(tag)} has more than ${elementTextBytesMax} bytes`);
+    this.#textBytes += bytes.length;
+    if (this.#textBytes > dataSetTextBytesMax)
+      throw new Malformed(`more than ${dataSetTextBytesMax} bytes of text`);
   }
 
   #items(
@@ -180,16 +219,20 @@ function written(tag: string): string {
 }
 
 function inflate(bytes: Uint8Array): Uint8Array {
+  const lengthMax = Math.min(
+    identifierBytesMax,
+    Math.max(inflatedIdentifierBytesMin, bytes.length * inflatedIdentifierRatioMax),
+  );
   try {
     // The padding to an even length that follows the deflated stream is left alone.
     return inflateRawSync(bytes, {
       finishFlush: constants.Z_SYNC_FLUSH,
-      maxOutputLength: identifierBytesMax,
+      maxOutputLength: lengthMax,
     });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ERR_BUFFER_TOO_LARGE')
-      throw new Malformed(`inflates to more than ${identifierBytesMax} bytes`, { cause: error });
+      throw new Malformed(`inflates to more than ${lengthMax} bytes`, { cause: error });
     if (code?.startsWith('Z_') === true)
       throw new Malformed('the data set cannot be inflated', { cause: error });
     throw error;

@@ -111,6 +111,27 @@ export function characterSetOf(element: DataElement | undefined): string {
   return element?.values.filter((value) => typeof value === 'string').join('\\') ?? '';
 }
 
+/** Whether the values are text in the data set's Specific Character Set. */
+export function isInCharacterSet(vr: string): boolean {
+  return characterSetVrs.has(vr);
+}
+
+const backslash = 0x5c;
+
+/**
+ * How many values `decodeValues` would make, or more: second bytes of characters may look like backslashes. Counted no
+ * further than one beyond `max`.
+ */
+export function countValues(bytes: Uint8Array, vr: string, max: number): number {
+  const number = numbers[vr];
+  if (number !== undefined) return Math.ceil(bytes.length / number.size);
+  if (wordBytes[vr] !== undefined || oneTextVrs.has(vr)) return 1;
+  let count = 1;
+  let at = bytes.indexOf(backslash);
+  for (; at !== -1 && count <= max; at = bytes.indexOf(backslash, at + 1)) count++;
+  return count;
+}
+
 /** @returns undefined if the length does not fit the VR. */
 export function decodeValues(
   bytes: Uint8Array,

@@ -25,6 +25,7 @@ export class GatheredIdentifier implements DataSetTarget {
   readonly #whole: (bytes: Uint8Array | undefined) => void;
   #pieces: Uint8Array[] = [];
   #length = 0;
+  #decoded = 0;
   #tooLong = false;
 
   /** @param whole gets the data set, or undefined where it is longer than there is room for and was discarded. */
@@ -50,10 +51,18 @@ export class GatheredIdentifier implements DataSetTarget {
     this.#whole(this.#tooLong ? undefined : joinBytes(pieces));
   }
 
+  /** Room for what it takes decoded too, as long as it is held. False if there is none. */
+  takeDecoded(bytes: number): boolean {
+    if (!this.#held.take(bytes)) return false;
+    this.#decoded += bytes;
+    return true;
+  }
+
   /** Gives the room back. */
   release(): void {
-    this.#held.give(this.#length);
+    this.#held.give(this.#length + this.#decoded);
     this.#length = 0;
+    this.#decoded = 0;
     this.#pieces = [];
   }
 }

@@ -120,11 +120,35 @@ export const fileMetaBytesMax = 65_536;
 /** A query's identifier or an N-service's data set, which is held in memory: a commitment of 36,000 objects fits. */
 export const identifierBytesMax = 4_194_304;
 
-/** All of them that are held at once, over all associations: some hundred bytes of memory for each of their elements. */
-export const identifierBytesHeldMax = 16_777_216;
+/** All of them that are held at once, over all associations, with what they take decoded: three of the largest. */
+export const identifierBytesHeldMax = 67_108_864;
+
+/** What a deflated one may inflate to, for each of its bytes: lists of UIDs reach some 20, zeros reach 1,000. */
+export const inflatedIdentifierRatioMax = 64;
+
+/** What it may inflate to in any case: an identifier of few bytes that repeat themselves is no bomb. */
+export const inflatedIdentifierBytesMin = 65_536;
 
 /** Elements and items of one small data set: three for each of 33,000 objects of a commitment. */
 export const dataSetElementsMax = 100_000;
+
+/** Memory of an element or item beside its values, as measured; it is held while the operation runs. */
+export const dataSetElementMemoryBytes = 160;
+
+/** Memory of one value beside its text: what refers to it, and the head of its string. */
+export const dataSetValueMemoryBytes = 32;
+
+/** Values of one element: a list of as many SOP Instance UIDs as one retrieval sends. */
+export const elementValuesMax = 65_535;
+
+/** Values of all elements of one small data set: such a list, and some to spare. */
+export const dataSetValuesMax = 131_072;
+
+/** Text of one element in a Specific Character Set: it is decoded on the event loop, at up to 0.6 µs a byte. */
+export const elementTextBytesMax = 65_536;
+
+/** Such text of one small data set in all, below 0.2 s: the names and descriptions of 1,000 series. */
+export const dataSetTextBytesMax = 262_144;
 
 /** Sequences within sequences of a small data set: queries and procedure steps reach four. */
 export const dataSetDepthMax = 16;

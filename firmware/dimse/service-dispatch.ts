@@ -98,7 +98,9 @@ export class ServiceDispatch {
       ? { status: status.notAuthorized }
       : decoded?.kind === 'malformed'
         ? { status: malformed(command), comment: decoded.reason }
-        : undefined;
+        : decoded !== undefined && gathered?.takeDecoded(decoded.memoryBytes) === false
+          ? { status: tooLong(command), comment: 'no room for the data set' }
+          : undefined;
     if (refusal !== undefined || this.#ended) {
       gathered?.release();
       if (refusal !== undefined) this.#link.respond(contextId, command, refusal);

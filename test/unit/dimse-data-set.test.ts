@@ -4,9 +4,19 @@ import { test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type DataSet, decodeDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
-import { dataSetDepthMax, dataSetElementsMax, identifierBytesMax } from '../../firmware/dimse/limits.ts';
+import {
+  dataSetDepthMax,
+  dataSetElementMemoryBytes,
+  dataSetElementsMax,
+  dataSetTextBytesMax,
+  dataSetValueMemoryBytes,
+  dataSetValuesMax,
+  elementTextBytesMax,
+  elementValuesMax,
+  identifierBytesMax,
+} from '../../firmware/dimse/limits.ts';
 import { uids } from '../../firmware/dimse/index.ts';
-import { concatBytes, fromHex, toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { concatBytes, fromHex, toHex, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 
 const {
   implicitVrLittleEndian,
@@ -257,8 +267,37 @@ test('depth, elements, bytes and doubles are bounded, and the reason names the l
   assert.match(reason(fromHex('28001000' + '55530300' + '010203')), /does not fit/);
 });
 
+test('text and values are bounded before they are decoded, and charged by their number', () => {
+  const patientName = (text: Uint8Array): Uint8Array =>
+    concatBytes(fromHex('10001000'), Uint8Array.from([...u32(text.length)].reverse()), text);
+  const read = (text: Uint8Array): string => reason(patientName(text), implicitVrLittleEndian);
+  assert.match(read(new Uint8Array(elementTextBytesMax + 2)), new RegExp(`${elementTextBytesMax} bytes`));
+  assert.match(
+    read(new Uint8Array(elementTextBytesMax + 2).fill(0x5c)),
+    new RegExp(`${elementValuesMax} values`),
+  );
+  const item = concatBytes(
+    fromHex('feff00e0ffffffff'),
+    patientName(new Uint8Array(elementTextBytesMax)),
+    fromHex('feff0de000000000'),
+  );
+  const items = Array.from({ length: dataSetTextBytesMax / elementTextBytesMax + 1 }, () => item);
+  const sequence = concatBytes(fromHex('08009911ffffffff'), ...items, fromHex('feffdde000000000'));
+  assert.match(reason(sequence, implicitVrLittleEndian), new RegExp(`${dataSetTextBytesMax} bytes of text`));
+  // (0011,10xx) US, each as long as its explicit form can be.
+  const numbers = Array.from({ length: 5 }, (_, index) =>
+    concatBytes(Uint8Array.of(0x11, 0, index, 0x10), fromHex('5553feff'), new Uint8Array(65_534).fill(7)),
+  );
+  assert.match(reason(concatBytes(...numbers)), new RegExp(`${dataSetValuesMax} values`));
+  const [one] = numbers;
+  assert(one !== undefined);
+  const result = decodeDataSet(one, explicitVrLittleEndian);
+  assert(result.kind === 'data-set');
+  assert.equal(result.memoryBytes, one.length + dataSetElementMemoryBytes + 32_767 * dataSetValueMemoryBytes);
+});
+
 test('a value too long for its VR in explicit form goes out as UN', () => {
-  const long: DataSet = { '00100020': { vr: 'LO', values: ['x'.repeat(70_000)] } };
+  const long: DataSet = { '00100020': { vr: 'LO', values: ['x'.repeat(elementTextBytesMax)] } };
   const bytes = encodeDataSet(long, explicitVrLittleEndian);
   assert.equal(Buffer.from(bytes.subarray(4, 6)).toString(), 'UN');
   assert.deepEqual(decoded(bytes, explicitVrLittleEndian), long);

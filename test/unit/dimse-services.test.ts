@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Command, commandField, encodeCommand } from '../../firmware/dimse/command.ts';
 import { type ServiceOperation, type ServiceResponse, uids } from '../../firmware/dimse/index.ts';
-import { identifierBytesHeldMax, identifierBytesMax } from '../../firmware/dimse/limits.ts';
+import {
+  dataSetElementMemoryBytes,
+  dataSetValueMemoryBytes,
+  identifierBytesHeldMax,
+  identifierBytesMax,
+} from '../../firmware/dimse/limits.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { concatBytes, fromHex, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
@@ -290,14 +295,16 @@ test('all identifiers together are bounded, and each gives its room back', optio
     dataPdu(pdv(1, 'data', true, new Uint8Array(0))),
   );
   const holding: RawPeer[] = [];
-  for (let held = 0; held + identifierBytesMax <= identifierBytesHeldMax; held += identifierBytesMax) {
+  // Held as it came and as it was decoded: one element with one value.
+  const room = 2 * identifierBytesMax + dataSetElementMemoryBytes + dataSetValueMemoryBytes;
+  for (let held = 0; held + room <= identifierBytesHeldMax; held += room) {
     const peer = await associated(scp, { contexts });
     peer.send(big);
     holding.push(peer);
   }
   await settle();
   const late = await associated(scp, { contexts });
-  late.send(findMessage());
+  late.send(big);
   assert.equal(await late.status(), 0xa700);
   // One that is cut off gives its room back too.
   holding.shift()?.close();
