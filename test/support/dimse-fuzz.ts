@@ -198,10 +198,44 @@ const bends: readonly Bend[] = [
   },
 ];
 
+/** Text where a UID belongs, longer than any that is meant: digits, and padding that stands within and at the end. */
+const longUids = ['1'.repeat(60_000), `1${' '.repeat(60_000)}1`, `1.2${'\0'.repeat(60_000)}`, '1'.repeat(65)];
+
+/** One whose items are well-formed and of odd lengths or numbers. */
+function oddAssociation(random: Random): Uint8Array {
+  const uid = random.pick(longUids);
+  const manyRoles = Array.from({ length: 480 }, (_, index) => `${'1.'.repeat(30)}${index}`);
+  const proposed = contexts.map((context) => ({ ...context, abstractSyntax: uid }));
+  return encodeAssociateRequest(
+    associateRequest(
+      random.pick([
+        { contexts: proposed.slice(0, 2) },
+        { contexts: [{ ...contexts[0], transferSyntaxes: [uid, uids.explicitVrLittleEndian] }] },
+        { contexts, user: { implementationClassUid: uid } },
+        { contexts, user: { roles: [{ sopClassUid: uid, scu: true, scp: true }] } },
+        // As long as the items' lengths allow: an answer that repeats it would be longer.
+        {
+          contexts,
+          user: {
+            implementationClassUid: '',
+            roles: [{ sopClassUid: '1'.repeat(65_500), scu: true, scp: true }],
+          },
+        },
+        {
+          contexts,
+          user: { roles: manyRoles.map((sopClassUid) => ({ sopClassUid, scu: true, scp: true })) },
+        },
+        { contexts, user: { extendedNegotiation: [{ sopClassUid: uid, information: random.bytes(8) }] } },
+      ]),
+    ),
+  );
+}
+
 /** The case of this seed. Some are well-formed, so that the unusual but legal is tried too. */
 export function fuzzCase(seed: number): FuzzCase {
   const random = new Random(seed);
-  const association = encodeAssociateRequest(associateRequest({ contexts }));
+  const odd = random.below(16) === 0;
+  const association = odd ? oddAssociation(random) : encodeAssociateRequest(associateRequest({ contexts }));
   const pdus: Uint8Array[] = [];
   for (let n = random.below(5); n >= 0; n--) pdus.push(request(random, n + 1));
   if (random.below(3) > 0) pdus.push(releaseRequestPdu);
@@ -209,8 +243,8 @@ export function fuzzCase(seed: number): FuzzCase {
   if (random.below(6) === 0) pdus.push(random.pick([association, ...pdus]));
   const bendTimes = random.pick([0, 1, 1, 2, 4]);
   // Mostly the association is accepted, so that what is bent comes further.
-  if (random.below(4) === 0) {
-    const bytes = bent(random, bendTimes, concatBytes(association, ...pdus));
+  if (odd || random.below(4) === 0) {
+    const bytes = bent(random, odd ? 0 : bendTimes, concatBytes(association, ...pdus));
     return { pieces: [...piecesOf(random, bytes)], afterAssociation: undefined };
   }
   const afterAssociation = bent(random, bendTimes, concatBytes(...pdus));
