@@ -180,8 +180,23 @@ const values = [
   ...['ISO_IR 192', 'ISO 2022 IR 87', '\\ISO 2022 IR 149', 'x'.repeat(300), 'Änne=Ж=あ', '\u001b$B'],
 ];
 
+/** Defined terms, and what is none: names that every object of the language has. */
+const characterSets = [
+  'ISO_IR 100',
+  'ISO_IR 192',
+  'ISO 2022 IR 100',
+  'constructor',
+  '__proto__',
+  'ISO 2022 IR toString',
+  'ISO_IR valueOf',
+];
+
+/** Padding within a value, which nothing is to read more than once. */
+const longValue = `A${' '.repeat(30_000)}^${'^'.repeat(30_000)}A`;
+
 /** What a service expects; most of the time it gets one of these. */
 const expected: Readonly<Record<string, readonly string[]>> = {
+  '00080005': characterSets,
   '00080052': ['PATIENT', 'STUDY', 'SERIES', 'IMAGE'],
   '00080020': ['', '20260110', '20260101-'],
   '00080030': ['', '0800-1000'],
@@ -204,6 +219,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
 function elementOf(random: Random, tag: string, vr: string, depth: number): DataElement {
   const right = expected[tag];
   if (right !== undefined && random.below(5) > 0) return { vr, values: [random.pick(right)] };
+  if (vr !== 'SQ' && vr !== 'US' && random.below(200) === 0) return { vr, values: [longValue] };
   // At times of another VR than it should be.
   const said = random.below(30) === 0 ? random.pick(['LO', 'UN', 'SQ', 'US', 'OB']) : vr;
   if (said === 'SQ') {
@@ -227,6 +243,7 @@ function dataSetOf(random: Random, elements: Kind['elements'], depth = 0): DataS
   );
 }
 
+const letterV = 0x76;
 const sopClasses = [...new Set(kinds.map(({ sopClassUid }) => sopClassUid))];
 const contextOf = (sopClassUid: string): number => 2 * sopClasses.indexOf(sopClassUid) + 1;
 
@@ -263,6 +280,8 @@ export function serviceCase(seed: number): readonly Uint8Array[] {
     const data = encodeDataSet(dataSetOf(random, elements), transferSyntax);
     // At times cut, or changed.
     if (random.below(10) === 0 && data.length > 0) data[random.below(data.length)] = random.below(256);
+    // Letters that ISO 646 does not hold, whatever the character set says.
+    if (random.below(4) === 0) data.set(data.map((byte) => (byte === letterV ? 0xe9 : byte)));
     const sent = random.below(20) === 0 ? data.subarray(0, random.below(data.length + 1)) : data;
     const parts = [pdv(contextId, 'command', true, encoded)];
     if (hasDataSet) parts.push(pdv(contextId, 'data', true, sent));
