@@ -363,6 +363,20 @@ describe('a long search', () => {
     assert.ok((await turnsDuring(many(3_000), query)) >= 5);
   });
 
+  it('gives everybody else a turn between studies in which many SOP instances are looked up', async () => {
+    const studies = Array.from({ length: 20 }, (_, index) => [
+      heldStudy({
+        common: { studyInstanceUid: `9.${index}` },
+        objects: [{ sopInstanceUid: `9.${index}.1` }],
+      }),
+    ]);
+    const uids = studies.map((_, index) => `9.${index}`);
+    const strangers = Array.from({ length: 2_000 }, (_, index) => `7.${index}`);
+    const keys = { '0020000D': uids, '00080018': strangers };
+    const query = asked('STUDY', 'IMAGE', keys, { relational: true });
+    assert.ok((await turnsDuring(archiveOf(...studies.flat()), query)) >= uids.length);
+  });
+
   it('stops when it is cancelled', async () => {
     const controller = new AbortController();
     const query = asked('STUDY', 'STUDY', { '0020000D': '' }, { signal: controller.signal });

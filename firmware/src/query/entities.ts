@@ -39,6 +39,7 @@ export class StudyEntity {
   readonly studyInstanceUid: string;
   readonly patient: LocalPatient;
   readonly #parts: readonly KeptStudy[];
+  #lookedUp = 0;
   #instances: readonly InstanceEntity[] | undefined;
   #series: ReadonlyMap<string, SeriesEntity> | undefined;
 
@@ -54,9 +55,9 @@ export class StudyEntity {
     return first === undefined ? {} : headerOf(first);
   }
 
-  /** Objects that were looked at so far, for whoever shares out the time. */
+  /** Objects that were looked at or looked up so far, found or not, for whoever shares out the time. */
   get examined(): number {
-    return this.#instances?.length ?? 0;
+    return (this.#instances?.length ?? 0) + this.#lookedUp;
   }
 
   get instances(): readonly InstanceEntity[] {
@@ -70,6 +71,7 @@ export class StudyEntity {
   instancesNamed(sopInstanceUids: Iterable<string>): readonly InstanceEntity[] {
     const found: InstanceEntity[] = [];
     for (const uid of sopInstanceUids) {
+      this.#lookedUp += 1;
       const study = this.#parts.find((part) => part.instances(uid).length > 0);
       const object = study?.instances(uid).at(-1);
       if (study !== undefined && object !== undefined) found.push({ study, object });
