@@ -52,7 +52,7 @@ export { replaceElements, type Replacement } from './replace-elements.ts';
 export { reject } from './pdu.ts';
 export { part10Header, readPart10Header, type FileMeta, type Part10Header } from './part10.ts';
 export { isStored, status, statusText } from './status.ts';
-export type { TlsCredentials, TlsDestination } from './tls-profile.ts';
+export { contextOptions, type TlsCredentials, type TlsDestination } from './tls-profile.ts';
 export { isAeTitle } from './text.ts';
 export { decodeDataSet, type DecodedDataSet, encodeDataSet } from './data-set.ts';
 export * as limits from './limits.ts';

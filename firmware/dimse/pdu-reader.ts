@@ -42,7 +42,14 @@ export type PduEvent =
 /** Where in the byte stream the reader stands. */
 type Position =
   | { readonly kind: 'pdu-header' }
-  | { readonly kind: 'pdu-body'; readonly type: number; readonly length: number }
+  | {
+      readonly kind: 'pdu-body';
+      readonly type: number;
+      readonly length: number;
+      /** What has come of it, and room for more: it grows with what comes, not with what is announced. */
+      body: Uint8Array;
+      filled: number;
+    }
   | { readonly kind: 'pdv-header'; readonly pduLeft: number }
   | {
       readonly kind: 'pdv-body';
@@ -109,11 +116,10 @@ export class PduReader {
           break;
         }
         case 'pdu-body': {
-          const body = this.#take(position.length);
-          if (body === undefined) return undefined;
+          this.#gather(position);
+          if (position.filled < position.length) return undefined;
           this.#position = pduHeader;
-          // The values of an A-ASSOCIATE live as long as the association.
-          return this.#control(position.type, new Uint8Array(body));
+          return this.#control(position.type, position.body);
         }
         case 'pdv-header': {
           const header = this.#take(headerBytes);
@@ -152,7 +158,7 @@ export class PduReader {
       default:
         return this.#invalid(abortReason.unrecognizedPdu, `PDU of type ${type}`);
     }
-    this.#position = { kind: 'pdu-body', type, length };
+    this.#position = { kind: 'pdu-body', type, length, body: new Uint8Array(0), filled: 0 };
     return undefined;
   }
 
@@ -225,6 +231,24 @@ export class PduReader {
     this.#chunks = [];
     this.#available = 0;
     return { kind: 'invalid', reason, detail };
+  }
+
+  /**
+   * Copies what has come of a control PDU into one buffer: a peer that sends it a byte at a time costs its bytes, not an
+   * object for each. Its values live as long as the association.
+   */
+  #gather(position: Position & { kind: 'pdu-body' }): void {
+    while (this.#available > 0 && position.filled < position.length) {
+      const part = this.#takeSome(position.length - position.filled);
+      const end = position.filled + part.length;
+      if (end > position.body.length) {
+        const grown = new Uint8Array(Math.min(position.length, Math.max(end, 2 * position.body.length)));
+        grown.set(position.body.subarray(0, position.filled));
+        position.body = grown;
+      }
+      position.body.set(part, position.filled);
+      position.filled = end;
+    }
   }
 
   /** Exactly so many bytes, joined if they came apart; undefined while there are fewer. */

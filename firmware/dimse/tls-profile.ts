@@ -64,11 +64,23 @@ export function connectOptions(host: string, { credentials, checkName }: TlsDest
 export function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
-  const names = certificate.subject?.split('\n').filter((line) => line.startsWith('CN=')) ?? [];
-  const [name] = names;
+  const commonName = commonNameIn(certificate.subject ?? '');
   return {
     sha256: createHash('sha256').update(certificate.raw).digest('hex'),
-    // Of several nobody could say which one counts.
-    ...(name !== undefined && names.length === 1 && { commonName: name.slice('CN='.length) }),
+    ...(commonName !== undefined && { commonName }),
   };
+}
+
+/**
+ * The common name of a subject as node:crypto prints it, a line for each attribute with its special characters escaped
+ * (RFC 4514 section 2.4). Undefined without one, and of several, of which nobody could say which one counts.
+ */
+export function commonNameIn(subject: string): string | undefined {
+  const [name, ...others] = subject.split('\n').filter((line) => line.startsWith('CN='));
+  // An unescaped plus joins attributes of one relative name.
+  if (name === undefined || others.length > 0 || / \+ /.test(name.replaceAll(/\\./g, ''))) return undefined;
+  const value = name.slice('CN='.length);
+  return value.replaceAll(/\\([0-9A-Fa-f]{2}|.)/g, (_, escaped: string) =>
+    escaped.length === 2 ? String.fromCharCode(Number.parseInt(escaped, 16)) : escaped,
+  );
 }

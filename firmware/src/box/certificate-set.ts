@@ -1,7 +1,8 @@
 /** The certificate, key and authorities of DICOM over TLS, read from the administrator's files and judged before use. */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { contextOptions } from '../../dimse/index.ts';
 import { AppError } from '../errors.ts';
 import { certificateFileBytesMax } from './limits.ts';
 
@@ -45,7 +46,7 @@ export async function readCertificateSet(files: CertificateFiles, now: number): 
   assertFits(certificateFile, chain[0], keyFile, key);
   if (!authorities.flat().some((authority) => isValid(authority, now)))
     throw invalid(caFiles.join(', '), 'no authority in it is valid now');
-  assertUsable(certificateFile, { cert: certificate, key, ca });
+  assertUsable(certificateFile, contextOptions({ certificate, key, ca }));
   const [own] = chain;
   return {
     certificate,
@@ -114,9 +115,10 @@ function assertFits(file: string, own: X509Certificate, keyFile: string, key: st
   if (!fits) throw invalid(keyFile, `its key is not that of the certificate in ${file}`);
 }
 
-function assertUsable(file: string, options: { cert: string; key: string; ca: readonly string[] }): void {
+/** With the very options with which it will be used. */
+function assertUsable(file: string, options: SecureContextOptions): void {
   try {
-    createSecureContext({ ...options, ca: [...options.ca] });
+    createSecureContext(options);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw invalid(file, `it cannot be used for TLS (${why})`, cause);

@@ -122,12 +122,18 @@ export class DicomCertificates implements Service {
       if (set.digest !== this.#inUse?.set.digest) await this.#take(set);
       this.#tell(undefined);
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.#tell(error);
+      // Whatever is wrong with a new set, the one in use stays and the box goes on.
+      const fault = error instanceof AppError ? error : this.#unforeseen(error);
+      this.#tell(fault);
     }
     this.#warnOfEnds();
     // A change that came meanwhile is looked at soon.
     if (this.#timer === undefined) this.#lookIn(certificateLookMs);
+  }
+
+  #unforeseen(cause: unknown): AppError {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new AppError('CERTIFICATE_INVALID', `The certificates cannot be used: ${why}.`, { cause });
   }
 
   async #take(set: CertificateSet): Promise<void> {
