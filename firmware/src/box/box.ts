@@ -94,7 +94,12 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     start,
   });
   await workflow.start(start);
-  const keeper = new Keeper({ ...foundation, disk: room, digestPixels, logger: logger.child({ room: 'ingest' }) });
+  const keeper = new Keeper({
+    ...foundation,
+    disk: room,
+    digestPixels,
+    logger: logger.child({ room: 'ingest' }),
+  });
   const sidecar = membership && openSidecar(foundation, membership.ledger, start);
   const services = [
     ...workflow.services,
