@@ -56,7 +56,7 @@ export class ForwardQueue {
     const studies = [...this.#catalogue.studies()].sort((a, b) => a.created.at - b.created.at);
     if (this.#destination.inline && !(await this.#entries.hasBegun())) {
       const held = studies
-        .filter((study) => isOwn(study))
+        .filter((study) => isOfThisHospital(study))
         .filter(({ ref }) => this.#entries.get(ref) === undefined)
         .map((study) => [study.ref, study.objects.length] as const);
       await this.#entries.begin(held);
@@ -296,7 +296,7 @@ export class ForwardQueue {
 
   /** Whether the destination sent this object to the box. */
   sentItself(study: KeptStudy, object: ObjectKept | undefined): boolean {
-    if (object === undefined || !isOwn(study)) return false;
+    if (object === undefined || !isOfThisHospital(study)) return false;
     const { origin } = study.created;
     // What was pulled is in the archive of the hospital already, whichever destination asks.
     if (origin.kind === 'referenced' && object.callingAeTitle === origin.pacs) return true;
@@ -349,7 +349,7 @@ export class ForwardQueue {
 }
 
 /** Whether somebody in this hospital sent it, or has it in its archive. */
-function isOwn({ created: { origin } }: KeptStudy): boolean {
+function isOfThisHospital({ created: { origin } }: KeptStudy): boolean {
   return origin.kind !== 'fetched';
 }
 

@@ -102,7 +102,7 @@ export class Registrar implements Service {
 
   /** One step at a time for each study; a change while one is under way is seen when it ends. */
   #consider(study: KeptStudy): void {
-    if (!isOwn(study) || this.#working.has(study.ref)) return;
+    if (!isRegisteredHere(study) || this.#working.has(study.ref)) return;
     if (this.#stopping.signal.aborted) return;
     this.#timers.get(study.ref)?.cancel();
     this.#timers.delete(study.ref);
@@ -291,7 +291,7 @@ export class Registrar implements Service {
 }
 
 /** Of this institution: what was fetched from elsewhere, or routed back of that, is registered there. */
-function isOwn({ created: { origin } }: KeptStudy): boolean {
+function isRegisteredHere({ created: { origin } }: KeptStudy): boolean {
   return origin.kind === 'modality' || origin.kind === 'referenced';
 }
 
