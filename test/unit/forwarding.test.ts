@@ -300,6 +300,18 @@ test('nothing goes in circles: neither what the destination sent itself nor what
   await scene.forwarding.stop();
 });
 
+test('what was pulled from the archive goes to no destination at all; what a modality adds to it does', async () => {
+  const scene = new ForwardingScene();
+  await scene.start(scene.destination({ name: 'other', aeTitle: 'OTHER', sendsAs: ['OTHER'] }));
+  const { study } = await scene.study({ origin: 'referenced', callingAeTitle: 'PACS', classes: [ct, ct] });
+  await scene.grow(study);
+  await until(() => scene.pacs.uids.length > 0, 'what the modality added');
+  await settle();
+  assert.deepEqual(scene.pacs.uids, ['1.1.2']);
+  assert.deepEqual(scene.forwarding.destinations()[0]?.waiting, { studies: 0, objects: 0 });
+  await scene.forwarding.stop();
+});
+
 test('nothing goes in circles when an admin has a study sent again either', async () => {
   const scene = new ForwardingScene();
   await scene.start();

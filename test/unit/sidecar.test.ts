@@ -8,9 +8,10 @@ import { referenceBytes } from '../../firmware/src/protocol/references.ts';
 import { dayBefore, dayOf, daysFrom } from '../../firmware/src/sidecar/days.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
+import type { StudyOrigin } from '../../firmware/src/studies/manifest.ts';
 import { commitmentTo } from '../../firmware/src/studies/study-commitment.ts';
 import { MemoryObjectStore } from '../fakes/object-store.ts';
-import { ReleaseWorld } from '../support/release-world.ts';
+import { patient, ReleaseWorld } from '../support/release-world.ts';
 import { archiveAeTitle, SidecarScene, unreachable } from '../support/sidecar-scene.ts';
 import { settle, until } from '../support/until.ts';
 
@@ -267,6 +268,20 @@ test('an archive that says it failed to send is asked again, and nothing is comm
   await Promise.all([pulls.stop(), registrar.stop()]);
 });
 
+test('an archive that sends nothing of what it lists is asked again, whatever it says', async () => {
+  const world = new ReleaseWorld();
+  const scene = new SidecarScene(world);
+  const study = await referenced(scene, '1.3', 2);
+  scene.archive.moved = async () => ({ completed: 0, failed: 0 });
+  const pulls = scene.pulls();
+  await pulls.start();
+  await pulls.ask(study);
+  await settle();
+  assert.deepEqual([study.pulled, study.isByReference, pulls.count], [undefined, true, 1]);
+  assert.equal(scene.health.list()[0]?.code, 'ARCHIVE_FAILED');
+  await pulls.stop();
+});
+
 test('a modality that adds to a study by reference makes all of it needed', async () => {
   const world = new ReleaseWorld();
   const scene = new SidecarScene(world);
@@ -330,18 +345,24 @@ test('one study that the archive lists and cannot tell of stops neither its day 
 });
 
 test('a modality and the archive that name a study at the same time make one', async () => {
-  const world = new ReleaseWorld();
-  const scene = new SidecarScene(world);
-  scene.archive.add('20260103', '1.3');
-  const { referencing } = scene.common;
-  const listed = await scene.archive.study('1.3');
-  assert.ok(listed !== undefined);
-  await Promise.all([
-    referencing.refer(listed, new AbortController().signal),
-    world.keep('1.3', 1, new Uint8Array(5)),
-    referencing.refer(listed, new AbortController().signal),
+  const { catalogue, clock } = new ReleaseWorld();
+  const described = (origin: StudyOrigin) => ({
+    is: 'study' as const,
+    studyInstanceUid: '1.3',
+    salt: new Uint8Array(32),
+    origin,
+    patient,
+    callingAeTitle: '',
+    date: '',
+    description: '',
+    at: clock.now(),
+  });
+  const [one, other] = await Promise.all([
+    catalogue.obtain(described({ kind: 'modality' })),
+    catalogue.obtain(described({ kind: 'referenced', pacs: archiveAeTitle })),
   ]);
-  assert.equal(world.catalogue.studiesUnder('1.3').length, 1);
+  assert.equal(one, other);
+  assert.equal(catalogue.studiesUnder('1.3').length, 1);
 });
 
 test('the bytes of a reference are fixed, name each instance once, and are no object', () => {
