@@ -21,6 +21,17 @@ export interface StoredObject {
   readonly transferSyntaxUid: string;
 }
 
+/** A data set that was encoded elsewhere, to be sent as it is: its context is the one of its transfer syntax. */
+export class EncodedDataSet {
+  readonly bytes: Uint8Array;
+  readonly transferSyntaxUid: string;
+
+  constructor(bytes: Uint8Array, transferSyntaxUid: string) {
+    this.bytes = bytes;
+    this.transferSyntaxUid = transferSyntaxUid;
+  }
+}
+
 /** The response of an N-service. */
 export interface ServiceAnswer {
   readonly status: number;
@@ -97,7 +108,7 @@ export class Association {
   }
 
   accepts(abstractSyntax: string, transferSyntax: string): boolean {
-    return this.#storeContext(abstractSyntax, transferSyntax) !== undefined;
+    return this.#contextOf(abstractSyntax, transferSyntax) !== undefined;
   }
 
   /** Whether the peer agreed that we are SCP of the class (PS3.7 D.3.3.4). */
@@ -133,9 +144,7 @@ export class Association {
     moveOriginator?: { readonly aeTitle: string; readonly messageId: number },
   ): Promise<StoreOutcome> {
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = object;
-    const contextId = this.#storeContext(sopClassUid, transferSyntaxUid);
-    if (contextId === undefined)
-      throw this.#link.error(`does not accept ${sopClassUid} in ${transferSyntaxUid}`);
+    const contextId = this.#contextIn(sopClassUid, transferSyntaxUid);
     const request = {
       commandField: commandField.storeRequest,
       affectedSopClassUid: sopClassUid,
@@ -146,8 +155,8 @@ export class Association {
         moveOriginatorMessageId: moveOriginator.messageId,
       }),
     };
-    const padded = dataSetSyntax(transferSyntaxUid).deflated ? padToEven(data) : data;
-    return outcomeOf(await this.#only(this.#link.request(contextId, request, padded)));
+    const sent = padded(data, transferSyntaxUid);
+    return outcomeOf(await this.#only(this.#link.request(contextId, request, sent)));
   }
 
   /**
@@ -214,7 +223,11 @@ export class Association {
   }
 
   /** N-CREATE; without a UID the SCP gives one. */
-  create(sopClassUid: string, sopInstanceUid: string | undefined, dataSet?: DataSet): Promise<ServiceAnswer> {
+  create(
+    sopClassUid: string,
+    sopInstanceUid: string | undefined,
+    dataSet?: DataSet | EncodedDataSet,
+  ): Promise<ServiceAnswer> {
     return this.#normalized(sopClassUid, dataSet, {
       commandField: commandField.createRequest,
       affectedSopClassUid: sopClassUid,
@@ -223,7 +236,11 @@ export class Association {
   }
 
   /** N-SET. */
-  set(sopClassUid: string, sopInstanceUid: string, dataSet: DataSet): Promise<ServiceAnswer> {
+  set(
+    sopClassUid: string,
+    sopInstanceUid: string,
+    dataSet: DataSet | EncodedDataSet,
+  ): Promise<ServiceAnswer> {
     return this.#normalized(sopClassUid, dataSet, {
       commandField: commandField.setRequest,
       requestedSopClassUid: sopClassUid,
@@ -256,18 +273,31 @@ export class Association {
 
   async #normalized(
     sopClassUid: string,
-    dataSet: DataSet | undefined,
+    dataSet: DataSet | EncodedDataSet | undefined,
     request: Omit<Command, 'messageId' | 'hasDataSet'>,
   ): Promise<ServiceAnswer> {
-    const [contextId, { transferSyntax }] = this.#context(sopClassUid);
-    const bytes = dataSet && encodeDataSet(dataSet, transferSyntax);
-    const response = await this.#only(this.#link.request(contextId, request, bytes && atHand(bytes)));
+    const [contextId, data] = this.#inContext(sopClassUid, dataSet);
+    const response = await this.#only(this.#link.request(contextId, request, data));
     const { affectedSopInstanceUid } = response.command;
     return {
       ...outcomeOf(response),
       ...(response.dataSet !== undefined && { dataSet: response.dataSet }),
       ...(affectedSopInstanceUid !== undefined && { affectedSopInstanceUid }),
     };
+  }
+
+  /** The context on which a data set goes, and what goes there. */
+  #inContext(
+    sopClassUid: string,
+    dataSet: DataSet | EncodedDataSet | undefined,
+  ): readonly [contextId: number, data: AsyncIterable<Uint8Array> | undefined] {
+    if (!(dataSet instanceof EncodedDataSet)) {
+      const [contextId, { transferSyntax }] = this.#context(sopClassUid);
+      return [contextId, dataSet && atHand(encodeDataSet(dataSet, transferSyntax))];
+    }
+    const { bytes, transferSyntaxUid } = dataSet;
+    const contextId = this.#contextIn(sopClassUid, transferSyntaxUid);
+    return [contextId, padded(atHand(bytes), transferSyntaxUid)];
   }
 
   /** The response of an operation that has one. */
@@ -285,12 +315,23 @@ export class Association {
     return found;
   }
 
-  #storeContext(abstractSyntax: string, transferSyntax: string): number | undefined {
+  #contextIn(abstractSyntax: string, transferSyntax: string): number {
+    const contextId = this.#contextOf(abstractSyntax, transferSyntax);
+    if (contextId === undefined)
+      throw this.#link.error(`does not accept ${abstractSyntax} in ${transferSyntax}`);
+    return contextId;
+  }
+
+  #contextOf(abstractSyntax: string, transferSyntax: string): number | undefined {
     for (const [id, context] of this.#link.accepted) {
       if (context.abstractSyntax === abstractSyntax && context.transferSyntax === transferSyntax) return id;
     }
     return undefined;
   }
+}
+
+function padded(data: AsyncIterable<Uint8Array>, transferSyntaxUid: string): AsyncIterable<Uint8Array> {
+  return dataSetSyntax(transferSyntaxUid).deflated ? padToEven(data) : data;
 }
 
 async function* progressOf(responses: AsyncGenerator<Response>): AsyncGenerator<RetrieveProgress> {

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../src/errors.ts';
 import type { ProcedureStepAnswer, RelayProcedureStep, TakeProcedureStep } from '../src/ports.ts';
 import type { AssociationOptions } from './association-options.ts';
-import { endingWell, openAssociation } from './association.ts';
+import { EncodedDataSet, endingWell, openAssociation } from './association.ts';
 import { commandField } from './command.ts';
-import { decodeDataSet } from './data-set.ts';
+import { type DataSet, decodeDataSet } from './data-set.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
 import { status } from './status.ts';
 import { implicitVrLittleEndian, isUid, procedureStepSopClass } from './uids.ts';
@@ -78,32 +78,40 @@ function newUid(): string {
 }
 
 /**
- * Sends a message on to another SCP, such as the department system. Content and order of the data set stay; its encoding
- * is the one that the peer takes.
+ * Sends a message on to another SCP, such as the department system: byte for byte as the modality encoded it, where that
+ * SCP takes the transfer syntax; else encoded again, content and order of the data set as they were.
  * @returns the status of the response. @throws AppError DELIVERY_FAILED with what the peer said.
  */
 export async function relayProcedureStep(
   options: Omit<AssociationOptions, 'contexts'>,
   message: Parameters<RelayProcedureStep>[0],
 ): Promise<number> {
-  const { kind, sopInstanceUid, transferSyntaxUid, dataSetBytes } = message;
+  const { kind, sopInstanceUid, transferSyntaxUid } = message;
+  // A context for each, so that the peer's preference does not decide between them.
+  const transferSyntaxes = [...new Set([transferSyntaxUid, implicitVrLittleEndian])];
+  const association = await openAssociation({
+    ...options,
+    contexts: transferSyntaxes.map((uid) => ({
+      abstractSyntax: procedureStepSopClass,
+      transferSyntaxes: [uid],
+    })),
+  });
+  const answer = await endingWell(association, () => {
+    const dataSet = relayedDataSet(message, association.accepts(procedureStepSopClass, transferSyntaxUid));
+    return kind === 'create'
+      ? association.create(procedureStepSopClass, sopInstanceUid, dataSet)
+      : association.set(procedureStepSopClass, sopInstanceUid, dataSet);
+  });
+  return answer.status;
+}
+
+function relayedDataSet(
+  { dataSetBytes, transferSyntaxUid }: Parameters<RelayProcedureStep>[0],
+  asItCame: boolean,
+): DataSet | EncodedDataSet {
+  if (asItCame) return new EncodedDataSet(dataSetBytes, transferSyntaxUid);
   const decoded = decodeDataSet(dataSetBytes, transferSyntaxUid);
   if (decoded.kind === 'malformed')
     throw new AppError('STORE_CORRUPT', 'A procedure step that was taken cannot be read any more.');
-  const { dataSet } = decoded;
-  const association = await openAssociation({
-    ...options,
-    contexts: [
-      {
-        abstractSyntax: procedureStepSopClass,
-        transferSyntaxes: [...new Set([transferSyntaxUid, implicitVrLittleEndian])],
-      },
-    ],
-  });
-  const answer = await endingWell(association, () =>
-    kind === 'create'
-      ? association.create(procedureStepSopClass, sopInstanceUid, dataSet)
-      : association.set(procedureStepSopClass, sopInstanceUid, dataSet),
-  );
-  return answer.status;
+  return decoded.dataSet;
 }
