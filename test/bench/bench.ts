@@ -52,7 +52,7 @@ program
   });
 program
   .command('ingest')
-  .description('reception by C-STORE, compared with storescp and Orthanc; some fifteen minutes')
+  .description('reception by C-STORE, compared with storescp and Orthanc; some twenty-five minutes')
   .option('--rounds <count>', 'pairs of each comparison', atLeastOne, 5)
   .option('--quick', 'smaller workloads, and no multi-frame of 4 GB', false)
   .option('--only <case...>', 'some of ct, ct4, small, small4, big, nagle; the other figures are null', [])

@@ -1,6 +1,7 @@
 /**
  * Reception in figures: the same sender against our box, dcmtk's storescp and Orthanc, on this machine, taken in turns.
- * Each run sends objects under new UIDs, so that none is a repetition, and begins when the disk has nothing to write.
+ * Each run sends objects under new UIDs, so that none is a repetition, and begins when the disk has nothing to write and
+ * memory is at hand.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,6 +15,7 @@ import { memoryOf, resetPeak } from './process-memory.ts';
 import { type Receiver, startBox, startOrthanc, startStorescp } from './receivers.ts';
 import { Runs } from './runs.ts';
 import { send, writeLogConfiguration } from './sender.ts';
+import { warmMemory } from './warm-memory.ts';
 import { ctSlices, multiFrame, smallObjects, Workload, type WorkloadShape } from './workload.ts';
 
 export interface IngestOptions {
@@ -29,6 +31,16 @@ const run = promisify(execFile);
 
 /** After the start, and after the load: what a box holds when nothing has happened for a while. */
 const idleMs = 10_000;
+
+/** Between two runs, so that what somebody tidies up or prepares after one is not the next one's load. */
+const restMs = 2000;
+
+/** Received by everybody before the first measured run of a case, unmeasured. A box runs for months: V8 has compiled it. */
+const warmUpBytes = 1e9;
+const warmUpRunsMax = 5;
+
+/** Memory warmed for a run, beyond twice what is sent: the receiver's own. */
+const warmBytesMin = 268_435_456;
 
 interface Case {
   readonly name: string;
@@ -101,7 +113,10 @@ class Bench {
     const receivers: [string, Receiver][] = [['box', box]];
     for (const name of one.peers) receivers.push([name, await this.#startPeer(name, !one.nagle)]);
     // Everybody's first objects are slower, ours most: V8 has not compiled yet what a box runs all day.
-    for (const [name, receiver] of receivers) await this.#run(one, name, receiver, workload, link);
+    // Nagle's algorithm makes a run of a peer last some 15 s, and by then all are warm.
+    const warmUps = one.nagle ? 1 : Math.min(warmUpRunsMax, Math.ceil(warmUpBytes / workload.bytes));
+    for (const [name, receiver] of receivers)
+      for (let count = 0; count < warmUps; count++) await this.#run(one, name, receiver, workload, link);
     for (let round = 0; round < this.#options.rounds; round++) {
       // In turns, and from the other end in every second round: what drifts hits both of a pair.
       for (const [name, receiver] of round % 2 === 0 ? receivers : receivers.toReversed()) {
@@ -122,6 +137,8 @@ class Bench {
     await workload.renew();
     await receiver.clear();
     await run('sync');
+    await delay(restMs);
+    await warmMemory(this.#folder, 2 * workload.bytes + warmBytesMin);
     const { host } = name === 'box' ? link.box : link.peers;
     const seconds = await send(workload.files, one.nagle ? { ...receiver.target, host } : receiver.target, {
       noDelay: !one.nagle,
