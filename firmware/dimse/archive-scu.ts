@@ -2,9 +2,10 @@
 import type { ArchivedInstance, ArchivedStudy, ArchiveScu } from '../src/ports.ts';
 import { AppError } from '../src/errors.ts';
 import { type Association, endingWell, openAssociation, type RetrieveProgress } from './association.ts';
-import type { AssociationOptions } from './association-options.ts';
+import type { AssociationLimits, AssociationOptions } from './association-options.ts';
 import type { DataElement, DataSet } from './data-set.ts';
 import { text, textOf } from './data-set-access.ts';
+import { moveResponseMsMax } from './limits.ts';
 import { status, statusText } from './status.ts';
 import { explicitVrLittleEndian, implicitVrLittleEndian } from './uids.ts';
 
@@ -25,10 +26,11 @@ export function archiveScu(peer: ArchivePeer, moveDestination: string): ArchiveS
     sopClassUid: string,
     signal: AbortSignal,
     ask: (association: Association) => Promise<Result>,
+    limits: Partial<AssociationLimits> = {},
   ): Promise<Result> => {
     const transferSyntaxes = [explicitVrLittleEndian, implicitVrLittleEndian];
     const contexts = [{ abstractSyntax: sopClassUid, transferSyntaxes }];
-    const association = await openAssociation({ ...peer, contexts, signal });
+    const association = await openAssociation({ ...peer, contexts, signal, limits });
     return endingWell(association, () => ask(association));
   };
   const list = (identifier: DataSet, signal: AbortSignal): Promise<DataSet[]> =>
@@ -63,14 +65,19 @@ export function archiveScu(peer: ArchivePeer, moveDestination: string): ArchiveS
       }
       return instances;
     },
-    move: (studyInstanceUid, signal) =>
-      asked(studyRootMove, signal, async (association) => {
-        const identifier = { '00080052': text('CS', 'STUDY'), '0020000D': text('UI', studyInstanceUid) };
+    move: (studyInstanceUid, signal, heard) => {
+      const identifier = { '00080052': text('CS', 'STUDY'), '0020000D': text('UI', studyInstanceUid) };
+      const ask = async (association: Association): ReturnType<ArchiveScu['move']> => {
         let last: RetrieveProgress | undefined;
         const progress = association.move(studyRootMove, moveDestination, identifier, signal);
-        for await (const response of progress) last = response;
+        for await (const response of progress) {
+          last = response;
+          heard?.();
+        }
         return movedBy(peer.calledAeTitle, last);
-      }),
+      };
+      return asked(studyRootMove, signal, ask, { responseMsMax: moveResponseMsMax });
+    },
   };
 }
 

@@ -72,6 +72,12 @@ export const associateAnswerMsMax = 30_000;
 /** A peer's answer to a C-STORE or C-ECHO: slow archives write to tape libraries before they answer. */
 export const responseMsMax = 300_000;
 
+/** Between responses to our C-MOVE, a day: an archive on tape may say nothing for hours; who asks ends it sooner. */
+export const moveResponseMsMax = 86_400_000;
+
+/** A peer that we wait for is asked by TCP whether it still is there: before firewalls forget a silent connection. */
+export const keepAliveMs = 300_000;
+
 /** Error Comment (0000,0902) is an LO: 64 characters. */
 export const errorCommentCharactersMax = 64;
 

@@ -15,6 +15,7 @@ import {
   artimMs,
   associateAnswerMsMax,
   connectMsMax,
+  keepAliveMs,
   pduBytesMax,
   responseMsMax,
   stallMsMax,
@@ -110,6 +111,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
       },
     });
     socket.on(connectedEvent(socket), () => {
+      socket.setKeepAlive(true, keepAliveMs);
       this.#connected.resolve();
     });
     options.signal?.addEventListener('abort', this.#onSignal, { once: true });

@@ -175,6 +175,13 @@ const sidecar = section(
       description:
         'Name of the destination that is the archive. It must let the box query and retrieve, and may store to the box.',
     }),
+    pullSilenceMsMax: Type.Integer({
+      minimum: 60_000,
+      maximum: 86_400_000,
+      default: 7_200_000,
+      description:
+        'How long the archive may show no sign of life, neither an object nor an answer, while it is asked for a study; then it is asked anew. Tape libraries take an hour and more. Milliseconds.',
+    }),
     backfill: Type.Optional(
       section("The archive's past, the newest day first.", {
         from: day('The oldest study date, YYYYMMDD.'),

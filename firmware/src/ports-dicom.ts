@@ -364,9 +364,13 @@ export interface ArchiveScu {
   studiesOf(day: string, signal: AbortSignal): AsyncIterable<ArchivedStudy>;
   study(studyInstanceUid: string, signal: AbortSignal): Promise<ArchivedStudy | undefined>;
   instancesOf(studyInstanceUid: string, signal: AbortSignal): Promise<readonly ArchivedInstance[]>;
-  /** Resolves when the archive has sent the study to this box, or what it could of it. */
+  /**
+   * Resolves when the archive has sent the study to this box, or what it could of it. It may be silent for hours before
+   * it sends anything; the signal ends that. `heard` is called at each of its responses.
+   */
   move(
     studyInstanceUid: string,
     signal: AbortSignal,
+    heard?: () => void,
   ): Promise<{ readonly completed: number; readonly failed: number }>;
 }

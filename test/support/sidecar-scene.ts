@@ -11,6 +11,7 @@ import { MemoryStore } from './memory-store.ts';
 import { ctImage, patient, type ReleaseWorld } from './release-world.ts';
 
 export const archiveAeTitle = 'ARCHIVE';
+export const pullSilenceMsMax = 3_600_000;
 
 /** Studies by day; each has instances 1 to so many under its UID. */
 export class MemoryArchive implements ArchiveScu {
@@ -22,7 +23,11 @@ export class MemoryArchive implements ArchiveScu {
   fails: Error | undefined;
   /** A study that is listed, and every question about it fails. */
   cannotTellOf = '';
-  moved: (studyInstanceUid: string) => Promise<{ completed: number; failed: number }> = async () => ({
+  moved: (
+    studyInstanceUid: string,
+    signal: AbortSignal,
+    heard: () => void,
+  ) => Promise<{ completed: number; failed: number }> = async () => ({
     completed: 0,
     failed: 0,
   });
@@ -57,9 +62,13 @@ export class MemoryArchive implements ArchiveScu {
     }));
   }
 
-  move(studyInstanceUid: string): Promise<{ completed: number; failed: number }> {
+  move(
+    studyInstanceUid: string,
+    signal: AbortSignal,
+    heard: () => void,
+  ): Promise<{ completed: number; failed: number }> {
     this.#ask(`move ${studyInstanceUid}`);
-    return this.moved(studyInstanceUid);
+    return this.moved(studyInstanceUid, signal, heard);
   }
 
   #find(uid: string): (ArchivedStudy & { readonly instances: number }) | undefined {
@@ -108,7 +117,7 @@ export class SidecarScene {
   }
 
   pulls(): Pulls {
-    return new Pulls(this.common);
+    return new Pulls({ ...this.common, silenceMsMax: pullSilenceMsMax });
   }
 
   announcements(): Announcements {

@@ -12,7 +12,7 @@ import type { StudyOrigin } from '../../firmware/src/studies/manifest.ts';
 import { commitmentTo } from '../../firmware/src/studies/study-commitment.ts';
 import { MemoryObjectStore } from '../fakes/object-store.ts';
 import { patient, ReleaseWorld } from '../support/release-world.ts';
-import { archiveAeTitle, SidecarScene, unreachable } from '../support/sidecar-scene.ts';
+import { archiveAeTitle, pullSilenceMsMax, SidecarScene, unreachable } from '../support/sidecar-scene.ts';
 import { settle, until } from '../support/until.ts';
 
 function studyOf(world: ReleaseWorld, uid: string): KeptStudy {
@@ -239,7 +239,50 @@ test('what the archive no longer has is told, and the rest is released as what i
   await pulls.ask(study);
   await until(() => study.pulled !== undefined, 'the study to be pulled');
   assert.equal(study.pulled?.missing, 3);
-  assert.ok(scene.health.list().some(({ code }) => code === 'STUDY_INCOMPLETE'));
+  const alarm = (): string | undefined =>
+    scene.health.list().find(({ code }) => code === 'STUDY_INCOMPLETE')?.detail;
+  assert.equal(alarm(), 'The archive gave 3 objects fewer than it had listed.');
+  await scene.sends('1.3', 1);
+  await scene.sends('1.3', 3);
+  assert.equal(alarm(), 'The archive gave 1 objects fewer than it had listed.');
+  await scene.sends('1.3', 4);
+  assert.equal(alarm(), undefined, 'what was missing came after all');
+  await pulls.stop();
+});
+
+test('an archive that brings a study slowly is waited for while it shows signs of life, and no longer', async () => {
+  const world = new ReleaseWorld();
+  const scene = new SidecarScene(world);
+  const study = await referenced(scene, '1.3', 3);
+  let heardOf: (() => void) | undefined;
+  let given: unknown;
+  scene.archive.moved = (_uid, signal, heard) => {
+    heardOf = heard;
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        given = signal.reason;
+        reject(unreachable());
+      });
+    });
+  };
+  const pulls = scene.pulls();
+  await pulls.start();
+  await pulls.ask(study);
+  await settle();
+  const silent = async (ms: number): Promise<void> => {
+    world.clock.advance(ms);
+    await settle();
+  };
+  await silent(pullSilenceMsMax - 1);
+  await scene.sends('1.3', 1);
+  await silent(pullSilenceMsMax - 1);
+  heardOf?.();
+  await silent(pullSilenceMsMax - 1);
+  assert.equal(given, undefined, 'an object and a response were signs of life');
+  assert.deepEqual(scene.health.list(), []);
+  await silent(1);
+  assert.match(String(given), /ARCHIVE brought nothing for 60 min/);
+  assert.equal(scene.health.list()[0]?.code, 'ARCHIVE_FAILED');
   await pulls.stop();
 });
 

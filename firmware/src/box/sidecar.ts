@@ -42,7 +42,7 @@ export function openSidecar(
   const referencing = new Referencing({ archive, catalogue, clock });
   const common = { archive, referencing, catalogue, ledger, store, clock, logger, health };
   const announcements = new Announcements(common);
-  const pulls = new Pulls(common);
+  const pulls = new Pulls({ ...common, silenceMsMax: config.sidecar.pullSilenceMsMax });
   const plan = planOf(config.sidecar.backfill);
   const backfill = plan && new Backfill({ ...common, plan });
   return {

@@ -3,8 +3,8 @@
 /** Studies pulled from the archive at once: it serves the hospital first. */
 export const pullsAtOnceMax = 2;
 
-/** A C-MOVE of one study may take this long: the largest, from tape, take an hour. */
-export const pullMsMax = 7_200_000;
+/** A C-MOVE of one study may take this long in all, a day: beyond it a study that never ends holds up the others. */
+export const pullMsMax = 86_400_000;
 
 /** How often a study is asked for that the archive lists and cannot tell of, before it is left out. */
 export const studyTriesMax = 3;

@@ -21,7 +21,9 @@ import type {
 import { retryPauseMs } from '../retry/pause.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
-import { pullMsMax, pullsAtOnceMax } from './limits.ts';
+import { IncompleteStudies, missingOf } from './incomplete-studies.ts';
+import { pullsAtOnceMax } from './limits.ts';
+import { Patience } from './patience.ts';
 
 export interface PullsOptions {
   readonly archive: ArchiveScu;
@@ -31,6 +33,8 @@ export interface PullsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
+  /** How long the archive may show no sign of life while it is asked for a study. */
+  readonly silenceMsMax: number;
 }
 
 /** A study that is to be pulled. */
@@ -49,6 +53,9 @@ export class Pulls implements Service {
   readonly #wanted = new Map<string, Wanted>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #timers = new Set<Timer>();
+  /** Of the pulls that run, by their studies. */
+  readonly #patience = new Map<string, Patience>();
+  readonly #incomplete: IncompleteStudies;
   readonly #listeners = new Set<() => void>();
   #scanning: Promise<void> = Promise.resolve();
   #cursor = 0;
@@ -56,6 +63,7 @@ export class Pulls implements Service {
 
   constructor(options: PullsOptions) {
     this.#options = options;
+    this.#incomplete = new IncompleteStudies(options.health);
   }
 
   async start(): Promise<void> {
@@ -66,10 +74,7 @@ export class Pulls implements Service {
     for await (const [key] of store.list(pullPrefix)) this.#want(key.slice(pullPrefix.length));
     this.#unsubscribes = [
       ledger.onFinal(() => this.#scanSoon()),
-      // A modality that adds to a study by reference makes it one of bytes: all of it is then needed.
-      catalogue.onChange((study) => {
-        if (study.isByReference && study.objects.length > 0) this.#askSoon(study);
-      }),
+      catalogue.onChange((study) => this.#changed(study)),
     ];
     this.#scanSoon();
     this.#work();
@@ -98,6 +103,13 @@ export class Pulls implements Service {
     this.#want(study.ref);
     await this.#options.store.write([{ put: pullPrefix + study.ref, value: new Uint8Array(0) }]);
     this.#work();
+  }
+
+  #changed(study: KeptStudy): void {
+    this.#patience.get(study.ref)?.heard();
+    this.#incomplete.changed(study);
+    // A modality that adds to a study by reference makes it one of bytes: all of it is then needed.
+    if (study.isByReference && study.objects.length > 0) this.#askSoon(study);
   }
 
   #want(studyRef: string): void {
@@ -193,34 +205,31 @@ export class Pulls implements Service {
   }
 
   async #pull(study: KeptStudy): Promise<void> {
-    const { archive, catalogue, clock, health, logger } = this.#options;
-    const moved = await this.#move(study.created.studyInstanceUid);
+    const { archive, catalogue, clock, logger } = this.#options;
+    const moved = await this.#move(study);
     // Each object was on disk here before the archive was told that it arrived.
-    const missing = Math.max(0, (study.reference?.instances ?? 0) - study.instanceCount);
+    const missing = missingOf(study);
     logger.info({ study: study.ref, archive: archive.aeTitle, ...moved, missing }, 'study pulled');
     if (study.objects.length === 0)
       throw new AppError('ARCHIVE_FAILED', `${archive.aeTitle} sent nothing of a study that it lists`);
     // It says itself that it failed to send some: they may come the next time.
     if (missing > 0 && moved.failed > 0)
       throw new AppError('ARCHIVE_FAILED', `${archive.aeTitle} could not send all objects of a study`);
-    if (missing > 0) {
-      const detail = `The archive gave ${missing} objects fewer than it had listed.`;
-      health.raise('STUDY_INCOMPLETE', `study ${study.ref}`, detail);
-    }
     await study.append({ is: 'pulled', missing, at: clock.now() });
+    this.#incomplete.pulled(study);
     catalogue.changed(study);
   }
 
-  async #move(studyInstanceUid: string): ReturnType<ArchiveScu['move']> {
-    const { archive, clock } = this.#options;
-    const late = new AbortController();
-    const timer = clock.setTimer(pullMsMax, () => {
-      late.abort(new AppError('ARCHIVE_FAILED', `a C-MOVE from ${archive.aeTitle} took too long`));
-    });
+  async #move({ ref, created }: KeptStudy): ReturnType<ArchiveScu['move']> {
+    const { archive, clock, silenceMsMax } = this.#options;
+    const patience = new Patience({ archive: archive.aeTitle, silenceMsMax, clock });
+    this.#patience.set(ref, patience);
     try {
-      return await archive.move(studyInstanceUid, AbortSignal.any([this.#stopping.signal, late.signal]));
+      const signal = AbortSignal.any([this.#stopping.signal, patience.signal]);
+      return await archive.move(created.studyInstanceUid, signal, () => patience.heard());
     } finally {
-      timer.cancel();
+      this.#patience.delete(ref);
+      patience.stop();
     }
   }
 
