@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { judgeCollision, type Collision } from '../../firmware/src/ingest/keeping-policy.ts';
+import { correctionsMax, correctionsMsMax } from '../../firmware/src/ingest/limits.ts';
 import type { QuarantineEntry } from '../../firmware/src/ingest/quarantine.ts';
 import { reasonText } from '../../firmware/src/ingest/quarantined.ts';
 import type { DataSetHeader, StoreRequest, StudyFolder } from '../../firmware/src/ports.ts';
@@ -78,10 +79,14 @@ test('a collision is a correction only with the same pixels, comparable, from a 
     sopClassUid: { held: '1.3', came: '1.3' },
     pixels: { held: digest(1), came: digest(1) },
     senderMayCorrect: true,
+    recentCorrections: 0,
   };
   const cases: readonly (readonly [Partial<Collision>, string])[] = [
     [{}, 'correction'],
     [{ senderMayCorrect: false }, 'other attributes'],
+    [{ recentCorrections: correctionsMax - 1 }, 'correction'],
+    [{ recentCorrections: correctionsMax }, 'corrected too often'],
+    [{ recentCorrections: correctionsMax, senderMayCorrect: false }, 'other attributes'],
     [{ pixels: { held: digest(1), came: digest(2) } }, 'other pixels'],
     [{ pixels: { held: digest(1), came: digest(2) }, senderMayCorrect: false }, 'other pixels'],
     [{ pixels: { held: unreadable, came: digest(1) } }, 'not comparable'],
@@ -137,6 +142,23 @@ test('versions follow each other: the newest corrects the one before it', async 
     study.newest.map(({ header: { studyDescription } }) => studyDescription),
     ['three'],
   );
+});
+
+test('two systems that correct each other for ever are stopped, with an alarm; a correction on another day is kept', async () => {
+  const reception = new Reception();
+  await reception.send(original);
+  const round = (n: number): Promise<number> =>
+    reception.send(plainDataSet({ ...header, studyDescription: `round ${n}` }, pixels), { mayCorrect: true });
+  for (let n = 1; n <= correctionsMax; n++) assert.equal(await round(n), 0);
+  assert.deepEqual(reasons(reception), []);
+  assert.equal(await round(correctionsMax + 1), 0, 'it is on disk');
+  assert.equal(await round(correctionsMax + 2), 0);
+  assert.deepEqual(reasons(reception), ['corrected too often', 'corrected too often']);
+  assert.deepEqual(alarms(reception), ['OBJECT_QUARANTINED']);
+  assert.equal(reception.studies[0]?.objects.length, 1 + correctionsMax);
+  reception.clock.advance(correctionsMsMax);
+  await round(correctionsMax + 3);
+  assert.equal(reception.studies[0]?.objects.length, 2 + correctionsMax);
 });
 
 const collisions: readonly (readonly [string, Uint8Array, { mayCorrect: boolean; as?: StoreRequest }])[] = [

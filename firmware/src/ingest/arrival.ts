@@ -31,6 +31,7 @@ const answered: Readonly<Record<QuarantineReason, number>> = {
   'other pixels': 0x0000,
   'other attributes': 0x0000,
   'not comparable': 0x0000,
+  'corrected too often': 0x0000,
   'in another study': 0x0000,
 };
 

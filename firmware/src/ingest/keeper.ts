@@ -32,7 +32,7 @@ import { patientOf } from '../studies/patient-identity.ts';
 import { Arrival, Finding } from './arrival.ts';
 import { HeaderRoom } from './header-room.ts';
 import { judgeCollision } from './keeping-policy.ts';
-import { headersGatheredBytesMax } from './limits.ts';
+import { correctionsMsMax, headersGatheredBytesMax } from './limits.ts';
 import { writeWithRoom, type HeldRoom, type RoomForObjects } from './object-room.ts';
 import type { Quarantine, QuarantineEntry } from './quarantine.ts';
 import type { Quarantined, QuarantineReason } from './quarantined.ts';
@@ -196,7 +196,7 @@ export class Keeper {
     mayCorrect: () => boolean,
     describe: (reason: QuarantineReason) => Quarantined,
   ): Promise<CollisionOutcome> {
-    const { digestPixels, disk } = this.#options;
+    const { digestPixels, disk, clock } = this.#options;
     const held = earlier.at(-1);
     if (held === undefined) return { kind: 'keep', corrects: null };
     const verdict = judgeCollision({
@@ -207,6 +207,9 @@ export class Keeper {
         came: await digestPixels(dataSet(), identity.transferSyntaxUid),
       },
       senderMayCorrect: mayCorrect(),
+      recentCorrections: earlier.filter(
+        ({ corrects, at }) => corrects !== null && clock.now() - at < correctionsMsMax,
+      ).length,
     });
     if (verdict.kind === 'correction') return correctsNewest(earlier);
     // For a while it is on the disk twice: as it came, and as it is set aside.

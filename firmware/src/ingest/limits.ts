@@ -42,3 +42,9 @@ export const studyAlarmsMax = 100;
 
 /** Beginnings of objects whose study is not known yet, bytes in memory over all associations: 200 usual ones have 13 MB. */
 export const headersGatheredBytesMax = 67_108_864;
+
+/** Corrections of one object within `correctionsMsMax`: nobody corrects so often, systems that answer each other do. */
+export const correctionsMax = 8;
+
+/** The time in which corrections are counted, a day: a loop over a slow archive makes a round in some hours. */
+export const correctionsMsMax = 86_400_000;

@@ -15,6 +15,8 @@ export type QuarantineReason =
   | 'other attributes'
   /** Its UID is held in another transfer syntax or SOP class, or one of the two cannot be read to its end. */
   | 'not comparable'
+  /** A correction like others, but one of very many within a day: systems correct each other without an end. */
+  | 'corrected too often'
   /** Its UID is held in another study. */
   | 'in another study';
 
@@ -57,6 +59,8 @@ const sentences: Readonly<Record<QuarantineReason, string>> = {
   'other attributes': 'It differs in attributes from the object that is held under its SOP Instance UID',
   'not comparable':
     'An object in another encoding is held under its SOP Instance UID, or one of the two cannot be read',
+  'corrected too often':
+    'The object that is held under its SOP Instance UID was corrected again and again within a day',
   'in another study': 'An object is held under its SOP Instance UID in another study or of another patient',
 };
 

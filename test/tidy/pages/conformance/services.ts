@@ -210,7 +210,7 @@ ${storeStatuses}
 
 The Error Comment (0000,0902) is the code of [errors.md](errors.md), or says why the object lies in quarantine. Level of conformance: 2 (full), for all elements, private ones too. Digital signatures are kept as part of the data set and not verified.
 
-**Objects whose UID is taken.** The same bytes: success, without a second copy. The same pixels and other attributes, from a caller that may correct (\`mayCorrect\`): a new version, and the earlier one is kept. Everything else: both are kept, the new one in quarantine, with an alarm. Nothing is overwritten.
+**Objects whose UID is taken.** The same bytes: success, without a second copy. The same pixels and other attributes, from a caller that may correct (\`mayCorrect\`): a new version, and the earlier one is kept; at most eight within a day. Everything else: both are kept, the new one in quarantine, with an alarm. Nothing is overwritten.
 
 **More than one patient under one Study Instance UID**: each patient has a study of its own, with an alarm.
 
