@@ -10,10 +10,12 @@ import { moveDestinationsOf, reconcileWith } from './destinations.ts';
 import type { Foundation } from './foundation.ts';
 import type { Membership } from './membership.ts';
 
+type Sources = Pick<Foundation, 'config' | 'catalogue' | 'clock' | 'logger' | 'certificates'>;
+
 /** Fetched studies are found and sent under the patient ID under which they are delivered. */
 export async function openQuery(
-  foundation: Foundation,
-  membership: Membership | undefined,
+  foundation: Sources,
+  membership: Pick<Membership, 'localPatientOf'> | undefined,
   start: (service: Service) => Promise<void>,
 ): Promise<readonly DimseService[]> {
   const { config, catalogue, clock, logger } = foundation;
