@@ -1,6 +1,7 @@
 /** Serves the networks of its arguments as a box does, in whatever network it runs, and tells what became of the routes. */
 import { execFileSync } from 'node:child_process';
 import { QuickAck } from '../../firmware/src/box/quick-ack.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
 import { MemoryHealthBoard } from './health.ts';
 import { realClock } from './real-clock.ts';
@@ -19,6 +20,7 @@ const quickAck = new QuickAck({
   clock: realClock,
   logger: new RecordingLogger(),
   health,
+  index: new MemoryStore(),
 });
 const before = routes();
 await quickAck.start();

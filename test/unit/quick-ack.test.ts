@@ -1,11 +1,15 @@
 /** The route option for modalities that leave Nagle's algorithm on: what is changed, and what is never touched. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseRoutes } from '../../firmware/src/box/ip-route.ts';
 import { routeLookMs } from '../../firmware/src/box/limits.ts';
 import { QuickAck } from '../../firmware/src/box/quick-ack.ts';
+import { RouteMemory, type Family } from '../../firmware/src/box/route-memory.ts';
+import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
 
 const direct = '10.9.1.0/24 dev eth1 proto kernel scope link src 10.9.1.5';
@@ -43,11 +47,23 @@ class Routes {
   };
 }
 
-function make(routes: Routes, networks: readonly string[] = ['10.9.1.0/24']) {
+interface Machine {
+  /** What the box has on its disk. */
+  readonly index: MemoryStore;
+  readonly boot: string;
+}
+
+function make(
+  routes: Routes,
+  networks: readonly string[] = ['10.9.1.0/24'],
+  { index, boot }: Machine = { index: new MemoryStore(), boot: 'first' },
+) {
   const health = new MemoryHealthBoard();
   const clock = new ManualClock();
   const logger = new RecordingLogger();
-  return { quickAck: new QuickAck({ networks, clock, logger, health, runIp: routes.run }), health, clock };
+  const bootId = () => Promise.resolve(boot);
+  const options = { networks, clock, logger, health, index, bootId, runIp: routes.run };
+  return { quickAck: new QuickAck(options), health, clock };
 }
 
 /** Lets a look that a timer began come to its end. */
@@ -139,6 +155,61 @@ test('a network without a route, and a route that a router announces, are said a
   assert.deepEqual(routes.changes, []);
 });
 
+test('a killed box takes its option back at the next start, also where it serves other networks now', async () => {
+  const machine = { index: new MemoryStore(), boot: 'first' };
+  const other = '10.9.2.0/24 dev eth2 scope link';
+  const routes = new Routes([direct, other]);
+  routes.match = ['10.9.1.0/24'];
+  await make(routes, ['10.9.1.0/24'], machine).quickAck.start();
+  assert.deepEqual(routes.lines, [`${direct} quickack 1`, other]);
+  // It is killed, and configured anew.
+  routes.match = ['10.9.2.0/24'];
+  const next = make(routes, ['10.9.2.0/24'], machine);
+  await next.quickAck.start();
+  assert.deepEqual(routes.lines, [direct, `${other} quickack 1`]);
+  await next.quickAck.stop();
+  assert.deepEqual(routes.lines, [direct, other]);
+  assert.deepEqual([...machine.index.values.keys()], [], 'nothing is left to undo');
+});
+
+test('a box that is killed between remembering and changing a route touches nobody’s at the next start', async () => {
+  const machine = { index: new MemoryStore(), boot: 'first' };
+  const routes = new Routes([direct]);
+  routes.match = ['10.9.1.0/24'];
+  routes.fault = 'killed';
+  await make(routes, ['10.9.1.0/24'], machine).quickAck.start();
+  routes.fault = undefined;
+  routes.changes.length = 0;
+  await make(routes, [], machine).quickAck.start();
+  assert.deepEqual(routes.changes, []);
+});
+
+test('after a start of the machine the option is an administrator’s, and stays', async () => {
+  const index = new MemoryStore();
+  const routes = new Routes([direct]);
+  routes.match = ['10.9.1.0/24'];
+  await make(routes, ['10.9.1.0/24'], { index, boot: 'first' }).quickAck.start();
+  routes.changes.length = 0;
+  const next = make(routes, [], { index, boot: 'second' });
+  await next.quickAck.start();
+  await next.quickAck.stop();
+  assert.deepEqual([routes.lines, routes.changes], [[`${direct} quickack 1`], []]);
+});
+
+test('what cannot be taken back now is taken back another time', async () => {
+  const machine = { index: new MemoryStore(), boot: 'first' };
+  const routes = new Routes([direct]);
+  routes.match = ['10.9.1.0/24'];
+  await make(routes, ['10.9.1.0/24'], machine).quickAck.start();
+  routes.fault = 'RTNETLINK answers: Operation not permitted';
+  const without = make(routes, [], machine);
+  await without.quickAck.start();
+  await without.quickAck.stop();
+  routes.fault = undefined;
+  await make(routes, [], machine).quickAck.start();
+  assert.deepEqual(routes.lines, [direct]);
+});
+
 test('words of the kernel alone, routes to nowhere and several next hops are read', () => {
   const output = [
     '10.9.3.0/24 \\\tnexthop via 10.9.1.7 dev a weight 1 linkdown \\\tnexthop via 10.9.1.8 dev a weight 2 ',
@@ -154,4 +225,28 @@ test('words of the kernel alone, routes to nowhere and several next hops are rea
     },
     { prefix: '10.9.4.0/24', words: '10.9.4.0/24 dev b scope link'.split(' '), quickack: false },
   ]);
+});
+
+test('what is remembered of routes has its form on disk', async () => {
+  const vector = JSON.parse(
+    readFileSync(new URL('../vectors/route-memory.json', import.meta.url), 'utf8'),
+  ) as {
+    readonly key: string;
+    readonly bootId: string;
+    readonly routes: readonly { readonly family: Family; readonly words: readonly string[] }[];
+    readonly value: string;
+  };
+  const index = new MemoryStore();
+  const memory = new RouteMemory(index, () => Promise.resolve(vector.bootId));
+  const changed = vector.routes.map(({ family, words }) => ({
+    family,
+    route: { prefix: words[0] ?? '', words, quickack: false },
+  }));
+  await memory.save(changed);
+  assert.deepEqual(
+    [...index.values].map(([key, value]) => [key, toHex(value)]),
+    [[vector.key, vector.value]],
+  );
+  index.values.set(vector.key, fromHex(vector.value));
+  assert.deepEqual(await memory.load(), changed);
 });

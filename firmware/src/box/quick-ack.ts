@@ -4,12 +4,13 @@
  * rather acknowledge later. The option makes it acknowledge at once, without touching the modality.
  *
  * Only routes that were found are changed, and nothing of them but this option; what was changed is changed back when
- * the box stops. Who manages the network may set the routes anew at any time: they are looked at again and again.
+ * the box stops, or at its next start if it was killed. Who manages the network may set the routes anew at any time: they are looked at again and again.
  */
 import { execFile } from 'node:child_process';
-import type { Clock, HealthBoard, Logger, Service, Timer } from '../ports.ts';
+import type { Clock, HealthBoard, KeyValueStore, Logger, Service, Timer } from '../ports.ts';
 import { isAnnounced, narrowest, parseRoutes, type Route, sameRoute, withQuickack } from './ip-route.ts';
 import { routeCommandMsMax, routeLookMs } from './limits.ts';
+import { linuxBootId, RouteMemory, type ChangedRoute, type Family } from './route-memory.ts';
 
 /** Runs `ip` with these arguments. Resolves with its output; rejects with an error whose message says what it said. */
 export type RunIp = (args: readonly string[]) => Promise<string>;
@@ -20,15 +21,12 @@ export interface QuickAckOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
+  /** Where it remembers what it changed. */
+  readonly index: KeyValueStore;
+  /** Names this run of the machine; Linux's own by default. */
+  readonly bootId?: () => Promise<string>;
   /** iproute2 by default. */
   readonly runIp?: RunIp;
-}
-
-type Family = '-4' | '-6';
-
-interface Changed {
-  readonly family: Family;
-  readonly route: Route;
 }
 
 const addressBits: Readonly<Record<Family, number>> = { '-4': 32, '-6': 128 };
@@ -36,7 +34,8 @@ const addressBits: Readonly<Record<Family, number>> = { '-4': 32, '-6': 128 };
 export class QuickAck implements Service {
   readonly #options: QuickAckOptions;
   readonly #runIp: RunIp;
-  #changed: Changed[] = [];
+  readonly #memory: RouteMemory;
+  #changed: ChangedRoute[] = [];
   #looking: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #stopped = false;
@@ -44,10 +43,14 @@ export class QuickAck implements Service {
   constructor(options: QuickAckOptions) {
     this.#options = options;
     this.#runIp = options.runIp ?? ip;
+    this.#memory = new RouteMemory(options.index, options.bootId ?? linuxBootId);
   }
 
   /** A route that cannot be set is a matter of speed and stands in the console: never a fault of the start. */
   async start(): Promise<void> {
+    // A box that was killed left its changes; its networks may be others now.
+    this.#changed = await this.#memory.load();
+    await this.#undoAll();
     this.#looking = this.#look();
     await this.#looking;
   }
@@ -56,7 +59,7 @@ export class QuickAck implements Service {
     this.#stopped = true;
     this.#timer?.cancel();
     await this.#looking;
-    for (const changed of this.#changed.splice(0).reverse()) await this.#undo(changed);
+    await this.#undoAll();
   }
 
   async #look(): Promise<void> {
@@ -90,8 +93,8 @@ export class QuickAck implements Service {
         continue;
       }
       try {
+        await this.#remember({ family, route });
         await this.#runIp([family, ...command]);
-        this.#remember({ family, route });
         logger.info({ network, route: route.prefix }, 'quickack set on the route to modalities');
       } catch (error) {
         failures.push(`${reasonOf(error)}; an administrator can type: ip ${family} ${command.join(' ')}`);
@@ -113,15 +116,31 @@ export class QuickAck implements Service {
     return [...around, ...inside];
   }
 
-  #remember(changed: Changed): void {
+  /** Before it is changed. @throws AppError STORE_FAILED. */
+  async #remember(changed: ChangedRoute): Promise<void> {
     const known = this.#changed.some(
       ({ family, route }) => family === changed.family && sameRoute(route, changed.route),
     );
-    if (!known) this.#changed.push(changed);
+    if (known) return;
+    await this.#memory.save([...this.#changed, changed]);
+    this.#changed.push(changed);
   }
 
-  /** Only if the route still stands as we left it: somebody else may have changed or removed it. */
-  async #undo({ family, route }: Changed): Promise<void> {
+  /** What cannot be changed back is remembered for the next time. @throws AppError STORE_FAILED. */
+  async #undoAll(): Promise<void> {
+    if (this.#changed.length === 0) return;
+    const left: ChangedRoute[] = [];
+    for (const changed of this.#changed.splice(0).reverse())
+      if (!(await this.#undo(changed))) left.unshift(changed);
+    this.#changed = left;
+    await this.#memory.save(left);
+  }
+
+  /**
+   * Only if the route still stands as we left it: somebody else may have changed or removed it.
+   * @returns whether nothing of ours is left there.
+   */
+  async #undo({ family, route }: ChangedRoute): Promise<boolean> {
     try {
       const shown = await this.#runIp([
         family,
@@ -135,11 +154,13 @@ export class QuickAck implements Service {
       ]);
       const ours = parseRoutes(shown).some((other) => other.quickack && sameRoute(other, route));
       if (ours) await this.#runIp([family, 'route', 'change', ...route.words]);
+      return true;
     } catch (error) {
       this.#options.logger.warn(
         { route: route.prefix, reason: reasonOf(error) },
         'quickack stays on a route: it could not be changed back',
       );
+      return false;
     }
   }
 }
