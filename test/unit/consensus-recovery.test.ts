@@ -106,9 +106,10 @@ describe('help', () => {
       certificateInput(certificate('notarize', 4, digestOf(4))),
     );
     const shown = (standing: { finalView: number; from: number }) =>
-      certificatesFor(box.state, standing).map(({ kind, view }) => `${kind} ${view}`);
+      certificatesFor(box.state, { epoch: 0, ...standing }).map(({ kind, view }) => `${kind} ${view}`);
     assert.deepEqual(shown({ finalView: 0, from: 1 }), ['finalize 2', 'nullify 3', 'notarize 4']);
     assert.deepEqual(shown({ finalView: 2, from: 4 }), ['notarize 4']);
     assert.deepEqual(shown(standingOf(box.state)), []);
+    assert.deepEqual(certificatesFor(box.state, { epoch: 1, finalView: 0, from: 1 }), []);
   });
 });

@@ -218,7 +218,7 @@ describe('views', () => {
     const box = new Box(0).take(certificateInput(certificate('nullify', 3)));
     assert.equal(box.state.view, 4);
     assert.ok(!box.kinds().includes('askToPropose'));
-    assert.deepEqual(standingOf(box.state), { finalView: 0, from: 1 });
+    assert.deepEqual(standingOf(box.state), { epoch: 0, finalView: 0, from: 1 });
     box.take(certificateInput(certificate('nullify', 1)), certificateInput(certificate('nullify', 2)));
     assert.deepEqual(box.effects().at(-1), {
       kind: 'askToPropose',
@@ -296,7 +296,7 @@ describe('evidence', () => {
       const box = new Box(undefined).take(voteInput(first), voteInput(second), voteInput(second));
       const evidence = box.effects().filter((effect) => effect.kind === 'evidence');
       assert.deepEqual(evidence, [
-        { kind: 'evidence', evidence: { kind, validator: 0, view: 1, first, second } },
+        { kind: 'evidence', evidence: { kind, validator: 0, epoch: 0, view: 1, first, second } },
       ]);
     });
   }

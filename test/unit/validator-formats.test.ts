@@ -72,7 +72,7 @@ test('messages have the bytes of the golden vectors', () => {
     { type: 'vote', vote },
     { type: 'certificate', certificate },
     { type: 'transaction', transaction: Uint8Array.of(1, 2, 3) },
-    { type: 'standing', standing: { finalView: 5, from: 7 }, height: 4 },
+    { type: 'standing', standing: { epoch: 2, finalView: 5, from: 7 }, height: 4 },
   ];
   for (const message of messages) {
     const hex = vectors.messages[message.type];

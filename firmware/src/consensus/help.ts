@@ -7,6 +7,7 @@ import type { Certificate } from './types.ts';
 
 /** Where a box stands. */
 export interface Standing {
+  readonly epoch: number;
   /** View of its last final block. */
   readonly finalView: number;
   /** The first view since of which it holds no certificate: its current one, or a gap. */
@@ -14,11 +15,16 @@ export interface Standing {
 }
 
 export function standingOf(state: CoreState): Standing {
-  return { finalView: state.final.view, from: uncertifiedViews(state)[0] ?? state.view };
+  const { final, options, view } = state;
+  return { epoch: options.epoch, finalView: final.view, from: uncertifiedViews(state)[0] ?? view };
 }
 
-/** The certificates that bring a box forward from there, the newest final one first, at most `helpCertificatesMax`. */
-export function certificatesFor(state: CoreState, { finalView, from }: Standing): Certificate[] {
+/**
+ * The certificates that bring a box forward from there, the newest final one first, at most `helpCertificatesMax`. A
+ * box in another epoch is helped by the block that closed its own, which is the driver's to say.
+ */
+export function certificatesFor(state: CoreState, { epoch, finalView, from }: Standing): Certificate[] {
+  if (epoch !== state.options.epoch) return [];
   const certificates: Certificate[] = [];
   if (state.final.certificate !== undefined && state.final.view > finalView) {
     certificates.push(state.final.certificate);

@@ -8,8 +8,24 @@ import type { CoreState } from './state.ts';
 import { viewOf } from './state.ts';
 import type { Certificate, ProposalHeader } from './types.ts';
 
-/** True if the parent is notarized (or final) and each view after it and before the proposal's is nullified. */
+/**
+ * True if the leader proposes a notarized block again instead of building on it. Only a block that closes its epoch is
+ * (the driver judges that): no block of the epoch may follow it, and whatever makes it final must name it, so that
+ * nobody begins the next epoch from another one.
+ */
+export function repeatsParent(header: ProposalHeader): boolean {
+  return equalBytes(header.digest, header.parentDigest);
+}
+
+/**
+ * True if the parent is notarized (or final) and each view after it and before the proposal's is nullified. A block
+ * that is proposed again may have been notarized in any view before, its last one counts. The final block needs no
+ * other view.
+ */
 export function parentStands(state: CoreState, header: ProposalHeader): boolean {
+  if (repeatsParent(header)) {
+    return !equalBytes(header.digest, state.final.digest) && lastNotarizedView(state, header) !== undefined;
+  }
   if (header.parentView >= header.view || header.parentView < state.final.view) return false;
   for (let view = header.parentView + 1; view < header.view; view++) {
     if (viewOf(state, view).nullification === undefined) return false;
@@ -19,6 +35,16 @@ export function parentStands(state: CoreState, header: ProposalHeader): boolean 
       ? state.final.digest
       : viewOf(state, header.parentView).notarization?.digest;
   return parentDigest !== undefined && equalBytes(parentDigest, header.parentDigest);
+}
+
+/** The newest view in which a block that is proposed again is notarized, if all views since are nullified. */
+function lastNotarizedView(state: CoreState, { view, digest }: ProposalHeader): number | undefined {
+  for (let past = view - 1; past > state.final.view; past--) {
+    const { notarization, nullification } = viewOf(state, past);
+    if (notarization !== undefined && equalBytes(notarization.digest, digest)) return past;
+    if (nullification === undefined) return undefined;
+  }
+  return undefined;
 }
 
 /** The newest block to build on in this view, or undefined while a certificate of a view since is missing. */
@@ -34,21 +60,22 @@ export function parentFor(
   return { parentView: state.final.view, parentDigest: state.final.digest };
 }
 
-/** The certificates that show `parentStands` to others, oldest first; of a long gap the newest. */
+/**
+ * The certificates that show `parentStands` to others, oldest first: the parent's always, since a box that knows only
+ * the nullification of its view would not ask for it, and of a long gap the newest nullifications.
+ */
 export function justificationOf(state: CoreState, header: ProposalHeader): Certificate[] {
+  const parentView = repeatsParent(header) ? lastNotarizedView(state, header) : header.parentView;
+  if (parentView === undefined) return [];
+  const parent =
+    parentView === state.final.view ? state.final.certificate : viewOf(state, parentView).notarization;
   const certificates: Certificate[] = [];
-  for (let view = header.view - 1; view >= header.parentView; view--) {
-    if (certificates.length === justificationCertificatesMax) break;
-    const { notarization, nullification } = viewOf(state, view);
-    const isParent = view === header.parentView;
-    const certificate =
-      isParent && view === state.final.view
-        ? state.final.certificate
-        : isParent
-          ? notarization
-          : nullification;
-    if (certificate !== undefined) certificates.push(certificate);
+  for (let view = header.view - 1; view > parentView; view--) {
+    if (certificates.length === justificationCertificatesMax - 1) break;
+    const { nullification } = viewOf(state, view);
+    if (nullification !== undefined) certificates.push(nullification);
   }
+  if (parent !== undefined) certificates.push(parent);
   return certificates.reverse();
 }
 

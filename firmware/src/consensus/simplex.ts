@@ -9,6 +9,11 @@
  * - nullify and finalize exclude each other: a view with a final block is never nullified, so every later block
  *   descends from it;
  * - every vote is on disk before it is sent, so that a restart changes neither.
+ *
+ * One instance runs an epoch, from the block that closed the epoch before (view 0) to the one that closes its own.
+ * While that one is notarized and not final, the leaders propose it again (parents.ts): a proposal whose digest is its
+ * parent's. In the paper's terms it is the block of two iterations at once. Every later notarized block of the epoch is
+ * then the same one, so that all finalization certificates of the epoch's end name it.
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { finalizeVotesResentMax, viewsAheadMax, viewsWithVotesMax } from './limits.ts';
@@ -180,7 +185,8 @@ function accuse(transition: Transition, kind: Evidence['kind'], first: Vote, sec
   const { accused } = viewOf(transition.state, first.view);
   if (accused.has(first.validator)) return;
   changeView(transition, first.view, { accused: new Set(accused).add(first.validator) });
-  const evidence = { kind, validator: first.validator, view: first.view, first, second };
+  const { validator, epoch, view } = first;
+  const evidence = { kind, validator, epoch, view, first, second };
   transition.effects.push({ kind: 'evidence', evidence });
 }
 

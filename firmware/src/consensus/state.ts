@@ -23,7 +23,10 @@ export interface CoreOptions {
   readonly sign: (content: VoteContent) => Uint8Array;
 }
 
-/** The newest final block. View 0 and no certificate: the genesis block. */
+/**
+ * The newest final block. View 0 and no certificate: the genesis block, or the block that closed the epoch before,
+ * whose certificate is of that epoch.
+ */
 export interface FinalPoint {
   readonly view: number;
   readonly digest: Uint8Array;
@@ -52,7 +55,7 @@ export interface CoreState {
   /** The view that the box is in: one more than the highest certified one. */
   readonly view: number;
   readonly final: FinalPoint;
-  /** No vote is cast in this view or an earlier one: the box may have voted there and forgotten it. */
+  /** No vote is cast in this view of the epoch or an earlier one: the box may have voted there and forgotten it. */
   readonly floor: number;
   /** Views after the final one. */
   readonly views: ReadonlyMap<number, ViewState>;

@@ -6,7 +6,7 @@ export type VoteKind = 'notarize' | 'nullify' | 'finalize';
 export interface VoteContent {
   readonly kind: VoteKind;
   readonly epoch: number;
-  /** From 1 on; view 0 is the genesis block's. */
+  /** From 1 on in each epoch; view 0 is the genesis block's, or that of the block which closed the epoch before. */
   readonly view: number;
   /** Digest of the block; 32 zero bytes for nullify. */
   readonly digest: Uint8Array;
@@ -25,12 +25,17 @@ export interface Certificate extends VoteContent {
   readonly signatures: readonly { readonly validator: number; readonly signature: Uint8Array }[];
 }
 
-/** What the core knows of a proposed block: its place, not its content. All of it stands under the digest. */
+/**
+ * What the core knows of a proposed block: its place, not its content. All of it stands under the digest and the
+ * leader's vote, so that nobody who passes a proposal on can change it.
+ */
 export interface ProposalHeader {
   readonly epoch: number;
   readonly view: number;
   readonly digest: Uint8Array;
+  /** Of a block that is proposed again (`repeatsParent`): the view for which it was made. */
   readonly parentView: number;
+  /** Of a block that is proposed again: its own digest. */
   readonly parentDigest: Uint8Array;
 }
 
@@ -48,6 +53,7 @@ export type Verified<T> = T & { readonly [verifiedBrand]: true };
 export interface Evidence {
   readonly kind: 'conflicting-notarize' | 'conflicting-finalize' | 'nullify-and-finalize';
   readonly validator: number;
+  readonly epoch: number;
   readonly view: number;
   readonly first: Vote;
   readonly second: Vote;

@@ -45,7 +45,7 @@ function toCbor(message: Message): CborValue {
       return { type: message.type, transaction: message.transaction };
     case 'standing': {
       const { type, standing, height } = message;
-      return { type, finalView: standing.finalView, from: standing.from, height };
+      return { type, ...standing, height };
     }
   }
 }
@@ -82,8 +82,12 @@ function fromCbor(value: CborValue): Message {
     case 'transaction':
       return { type, transaction: bytesIn(mapWith(value, ['type', 'transaction'])['transaction']) };
     case 'standing': {
-      const map = mapWith(value, ['type', 'finalView', 'from', 'height']);
-      const standing = { finalView: counterIn(map['finalView']), from: counterIn(map['from']) };
+      const map = mapWith(value, ['type', 'epoch', 'finalView', 'from', 'height']);
+      const standing = {
+        epoch: counterIn(map['epoch']),
+        finalView: counterIn(map['finalView']),
+        from: counterIn(map['from']),
+      };
       return { type, standing, height: counterIn(map['height']) };
     }
     default:
