@@ -52,6 +52,7 @@ export const debianPackages = [
   },
   { names: ['libpixelmed-java'], for: 'test', reason: 'an independent DICOM peer (PixelMed)' },
   { names: ['default-jre-headless'], for: 'test', reason: 'runs PixelMed' },
+  { names: ['socat'], for: 'test', reason: 'the tunnel before a DICOM peer that has no TLS of its own' },
   { names: ['e2fsprogs'], for: 'test', reason: 'makes the small disk that the tests of a full one fill' },
   { names: ['mount'], for: 'test', reason: 'mounts it, and turns it read-only' },
   { names: ['openssl'], for: 'test', reason: 'certificates of the DICOM TLS tests' },
