@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
 import { institutionIdField, listField, mapField, ShapeError, textField, timeField } from './fields.ts';
 import { genesisInstitutionsMax, genesisJsonBytesMax, institutionNameCharactersMax } from './limits.ts';
 import { isPrimeOrderKey } from './public-keys.ts';
-import { institutionValue, readInstitution } from './records.ts';
+import { institutionValue, readInstitution } from './consortium/institution-record.ts';
 import { initialState } from './state.ts';
 import type { CertifiedKeys, ChainId, Genesis, Institution, LedgerState } from './types.ts';
 

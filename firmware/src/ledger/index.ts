@@ -30,16 +30,13 @@ export {
 } from './genesis.ts';
 export { grantId, idBytes, openId, studyId, toGrantId, toOpenId, toStudyId, transactionId } from './ids.ts';
 export { isPrimeOrderKey } from './public-keys.ts';
-export {
-  grantRecord,
-  institutionRecord,
-  openNumberRecord,
-  openRecord,
-  revocationRecord,
-  studyRecord,
-  validatorsRecord,
-  type RecordFormat,
-} from './records.ts';
+export { grantRecord } from './access/grant-record.ts';
+export { openNumberRecord, openRecord } from './access/open-record.ts';
+export { revocationRecord } from './access/revocation-record.ts';
+export { institutionRecord } from './consortium/institution-record.ts';
+export { validatorsRecord } from './consortium/validators-record.ts';
+export type { RecordFormat } from './record-format.ts';
+export { studyRecord } from './studies/study-record.ts';
 export {
   mayApplyLater,
   refusalReasons,
@@ -54,7 +51,8 @@ export { decodeStateProof, encodeStateProof, verifyStateProof } from './state-pr
 export {
   decodeTransaction,
   encodeTransaction,
-  signerCounts,
+  signerCount,
   signingMessage,
   type DecodedTransaction,
 } from './transactions.ts';
+export { transactionTypeNames } from './transaction-types.ts';

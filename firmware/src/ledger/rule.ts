@@ -3,8 +3,9 @@ import type { RuleReason } from './refusals.ts';
 import type { LedgerSnapshot } from './state.ts';
 import type { Institution } from './types.ts';
 
-/** What a rule may ask: block time, and whether these keys signed the transaction, in this order. */
+/** What a rule may ask: height and time of the block, and whether these keys signed the transaction, in this order. */
 export interface RuleContext {
+  readonly height: number;
   /** Block time, UTC milliseconds. */
   readonly time: number;
   readonly signedBy: (...publicKeys: readonly Uint8Array[]) => boolean;

@@ -1,16 +1,12 @@
 /** The ledger's state: decoded records over the state tree, as immutable snapshots. */
-import type { RecordFormat } from './records.ts';
-import {
-  grantRecord,
-  institutionRecord,
-  openNumberRecord,
-  openRecord,
-  revocationRecord,
-  studyRecord,
-  validatorsRecord,
-} from './records.ts';
+import { grantRecord } from './access/grant-record.ts';
+import { openRecord } from './access/open-record.ts';
+import { institutionRecord } from './consortium/institution-record.ts';
+import { validatorsRecord } from './consortium/validators-record.ts';
+import type { RecordFormat } from './record-format.ts';
 import { institutionKeyPrefix, stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
+import { studyRecord } from './studies/study-record.ts';
 import { toStudyId } from './ids.ts';
 import type {
   ChainId,
@@ -19,10 +15,7 @@ import type {
   GrantRecord,
   Institution,
   LedgerState,
-  OpenId,
-  OpenNumberRecord,
   OpenRecord,
-  RevocationRecord,
   StateChange,
   StateProof,
   StudyId,
@@ -74,34 +67,22 @@ export class LedgerSnapshot implements LedgerState {
   }
 
   study(id: StudyId): StudyRecord | undefined {
-    return this.#read(studyRecord, stateKeys.study(id));
+    return this.get(studyRecord, stateKeys.study(id));
   }
 
   grant(id: GrantId): GrantRecord | undefined {
-    return this.#read(grantRecord, stateKeys.grant(id));
+    return this.get(grantRecord, stateKeys.grant(id));
   }
 
   grantStands(id: GrantId): boolean {
     const grant = this.grant(id);
-    if (grant === undefined || this.revocation(id) !== undefined) return false;
+    if (grant === undefined || this.has(stateKeys.revoked(id))) return false;
     const study = this.study(toStudyId(grant.studyId));
     return study !== undefined && grant.seq > study.revokedUpTo && grant.ownerEpoch === study.ownerEpoch;
   }
 
   open(studyId: StudyId, number: number): OpenRecord | undefined {
-    return this.#read(openRecord, stateKeys.open(studyId, number));
-  }
-
-  openNumber(id: OpenId): OpenNumberRecord | undefined {
-    return this.#read(openNumberRecord, stateKeys.openNumber(id));
-  }
-
-  revocation(id: GrantId): RevocationRecord | undefined {
-    return this.#read(revocationRecord, stateKeys.revoked(id));
-  }
-
-  revocationAhead(study: StudyId, id: GrantId): RevocationRecord | undefined {
-    return this.#read(revocationRecord, stateKeys.revokedAhead(study, id));
+    return this.get(openRecord, stateKeys.open(studyId, number));
   }
 
   prove(key: string): StateProof {
@@ -117,37 +98,19 @@ export class LedgerSnapshot implements LedgerState {
     return this.#tree.changesTo(after.#tree);
   }
 
-  withStudy(id: StudyId, record: StudyRecord): LedgerSnapshot {
-    return this.#with(stateKeys.study(id), studyRecord.encode(record));
-  }
-
-  withGrant(id: GrantId, record: GrantRecord): LedgerSnapshot {
-    return this.#with(stateKeys.grant(id), grantRecord.encode(record));
-  }
-
-  withOpen(studyId: StudyId, number: number, record: OpenRecord): LedgerSnapshot {
-    return this.#with(stateKeys.open(studyId, number), openRecord.encode(record));
-  }
-
-  withOpenNumber(id: OpenId, record: OpenNumberRecord): LedgerSnapshot {
-    return this.#with(stateKeys.openNumber(id), openNumberRecord.encode(record));
-  }
-
-  withRevocation(id: GrantId, record: RevocationRecord): LedgerSnapshot {
-    return this.#with(stateKeys.revoked(id), revocationRecord.encode(record));
-  }
-
-  withRevocationAhead(study: StudyId, id: GrantId, record: RevocationRecord): LedgerSnapshot {
-    return this.#with(stateKeys.revokedAhead(study, id), revocationRecord.encode(record));
-  }
-
-  #read<T>(format: RecordFormat<T>, key: string): T | undefined {
+  /** The record under the key, if there is one. */
+  get<T>(format: RecordFormat<T>, key: string): T | undefined {
     const bytes = this.#tree.get(key);
     return bytes === undefined ? undefined : decodeOwn(format, key, bytes);
   }
 
-  #with(key: string, value: Uint8Array): LedgerSnapshot {
-    return new LedgerSnapshot(this.chain, this.#tree.put(key, value), this.#members);
+  has(key: string): boolean {
+    return this.#tree.get(key) !== undefined;
+  }
+
+  /** The state with this record under the key. */
+  put<T>(format: RecordFormat<T>, key: string, record: T): LedgerSnapshot {
+    return new LedgerSnapshot(this.chain, this.#tree.put(key, format.encode(record)), this.#members);
   }
 }
 

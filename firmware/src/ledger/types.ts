@@ -1,6 +1,15 @@
 /** What stands on the ledger: transactions, blocks, records. Byte formats: docs/formats.md. Nothing here knows DICOM. */
-import type { Domain } from '../encoding/hash.ts';
+import type { AccessClose } from './access/close.ts';
+import type { AccessGrant } from './access/grant.ts';
+import type { GrantRecord } from './access/grant-record.ts';
+import type { AccessOpen } from './access/open.ts';
+import type { OpenRecord } from './access/open-record.ts';
+import type { AccessRevoke } from './access/revoke.ts';
+import type { Institution } from './consortium/institution-record.ts';
 import type { RuleReason } from './refusals.ts';
+import type { StudyAmend } from './studies/amend.ts';
+import type { StudyRecord } from './studies/study-record.ts';
+import type { StudyRegister } from './studies/register.ts';
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -15,36 +24,6 @@ export type TransactionId = Branded<string, 'TransactionId'>;
 /** Digest of the genesis document, 32 bytes: every signature on the ledger is made for one chain. */
 export type ChainId = Uint8Array;
 
-export interface CertifiedKeys {
-  /** Ed25519, 32 bytes each. */
-  readonly voting: Uint8Array;
-  readonly transaction: Uint8Array;
-  readonly transport: Uint8Array;
-  /** P-256 identity key, uncompressed, 65 bytes. */
-  readonly identity: Uint8Array;
-  /** Identity key's ECDSA signature (64 bytes, low s) over domain `keys`, institution id, the three keys and expiry. */
-  readonly certificate: Uint8Array;
-  /** UTC milliseconds. */
-  readonly expiry: number;
-}
-
-export interface Institution {
-  /** Lower-case letters, digits and dashes, at most 32: stable, public. */
-  readonly id: string;
-  readonly name: string;
-  readonly keys: CertifiedKeys;
-  /** Account of the institution, to which grants are addressed: S (Ed25519 point) and V (X25519), 32 bytes each. */
-  readonly account: { readonly spend: Uint8Array; readonly view: Uint8Array };
-  readonly endpoints: {
-    /** libp2p multiaddr without the peer id, e.g. /ip4/127.0.0.1/tcp/4001. */
-    readonly p2p: string;
-    /** Host and port of the TLS plane, e.g. 127.0.0.1:4002. */
-    readonly plane: string;
-    /** Origin of the console and wallet service, e.g. https://127.0.0.1:4003. */
-    readonly https: string;
-  };
-}
-
 export interface Genesis {
   readonly name: string;
   /** UTC milliseconds; the time of block 0. */
@@ -53,89 +32,11 @@ export interface Genesis {
   readonly institutions: readonly Institution[];
 }
 
-interface BodyBase {
+/** What every body has, besides its type. */
+export interface BodyBase {
   readonly chain: ChainId;
   /** Block time after which it is refused, UTC milliseconds. */
   readonly validUntil: number;
-}
-
-export interface StudyRegister extends BodyBase {
-  readonly type: 'study.register';
-  readonly source: string;
-  /** 16 random bytes; with the entry's index it makes the study's id. */
-  readonly batch: Uint8Array;
-  /** R, X25519, 32 bytes: one for the batch. */
-  readonly ephemeral: Uint8Array;
-  readonly entries: readonly {
-    readonly commitment: Uint8Array;
-    readonly ownerKey: Uint8Array;
-    /** 0 to 255: lets a wallet that scans skip what is not its own. */
-    readonly tag: number;
-    readonly noteHash: Uint8Array;
-  }[];
-}
-
-export interface StudyAmend extends BodyBase {
-  readonly type: 'study.amend';
-  readonly source: string;
-  readonly studyId: Uint8Array;
-  /** Version of the study after it: exactly one more than before (registration is version 1). */
-  readonly version: number;
-  readonly commitment: Uint8Array;
-  readonly noteHash: Uint8Array;
-  /** True when the source holds the study to be complete; a later amendment may open it again. */
-  readonly closed: boolean;
-}
-
-export interface AccessGrant extends BodyBase {
-  readonly type: 'access.grant';
-  readonly studyId: Uint8Array;
-  readonly ownerEpoch: number;
-  /** Exactly one more than the study's last grant; the first is 1. */
-  readonly seq: number;
-  /** K_g: one-time key derived from the grantee institution's account. */
-  readonly granteeKey: Uint8Array;
-  readonly ephemeral: Uint8Array;
-  readonly tag: number;
-  /** H("terms", salt ‖ terms). */
-  readonly termsHash: Uint8Array;
-  readonly notBefore: number;
-  readonly expiry: number;
-  readonly maxOpens: number;
-  /** Whether the grant covers versions of the study after the one that stands when it becomes final. */
-  readonly amendments: boolean;
-  /** Sealed note of fixed size (protocol/grant-note.ts). */
-  readonly note: Uint8Array;
-}
-
-export interface AccessRevoke extends BodyBase {
-  readonly type: 'access.revoke';
-  readonly studyId: Uint8Array;
-  readonly ownerEpoch: number;
-  /** One grant by its id, or all grants up to and including a seq; valid even before they arrive. */
-  readonly target: { readonly grantId: Uint8Array } | { readonly upTo: number };
-}
-
-export interface AccessOpen extends BodyBase {
-  readonly type: 'access.open';
-  readonly source: string;
-  readonly studyId: Uint8Array;
-  readonly grantId: Uint8Array;
-  /** Opens under this grant so far + 1. */
-  readonly openNo: number;
-  /** The commitment that the source will stream: the study's current one, or the grant's. */
-  readonly head: Uint8Array;
-}
-
-export interface AccessClose extends BodyBase {
-  readonly type: 'access.close';
-  readonly source: string;
-  readonly studyId: Uint8Array;
-  readonly openId: Uint8Array;
-  /** H("close", t_g ‖ openId ‖ commitment received): opened by source, grantee and owner alone. */
-  readonly digest: Uint8Array;
-  /** ⌈log2(bytes)⌉, so that the ledger shows no exact size. */
-  readonly sizeBucket: number;
 }
 
 export type TransactionBody =
@@ -170,62 +71,6 @@ export interface Block {
   readonly header: BlockHeader;
   /** Encoded transactions. */
   readonly transactions: readonly Uint8Array[];
-}
-
-export interface StudyRecord {
-  readonly source: string;
-  readonly ownerKey: Uint8Array;
-  readonly ownerEpoch: number;
-  readonly ephemeral: Uint8Array;
-  readonly batchIndex: number;
-  readonly tag: number;
-  readonly commitment: Uint8Array;
-  readonly noteHash: Uint8Array;
-  readonly version: number;
-  readonly closed: boolean;
-  readonly registeredAt: number;
-  readonly amendedAt: number;
-  readonly grantSeq: number;
-  /** All grants up to this seq are revoked. */
-  readonly revokedUpTo: number;
-  /** Opens of this study under all grants: a proof of it shows a list of receipts to be complete. */
-  readonly opens: number;
-}
-
-export interface GrantRecord {
-  readonly studyId: Uint8Array;
-  readonly ownerEpoch: number;
-  readonly seq: number;
-  readonly granteeKey: Uint8Array;
-  readonly notBefore: number;
-  readonly expiry: number;
-  readonly maxOpens: number;
-  readonly amendments: boolean;
-  /** The study's commitment when the grant became final. */
-  readonly head: Uint8Array;
-  readonly opens: number;
-  readonly grantedAt: number;
-}
-
-export interface OpenRecord {
-  readonly openId: Uint8Array;
-  readonly grantId: Uint8Array;
-  readonly openNo: number;
-  readonly head: Uint8Array;
-  readonly openedAt: number;
-  readonly closed: { readonly digest: Uint8Array; readonly sizeBucket: number; readonly at: number } | null;
-}
-
-/** That a grant is revoked: under `revoked/<grant>`, or under `revoked-ahead/<study>/<grant>` before it arrived. */
-export interface RevocationRecord {
-  readonly studyId: Uint8Array;
-  readonly revokedAt: number;
-}
-
-/** Where the open with an id stands: under `open-number/<open>`. */
-export interface OpenNumberRecord {
-  readonly studyId: Uint8Array;
-  readonly number: number;
 }
 
 /** Proof that a key has this value, or none, under a state root (state-proof.ts). */
@@ -271,4 +116,8 @@ export type Applied =
   | { readonly kind: 'applied'; readonly state: LedgerState }
   | { readonly kind: 'refused'; readonly reason: RuleReason };
 
-export type { Domain };
+export type { AccessClose, AccessGrant, AccessOpen, AccessRevoke, StudyAmend, StudyRegister };
+export type { GrantRecord, Institution, OpenRecord, StudyRecord };
+export type { OpenNumberRecord } from './access/open-record.ts';
+export type { RevocationRecord } from './access/revocation-record.ts';
+export type { CertifiedKeys } from './consortium/institution-record.ts';
