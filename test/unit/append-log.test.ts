@@ -87,7 +87,7 @@ test('a large frame with a sector missing is unfinished', async (t) => {
   }
 });
 
-test('a flipped bit anywhere in what was written is damage: named, and nothing is changed', async (t) => {
+test('a flipped bit anywhere in what was written is damage: named, and nothing is changed (Malachite #1127)', async (t) => {
   const path = await newPath(t);
   const { bytes, ends } = await writeLog(path);
   const end = ends.at(-1) ?? 0;

@@ -96,6 +96,55 @@ test('a certificate needs n−f different validators of the list', () => {
   assert.ok(!verify({ ...content, signatures: [...rest, { validator: 4, signature: first.signature }] }));
 });
 
+test('nothing but signatures makes a quorum (cardano-ibc #707)', () => {
+  const [first, second, third] = certified(content, [0, 1, 3]).signatures;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  const none = new Uint8Array(64);
+  const forgeries: readonly Certificate['signatures'][] = [
+    [],
+    // There is no weight to be negative; what could count backwards here is the index.
+    [-3, -2, -1].map((validator) => ({ validator, signature: none })),
+    [0, 1, 2].map((validator) => ({ validator, signature: none })),
+    [first, second, { ...second, validator: 1.5 }],
+    [first, { ...second, validator: NaN }, third],
+    [first, second, { validator: 2, signature: none }],
+    [first, second, { validator: 2, signature: third.signature }],
+  ];
+  for (const signatures of forgeries) {
+    assert.ok(!verifyCertificate(chain, keys, { ...content, signatures }, verifySignature));
+  }
+  for (const size of [1, 2, 3, 4, 5, 6, 7, 20, 100]) {
+    const list = Array.from({ length: size }, (_, index) => signerOf(`${index} voting`).publicKey);
+    assert.ok(!verifyCertificate(chain, list, { ...content, signatures: [] }, verifySignature));
+  }
+});
+
+test('a certificate says nothing of time, and who signed does not change what it proves (CSA-2026-001)', () => {
+  // Block time stands in the header, under the digest: no choice of votes can move it.
+  const proofs = [
+    [0, 1, 2],
+    [0, 1, 3],
+    [0, 2, 3],
+    [1, 2, 3],
+    [0, 1, 2, 3],
+  ].map((validators) => certified(content, validators));
+  const message = toHex(voteMessage(chain, content));
+  for (const proof of proofs) {
+    assert.ok(verifyCertificate(chain, keys, proof, verifySignature));
+    assert.equal(toHex(voteMessage(chain, proof)), message);
+    assert.deepEqual(Object.keys(proof).sort(), ['digest', 'epoch', 'kind', 'signatures', 'view']);
+  }
+  // A signature counts for the index under which it stands, never for another one's.
+  const [first, second, ...rest] = certified(content, [0, 1, 2, 3]).signatures;
+  assert.ok(first !== undefined && second !== undefined);
+  const swapped = [
+    { ...first, signature: second.signature },
+    { ...second, signature: first.signature },
+    ...rest,
+  ];
+  assert.ok(!verifyCertificate(chain, keys, { ...content, signatures: swapped }, verifySignature));
+});
+
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const arbitraryContent = fc
   .record({

@@ -301,6 +301,21 @@ describe('evidence', () => {
     });
   }
 
+  test('votes that contradict each other are reported and never sent on (Malachite #864)', () => {
+    const box = new Box(3);
+    box.effects();
+    for (const [first, second] of Object.values(cases)) {
+      for (const one of [first, second]) {
+        for (const validator of [0, 1]) box.take(voteInput({ ...one, validator }));
+      }
+    }
+    const kinds = new Set(box.kinds());
+    assert.deepEqual(kinds, new Set(['evidence']));
+    // Nor when it is stuck and says again what it has said.
+    box.take({ kind: 'retransmit' });
+    assert.deepEqual(box.kinds(), []);
+  });
+
   test('a certificate shows double votes too', () => {
     const box = new Box(undefined).take(voteInput(vote('notarize', 1, 0, digestOf(2))));
     box.take(certificateInput(certificate('notarize', 1, digestOf(1))));
