@@ -46,6 +46,11 @@ export const debianPackages = [
   },
   { names: ['odil'], for: 'test', reason: 'an independent DICOM peer (C++): query, retrieve, store' },
   {
+    names: ['python3-odil'],
+    for: 'test',
+    reason: 'the same, as a peer of procedure steps and notifications of availability',
+  },
+  {
     names: ['libgdcm-tools'],
     for: 'test',
     reason: 'gdcmscu and gdcmconv, an independent DICOM peer and its codecs (GDCM)',
