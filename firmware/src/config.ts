@@ -273,6 +273,13 @@ export const configSchema = section('A Hilum box.', {
           'Free bytes below which associations that would store are refused, so that objects in flight can be ended and the ledger goes on. Without it 2,000,000,000, or 2 % of the disk where that is less.',
       }),
     ),
+    spareLogs: Type.Integer({
+      minimum: 0,
+      maximum: 16,
+      default: 2,
+      description:
+        'Studies for which space is prepared while the box rests, 256 MiB each: as many as begin at about the same time. Slices are then received faster, and the disk writes up to twice as much. 0 switches it off.',
+    }),
   }),
   dicom: section('The storage SCP to which modalities send.', {
     host: host('Address to listen on.'),

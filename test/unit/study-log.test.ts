@@ -25,7 +25,7 @@ const corrupt = { code: 'STORE_CORRUPT' };
 const sectorBytes = 512;
 
 test('golden vector: header, chain and a frame of each kind', () => {
-  const header = encodeLogHeader(vector.studyRef);
+  const header = encodeLogHeader({ studyRef: vector.studyRef, preparedBytes: 0 });
   assert.equal(toHex(header), vector.header);
   assert.equal(toHex(firstChain(vector.studyRef)), vector.firstChain);
   let chain = firstChain(vector.studyRef);

@@ -25,6 +25,7 @@ import { openLog } from './pino-log.ts';
 import { openQuery } from './query.ts';
 import { QuickAck } from './quick-ack.ts';
 import { openSidecar } from './sidecar.ts';
+import { spareSpace } from './spare-space.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
 import { openWorkflow } from './workflow.ts';
@@ -94,6 +95,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     start,
   });
   await workflow.start(start);
+  await start(spareSpace({ ...foundation, disk, logger: logger.child({ room: 'store' }) }));
   const keeper = new Keeper({
     ...foundation,
     disk: room,

@@ -26,6 +26,7 @@ export interface Foundation {
   readonly ledgerStore: LevelStore;
   /** What the box must remember besides studies: accounts, bindings, receipts. Encrypted value by value. */
   readonly index: EncryptedStore;
+  readonly studies: StudyStore;
   readonly catalogue: Catalogue;
   readonly quarantine: Quarantine;
   /** Of DICOM over TLS; undefined where that is not configured. */
@@ -102,6 +103,7 @@ export async function openFoundation(
     keys,
     ledgerStore,
     index,
+    studies,
     catalogue: new Catalogue(studies),
     quarantine,
     certificates: await openCertificates({ config, clock, logger, health }, undo),

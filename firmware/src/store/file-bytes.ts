@@ -1,7 +1,7 @@
 /** Reading all that is asked for, and taking space, in an open file. */
 import type { FileSystem, StoredFile } from './file-system.ts';
 
-/** Zeros written at a time: a log's whole space would be held in memory otherwise. */
+/** Zeros written or read at a time: a log's whole space would be held in memory otherwise. */
 const zeroStepBytes = 1_048_576;
 
 /** @throws Error if the file ends before. */
@@ -18,6 +18,16 @@ export async function writeZeros(file: StoredFile, from: number, end: number): P
   for (let at = from; at < end; at += zeros.length) {
     await file.write([zeros.subarray(0, end - at)], at);
   }
+}
+
+/** Reads no further than the first byte that is not. @throws Error if the file ends before. */
+export async function isZero(file: StoredFile, from: number, end: number): Promise<boolean> {
+  const zeros = Buffer.alloc(Math.min(zeroStepBytes, end - from));
+  for (let at = from; at < end; at += zeros.length) {
+    const length = Math.min(zeros.length, end - at);
+    if (!zeros.subarray(0, length).equals(await readAt(file, at, length))) return false;
+  }
+  return true;
 }
 
 export async function readWholeFile(files: FileSystem, path: string): Promise<Uint8Array> {

@@ -43,6 +43,24 @@ export const aheadBytesMax = 1_048_576;
 export const aheadFrameBytesMax = 65_536;
 
 /**
+ * Zeros of a spare log, bytes: most studies of slices have less. Studies write at most so much besides what they hold,
+ * which a disk has to bear as well.
+ */
+export const spareLogBytes = 268_435_456;
+
+/** What a log may hold when it moves into a spare: it is copied, while its sender waits, bytes. */
+export const movedBytesMax = 1_048_576;
+
+/** Zeros that are written and flushed at a time, bytes: some milliseconds of the disk, for which a study may have to wait. */
+export const spareStepBytes = 1_048_576;
+
+/** Nothing was written to studies for so long: longer than most modalities pause between two objects. */
+export const spareQuietMs = 500;
+
+/** Until spares are tried again on a disk that had no room for them: room comes from people, not within seconds. */
+export const spareRetryMs = 60_000;
+
+/**
  * A write to a file that is done where it is asked for: 16 pages into the page cache take 0.1 ms, a thread to do it
  * another 0.05 ms, and as long as it waits for a processor. What is longer would hold up everybody else.
  */

@@ -32,6 +32,11 @@ export class OpenLogs {
     if (this.#open.delete(log)) await log.rest();
   }
 
+  /** As `rest`, those that nobody uses at this moment. */
+  async restIdle(): Promise<void> {
+    for (const log of this.#open) if (!this.#users.has(log)) await this.rest(log);
+  }
+
   /** As `rest`, all of them. */
   async close(): Promise<void> {
     for (const log of this.#open) await this.rest(log);

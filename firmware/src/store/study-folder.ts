@@ -18,6 +18,7 @@ import { newObjectKey, saltBytes } from './object-seal.ts';
 import { readerInMemory, SealedReader } from './object-reader.ts';
 import { SealingWriter, type Sealed } from './object-writer.ts';
 import type { OpenLogs } from './open-logs.ts';
+import type { SpareLogs } from './spare-logs.ts';
 import { sealRecord } from './sealed-record.ts';
 import { frameKinds, type FrameContent } from './study-log-format.ts';
 import { StudyLog, type Abandon, type LogPoint } from './study-log.ts';
@@ -37,6 +38,7 @@ export interface KeptFolderOptions {
   readonly path: string;
   readonly key: Uint8Array;
   readonly openLogs: OpenLogs;
+  readonly spares: SpareLogs;
   readonly point: LogPoint;
   /** Bytes of the log's file. */
   readonly allocated: number;
@@ -48,10 +50,10 @@ export class KeptFolder implements StudyFolder {
   readonly #log: StudyLog;
 
   constructor(options: KeptFolderOptions) {
-    const { files, ref, path, openLogs, point, allocated } = options;
+    const { files, ref, path, openLogs, spares, point, allocated } = options;
     this.ref = ref;
     this.#options = options;
-    this.#log = new StudyLog({ files, path: join(path, logName), openLogs, point, allocated });
+    this.#log = new StudyLog({ files, path: join(path, logName), openLogs, spares, point, allocated });
   }
 
   async append(record: CborValue): Promise<void> {
@@ -59,14 +61,17 @@ export class KeptFolder implements StudyFolder {
   }
 
   createObject(): ObjectWriter {
-    const { files, ref, path, key } = this.#options;
+    const { files, ref, path, key, spares } = this.#options;
     // In one go: asking for randomness costs 5 µs however little it is.
     const random = randomBytes(refBytes + saltBytes);
     const objectRef = toHex(random.subarray(0, refBytes));
     const objectKey = newObjectKey(key, ref, objectRef, random.subarray(refBytes));
     const writer = new SealingWriter(files, `${path}/${objectRef}`, objectKey);
     return {
-      write: (bytes) => writer.write(bytes),
+      write: (bytes) => {
+        spares.noticeUse();
+        return writer.write(bytes);
+      },
       finish: async () => this.#sealed(objectRef, await writer.finish()),
       abort: () => writer.abort(),
     };

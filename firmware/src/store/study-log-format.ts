@@ -1,17 +1,18 @@
 /**
  * Bytes of a study's log (docs/formats.md, "Study log"): a header, then frames, then zeros. Integers big-endian.
  *
- *   header = "HILUMSTY" ‖ u32 version ‖ studyRef(16) ‖ 32 zero bytes ‖ u32 CRC-32 of the 60 before
+ *   header = "HILUMSTY" ‖ u32 version ‖ studyRef(16) ‖ u64 prepared ‖ 24 zero bytes ‖ u32 CRC-32 of the 60 before
  *   frame  = head(56) ‖ record ‖ data ‖ end mark
  *   head   = "HSF" ‖ u8 kind ‖ u32 length of record ‖ u32 length of data ‖ u64 durable ‖ chain(32) ‖ u32 CRC-32
  *   chain  = SHA-256(chain of the frame before ‖ the head's first 20 bytes ‖ record); first: H("study-log", header)
  *
+ * `prepared`: the file was made so long, in zeros, before it became the log; 0 if it was not, and in the first chain value.
  * `durable`: the log was known to be on disk up to this byte when the frame was composed. The CRC covers the 52 bytes
  * before it, so that a head can be recognised by itself. The data are not in the chain: they are authenticated by their
  * own tag, which the record holds, and another pass over them would cost as much as sealing them.
  */
 import { crc32 } from 'node:zlib';
-import { concatBytes, equalBytes, fromHex, u32, u64, utf8 } from '../encoding/bytes.ts';
+import { concatBytes, equalBytes, fromHex, toHex, u32, u64, utf8 } from '../encoding/bytes.ts';
 import { hash, sha256 } from '../encoding/hash.ts';
 import { frameDataBytesMax, frameRecordBytesMax } from './limits.ts';
 
@@ -41,14 +42,31 @@ export const frameKinds = {
 
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 
-export function encodeLogHeader(studyRef: string): Uint8Array {
-  const start = concatBytes(magic, u32(version), fromHex(studyRef), new Uint8Array(32));
+export interface LogHeader {
+  /** Hexadecimal. */
+  readonly studyRef: string;
+  /** The file was made so long, in zeros, before it became the log; 0 if it grows from nothing. */
+  readonly preparedBytes: number;
+}
+
+export function encodeLogHeader({ studyRef, preparedBytes }: LogHeader): Uint8Array {
+  const start = concatBytes(magic, u32(version), fromHex(studyRef), u64(preparedBytes), new Uint8Array(24));
   return concatBytes(start, u32(crc32(start)));
 }
 
-/** The chain value before the first frame. */
+/** Undefined if it is not as it was written. */
+export function parseLogHeader(bytes: Uint8Array): LogHeader | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length !== logHeaderBytes || view.getUint32(60) !== crc32(bytes.subarray(0, 60)))
+    return undefined;
+  const header = { studyRef: toHex(bytes.subarray(12, 28)), preparedBytes: Number(view.getBigUint64(28)) };
+  if (!Number.isSafeInteger(header.preparedBytes)) return undefined;
+  return equalBytes(bytes, encodeLogHeader(header)) ? header : undefined;
+}
+
+/** The chain value before the first frame: the same however the file was made. */
 export function firstChain(studyRef: string): Uint8Array {
-  return hash('study-log', encodeLogHeader(studyRef));
+  return hash('study-log', encodeLogHeader({ studyRef, preparedBytes: 0 }));
 }
 
 export interface FrameContent {

@@ -1,13 +1,12 @@
 /** A study's log as it is found at start: read from its first frame on, verified, and freed of what was never finished. */
-import { equalBytes, toHex } from '../encoding/bytes.ts';
+import { toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { readAt } from './file-bytes.ts';
+import { isZero, readAt } from './file-bytes.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
 import { aheadBytesMax, logReadBytes } from './limits.ts';
 import {
   emptyMark,
   encodeFrame,
-  encodeLogHeader,
   endMark,
   firstChain,
   followingChain,
@@ -16,6 +15,7 @@ import {
   frameKinds,
   logHeaderBytes,
   parseHead,
+  parseLogHeader,
   type FrameHead,
 } from './study-log-format.ts';
 import { judgeTail, tailBytesMax } from './study-log-tail.ts';
@@ -67,6 +67,7 @@ class Opening {
   readonly #studyRef: string;
   readonly #reader: FrameReader;
   readonly #fileRefs = new Set<string>();
+  #preparedBytes = 0;
   /** What was read last: frames follow each other, and one is much smaller than this. */
   #window: { readonly offset: number; readonly bytes: Uint8Array } = { offset: 0, bytes: new Uint8Array(0) };
 
@@ -79,9 +80,10 @@ class Opening {
   }
 
   async run(): Promise<FoundLog> {
-    const header = await this.#read(0, logHeaderBytes);
-    if (header === undefined || !equalBytes(header, encodeLogHeader(this.#studyRef)))
+    const header = parseLogHeader((await this.#read(0, logHeaderBytes)) ?? new Uint8Array(0));
+    if (header?.studyRef !== this.#studyRef)
       throw this.#damaged(0, 'it does not begin as the log of this study');
+    this.#preparedBytes = header.preparedBytes;
     const read = await this.#readFrames();
     const { point, unconfirmed } = await this.#withoutTorn(read);
     for (const frame of unconfirmed) await this.#take(frame);
@@ -120,10 +122,12 @@ class Opening {
 
   /** @throws AppError STORE_CORRUPT if what follows had been acknowledged. */
   async #assertTorn(offset: number): Promise<void> {
-    // Nothing is written ahead of more than this.
-    if (this.#size - offset > tailBytesMax + aheadBytesMax)
+    const tailEnd = Math.min(this.#size, offset + tailBytesMax);
+    // Space is taken ahead in steps that are small, but for the file that was prepared and never outgrown.
+    const mayFollow = this.#size === this.#preparedBytes || this.#size - tailEnd <= aheadBytesMax;
+    if (!mayFollow || !(await isZero(this.#file, tailEnd, this.#size)))
       throw this.#damaged(offset, 'more follows than was written at once');
-    const tail = judgeTail(await readAt(this.#file, offset, this.#size - offset), offset);
+    const tail = judgeTail(await readAt(this.#file, offset, tailEnd - offset), offset);
     if (tail.kind === 'damaged') throw this.#damaged(offset, tail.reason);
   }
 

@@ -21,7 +21,7 @@ const sectorBytes = 512;
 /** A group is closed by the frame with which it passes its bound. */
 export const tailBytesMax = groupBytesMax + frameOverheadBytes + frameRecordBytesMax + frameDataBytesMax;
 
-/** Judges the bytes from `offset` of the file on (all of them), at which no whole frame of the log begins. */
+/** Judges the bytes from `offset` of the file on, at which no whole frame of the log begins: all that are not zero. */
 export function judgeTail(rest: Uint8Array, offset: number): LogTail {
   const end = writtenEnd(rest);
   if (end === 0) return { kind: 'clean' };

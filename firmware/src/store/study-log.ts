@@ -5,10 +5,20 @@
 import { AppError } from '../errors.ts';
 import { writeZeros } from './file-bytes.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
-import { aheadBytesMax, aheadBytesMin, aheadFrameBytesMax, groupBytesMax } from './limits.ts';
+import { takesNothing } from './full-disk.ts';
+import { aheadBytesMax, aheadBytesMin, aheadFrameBytesMax, groupBytesMax, movedBytesMax } from './limits.ts';
 import type { OpenLogs } from './open-logs.ts';
+import type { SpareLogs } from './spare-logs.ts';
 import { giveBack } from './spent-bytes.ts';
-import { assertFits, emptyMark, encodeFrame, frameBytes, type FrameContent } from './study-log-format.ts';
+import {
+  assertFits,
+  emptyMark,
+  encodeFrame,
+  frameBytes,
+  frameKinds,
+  type FrameContent,
+} from './study-log-format.ts';
+import { moveInto } from './study-log-move.ts';
 
 /** Where the log ends; what stands behind it counts for nothing. */
 export interface LogPoint {
@@ -34,6 +44,7 @@ export interface StudyLogOptions {
   readonly files: FileSystem;
   readonly path: string;
   readonly openLogs: OpenLogs;
+  readonly spares: SpareLogs;
   /** Where it stands: of a log that was just made, or as it was read at start. */
   readonly point: LogPoint;
   /** Up to this byte the file is zero behind the end. */
@@ -86,6 +97,7 @@ export class StudyLog {
    */
   append(content: FrameContent, abandon?: Abandon): Promise<void> {
     assertFits(content);
+    this.#options.spares.noticeUse();
     if (this.#failure !== undefined) return this.#refuse(this.#failure, abandon);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { offset, records } = this.#planned;
@@ -151,7 +163,7 @@ export class StudyLog {
 
   async #flush(group: readonly Waiting[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const file = await this.#opened();
+    let file = await this.#opened();
     const start = this.#point.end;
     const pieces: Uint8Array[] = [];
     const { durable } = this.#point;
@@ -162,10 +174,17 @@ export class StudyLog {
       chain = frame.chain;
       end += frameBytes(content);
     }
+    const spare = this.#deservesSpare(group, end) ? this.#options.spares.take() : undefined;
     // Zeros under way would overwrite what reaches beyond those that are there.
     if (end > this.#allocated) await this.#allocating;
-    await file.write(pieces, start);
-    await file.datasync();
+    if (spare === undefined) {
+      await file.write(pieces, start);
+      await file.datasync();
+    } else {
+      await moveInto(spare, { ...this.#options, file, end: start }, pieces);
+      this.#file = file = spare.file;
+      this.#allocated = spare.bytes;
+    }
     this.#point = { end, durable: end, chain, records: this.#point.records + group.length };
     this.#isMarked = false;
     const last = group.at(-1);
@@ -206,6 +225,13 @@ export class StudyLog {
   async #refuse(failure: AppError, abandon: Abandon | undefined): Promise<never> {
     if (abandon !== undefined) await discardAll([abandon]);
     throw failure;
+  }
+
+  /** A study of slices is there when the first comes; one of large objects, or of records alone, takes no spare. */
+  #deservesSpare(group: readonly Waiting[], end: number): boolean {
+    const isSlice = ({ content }: Waiting): boolean =>
+      content.kind === frameKinds.object && frameBytes(content) > aheadFrameBytesMax;
+    return end > this.#allocated && this.#point.end <= movedBytesMax && group.some(isSlice);
   }
 
   /** In the background, before it is needed. The next flush brings the zeros to disk with its frames. */
@@ -272,11 +298,4 @@ async function discardAll(abandons: readonly Abandon[]): Promise<void> {
 
 function plannedAfter({ end, records }: LogPoint): { offset: number; records: number } {
   return { offset: end, records };
-}
-
-/** No room on the disk, or no more for this user, or it may only be read: it is sound, and may take more later. */
-function takesNothing(cause: unknown): boolean {
-  return (
-    cause instanceof Error && 'code' in cause && ['ENOSPC', 'EDQUOT', 'EROFS'].includes(String(cause.code))
-  );
 }

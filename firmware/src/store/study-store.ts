@@ -18,6 +18,7 @@ import { objectHeaderBytes, objectKeyOf, openSegment } from './object-seal.ts';
 import { OpenLogs } from './open-logs.ts';
 import { openRecord } from './sealed-record.ts';
 import { KeptFolder, logName, recordPlace } from './study-folder.ts';
+import { isSpare, SpareLogs } from './spare-logs.ts';
 import { encodeLogHeader, firstChain, logHeaderBytes } from './study-log-format.ts';
 import { openStudyLog } from './study-log-opening.ts';
 
@@ -37,10 +38,13 @@ export class StudyStore implements ObjectStore {
   readonly #options: StudyStoreOptions;
   readonly #files: FileSystem;
   readonly #openLogs = new OpenLogs();
+  /** Empty unless somebody makes some, once the store was opened. */
+  readonly spares: SpareLogs;
 
   constructor(options: StudyStoreOptions) {
     this.#options = options;
     this.#files = options.files ?? nodeFileSystem;
+    this.spares = new SpareLogs(this.#files, options.folder);
   }
 
   /**
@@ -52,7 +56,7 @@ export class StudyStore implements ObjectStore {
     await this.#files.makeFolder(folder);
     await this.#files.syncFolder(dirname(folder));
     for (const ref of await this.#files.list(folder)) {
-      if (ref.endsWith(goneSuffix)) await this.#files.remove(join(folder, ref));
+      if (ref.endsWith(goneSuffix) || isSpare(ref)) await this.#files.remove(join(folder, ref));
       if (ref.endsWith(damagedSuffix)) setAside?.(ref);
       if (!refPattern.test(ref)) continue;
       const found = await (setAside === undefined
@@ -85,6 +89,11 @@ export class StudyStore implements ObjectStore {
     return this.#folder(ref, key, point, aheadBytesMin);
   }
 
+  /** Space that was taken ahead for studies that nobody writes to just now: the disk is getting full. */
+  giveBackSpace(): Promise<void> {
+    return this.#openLogs.restIdle();
+  }
+
   close(): Promise<void> {
     return this.#openLogs.close();
   }
@@ -92,7 +101,7 @@ export class StudyStore implements ObjectStore {
   async #createLog(path: string, ref: string): Promise<void> {
     const file = await this.#files.open(join(path, logName), 'wx+');
     try {
-      await file.write([encodeLogHeader(ref)], 0);
+      await file.write([encodeLogHeader({ studyRef: ref, preparedBytes: 0 })], 0);
       await writeZeros(file, logHeaderBytes, aheadBytesMin);
       await file.sync();
     } finally {
@@ -103,8 +112,8 @@ export class StudyStore implements ObjectStore {
 
   #folder(ref: string, key: Uint8Array, point: KeptPoint, allocated: number): KeptFolder {
     const path = join(this.#options.folder, ref);
-    const openLogs = this.#openLogs;
-    return new KeptFolder({ files: this.#files, ref, path, key, openLogs, point, allocated });
+    const shared = { files: this.#files, openLogs: this.#openLogs, spares: this.spares };
+    return new KeptFolder({ ...shared, ref, path, key, point, allocated });
   }
 
   async #openOrSetAside(ref: string, setAside: (name: string) => void): Promise<FoundStudy | undefined> {
