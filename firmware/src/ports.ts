@@ -198,8 +198,11 @@ export interface StudyFolder {
    * flushed share the next flush. @throws AppError STORE_FAILED; nothing of it may be acknowledged after that.
    */
   append(record: CborValue): Promise<void>;
-  /** A new object under a random name, of which no record tells yet. */
-  createObject(): ObjectWriter;
+  /**
+   * A new object under a random name, of which no record tells yet. Under each of the keys its leaves of the commitment
+   * are computed as its bytes pass (PROTOCOL.md, "Commitment to a study"); each costs a pass.
+   */
+  createObject(leafKeys: readonly Uint8Array[]): ObjectWriter;
   openObject(object: StoredObject): Promise<ObjectReader>;
   /** Nothing more is expected for now: gives back what is held for the next record. Resolves when it is given back. */
   rest(): Promise<void>;
@@ -231,6 +234,10 @@ export interface ObjectWriter {
 
 /** An object that is complete and of which no record tells yet: it is nowhere after a crash. */
 export interface SealedObject {
+  /** Bytes of the plaintext. */
+  readonly length: number;
+  /** For each key that `createObject` was given, the leaves of all chunks, 32 bytes each, joined. */
+  readonly leaves: readonly Uint8Array[];
   /**
    * Object and record are on disk (fsync) when it resolves; as `StudyFolder.append` otherwise. The record is made before
    * it returns. @throws AppError STORE_FAILED.

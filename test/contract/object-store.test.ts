@@ -13,8 +13,11 @@ import type {
   StoredObject,
   StudyFolder,
 } from '../../firmware/src/ports.ts';
+import { chunkCount, chunkLeaf } from '../../firmware/src/protocol/commitments.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
+import { sealOnLoop, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
+import { openSealThreads } from '../support/seal-threads.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 
 /** Opens the same store again and again, as a box that is restarted does. */
@@ -28,25 +31,28 @@ const implementations: readonly { name: string; prepare: (t: TestContext) => Pro
       return Promise.resolve(() => Promise.resolve(new MemoryObjectStore(disk)));
     },
   },
+  { name: 'folder, sealed on the event loop', prepare: (t) => prepareFolder(t, sealOnLoop) },
   {
-    name: 'folder',
-    prepare: async (t) => {
-      const folder = await mkdtemp(join(tmpdir(), 'hilum-store-'));
-      const stores: StudyStore[] = [];
-      t.after(async () => {
-        for (const store of stores) await store.close();
-        await rm(folder, { recursive: true });
-      });
-      const boxKey = randomBytes(32);
-      return async () => {
-        for (const store of stores.splice(0)) await store.close();
-        const store = new StudyStore({ folder, boxKey });
-        stores.push(store);
-        return store;
-      };
-    },
+    name: 'folder, sealed on threads',
+    prepare: async (t) => prepareFolder(t, await openSealThreads(t)),
   },
 ];
+
+async function prepareFolder(t: TestContext, openSegment: OpenSegmentOf): Promise<Opener> {
+  const folder = await mkdtemp(join(tmpdir(), 'hilum-store-'));
+  const stores: StudyStore[] = [];
+  t.after(async () => {
+    for (const store of stores) await store.close();
+    await rm(folder, { recursive: true });
+  });
+  const boxKey = randomBytes(32);
+  return async () => {
+    for (const store of stores.splice(0)) await store.close();
+    const store = new StudyStore({ folder, boxKey, openSegment });
+    stores.push(store);
+    return store;
+  };
+}
 
 async function studiesOf(store: ObjectStore): Promise<FoundStudy[]> {
   const found: FoundStudy[] = [];
@@ -55,7 +61,7 @@ async function studiesOf(store: ObjectStore): Promise<FoundStudy[]> {
 }
 
 async function write(study: StudyFolder, bytes: Uint8Array, pieceBytes: number): Promise<SealedObject> {
-  const writer = study.createObject();
+  const writer = study.createObject([]);
   for (let at = 0; at < bytes.length; at += pieceBytes)
     await writer.write(bytes.subarray(at, at + pieceBytes));
   return writer.finish();
@@ -163,6 +169,30 @@ for (const { name, prepare } of implementations) {
       ]);
     });
 
+    test('tells the leaves of the commitment under each key that it was given', async (t) => {
+      const study = await (await (await prepare(t))()).createStudy();
+      const keys = [1, 2, 3].map(() => randomBytes(32));
+      for (const length of [1, 60_000, chunkBytes, chunkBytes + 70_001, 2 * chunkBytes]) {
+        const body = randomBytes(length);
+        const writer = study.createObject(keys);
+        for (let at = 0; at < length; at += 50_000) await writer.write(body.subarray(at, at + 50_000));
+        const sealed = await writer.finish();
+        assert.equal(sealed.length, length);
+        const expected = keys.map((key) =>
+          Buffer.concat(
+            Array.from({ length: chunkCount(length) }, (_, n) =>
+              chunkLeaf(key, n, body.subarray(n * chunkBytes, (n + 1) * chunkBytes)),
+            ),
+          ),
+        );
+        assert.deepEqual(
+          sealed.leaves.map((leaves) => Buffer.from(leaves)),
+          expected,
+        );
+        await sealed.discard();
+      }
+    });
+
     test('an object of another length, tag or name is not opened', async (t) => {
       const store = await (await prepare(t))();
       const study = await store.createStudy();
@@ -180,7 +210,7 @@ for (const { name, prepare } of implementations) {
       const openStore = await prepare(t);
       const study = await (await openStore()).createStudy();
       await study.append({ is: 'study' });
-      const writer = study.createObject();
+      const writer = study.createObject([]);
       await writer.write(randomBytes(2 * chunkBytes));
       await writer.abort();
       const object = await keep(study, Buffer.from('kept'), 2);

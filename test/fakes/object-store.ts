@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
 import { decodeCanonical, encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
-import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
+import { concatBytes, equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import type {
   CborValue,
@@ -12,6 +12,7 @@ import type {
   StoredObject,
   StudyFolder,
 } from '../../firmware/src/ports.ts';
+import { leafMessagePrefix } from '../../firmware/src/protocol/commitments.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 
 interface MemoryStudy {
@@ -35,10 +36,12 @@ export class MemoryObjectDisk {
 class MemoryWriter implements ObjectWriter {
   readonly #disk: MemoryObjectDisk;
   readonly #folder: MemoryFolder;
+  readonly #leafKeys: readonly Uint8Array[];
   readonly #pieces: Uint8Array[] = [];
   #ended = false;
 
-  constructor(disk: MemoryObjectDisk, folder: MemoryFolder) {
+  constructor(disk: MemoryObjectDisk, folder: MemoryFolder, leafKeys: readonly Uint8Array[]) {
+    this.#leafKeys = leafKeys;
     this.#disk = disk;
     this.#folder = folder;
     disk.begun++;
@@ -59,6 +62,8 @@ class MemoryWriter implements ObjectWriter {
     const isFile = frame === null;
     if (isFile) this.#folder.put(ref, bytes, lastTag);
     return {
+      length: bytes.length,
+      leaves: this.#leafKeys.map((key) => leavesOf(key, bytes)),
       append: async (recordOf) => {
         await this.#folder.append(recordOf({ ref, frame, length: bytes.length, lastTag }));
         if (!isFile) this.#folder.put(ref, bytes, lastTag);
@@ -102,8 +107,8 @@ class MemoryFolder implements StudyFolder {
     this.#study.records.push(encodeCanonical(record));
   }
 
-  createObject(): ObjectWriter {
-    return new MemoryWriter(this.#disk, this);
+  createObject(leafKeys: readonly Uint8Array[]): ObjectWriter {
+    return new MemoryWriter(this.#disk, this, leafKeys);
   }
 
   put(ref: string, bytes: Buffer, lastTag: Uint8Array): void {
@@ -129,6 +134,17 @@ class MemoryFolder implements StudyFolder {
     this.#disk.assertWorks();
     this.#disk.studies.delete(this.ref);
   }
+}
+
+/** Of an empty object, that of one empty chunk. */
+function leavesOf(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const chunks = Array.from({ length: Math.max(1, Math.ceil(bytes.length / chunkBytes)) }, (_, n) =>
+    createHmac('sha256', key)
+      .update(leafMessagePrefix(n))
+      .update(bytes.subarray(n * chunkBytes, (n + 1) * chunkBytes))
+      .digest(),
+  );
+  return concatBytes(...chunks);
 }
 
 function readerOf(bytes: Buffer): ObjectReader {

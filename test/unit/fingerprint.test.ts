@@ -2,55 +2,27 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { concatBytes, equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import { chunkLeaf } from '../../firmware/src/protocol/commitments.ts';
-import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { Fingerprint, FingerprintsUnderWay } from '../../firmware/src/studies/fingerprint.ts';
-import { LeafHasher } from '../../firmware/src/studies/leaf-hasher.ts';
+import type { SealedObject } from '../../firmware/src/ports.ts';
 import { sameUidComparedMax } from '../../firmware/src/studies/limits.ts';
 import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
 
+/** As the store gives them, for objects of one chunk. */
+function sealed(keys: readonly Uint8Array[], bytes: Uint8Array): Pick<SealedObject, 'length' | 'leaves'> {
+  return { length: bytes.length, leaves: keys.map((key) => chunkLeaf(key, 0, bytes)) };
+}
+
 function kept(key: Uint8Array, bytes: Uint8Array): ObjectKept {
-  const hasher = new LeafHasher(key);
-  hasher.update(bytes);
   // Only what is compared.
-  return { instanceKey: key, leaves: hasher.end(), length: bytes.length } as ObjectKept;
+  return { instanceKey: key, leaves: chunkLeaf(key, 0, bytes), length: bytes.length } as ObjectKept;
 }
 
 function fingerprintOf(bytes: Uint8Array, held: readonly ObjectKept[]): Fingerprint {
   const fingerprint = Fingerprint.begin(randomBytes(32), held, []);
-  fingerprint.update(bytes);
-  fingerprint.end();
+  fingerprint.end(sealed(fingerprint.keys, bytes));
   return fingerprint;
 }
-
-test('leaves are those of the commitment, in whatever pieces the bytes come', () => {
-  const key = randomBytes(32);
-  const bytes = randomBytes(2 * chunkBytes + 5000);
-  const expected = [0, 1, 2].map((n) =>
-    chunkLeaf(key, n, bytes.subarray(n * chunkBytes, (n + 1) * chunkBytes)),
-  );
-  const pieces = fc.array(fc.integer({ min: 1, max: 700_000 }), { maxLength: 12 });
-  fc.assert(
-    fc.property(pieces, (sizes) => {
-      const hasher = new LeafHasher(key);
-      let at = 0;
-      for (const size of [...sizes, bytes.length]) {
-        hasher.update(bytes.subarray(at, at + size));
-        at += size;
-      }
-      assert.ok(equalBytes(hasher.end(), concatBytes(...expected)));
-    }),
-    { seed: 5, numRuns: 20 },
-  );
-});
-
-test('the last chunk of a whole number of chunks is not followed by an empty one', () => {
-  const hasher = new LeafHasher(randomBytes(32));
-  hasher.update(randomBytes(2 * chunkBytes));
-  assert.equal(hasher.end().length, 64);
-});
 
 test('an instance is the same as a held one with its bytes, and no other', () => {
   const bytes = randomBytes(5000);
@@ -88,11 +60,11 @@ test('two that are under way at a time know each other, whichever ends first', (
         return { fingerprint, body };
       });
       assert.ok(one !== undefined && two !== undefined);
-      for (const { fingerprint, body } of [one, two]) fingerprint.update(body);
       const [sooner, later] = firstEndsFirst ? [one, two] : [two, one];
-      const object = { instanceKey: sooner.fingerprint.key, leaves: sooner.fingerprint.end(), length: 3000 };
+      const leaves = sooner.fingerprint.end(sealed(sooner.fingerprint.keys, sooner.body));
+      const object = { instanceKey: sooner.fingerprint.key, leaves, length: 3000 };
       underWay.remove('1.2', sooner.fingerprint);
-      later.fingerprint.end();
+      later.fingerprint.end(sealed(later.fingerprint.keys, later.body));
       assert.equal(
         later.fingerprint.isOf(object),
         same,

@@ -42,8 +42,8 @@ class SlowStore extends MemoryObjectStore {
   override async createStudy(): Promise<StudyFolder> {
     const folder = await super.createStudy();
     const createObject = folder.createObject.bind(folder);
-    folder.createObject = () => {
-      const writer = createObject();
+    folder.createObject = (leafKeys) => {
+      const writer = createObject(leafKeys);
       const finish = writer.finish.bind(writer);
       writer.finish = async () => {
         const sealed = await finish();

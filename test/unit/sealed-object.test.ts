@@ -9,8 +9,10 @@ import type { StoredObject } from '../../firmware/src/ports.ts';
 import { segmentBytes } from '../../firmware/src/store/limits.ts';
 import { nodeFileSystem } from '../../firmware/src/store/file-system.ts';
 import { SealedReader, type ObjectPlace } from '../../firmware/src/store/object-reader.ts';
-import { newObjectKey, saltBytes, openSegment, SegmentSealer } from '../../firmware/src/store/object-seal.ts';
+import { newObjectKey, saltBytes, openSegment } from '../../firmware/src/store/object-seal.ts';
 import { SealingWriter } from '../../firmware/src/store/object-writer.ts';
+import { sealOnLoop, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
+import { openSealThreads } from '../support/seal-threads.ts';
 import vector from '../vectors/sealed-object.json' with { type: 'json' };
 
 const studyRef = '00112233445566778899aabbccddeeff';
@@ -25,7 +27,15 @@ after(() => rm(folder, { recursive: true }));
 function newWriter(): { readonly ref: string; readonly writer: SealingWriter } {
   const ref = toHex(randomBytes(16));
   const key = newObjectKey(studyKey, studyRef, ref, randomBytes(saltBytes));
-  return { ref, writer: new SealingWriter(nodeFileSystem, join(folder, ref), key) };
+  const path = join(folder, ref);
+  const writer = new SealingWriter({
+    files: nodeFileSystem,
+    path,
+    key,
+    leafKeys: [],
+    openSegment: sealOnLoop,
+  });
+  return { ref, writer };
 }
 
 /** As a file, whatever its size. */
@@ -151,23 +161,40 @@ test('an aborted object leaves nothing', async () => {
   assert.equal((await readdir(folder)).length, before);
 });
 
-test('golden vector: header, key and two segments', () => {
-  const key = newObjectKey(fromHex(vector.studyKey), vector.studyRef, vector.objectRef, fromHex(vector.salt));
-  assert.equal(toHex(key.header), vector.header);
-  assert.equal(toHex(key.key.export()), vector.key);
-  const seal = (index: number, plaintext: Uint8Array): Buffer => {
-    const sealer = new SegmentSealer(key, index);
-    // In two pieces, as bytes arrive.
-    return Buffer.concat([
-      sealer.seal(plaintext.subarray(0, 5)),
-      sealer.seal(plaintext.subarray(5)),
-      sealer.end(),
-    ]);
-  };
-  const first = seal(0, Buffer.alloc(segmentBytes, 0x61));
+const vectorKey = newObjectKey(
+  fromHex(vector.studyKey),
+  vector.studyRef,
+  vector.objectRef,
+  fromHex(vector.salt),
+);
+
+test('golden vector: header, key, and what opens a segment', () => {
+  assert.equal(toHex(vectorKey.header), vector.header);
+  assert.equal(toHex(vectorKey.key), vector.key);
   const last = Buffer.from('the last segment');
-  assert.equal(createHash('sha256').update(first).digest('hex'), vector.sealedFirstSha256);
-  assert.equal(seal(1, last).toString('hex'), vector.sealedLast);
-  assert.ok(last.equals(openSegment(key, 1, fromHex(vector.sealedLast))));
-  assert.throws(() => openSegment(key, 0, fromHex(vector.sealedLast)), 'each segment has its place');
+  assert.ok(last.equals(openSegment(vectorKey, 1, fromHex(vector.sealedLast))));
+  assert.throws(() => openSegment(vectorKey, 0, fromHex(vector.sealedLast)), 'each segment has its place');
 });
+
+for (const [where, opener] of [
+  ['the event loop', () => Promise.resolve(sealOnLoop)],
+  ['a thread', openSealThreads],
+] as const) {
+  test(`golden vector: two segments, sealed on ${where}`, async (t) => {
+    const open: OpenSegmentOf = await opener(t);
+    const seal = async (index: number, plaintext: Uint8Array): Promise<Buffer> => {
+      const segment = open({ seal: vectorKey.key, leaves: [] }, index);
+      // In two pieces, as bytes arrive.
+      segment.write(plaintext.subarray(0, 5));
+      segment.write(plaintext.subarray(5));
+      const { pieces, tag, release } = await segment.end();
+      const sealed = Buffer.concat(pieces);
+      assert.ok(sealed.subarray(-16).equals(tag));
+      release();
+      return sealed;
+    };
+    const first = await seal(0, Buffer.alloc(segmentBytes, 0x61));
+    assert.equal(createHash('sha256').update(first).digest('hex'), vector.sealedFirstSha256);
+    assert.equal((await seal(1, Buffer.from('the last segment'))).toString('hex'), vector.sealedLast);
+  });
+}

@@ -90,7 +90,7 @@ async function append(study: StudyFolder, items: readonly Item[]): Promise<Kept[
   const ready = await Promise.all(
     items.map(async (item) => {
       if (item.body === undefined) return { item, sealed: undefined };
-      const writer = study.createObject();
+      const writer = study.createObject([]);
       await writer.write(item.body);
       return { item, sealed: await writer.finish() };
     }),

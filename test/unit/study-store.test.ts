@@ -36,7 +36,7 @@ async function studiesIn(folder: string, key: Uint8Array = boxKey): Promise<Stud
 }
 
 async function keep(study: StudyFolder, bytes: Uint8Array): Promise<StoredObject> {
-  const writer = study.createObject();
+  const writer = study.createObject([]);
   let sealed: SealedObject;
   try {
     await writer.write(bytes);

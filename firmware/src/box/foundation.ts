@@ -14,6 +14,7 @@ import { Catalogue } from '../studies/catalogue.ts';
 import type { DicomCertificates } from './dicom-certificates.ts';
 import { openCertificates } from './dicom-tls.ts';
 import { Health } from './health.ts';
+import { openSealing } from './sealing.ts';
 import type { Undo } from './undo.ts';
 
 export interface Foundation {
@@ -85,9 +86,10 @@ export async function openFoundation(
   const indexStore = await LevelStore.open(indexFolder);
   undo.later(() => indexStore.close());
 
-  const studies = new StudyStore({ folder: join(dataDir, 'objects'), boxKey: keys.boxKey });
+  const openSegment = openSealing(logger.child({ room: 'store' }), undo);
+  const studies = new StudyStore({ folder: join(dataDir, 'objects'), boxKey: keys.boxKey, openSegment });
   undo.later(() => studies.close());
-  const setAside = new StudyStore({ folder: join(dataDir, 'quarantine'), boxKey: keys.boxKey });
+  const setAside = new StudyStore({ folder: join(dataDir, 'quarantine'), boxKey: keys.boxKey, openSegment });
   undo.later(() => setAside.close());
   const room = logger.child({ room: 'ingest' });
   const quarantine = new Quarantine({ store: setAside, clock, logger: room, health });

@@ -245,7 +245,7 @@ export class QuarantineIntake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#writer = options.folder.createObject();
+    this.#writer = options.folder.createObject([]);
   }
 
   /** Bytes of the data set, used before it returns. @throws AppError QUARANTINE_FULL, STORE_FAILED. */

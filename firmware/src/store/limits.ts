@@ -12,6 +12,34 @@ export const allocationBytesDefault = 1048576;
 /** Plaintext bytes in a segment of an object file: the chunk that commitments hash, so that each is read and verified alone. */
 export const segmentBytes = chunkBytes;
 
+/**
+ * Places of one segment each in the memory that the event loop shares with the threads that seal, 16 MiB: eight large
+ * objects at a time have two, one that fills and one that is written. For what comes beyond, work is done on the event
+ * loop: nobody waits for a place that a sender holds who stalls.
+ */
+export const sharedSegmentsMax = 16;
+
+/**
+ * Threads that hash and seal, one fewer than processors: one thread takes 1.2 GB/s, and three more than the event loop
+ * can read.
+ */
+export const sealThreadsMax = 3;
+
+/**
+ * Up to this many bytes an object is hashed and sealed on the event loop, which takes 60 µs: to tell a thread and to hear
+ * of it costs the event loop 20 to 30 µs, and the sender some 100 µs.
+ */
+export const sealedOnLoopBytesMax = 65_536;
+
+/** A thread is told of this many bytes more at a time, while they arrive: a message costs 5 to 10 µs, they cost 120. */
+export const sealMessageBytesMin = 131_072;
+
+/**
+ * Sealed at a time: the ciphertext has memory of its own until it is copied over the plaintext, and what is longer is
+ * taken from the machine and given back each time, which costs more than the sealing.
+ */
+export const sealStepBytes = 65_536;
+
 /** Smaller pieces of memory are left to the garbage collector: giving them back by hand costs more, bytes. */
 export const spentBytesMin = 4096;
 

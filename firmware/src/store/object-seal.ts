@@ -9,14 +9,7 @@
  * ever rewritten: a key serves one object, because each has a fresh salt. That nothing is missing at the end is known
  * from the object's record, which holds its length and its last tag; so bytes are sealed as they arrive.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  hkdfSync,
-  type CipherGCM,
-  type KeyObject,
-} from 'node:crypto';
+import { createDecipheriv, createSecretKey, hkdfSync } from 'node:crypto';
 import { concatBytes, fromHex, utf8 } from '../encoding/bytes.ts';
 import { segmentBytes } from './limits.ts';
 
@@ -31,8 +24,8 @@ export const sealedSegmentBytes = segmentBytes + tagBytes;
 
 export interface ObjectKey {
   readonly header: Uint8Array;
-  /** A key object: Node takes 10 to 30 µs to see that bytes are none, five times an object. */
-  readonly key: KeyObject;
+  /** 32 bytes, as they are handed to a thread. */
+  readonly key: Uint8Array;
 }
 
 /** What stands before the salt: it names the object. */
@@ -43,8 +36,9 @@ export function headerStart(studyRef: string, objectRef: string): Uint8Array {
 /** The key of the object that begins with this header. */
 export function objectKeyOf(studyKey: Uint8Array, header: Uint8Array): ObjectKey {
   const salt = header.subarray(saltOffset, objectHeaderBytes);
-  const key = new Uint8Array(hkdfSync('sha256', createSecretKey(studyKey), salt, header, 32));
-  return { header, key: createSecretKey(key) };
+  // A key object here and below: Node takes 10 to 30 µs to see that bytes are none.
+  const key = hkdfSync('sha256', createSecretKey(studyKey), salt, header, 32);
+  return { header, key: new Uint8Array(key) };
 }
 
 /** A new object. The salt must be random. */
@@ -67,36 +61,17 @@ export function sealedBytes(length: number): number {
   return objectHeaderBytes + length + segmentCount(length) * tagBytes;
 }
 
-function nonce(index: number): Uint8Array {
+/** Of segment `index`, under the key of its object. */
+export function segmentNonce(index: number): Uint8Array {
   const bytes = new Uint8Array(12);
   new DataView(bytes.buffer).setUint32(8, index);
   return bytes;
 }
 
-/** Seals one segment as its bytes come. */
-export class SegmentSealer {
-  readonly #cipher: CipherGCM;
-
-  constructor({ key }: ObjectKey, index: number) {
-    this.#cipher = createCipheriv('aes-256-gcm', key, nonce(index));
-  }
-
-  /** Ciphertext of as many bytes, in memory of its own. */
-  seal(plaintext: Uint8Array): Uint8Array {
-    return this.#cipher.update(plaintext);
-  }
-
-  /** The tag, which stands behind the ciphertext. */
-  end(): Uint8Array {
-    this.#cipher.final(); // no bytes with GCM
-    return this.#cipher.getAuthTag();
-  }
-}
-
 /** @throws Error if the segment is not this one of this object. */
 export function openSegment({ key }: ObjectKey, index: number, sealed: Uint8Array): Uint8Array {
   if (sealed.length < tagBytes) throw new RangeError('segment shorter than its tag');
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce(index));
+  const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), segmentNonce(index));
   decipher.setAuthTag(sealed.subarray(-tagBytes));
   const plaintext = decipher.update(sealed.subarray(0, -tagBytes));
   decipher.final(); // throws if the tag does not fit; only then the plaintext may be used

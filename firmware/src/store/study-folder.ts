@@ -19,6 +19,7 @@ import { readerInMemory, SealedReader } from './object-reader.ts';
 import { SealingWriter, type Sealed } from './object-writer.ts';
 import type { OpenLogs } from './open-logs.ts';
 import type { SpareLogs } from './spare-logs.ts';
+import type { OpenSegmentOf } from './segment-sealing.ts';
 import { sealRecord } from './sealed-record.ts';
 import { frameKinds, type FrameContent } from './study-log-format.ts';
 import { StudyLog, type Abandon, type LogPoint } from './study-log.ts';
@@ -39,6 +40,8 @@ export interface KeptFolderOptions {
   readonly key: Uint8Array;
   readonly openLogs: OpenLogs;
   readonly spares: SpareLogs;
+  /** Where its objects are sealed. */
+  readonly openSegment: OpenSegmentOf;
   readonly point: LogPoint;
   /** Bytes of the log's file. */
   readonly allocated: number;
@@ -60,13 +63,19 @@ export class KeptFolder implements StudyFolder {
     await this.#append(frameKinds.record, record, []);
   }
 
-  createObject(): ObjectWriter {
-    const { files, ref, path, key, spares } = this.#options;
+  createObject(leafKeys: readonly Uint8Array[]): ObjectWriter {
+    const { files, ref, path, key, spares, openSegment } = this.#options;
     // In one go: asking for randomness costs 5 µs however little it is.
     const random = randomBytes(refBytes + saltBytes);
     const objectRef = toHex(random.subarray(0, refBytes));
     const objectKey = newObjectKey(key, ref, objectRef, random.subarray(refBytes));
-    const writer = new SealingWriter(files, `${path}/${objectRef}`, objectKey);
+    const writer = new SealingWriter({
+      files,
+      path: `${path}/${objectRef}`,
+      key: objectKey,
+      leafKeys,
+      openSegment,
+    });
     return {
       write: (bytes) => {
         spares.noticeUse();
@@ -96,22 +105,29 @@ export class KeptFolder implements StudyFolder {
     }
   }
 
-  #sealed(objectRef: string, { length, lastTag, pieces }: Sealed): SealedObject {
+  #sealed(objectRef: string, { length, lastTag, leaves, pieces, release }: Sealed): SealedObject {
     const { files, path } = this.#options;
     const removeFile = (): Promise<void> => files.remove(join(path, objectRef));
     return {
+      length,
+      leaves,
       append: async (recordOf) => {
-        const frame = pieces === undefined ? null : this.#log.nextOffset;
-        const record = recordOf({ ref: objectRef, frame, length, lastTag });
-        if (pieces === undefined)
-          await this.#append(frameKinds.file, record, [fromHex(objectRef)], removeFile);
-        else await this.#append(frameKinds.object, record, pieces);
+        try {
+          const frame = pieces === undefined ? null : this.#log.nextOffset;
+          const record = recordOf({ ref: objectRef, frame, length, lastTag });
+          if (pieces === undefined)
+            await this.#append(frameKinds.file, record, [fromHex(objectRef)], removeFile);
+          else await this.#append(frameKinds.object, record, pieces);
+        } finally {
+          release();
+        }
       },
       open: async () =>
         pieces === undefined
           ? this.openObject({ ref: objectRef, frame: null, length, lastTag })
           : readerInMemory(this.#options.key, pieces),
       discard: async () => {
+        release();
         if (pieces === undefined) await removeFile();
       },
     };

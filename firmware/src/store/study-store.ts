@@ -16,6 +16,7 @@ import { unwrapKey, wrapKey } from './key-wrap.ts';
 import { aheadBytesMin } from './limits.ts';
 import { objectHeaderBytes, objectKeyOf, openSegment } from './object-seal.ts';
 import { OpenLogs } from './open-logs.ts';
+import { sealOnLoop, type OpenSegmentOf } from './segment-sealing.ts';
 import { openRecord } from './sealed-record.ts';
 import { KeptFolder, logName, recordPlace } from './study-folder.ts';
 import { isSpare, SpareLogs } from './spare-logs.ts';
@@ -32,6 +33,8 @@ export interface StudyStoreOptions {
   readonly boxKey: Uint8Array;
   /** The disk; tests put others in its place. */
   readonly files?: FileSystem;
+  /** Where objects are hashed and sealed; on the event loop if nobody says so. */
+  readonly openSegment?: OpenSegmentOf;
 }
 
 export class StudyStore implements ObjectStore {
@@ -112,7 +115,8 @@ export class StudyStore implements ObjectStore {
 
   #folder(ref: string, key: Uint8Array, point: KeptPoint, allocated: number): KeptFolder {
     const path = join(this.#options.folder, ref);
-    const shared = { files: this.#files, openLogs: this.#openLogs, spares: this.spares };
+    const { openSegment = sealOnLoop } = this.#options;
+    const shared = { files: this.#files, openLogs: this.#openLogs, spares: this.spares, openSegment };
     return new KeptFolder({ ...shared, ref, path, key, point, allocated });
   }
 

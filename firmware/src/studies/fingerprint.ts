@@ -1,17 +1,18 @@
 /**
  * Tells whether two instances of one SOP Instance UID are the same bytes. The leaves of the commitment serve for it,
- * which are there anyway; they are keyed, so the bytes of the newer one are also hashed under the key of the older, and
+ * which are there anyway; they are keyed, so those of the newer one are also computed under the key of the older, and
  * only where there is an older one. A digest of its own would cost every object another pass.
  */
 import { equalBytes, toHex } from '../encoding/bytes.ts';
-import { LeafHasher } from './leaf-hasher.ts';
+import type { SealedObject } from '../ports.ts';
 import { sameUidComparedMax } from './limits.ts';
 import type { ObjectKept } from './manifest.ts';
 
 /** One instance on its way in: its leaves under its own key, and under those of the instances it is compared with. */
 export class Fingerprint {
   readonly key: Uint8Array;
-  readonly #hashers: readonly LeafHasher[];
+  /** Its own and those of the others, each once: under all of them its leaves are to be computed. */
+  readonly keys: readonly Uint8Array[];
   readonly #leaves = new Map<string, Uint8Array>();
   /** Of its UID too, and begun after it: they hash their bytes under this one's key. */
   readonly #later: Fingerprint[] = [];
@@ -19,9 +20,7 @@ export class Fingerprint {
 
   private constructor(key: Uint8Array, others: readonly Uint8Array[]) {
     this.key = key;
-    this.#hashers = [key, ...others.filter((other) => !equalBytes(other, key))].map(
-      (each) => new LeafHasher(each),
-    );
+    this.keys = [key, ...others.filter((other) => !equalBytes(other, key))];
   }
 
   /** `held`, `underWay`: all of its UID. Of many that are held, the latest are compared. */
@@ -33,14 +32,11 @@ export class Fingerprint {
     return fingerprint;
   }
 
-  update(bytes: Uint8Array): void {
-    for (const hasher of this.#hashers) hasher.update(bytes);
-    this.#length += bytes.length;
-  }
-
-  /** Nothing is added any more; returns the leaves under its own key. */
-  end(): Uint8Array {
-    for (const hasher of this.#hashers) this.#leaves.set(toHex(hasher.key), hasher.end());
+  /** All of it has come: its leaves under each of the keys. Returns those under its own key. */
+  end({ length, leaves }: Pick<SealedObject, 'length' | 'leaves'>): Uint8Array {
+    this.#length = length;
+    for (const [index, key] of this.keys.entries())
+      this.#leaves.set(toHex(key), leaves[index] ?? missing(index));
     return this.#leavesUnder(this.key);
   }
 
@@ -57,6 +53,10 @@ export class Fingerprint {
   #leavesUnder(key: Uint8Array): Uint8Array {
     return this.#leaves.get(toHex(key)) ?? new Uint8Array(0);
   }
+}
+
+function missing(index: number): never {
+  throw new Error(`no leaves were computed under key ${index}`);
 }
 
 /** The instances of one study that are on their way in, by SOP Instance UID. */

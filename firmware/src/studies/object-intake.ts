@@ -62,19 +62,19 @@ export class ObjectIntake {
       study.underWay.of(sopInstanceUid),
     );
     study.underWay.add(sopInstanceUid, this.#fingerprint);
-    this.#writer = study.folder.createObject();
+    this.#writer = study.folder.createObject(this.#fingerprint.keys);
   }
 
   /** Bytes of the instance: its canonical prefix first, then the data set as it came. Used before it returns. */
   write(bytes: Uint8Array): Promise<void> | undefined {
-    this.#fingerprint.update(bytes);
     return this.#writer.write(bytes);
   }
 
   /** Nothing more is written. @throws AppError STORE_FAILED. */
   async finish(): Promise<void> {
-    this.#leaves = this.#fingerprint.end();
-    this.#sealed = await this.#writer.finish();
+    const sealed = await this.#writer.finish();
+    this.#sealed = sealed;
+    this.#leaves = this.#fingerprint.end(sealed);
   }
 
   /**

@@ -1,0 +1,160 @@
+/**
+ * Segments of objects on their way to the disk: gathered in shared memory and hashed and sealed there by a thread while
+ * more of them arrives; the small ones on the event loop, and so all for which there is no place or no thread.
+ */
+import { sealedOnLoopBytesMax, sealMessageBytesMin } from './limits.ts';
+import { tagBytes } from './object-seal.ts';
+import { bytesAt, copyInto, type SegmentMemory, type SegmentPlace } from './segment-memory.ts';
+import type { SealJob, SealThreads } from './seal-threads.ts';
+import { SegmentWork, type SegmentKeys } from './segment-work.ts';
+import { giveBack } from './spent-bytes.ts';
+
+export interface SealedSegment {
+  /** Ciphertext and tag, to be written one after the other. */
+  readonly pieces: readonly Uint8Array[];
+  /** In memory of its own. */
+  readonly tag: Uint8Array;
+  /** Of the chunk of the commitment, 32 bytes under each of the keys, joined. */
+  readonly leaves: Uint8Array;
+  /** Gives back the memory of the pieces: they are written, or will not be. Called once. */
+  readonly release: () => void;
+}
+
+/** A segment as it comes. */
+export interface OpenSegment {
+  /** The bytes are used before it returns. */
+  write(bytes: Uint8Array): void;
+  /** Nothing more is written. @throws AppError STORE_FAILED, as a rejection. */
+  end(): SealedSegment | Promise<SealedSegment>;
+  /** Gives it up, unless it was ended. */
+  abort(): void;
+}
+
+export interface SealingOptions {
+  readonly memory: SegmentMemory;
+  readonly threads: SealThreads;
+}
+
+/** Opens segment `index` of the object that has these keys. */
+export type OpenSegmentOf = (keys: SegmentKeys, index: number) => OpenSegment;
+
+/** All on the event loop. */
+export const sealOnLoop: OpenSegmentOf = (keys, index) => new StreamedSegment(keys, index);
+
+export function sealOnThreads({ memory, threads }: SealingOptions): OpenSegmentOf {
+  return (keys, index) => {
+    const place = memory.take();
+    if (place === undefined) return sealOnLoop(keys, index);
+    return new GatheredSegment(memory, threads, place, keys, index);
+  };
+}
+
+/** Sealed on the event loop as its bytes come. */
+class StreamedSegment implements OpenSegment {
+  readonly #work: SegmentWork;
+  readonly #pieces: Uint8Array[] = [];
+
+  constructor(keys: SegmentKeys, index: number) {
+    this.#work = new SegmentWork(keys, index);
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#pieces.push(this.#work.seal(bytes));
+  }
+
+  end(): SealedSegment {
+    return sealedOf(this.#work, this.#pieces);
+  }
+
+  abort(): void {
+    giveBack(this.#pieces);
+  }
+}
+
+/** Gathered in a place of the shared memory. */
+class GatheredSegment implements OpenSegment {
+  readonly #memory: SegmentMemory;
+  readonly #threads: SealThreads;
+  readonly #place: SegmentPlace;
+  readonly #keys: SegmentKeys;
+  readonly #index: number;
+  readonly #bytes: Buffer;
+  #filled = 0;
+  /** Bytes of which the thread was told. */
+  #told = 0;
+  #job: SealJob | undefined;
+  #isOver = false;
+
+  constructor(
+    memory: SegmentMemory,
+    threads: SealThreads,
+    place: SegmentPlace,
+    keys: SegmentKeys,
+    index: number,
+  ) {
+    this.#memory = memory;
+    this.#threads = threads;
+    this.#place = place;
+    this.#keys = keys;
+    this.#index = index;
+    this.#bytes = bytesAt(memory.shared, place);
+  }
+
+  write(bytes: Uint8Array): void {
+    copyInto(this.#bytes, bytes, this.#filled);
+    this.#filled += bytes.length;
+    if (this.#job === undefined) {
+      if (this.#filled > sealedOnLoopBytesMax) this.#begin();
+    } else if (this.#filled - this.#told >= sealMessageBytesMin) {
+      this.#job.more(this.#filled);
+      this.#told = this.#filled;
+    }
+  }
+
+  end(): SealedSegment | Promise<SealedSegment> {
+    this.#isOver = true;
+    return this.#job === undefined ? this.#sealHere() : this.#sealed(this.#job);
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#job === undefined) this.#memory.giveBack(this.#place);
+    else void this.#job.forget().then(() => this.#memory.giveBack(this.#place));
+  }
+
+  #begin(): void {
+    this.#job = this.#threads.begin(this.#place, this.#keys, this.#index, this.#filled);
+    this.#told = this.#filled;
+  }
+
+  /** It is short, or there was no thread. */
+  #sealHere(): SealedSegment {
+    const work = new SegmentWork(this.#keys, this.#index);
+    const ciphertext = work.seal(this.#bytes.subarray(0, this.#filled));
+    this.#memory.giveBack(this.#place);
+    return sealedOf(work, [ciphertext]);
+  }
+
+  async #sealed(job: SealJob): Promise<SealedSegment> {
+    const release = (): void => {
+      this.#memory.giveBack(this.#place);
+    };
+    try {
+      const leaves = await job.end(this.#filled);
+      const sealed = this.#bytes.subarray(0, this.#filled + tagBytes);
+      return { pieces: [sealed], tag: new Uint8Array(sealed.subarray(-tagBytes)), leaves, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}
+
+function sealedOf(work: SegmentWork, ciphertext: readonly Uint8Array[]): SealedSegment {
+  const { tag, leaves } = work.end();
+  const release = (): void => {
+    giveBack(ciphertext);
+  };
+  return { pieces: [...ciphertext, tag], tag: new Uint8Array(tag), leaves, release };
+}
