@@ -44,12 +44,20 @@ function encodingOf(terms: readonly string[]): string | undefined {
  * values are, and finding a decoder for each of them costs more than all the rest of reading a header.
  */
 function plainText(bytes: Uint8Array): string | undefined {
-  let text = '';
-  for (const byte of bytes) {
+  for (const byte of bytes)
     if ((byte < 0x20 && byte !== 0 && byte !== 0x0a && byte !== 0x0d) || byte > 0x7e) return undefined;
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+type Decoder = InstanceType<typeof TextDecoder>;
+
+/** Making one costs ten times what it takes to decode a name. */
+const decoders = new Map<string, Decoder>();
+
+function decoderOf(encoding: string): Decoder {
+  const decoder = decoders.get(encoding) ?? new TextDecoder(encoding);
+  decoders.set(encoding, decoder);
+  return decoder;
 }
 
 /** Never fails: what cannot be read becomes U+FFFD. Padding is not removed. */
@@ -58,7 +66,7 @@ export function decodeText(bytes: Uint8Array, specificCharacterSet: string): str
   if (plain !== undefined) return plain;
   if (hasCodeExtensions(specificCharacterSet)) return decodeCodeExtensions(bytes, specificCharacterSet);
   // ISO 646 is read as its superset Latin-1, since many devices forget to say so, and so is a set that nobody defined.
-  return new TextDecoder(encodingOf(termsOf(specificCharacterSet)) ?? 'windows-1252').decode(bytes);
+  return decoderOf(encodingOf(termsOf(specificCharacterSet)) ?? 'windows-1252').decode(bytes);
 }
 
 /** Bytes in that character set, or undefined if it does not hold the text (multi-byte sets other than UTF-8: ASCII only). */

@@ -2,6 +2,7 @@
  * A small data set out of its bytes (PS3.5 clause 7). Recursive, hence bounded in depth; and in bytes and elements,
  * since each element costs some hundred bytes of memory, whatever its length; and in values and text, which cost time.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { DataElement, DataSet } from '../src/ports.ts';
 import { vrOf } from './data-dictionary.ts';
@@ -20,6 +21,7 @@ import {
   dataSetTextBytesMax,
   dataSetValueMemoryBytes,
   dataSetValuesMax,
+  elementsWithoutRestMax,
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
@@ -38,13 +40,35 @@ export type DecodedDataSet =
  * implicit VR are UN, known ones of VR UN get their VR (PS3.5 6.2.2); group lengths are left out.
  */
 export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): DecodedDataSet {
+  const decoding = decode(bytes, transferSyntaxUid);
+  for (;;) {
+    const { done, value } = decoding.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same of a data set that may be long: everybody else has a turn after each millisecond or so of it. */
+export async function decodeLongDataSet(
+  bytes: Uint8Array,
+  transferSyntaxUid: string,
+): Promise<DecodedDataSet> {
+  const decoding = decode(bytes, transferSyntaxUid);
+  for (;;) {
+    const { done, value } = decoding.next();
+    if (done === true) return value;
+    await nextTurn();
+  }
+}
+
+/** Yields where a rest is due. */
+function* decode(bytes: Uint8Array, transferSyntaxUid: string): Generator<undefined, DecodedDataSet> {
   try {
     const { deflated, encoding } = dataSetSyntax(transferSyntaxUid);
     const plain = deflated ? inflate(bytes) : bytes;
     if (plain.length > identifierBytesMax) throw new Malformed(`more than ${identifierBytesMax} bytes`);
     const explicitVr = plain.length >= 6 ? showsExplicitVr(plain.subarray(4, 6)) : encoding.explicitVr;
     const decoder = new Decoder(plain);
-    const dataSet = decoder.dataSet({ ...encoding, explicitVr });
+    const dataSet = yield* decoder.dataSet({ ...encoding, explicitVr });
     return { kind: 'data-set', dataSet, memoryBytes: decoder.memoryBytes };
   } catch (error) {
     if (error instanceof Malformed) return { kind: 'malformed', reason: error.message };
@@ -76,6 +100,7 @@ class Decoder {
   #elements = 0;
   #values = 0;
   #textBytes = 0;
+  #restAt = elementsWithoutRestMax;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -88,17 +113,17 @@ class Decoder {
     return length + this.#elements * dataSetElementMemoryBytes + this.#values * dataSetValueMemoryBytes;
   }
 
-  dataSet(encoding: ElementEncoding): DataSet {
+  dataSet(encoding: ElementEncoding): Generator<undefined, DataSet> {
     return this.#elementsUntil(this.#bytes.length, encoding, '', 0);
   }
 
   /** Elements up to `end`, or up to the item delimiter where the length is not defined. */
-  #elementsUntil(
+  *#elementsUntil(
     end: number | undefined,
     encoding: ElementEncoding,
     inheritedCharacterSet: string,
     depth: number,
-  ): DataSet {
+  ): Generator<undefined, DataSet> {
     const dataSet: Record<string, DataElement> = {};
     let characterSet = inheritedCharacterSet;
     while (end === undefined || this.#offset < end) {
@@ -106,7 +131,13 @@ class Decoder {
       const { tag } = header;
       if (tag === itemDelimitationTag && end === undefined) return dataSet;
       if (tag.startsWith('FFFE')) throw new Malformed(`${written(tag)} where an element must stand`);
-      const element = this.#element(header, encoding, characterSet, depth);
+      const inside = header.vr === 'UN' ? implicitLittleEndian : encoding;
+      const vr = vrIn(header);
+      const element =
+        vr === 'SQ'
+          ? { vr, values: yield* this.#items(tag, header.length, inside, characterSet, depth) }
+          : this.#element(header, vr, inside, characterSet);
+      if (this.#isRestDue()) yield;
       if (end !== undefined && this.#offset > end)
         throw new Malformed(`${written(tag)} reaches beyond its item`);
       if (tag.endsWith('0000')) continue;
@@ -118,22 +149,25 @@ class Decoder {
   }
 
   #element(
-    { tag, vr: writtenVr, length }: Header,
-    encoding: ElementEncoding,
+    { tag, length }: Header,
+    vr: string,
+    { littleEndian }: ElementEncoding,
     characterSet: string,
-    depth: number,
   ): DataElement {
-    const implied = writtenVr === undefined || writtenVr === 'UN';
-    const undefinedSequence = implied && length === undefinedLength;
-    const vr = undefinedSequence ? 'SQ' : implied ? (vrOf(tag) ?? 'UN') : writtenVr;
-    const inside = writtenVr === 'UN' ? implicitLittleEndian : encoding;
-    if (vr === 'SQ') return { vr, values: this.#items(tag, length, inside, characterSet, depth) };
     if (length === undefinedLength) throw new Malformed(`${written(tag)} of VR ${vr} has undefined length`);
     const bytes = this.#take(tag, length);
     this.#bound(tag, vr, bytes);
-    const values = decodeValues(bytes, vr, inside.littleEndian, characterSet);
+    const values = decodeValues(bytes, vr, littleEndian, characterSet);
     if (values === undefined) throw new Malformed(`the length of ${written(tag)} does not fit VR ${vr}`);
     return { vr, values };
+  }
+
+  /** After so many elements, or values, which cost as much. */
+  #isRestDue(): boolean {
+    const done = this.#elements + this.#values;
+    if (done < this.#restAt) return false;
+    this.#restAt = done + elementsWithoutRestMax;
+    return true;
   }
 
   /** Before it is decoded: what would block everybody else or fill the memory is refused by its length alone. */
@@ -151,13 +185,13 @@ class Decoder {
       throw new Malformed(`more than ${dataSetTextBytesMax} bytes of text`);
   }
 
-  #items(
+  *#items(
     tag: string,
     length: number,
     encoding: ElementEncoding,
     characterSet: string,
     depth: number,
-  ): DataSet[] {
+  ): Generator<undefined, DataSet[]> {
     if (depth >= dataSetDepthMax) throw new Malformed(`nested more than ${dataSetDepthMax} levels deep`);
     const end = this.#endAfter(tag, length);
     const items: DataSet[] = [];
@@ -166,7 +200,8 @@ class Decoder {
       if (header.tag === sequenceDelimitationTag && end === undefined) return items;
       if (header.tag !== itemTag) throw new Malformed(`${written(header.tag)} where an item must stand`);
       const itemEnd = this.#endAfter(tag, header.length);
-      items.push(this.#elementsUntil(itemEnd, encoding, characterSet, depth + 1));
+      items.push(yield* this.#elementsUntil(itemEnd, encoding, characterSet, depth + 1));
+      if (this.#isRestDue()) yield;
     }
     if (this.#offset > end) throw new Malformed(`an item reaches beyond ${written(tag)}`);
     return items;
@@ -211,6 +246,12 @@ class Decoder {
   #need(bytes: number): void {
     if (this.#bytes.length - this.#offset < bytes) throw new Malformed('the data set ends within an element');
   }
+}
+
+/** The VR that it says, or that is known of it. */
+function vrIn({ tag, vr, length }: Header): string {
+  if (vr !== undefined && vr !== 'UN') return vr;
+  return length === undefinedLength ? 'SQ' : (vrOf(tag) ?? 'UN');
 }
 
 /** (0010,0020) */

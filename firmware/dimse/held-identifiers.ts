@@ -22,14 +22,17 @@ export class HeldIdentifiers {
 /** One data set; holds its room until `release`. */
 export class GatheredIdentifier implements DataSetTarget {
   readonly #held: HeldIdentifiers;
-  readonly #whole: (bytes: Uint8Array | undefined) => void;
+  readonly #whole: (bytes: Uint8Array | undefined) => Promise<void> | undefined;
   #pieces: Uint8Array[] = [];
   #length = 0;
   #decoded = 0;
   #tooLong = false;
 
-  /** @param whole gets the data set, or undefined where it is longer than there is room for and was discarded. */
-  constructor(held: HeldIdentifiers, whole: (bytes: Uint8Array | undefined) => void) {
+  /**
+   * @param whole gets the data set, or undefined where it is longer than there is room for and was discarded. A promise
+   * holds back the peer.
+   */
+  constructor(held: HeldIdentifiers, whole: (bytes: Uint8Array | undefined) => Promise<void> | undefined) {
     this.#held = held;
     this.#whole = whole;
   }
@@ -45,10 +48,10 @@ export class GatheredIdentifier implements DataSetTarget {
     this.#pieces.push(new Uint8Array(bytes));
   }
 
-  end(): undefined {
+  end(): Promise<void> | undefined {
     const pieces = this.#pieces;
     this.#pieces = [];
-    this.#whole(this.#tooLong ? undefined : joinBytes(pieces));
+    return this.#whole(this.#tooLong ? undefined : joinBytes(pieces));
   }
 
   /** Room for what it takes decoded too, as long as it is held. False if there is none. */

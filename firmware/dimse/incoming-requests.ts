@@ -5,7 +5,7 @@
 import { AppError } from '../src/errors.ts';
 import type { AssociationOptions } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
-import { type DataSet, decodeDataSet } from './data-set.ts';
+import { type DataSet, decodeLongDataSet } from './data-set.ts';
 import { GatheredIdentifier, HeldIdentifiers } from './held-identifiers.ts';
 import { errorCommentCharactersMax } from './limits.ts';
 import type { DataSetTarget } from './message-reader.ts';
@@ -51,18 +51,11 @@ export class IncomingRequests {
 
   async commandWithDataSet(contextId: number, context: Context, command: Command): Promise<DataSetTarget> {
     if (command.commandField === commandField.storeRequest) return this.#store(contextId, context, command);
-    let answered: Promise<void> | undefined;
     const gathered = new GatheredIdentifier(this.#identifiers, (bytes) => {
       gathered.release();
-      answered = this.#report(contextId, context, command, bytes);
+      return this.#report(contextId, context, command, bytes);
     });
-    return {
-      write: (bytes) => gathered.write(bytes),
-      end: () => {
-        gathered.end();
-        return answered;
-      },
-    };
+    return gathered;
   }
 
   /** The association has ended: the sink at work is told so. */
@@ -120,7 +113,7 @@ export class IncomingRequests {
     command: Command,
     bytes: Uint8Array | undefined,
   ): Promise<void> {
-    const decoded = bytes && decodeDataSet(bytes, context.transferSyntax);
+    const decoded = bytes && (await decodeLongDataSet(bytes, context.transferSyntax));
     const outcome =
       decoded === undefined
         ? { status: status.resourceLimitation, comment: 'data set too long' }

@@ -144,6 +144,12 @@ export const dataSetElementMemoryBytes = 160;
 /** Memory of one value beside its text: what refers to it, and the head of its string. */
 export const dataSetValueMemoryBytes = 32;
 
+/** Elements and values that are decoded before everybody else has a turn, a millisecond or two. */
+export const elementsWithoutRestMax = 500;
+
+/** A request's data set up to so many bytes is decoded at one go: some 2,000 elements at most, usually one or two dozens. */
+export const decodedAtOnceBytesMax = 16_384;
+
 /** Values of one element: a list of as many SOP Instance UIDs as one retrieval sends. */
 export const elementValuesMax = 65_535;
 

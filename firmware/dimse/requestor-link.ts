@@ -344,20 +344,14 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
   }
 
   #answerWithDataSet(inbox: ResponseInbox, transferSyntax: string, command: Command): DataSetTarget {
-    let delivered: Promise<void> | undefined;
     const gathered = new GatheredIdentifier(this.#identifiers, (bytes) => {
       gathered.release();
       const decoded = bytes && decodeDataSet(bytes, transferSyntax);
-      if (decoded?.kind === 'data-set') delivered = this.#deliver(inbox, command, decoded.dataSet);
-      else this.violation(`a response whose data set is ${decoded?.reason ?? 'too long'}`);
+      if (decoded?.kind === 'data-set') return this.#deliver(inbox, command, decoded.dataSet);
+      this.violation(`a response whose data set is ${decoded?.reason ?? 'too long'}`);
+      return undefined;
     });
-    return {
-      write: (bytes) => gathered.write(bytes),
-      end: () => {
-        gathered.end();
-        return delivered;
-      },
-    };
+    return gathered;
   }
 
   async #cancel(contextId: number, messageId: number): Promise<void> {

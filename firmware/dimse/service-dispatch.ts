@@ -3,8 +3,9 @@
  * the one operation that runs (PS3.7 clauses 9 and 10).
  */
 import { type Command, commandField } from './command.ts';
-import { decodeDataSet } from './data-set.ts';
+import { decodeDataSet, decodeLongDataSet, type DecodedDataSet } from './data-set.ts';
 import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
+import { decodedAtOnceBytesMax } from './limits.ts';
 import { type AcceptedContext, serviceFor } from './negotiation.ts';
 import { type OperationLink, RunningOperation } from './running-operation.ts';
 import type { DimseService, Permission } from './service.ts';
@@ -31,6 +32,13 @@ export interface Dispatched {
   readonly context: AcceptedContext;
   readonly command: Command;
   readonly service: DimseService;
+}
+
+/** A data set that came with a request, which holds its room. */
+interface CameDataSet {
+  readonly gathered: GatheredIdentifier;
+  readonly bytes: Uint8Array;
+  readonly decoded: DecodedDataSet;
 }
 
 export class ServiceDispatch {
@@ -65,10 +73,21 @@ export class ServiceDispatch {
   /** Takes the data set of a request, which is then performed. */
   gather(dispatched: Dispatched): GatheredIdentifier {
     const { contextId, command } = dispatched;
+    const { transferSyntax } = dispatched.context;
     const gathered = new GatheredIdentifier(this.#link.identifiers, (bytes) => {
-      if (bytes !== undefined) this.#perform(dispatched, gathered, bytes);
-      else this.#link.respond(contextId, command, { status: tooLong(command), comment: 'data set too long' });
-      this.#gathering = undefined;
+      if (bytes === undefined) {
+        this.#gathering = undefined;
+        this.#link.respond(contextId, command, { status: tooLong(command), comment: 'data set too long' });
+        return undefined;
+      }
+      const perform = (decoded: DecodedDataSet): void => {
+        this.#gathering = undefined;
+        this.#perform(dispatched, { gathered, bytes, decoded });
+      };
+      // Nothing more is read from this peer meanwhile, so that its next message finds the operation running.
+      if (bytes.length > decodedAtOnceBytesMax) return decodeLongDataSet(bytes, transferSyntax).then(perform);
+      perform(decodeDataSet(bytes, transferSyntax));
+      return undefined;
     });
     this.#gathering = gathered;
     return gathered;
@@ -76,7 +95,7 @@ export class ServiceDispatch {
 
   /** Performs a request without data set. */
   perform(dispatched: Dispatched): void {
-    this.#perform(dispatched, undefined, undefined);
+    this.#perform(dispatched, undefined);
   }
 
   /** The association has ended. */
@@ -87,22 +106,11 @@ export class ServiceDispatch {
     this.#running?.operation.end(reason);
   }
 
-  #perform(
-    { contextId, context, command, service }: Dispatched,
-    gathered: GatheredIdentifier | undefined,
-    bytes: Uint8Array | undefined,
-  ): void {
+  #perform({ contextId, context, command, service }: Dispatched, came: CameDataSet | undefined): void {
     const { abstractSyntax, transferSyntax } = context;
-    const decoded = bytes && decodeDataSet(bytes, transferSyntax);
-    const refusal = !this.#link.may(service.permission)
-      ? { status: status.notAuthorized }
-      : decoded?.kind === 'malformed'
-        ? { status: malformed(command), comment: decoded.reason }
-        : decoded !== undefined && gathered?.takeDecoded(decoded.memoryBytes) === false
-          ? { status: tooLong(command), comment: 'no room for the data set' }
-          : undefined;
+    const refusal = this.#refusal(command, service, came);
     if (refusal !== undefined || this.#ended) {
-      gathered?.release();
+      came?.gathered.release();
       if (refusal !== undefined) this.#link.respond(contextId, command, refusal);
       return;
     }
@@ -112,10 +120,20 @@ export class ServiceDispatch {
       abstractSyntax,
       transferSyntaxUid: transferSyntax,
       extendedNegotiation: this.#link.extendedNegotiation(abstractSyntax),
-      dataSet: decoded?.kind === 'data-set' ? decoded.dataSet : undefined,
-      dataSetBytes: bytes,
+      dataSet: came?.decoded.kind === 'data-set' ? came.decoded.dataSet : undefined,
+      dataSetBytes: came?.bytes,
     });
-    this.#running = { operation, finished: this.#run(operation, service, gathered) };
+    this.#running = { operation, finished: this.#run(operation, service, came?.gathered) };
+  }
+
+  /** Why it is not performed. If it is, room is taken for what its data set is decoded. */
+  #refusal(command: Command, service: DimseService, came: CameDataSet | undefined): StoreOutcome | undefined {
+    if (!this.#link.may(service.permission)) return { status: status.notAuthorized };
+    if (came === undefined) return undefined;
+    const { gathered, decoded } = came;
+    if (decoded.kind === 'malformed') return { status: malformed(command), comment: decoded.reason };
+    if (gathered.takeDecoded(decoded.memoryBytes)) return undefined;
+    return { status: tooLong(command), comment: 'no room for the data set' };
   }
 
   async #run(

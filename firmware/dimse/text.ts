@@ -1,11 +1,12 @@
 /** ISO 646 text as the upper layer and command sets carry it: AE titles, UIDs, version names, comments. */
 import { withoutPadding } from '../src/encoding/padding.ts';
 
-/** Without the trailing NULs and the leading and trailing spaces, which are padding (PS3.5 6.2). */
+/**
+ * Without the trailing NULs and the leading and trailing spaces, which are padding (PS3.5 6.2). In one go: character by
+ * character, a list of 60,000 UIDs would keep everybody else waiting for 0.15 s.
+ */
 export function decodeAscii(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return withoutPadding(text);
+  return withoutPadding(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'));
 }
 
 /** Of one character; what is not ISO 646 becomes a question mark. */

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
-import { type DataSet, decodeDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
+import {
+  type DataSet,
+  decodeDataSet,
+  decodeLongDataSet,
+  encodeDataSet,
+} from '../../firmware/dimse/data-set.ts';
 import {
   dataSetDepthMax,
   dataSetElementMemoryBytes,
@@ -11,12 +16,14 @@ import {
   dataSetTextBytesMax,
   dataSetValueMemoryBytes,
   dataSetValuesMax,
+  elementsWithoutRestMax,
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
 } from '../../firmware/dimse/limits.ts';
 import { uids } from '../../firmware/dimse/index.ts';
 import { concatBytes, fromHex, toHex, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { countingTurns } from '../support/counting-turns.ts';
 
 const {
   implicitVrLittleEndian,
@@ -294,6 +301,27 @@ test('text and values are bounded before they are decoded, and charged by their 
   const result = decodeDataSet(one, explicitVrLittleEndian);
   assert(result.kind === 'data-set');
   assert.equal(result.memoryBytes, one.length + dataSetElementMemoryBytes + 32_767 * dataSetValueMemoryBytes);
+});
+
+test('a long data set is decoded alike, and everybody else has a turn meanwhile', async () => {
+  const reference = (index: number): DataSet => ({
+    '00081150': { vr: 'UI', values: ['1.2.840.10008.5.1.4.1.1.2'] },
+    '00081155': { vr: 'UI', values: [`1.2.3.${index}`] },
+  });
+  const references = Array.from({ length: 5_000 }, (_, index) => reference(index));
+  const commitment = encodeDataSet({ '00081199': { vr: 'SQ', values: references } }, implicitVrLittleEndian);
+  const items = fromHex('feff00e000000000'.repeat(20_000));
+  const empty = concatBytes(fromHex('08009911'), Uint8Array.from([...u32(items.length)].reverse()), items);
+  for (const [bytes, elements] of [
+    [commitment, 15_000],
+    [empty, 20_000],
+  ] as const) {
+    const { result, turns } = await countingTurns(() => decodeLongDataSet(bytes, implicitVrLittleEndian));
+    assert.deepEqual(result, decodeDataSet(bytes, implicitVrLittleEndian));
+    assert(turns >= elements / elementsWithoutRestMax - 2, `${turns} turns`);
+  }
+  const cut = await decodeLongDataSet(commitment.subarray(0, -1), implicitVrLittleEndian);
+  assert.equal(cut.kind, 'malformed');
 });
 
 test('a value too long for its VR in explicit form goes out as UN', () => {

@@ -189,7 +189,10 @@ test('data in fragments of one byte takes no more memory than its bytes', option
   const held = new HeldIdentifiers();
   const length = 300_000;
   const whole: (Uint8Array | undefined)[] = [];
-  const gathered = new GatheredIdentifier(held, (bytes) => whole.push(bytes));
+  const gathered = new GatheredIdentifier(held, (bytes) => {
+    whole.push(bytes);
+    return undefined;
+  });
   const reader = new MessageReader({
     command: () => undefined,
     commandWithDataSet: () => Promise.resolve(gathered),

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { FindQuery, QueryLevel } from '../../firmware/src/ports.ts';
 import { HeldArchive } from '../../firmware/src/query/archive.ts';
 import { matchesMax } from '../../firmware/src/query/limits.ts';
+import { countingTurns } from '../support/counting-turns.ts';
 import { ctImageStorage, explicitLittleEndian, heldStudy } from '../support/held-studies.ts';
 import {
   all,
@@ -319,18 +320,10 @@ describe('a long search', () => {
     assert.deepEqual([answers.length, end], [matchesMax, 'limit']);
   });
 
-  /** How often others had a turn while this was searched. */
+  /** How often others had a turn while this was searched in vain. */
   async function turnsDuring(archive: HeldArchive, query: FindQuery): Promise<number> {
-    let turns = 0;
-    let isOver = false;
-    const others = (): void => {
-      turns += 1;
-      if (!isOver) setImmediate(others);
-    };
-    setImmediate(others);
-    const { answers } = await found(archive, query);
-    isOver = true;
-    assert.equal(answers.length, 0);
+    const { result, turns } = await countingTurns(() => found(archive, query));
+    assert.equal(result.answers.length, 0);
     return turns;
   }
 
@@ -361,6 +354,15 @@ describe('a long search', () => {
   it('gives everybody else a turn within one large study', async () => {
     const query = asked('STUDY', 'IMAGE', { '0020000D': '8.1', '0020000E': '8.1.1', '00200013': '1' });
     assert.ok((await turnsDuring(many(3_000), query)) >= 5);
+  });
+
+  it('gives everybody else a turn while many SOP instances are looked up within one study', async () => {
+    const strangers = Array.from({ length: 15_000 }, (_, index) => `7.${index}`);
+    const keys = { '0020000D': '8.1', '0020000E': '8.1.1', '00080018': strangers };
+    const archive = many(1);
+    assert.ok((await turnsDuring(archive, asked('STUDY', 'IMAGE', keys))) >= 50, 'to find them');
+    const selecting = await countingTurns(() => archive.select(asked('STUDY', 'IMAGE', keys)));
+    assert.ok(selecting.turns >= 50, 'to send them');
   });
 
   it('gives everybody else a turn between studies in which many SOP instances are looked up', async () => {

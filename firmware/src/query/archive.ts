@@ -66,7 +66,7 @@ export class HeldArchive implements QueryArchive {
     /** The patient of what is selected under one Patient ID or study UID. */
     const patients = new Map<string, string>();
     for await (const study of this.#holdings.studies(plan.studyInstanceUids, slices)) {
-      const instances = selected(plan, study);
+      const instances = await selected(plan, study, slices);
       if (instances.length === 0) continue;
       const subject = plan.level === 'PATIENT' ? uniqueKey.PATIENT : study.studyInstanceUid;
       const patient = patientKey(study.patient);
@@ -148,12 +148,10 @@ async function* below(
     }
     return;
   }
-  const candidates =
-    plan.sopInstanceUids === undefined ? study.instances : study.instancesNamed(plan.sopInstanceUids);
-  for (const instance of candidates) {
+  for (const instance of candidates(study, plan.sopInstanceUids)) {
     if (slices.spend(cost)) await slices.rest();
     if (slices.isCancelled) return;
-    if (!matchesAll(plan.image, instance)) continue;
+    if (instance === undefined || !matchesAll(plan.image, instance)) continue;
     const image = elementsOf(plan.image, instance);
     if (plan.series.length === 0) {
       yield [...above, image];
@@ -193,14 +191,31 @@ function answerOf(plan: FindPlan, query: FindQuery, elements: readonly Elements[
   ) as DataSet;
 }
 
-function selected(plan: RetrievePlan, study: StudyEntity): readonly InstanceEntity[] {
+/** All of a study, or one for each UID: undefined where that is not held. */
+function candidates(
+  study: StudyEntity,
+  sopInstanceUids: readonly string[] | undefined,
+): Iterable<InstanceEntity | undefined> {
+  return sopInstanceUids === undefined ? study.instances : study.lookedUp(sopInstanceUids);
+}
+
+/** What of a study is to be sent; nothing if that was cancelled meanwhile. */
+async function selected(
+  plan: RetrievePlan,
+  study: StudyEntity,
+  slices: Slices,
+): Promise<readonly InstanceEntity[]> {
   const { patientId, issuer, seriesInstanceUids, sopInstanceUids } = plan;
   if (patientId !== undefined && study.patient.patientId !== patientId) return [];
   if (issuer !== undefined && study.patient.issuer !== issuer) return [];
-  const candidates = sopInstanceUids === undefined ? study.instances : study.instancesNamed(sopInstanceUids);
-  if (seriesInstanceUids === undefined) return candidates;
-  const sought = new Set(seriesInstanceUids);
-  return candidates.filter((instance) => sought.has(seriesInstanceUidOf(instance)));
+  const series = seriesInstanceUids && new Set(seriesInstanceUids);
+  const chosen: InstanceEntity[] = [];
+  for (const instance of candidates(study, sopInstanceUids)) {
+    if (slices.spend(1)) await slices.rest();
+    if (slices.isCancelled) return [];
+    if (instance !== undefined && series?.has(seriesInstanceUidOf(instance)) !== false) chosen.push(instance);
+  }
+  return chosen;
 }
 
 /** Whoever asks expects one patient's images: two under one ID or study UID are not sent as if they were one. */

@@ -39,7 +39,6 @@ export class StudyEntity {
   readonly studyInstanceUid: string;
   readonly patient: LocalPatient;
   readonly #parts: readonly KeptStudy[];
-  #lookedUp = 0;
   #instances: readonly InstanceEntity[] | undefined;
   #series: ReadonlyMap<string, SeriesEntity> | undefined;
 
@@ -55,9 +54,9 @@ export class StudyEntity {
     return first === undefined ? {} : headerOf(first);
   }
 
-  /** Objects that were looked at or looked up so far, found or not, for whoever shares out the time. */
+  /** Objects that were gone through so far at one go, for whoever shares out the time. */
   get examined(): number {
-    return (this.#instances?.length ?? 0) + this.#lookedUp;
+    return this.#instances?.length ?? 0;
   }
 
   get instances(): readonly InstanceEntity[] {
@@ -67,16 +66,16 @@ export class StudyEntity {
     return this.#instances;
   }
 
-  /** The same for some SOP instances alone, without going through all. */
-  instancesNamed(sopInstanceUids: Iterable<string>): readonly InstanceEntity[] {
-    const found: InstanceEntity[] = [];
+  /**
+   * Some SOP instances alone, without going through all: one for each UID, undefined where it is not held. Looked up as
+   * they are taken, so that others can have their turn in between.
+   */
+  *lookedUp(sopInstanceUids: Iterable<string>): Generator<InstanceEntity | undefined, void> {
     for (const uid of sopInstanceUids) {
-      this.#lookedUp += 1;
       const study = this.#parts.find((part) => part.instances(uid).length > 0);
       const object = study?.instances(uid).at(-1);
-      if (study !== undefined && object !== undefined) found.push({ study, object });
+      yield study === undefined || object === undefined ? undefined : { study, object };
     }
-    return found;
   }
 
   get series(): ReadonlyMap<string, SeriesEntity> {
