@@ -55,6 +55,16 @@ export const anyOf =
   () =>
     (['kept', 'dropped', 'torn'] as const)[random.below(3)] ?? 'kept';
 
+/** Resolves when a request of this kind is done. */
+export type Pause = (request: 'flush' | 'other') => Promise<void>;
+
+const turnsOf =
+  (random: Random): Pause =>
+  async (request) => {
+    for (let waits = request === 'flush' ? 2 : 1; waits > 0; waits--)
+      for (let turns = random.below(3); turns >= 0; turns--) await setImmediate();
+  };
+
 export const emptyDisk: DiskImage = { files: new Map(), folders: new Map([[root, new Map()]]) };
 
 interface MutableImage {
@@ -64,17 +74,20 @@ interface MutableImage {
 
 export class PowerCutDisk implements FileSystem {
   readonly #start: DiskImage;
-  readonly #random: Random;
+  readonly #pause: Pause;
   /** What is read: all that was asked for, safe or not. */
   readonly #now: MutableImage;
   readonly #journal: DiskEvent[] = [];
   #nextInode: Inode;
   #safe: { readonly events: number; readonly from: ReadonlyMap<number, number> } | undefined;
 
-  /** `random` decides how long each request takes, and so how requests of several senders meet. */
-  constructor(start: DiskImage, random: Random) {
+  /**
+   * How long requests take decides how those of several senders meet: by default some turns of the event loop, as
+   * `random` says; `pause` puts another time in its place.
+   */
+  constructor(start: DiskImage, random: Random, pause: Pause = turnsOf(random)) {
     this.#start = start;
-    this.#random = random;
+    this.#pause = pause;
     this.#now = copyOf(start);
     this.#nextInode = Math.max(...start.files.keys(), ...start.folders.keys()) + 1;
   }
@@ -119,7 +132,7 @@ export class PowerCutDisk implements FileSystem {
   }
 
   async open(path: string, flags: OpenFlags): Promise<StoredFile> {
-    await this.#pause();
+    await this.#pause('other');
     const found = this.#find(path);
     if (found === undefined && (flags === 'r' || flags === 'r+')) throw failure('ENOENT', path);
     if (found !== undefined && flags === 'wx+') throw failure('EEXIST', path);
@@ -162,17 +175,17 @@ export class PowerCutDisk implements FileSystem {
   }
 
   async list(path: string): Promise<string[]> {
-    await this.#pause();
+    await this.#pause('other');
     return [...this.#folder(this.#existing(path), path).keys()];
   }
 
   async exists(path: string): Promise<boolean> {
-    await this.#pause();
+    await this.#pause('other');
     return this.#find(path) !== undefined;
   }
 
   async isSameFile(one: string, other: string): Promise<boolean> {
-    await this.#pause();
+    await this.#pause('other');
     return this.#existing(one) === this.#existing(other);
   }
 
@@ -189,7 +202,7 @@ export class PowerCutDisk implements FileSystem {
     return {
       read: async (bytes, offset) => {
         whileOpen();
-        await this.#pause();
+        await this.#pause('other');
         const found = content.bytes.subarray(offset, offset + bytes.length);
         bytes.set(found);
         return found.length;
@@ -213,19 +226,19 @@ export class PowerCutDisk implements FileSystem {
       },
       size: async () => {
         whileOpen();
-        await this.#pause();
+        await this.#pause('other');
         return content.length;
       },
       close: async () => {
         isOpen = false;
-        await this.#pause();
+        await this.#pause('other');
       },
     };
   }
 
   async #perform(change: DiskEvent): Promise<void> {
     const event = this.#change(change);
-    await this.#pause();
+    await this.#pause('other');
     this.#done(event);
   }
 
@@ -241,13 +254,8 @@ export class PowerCutDisk implements FileSystem {
 
   async #flush(target: Inode): Promise<void> {
     const begun = this.#journal.push({ is: 'flush', target }) - 1;
-    await this.#pause();
-    await this.#pause();
+    await this.#pause('flush');
     this.#journal.push({ is: 'flushed', of: begun });
-  }
-
-  async #pause(): Promise<void> {
-    for (let turns = this.#random.below(3); turns >= 0; turns--) await setImmediate();
   }
 
   /** For each change the end of the first flush that made it safe, as far as there is one. */

@@ -15,7 +15,9 @@ import {
   PowerCutDisk,
   type DiskImage,
 } from '../fakes/power-cut-disk.ts';
+import { VirtualTime } from '../fakes/virtual-clock.ts';
 import { randomFrom, type Random } from './random.ts';
+import { SimDisk } from './sim-disk.ts';
 
 const folder = '/data';
 const randomCuts = 8;
@@ -140,6 +142,42 @@ for (const keepsSpare of [true, false]) {
     }
     t.diagnostic(`${cuts} cuts`);
   });
+
+  test(`what a log ${keepsSpare ? 'with' : 'without'} a spare shows after a kill stands, though the power goes next`, async () => {
+    const { signal } = new AbortController();
+    for (let requests = 1, isCut = true; isCut; requests++) {
+      const time = new VirtualTime(0);
+      const disk = new SimDisk({ random: randomFrom(requests), events: time.events });
+      /** What comes of it in virtual time; undefined if its process was killed. */
+      const outcome = async <Result>(begun: Promise<Result>): Promise<Result | undefined> => {
+        let result: Result | undefined;
+        void begun.then((value) => (result = value));
+        await time.pass(60_000);
+        return result;
+      };
+      const plain = disk.filesFor(signal, () => undefined);
+      await outcome(plain.makeFolder(folder).then(() => plain.syncFolder('/')));
+      const life = new AbortController();
+      let left = requests;
+      const killed = disk.filesFor(life.signal, () => {
+        if (--left === 0) life.abort();
+      });
+      await outcome(write(killed));
+      isCut = life.signal.aborted;
+      const shown = await outcome(open(plain).then(recordsOf));
+      disk.cutPower();
+      const kept = await outcome(open(disk.filesFor(signal, () => undefined)).then(recordsOf));
+      assert.deepEqual(kept, shown, `killed at request ${requests}`);
+    }
+  });
+
+  const write = async (files: FileSystem): Promise<void> => {
+    const log = await open(files);
+    await log.append([utf8('first')]);
+    await log.append([utf8('a'.repeat(700)), utf8('b')]);
+    await log.replace([utf8('begun anew')]);
+    await log.append([utf8('last')]);
+  };
 }
 
 test('a data key is made once, and opens after a cut at any point', async () => {

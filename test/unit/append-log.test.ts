@@ -194,6 +194,20 @@ test('a log whose disk fails takes no further record, and what was acknowledged 
   await log.close();
 });
 
+test('what is read at opening is on the disk before anyone relies on it, also after a flush that failed', async (t) => {
+  const path = await newPath(t);
+  const { bytes } = await writeLog(path);
+  const calls: string[] = [];
+  const log = await FileAppendLog.open(path, {
+    ...options,
+    files: watchedDisk(({ call }) => calls.push(call)),
+  });
+  assert.deepEqual(calls, ['write', 'sync', 'syncFolder'], 'the last record once more, then file and name');
+  assert.deepEqual(await recordsOf(log), records);
+  await log.close();
+  assert.deepEqual(new Uint8Array(await readFile(path)), bytes);
+});
+
 test('space is taken ahead in steps', async (t) => {
   const path = await newPath(t);
   const log = await FileAppendLog.open(path, options);

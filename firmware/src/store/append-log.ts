@@ -285,13 +285,25 @@ async function prepareSpare(path: string, options: AppendLogOptions): Promise<vo
 
 interface Opened {
   readonly content: Content;
+  /** Where the last frame begins; the content's end if there is none. */
+  readonly lastFrame: number;
   readonly torn: TornTail | undefined;
 }
 
-async function reopen(file: StoredFile, path: string, options: AppendLogOptions): Promise<Opened> {
+async function reopen(
+  file: StoredFile,
+  path: string,
+  options: AppendLogOptions,
+): Promise<Pick<Opened, 'content' | 'torn'>> {
   try {
     const opened = await readContent(file, path, options);
-    const { content } = opened;
+    const { content, lastFrame } = opened;
+    // What a killed process wrote may be in memory only, its bytes and its name. It counts from here on: a vote that is
+    // read now is sent again, so it must not go with the power. Only the last frame can lack its flush; it is written
+    // again, because after a failed flush the system takes its memory for the disk's content.
+    await file.write([await readAt(file, lastFrame, content.end - lastFrame)], lastFrame);
+    await file.sync();
+    await filesOf(options).syncFolder(dirname(path));
     if (options.keepsSpare === true) await allocate(content, content.allocationBytes);
     return opened;
   } catch (error) {
@@ -324,9 +336,11 @@ async function readContent(file: StoredFile, path: string, options: AppendLogOpt
     offsets: [],
     lengths: [],
   };
+  let lastFrame = content.end;
   for (;;) {
     const frame = await readFrame(file, content.end, size);
     if (frame === undefined || !chainFollows(content.chain, frame)) break;
+    lastFrame = content.end;
     addPlaces(content, frame.records);
     content.end += frame.length;
     content.chain = frame.chain.slice();
@@ -338,10 +352,10 @@ async function readContent(file: StoredFile, path: string, options: AppendLogOpt
   const rest = await readAt(file, content.end, size - content.end);
   const tail = judgeTail(rest, content.end, content.chain);
   if (tail.kind === 'damaged') throw damaged(content.end, tail.reason);
-  if (tail.kind === 'clean') return { content, torn: undefined };
+  if (tail.kind === 'clean') return { content, lastFrame, torn: undefined };
   await file.write([new Uint8Array(rest.length)], content.end);
   await file.datasync();
-  return { content, torn: { offset: content.end } };
+  return { content, lastFrame, torn: { offset: content.end } };
 }
 
 async function readFrame(file: StoredFile, offset: number, size: number): Promise<ParsedFrame | undefined> {
