@@ -1,9 +1,6 @@
 /** Services against dcmtk: its query and retrieve tools as our SCUs, its archive (dcmqrscp) as our SCP. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -17,14 +14,12 @@ import {
 } from '../../firmware/dimse/index.ts';
 import type { DataSet } from '../../firmware/src/ports.ts';
 import { realClock } from '../fakes/real-clock.ts';
+import { startDcmqrscp } from '../support/dcmqrscp.ts';
 import { ctImageStorage, MemoryStore } from '../support/dimse-peer.ts';
 import { running, started } from '../support/dimse-scp-fixture.ts';
 import {
   filesBelow,
-  freePort,
   inPieces,
-  listening,
-  Peer,
   pydicomFiles,
   readDicomFile,
   runTool,
@@ -223,38 +218,6 @@ test('termscu, which ends dcmtk servers, does not end us', options, async () => 
   assert.equal((await runTool('echoscu', at(server.port))).code, 0);
 });
 
-/** dcmtk's archive, which sends by C-MOVE to DEST. */
-async function startArchive(destinationPort: number): Promise<Peer> {
-  const folder = await temporaryFolder();
-  const port = await freePort();
-  await mkdir(join(folder, 'db'));
-  const configuration = join(folder, 'dcmqrscp.cfg');
-  await writeFile(
-    configuration,
-    `NetworkTCPPort = ${port}
-MaxPDUSize = 16384
-MaxAssociations = 16
-HostTable BEGIN
-dest = (DEST, 127.0.0.1, ${destinationPort})
-HostTable END
-VendorTable BEGIN
-VendorTable END
-AETable BEGIN
-ARCHIVE ${join(folder, 'db')} RW (9, 1024mb) ANY
-AETable END
-`,
-  );
-  const child = spawn('dcmqrscp', ['-c', configuration], {
-    stdio: 'ignore',
-    env: { ...process.env, TCP_NODELAY: '1' },
-  });
-  await once(child, 'spawn');
-  await listening(port, child);
-  const peer = new Peer(port, folder, child);
-  running.push(peer);
-  return peer;
-}
-
 async function opened(port: number, change: Partial<AssociationOptions> = {}): Promise<Association> {
   const association = await openAssociation({
     host: '127.0.0.1',
@@ -282,7 +245,8 @@ async function opened(port: number, change: Partial<AssociationOptions> = {}): P
 test('we find, move and get what dcmqrscp holds', options, async () => {
   const destination = await startStorescp();
   running.push(destination);
-  const archive = await startArchive(destination.port);
+  const archive = await startDcmqrscp({ aeTitle: 'DEST', port: destination.port });
+  running.push(archive);
   const object = await ct();
   const store = new MemoryStore();
   const association = await opened(archive.port, {

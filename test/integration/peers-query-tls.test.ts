@@ -1,21 +1,18 @@
 /** Query/Retrieve over TLS with mutual authentication: workstations of others against the box, and the box at an archive. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
-import { archiveScu, type TlsDestination } from '../../firmware/dimse/index.ts';
+import { archiveScu } from '../../firmware/dimse/index.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { archiveAeTitle, ArchiveBox } from '../support/archive-box.ts';
-import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
+import { CertificateAuthority } from '../support/certificate-authority.ts';
 import { makeScp, MemoryStore } from '../support/dimse-peer.ts';
 import {
   filesBelow,
   freePort,
-  listening,
-  Peer,
+  type Peer,
   pydicomFiles,
   readDicomFile,
   runPython,
@@ -24,18 +21,15 @@ import {
   startStorescp,
   temporaryFolder,
 } from '../support/dimse-tools.ts';
+import { MutualTls } from '../support/mutual-tls.ts';
 
 const options = { timeout: 120_000 };
 
 let folder = '';
-let authority: CertificateAuthority;
-let own: IssuedCertificate;
-/** dcmtk's store, over TLS, and Orthanc, whose DICOM is TLS in both directions. */
-let storescp: Peer;
+let tls: MutualTls;
+/** Its DICOM is TLS in both directions. */
 let orthanc: Peer & { readonly http: string };
 let box: ArchiveBox;
-/** Before the box's TLS port, for those of dcmtk's programs that have no TLS. */
-let tunnelPort = 0;
 /** What the box holds, as instance, transfer syntax and digest. */
 let expected: readonly string[] = [];
 /** Where Orthanc sends to us by C-MOVE. */
@@ -46,30 +40,7 @@ after(async () => {
   for (const stop of stops.reverse()) await stop();
 });
 
-/** Options of dcmtk's programs for their side of TLS. */
-const peerTls = (): string[] => [
-  ...['+tls', join(folder, 'peer.key'), join(folder, 'peer.pem')],
-  ...['+cf', join(folder, 'ca.pem')],
-];
-
 const ends = (port: number): string[] => ['-aec', archiveAeTitle, '127.0.0.1', String(port)];
-
-/** What a hospital puts before a modality that has no TLS. */
-async function startTunnel(toPort: number): Promise<number> {
-  const port = await freePort();
-  const own = `cert=${join(folder, 'peer.pem')},key=${join(folder, 'peer.key')}`;
-  const checked = `cafile=${join(folder, 'ca.pem')},commonname=box`;
-  const child = spawn(
-    'socat',
-    [`TCP-LISTEN:${port},bind=127.0.0.1,fork`, `OPENSSL:127.0.0.1:${toPort},${own},${checked}`],
-    { stdio: 'ignore' },
-  );
-  await once(child, 'spawn');
-  await listening(port, child);
-  const tunnel = new Peer(port, await temporaryFolder(), child);
-  stops.push(() => tunnel.stop());
-  return port;
-}
 
 /** Uncompressed ones: any peer sends them as they are. */
 const paths = ['CT_small.dcm', 'MR_small.dcm', 'reportsi.dcm', 'waveform_ecg.dcm'].map((name) =>
@@ -77,7 +48,6 @@ const paths = ['CT_small.dcm', 'MR_small.dcm', 'reportsi.dcm', 'waveform_ecg.dcm
 );
 
 interface Held {
-  readonly path: string;
   readonly study: string;
   readonly series: string;
   readonly instance: string;
@@ -89,27 +59,18 @@ let held: readonly Held[] = [];
 
 const readHeld = `
 import json, sys, pydicom
-print(json.dumps([dict(path=p, study=str(d.StudyInstanceUID), series=str(d.SeriesInstanceUID), instance=str(d.SOPInstanceUID),
-  patientId=str(d.PatientID), modality=str(d.Modality), date=str(d.StudyDate)) for p, d in ((p, pydicom.dcmread(p)) for p in sys.argv[1:])]))
+print(json.dumps([dict(study=str(d.StudyInstanceUID), series=str(d.SeriesInstanceUID), instance=str(d.SOPInstanceUID),
+  patientId=str(d.PatientID), modality=str(d.Modality), date=str(d.StudyDate)) for d in map(pydicom.dcmread, sys.argv[1:])]))
 `;
 
 before(async () => {
   folder = await temporaryFolder();
   stops.push(() => rm(folder, { recursive: true, force: true }));
-  authority = await CertificateAuthority.make();
-  own = await authority.issue({ commonName: 'box' });
-  const peer = await authority.issue({ commonName: 'peer' });
-  const files = { 'ca.pem': authority.certificate, 'box.pem': own.certificate, 'box.key': own.key };
-  for (const [name, text] of Object.entries({ ...files, 'peer.pem': peer.certificate, 'peer.key': peer.key }))
-    await writeFile(join(folder, name), text);
-  storescp = await startStorescp(peerTls());
-  stops.push(() => storescp.stop());
+  tls = await MutualTls.make();
+  stops.push(() => tls.remove());
   returnPort = await freePort();
   orthanc = await startOrthanc({
-    DicomTlsEnabled: true,
-    DicomTlsCertificate: join(folder, 'peer.pem'),
-    DicomTlsPrivateKey: join(folder, 'peer.key'),
-    DicomTlsTrustedCertificates: join(folder, 'ca.pem'),
+    ...tls.orthancSettings,
     DicomAlwaysAllowStore: true,
     DicomAlwaysAllowFind: true,
     DicomAlwaysAllowMove: true,
@@ -118,19 +79,9 @@ before(async () => {
     },
   });
   stops.push(() => orthanc.stop());
-  box = await ArchiveBox.open(
-    [
-      { name: 'storescp', aeTitle: 'STORESCP', port: storescp.port, tls: true },
-      { name: 'orthanc', aeTitle: 'ORTHANC', port: orthanc.port, tls: true },
-    ],
-    {
-      certificateFile: join(folder, 'box.pem'),
-      keyFile: join(folder, 'box.key'),
-      caFiles: [join(folder, 'ca.pem')],
-    },
-  );
+  const orthancOverTls = { name: 'orthanc', aeTitle: 'ORTHANC', port: orthanc.port, tls: true };
+  box = await ArchiveBox.open([orthancOverTls], tls.boxFiles);
   stops.push(() => box.stop());
-  tunnelPort = await startTunnel(box.tlsPort);
   // dcmsend writes data sets anew: what the box holds is what a storescp gets from it.
   const reference = await startStorescp();
   stops.push(() => reference.stop());
@@ -160,12 +111,17 @@ async function emptyFolder(t: TestContext): Promise<string> {
   return made;
 }
 
-const keysOf = ({ study }: Held): string[] => ['-k', '0008,0052=STUDY', '-k', `0020,000d=${study}`];
-
 test('findscu lists the studies over TLS; without TLS, or a certificate, nothing', options, async (t) => {
   const answers = await emptyFolder(t);
   const keys = ['-S', '-k', '0008,0052=STUDY', '-k', '0020,000d', '-k', '0010,0020'];
-  const found = await runTool('findscu', [...peerTls(), '-X', '-od', answers, ...keys, ...ends(box.tlsPort)]);
+  const found = await runTool('findscu', [
+    ...tls.dcmtkOptions,
+    '-X',
+    '-od',
+    answers,
+    ...keys,
+    ...ends(box.tlsPort),
+  ]);
   assert.equal(found.code, 0, found.output);
   const rows = (await runPython(
     `import json, sys, pydicom
@@ -173,30 +129,18 @@ print(json.dumps([[str(d.StudyInstanceUID), str(d.PatientID)] for d in map(pydic
     await filesBelow(answers),
   )) as string[][];
   assert.deepEqual(rows.sort(), held.map(({ study, patientId }) => [study, patientId]).sort());
-  for (const tls of [[], ['+tla', '-ic']]) {
-    const refused = await runTool('findscu', ['-to', '5', '-ta', '5', ...tls, ...keys, ...ends(box.tlsPort)]);
+  for (const anonymous of [[], ['+tla', '-ic']]) {
+    const refused = await runTool('findscu', [
+      '-to',
+      '5',
+      '-ta',
+      '5',
+      ...anonymous,
+      ...keys,
+      ...ends(box.tlsPort),
+    ]);
     assert.notEqual(refused.code, 0, refused.output);
   }
-});
-
-test('movescu through a tunnel has every study sent on over TLS, bit for bit', options, async () => {
-  for (const each of held) {
-    const move = ['-v', '-S', '-aem', 'STORESCP', ...keysOf(each)];
-    const { code, output } = await runTool('movescu', [...move, ...ends(tunnelPort)]);
-    assert.equal(code, 0, output);
-    assert.match(output, /Received Final Move Response \(Success\)/);
-  }
-  assert.deepEqual(await linesBelow(storescp.folder), expected);
-});
-
-test('getscu gets every study through a tunnel on its own association, bit for bit', options, async (t) => {
-  const got = await emptyFolder(t);
-  for (const each of held) {
-    const get = ['-v', '-S', '+B', '-od', got, ...keysOf(each)];
-    const { code, output } = await runTool('getscu', [...get, ...ends(tunnelPort)]);
-    assert.equal(code, 0, output);
-  }
-  assert.deepEqual(await linesBelow(got), expected);
 });
 
 async function ask(path: string, init?: RequestInit): Promise<unknown> {
@@ -242,18 +186,19 @@ test('Orthanc finds over TLS, and has the box send it over TLS what it found', o
 
 test('we find and move over TLS what Orthanc holds, and trust its authority only', options, async (t) => {
   for (const path of paths) await ask('/instances', { method: 'POST', body: await readFile(path) });
-  const credentials = { ...own, ca: [authority.certificate] };
-  const tls: TlsDestination = { credentials, checkName: true };
   const store = new MemoryStore();
   const server = makeScp(store.store, { tlsPort: returnPort });
   await server.start();
   t.after(() => server.stop());
-  await server.useTls(credentials);
+  await server.useTls(tls.credentials);
   const peer = {
     ...{ host: '127.0.0.1', port: orthanc.port, clock: realClock },
     ...{ callingAeTitle: archiveAeTitle, calledAeTitle: 'ORTHANC' },
   };
-  const archive = archiveScu({ ...peer, tls }, archiveAeTitle);
+  const archive = archiveScu(
+    { ...peer, tls: { credentials: tls.credentials, checkName: true } },
+    archiveAeTitle,
+  );
   const { signal } = new AbortController();
   for (const { study, series, instance, patientId, modality, date } of held) {
     const listed = [];
@@ -270,7 +215,7 @@ test('we find and move over TLS what Orthanc holds, and trust its authority only
   const [first] = held;
   assert.ok(first !== undefined);
   const stranger = await CertificateAuthority.make({ commonName: 'Stranger' });
-  const distrusting = { credentials: { ...own, ca: [stranger.certificate] }, checkName: true };
+  const distrusting = { credentials: { ...tls.credentials, ca: [stranger.certificate] }, checkName: true };
   for (const wrong of [{ tls: distrusting }, {}]) {
     const asked = archiveScu({ ...peer, ...wrong }, archiveAeTitle);
     await assert.rejects(asked.study(first.study, signal), { code: 'DELIVERY_FAILED' });

@@ -1,12 +1,11 @@
 /** Peers against what a box does between socket and disk, plain and over TLS, and our requestor against theirs over TLS. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { openAssociation, type TlsCredentials, uids } from '../../firmware/dimse/index.ts';
+import { openAssociation, uids } from '../../firmware/dimse/index.ts';
 import { realClock } from '../fakes/real-clock.ts';
-import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
 import {
   filesBelow,
   inPieces,
@@ -18,33 +17,24 @@ import {
   startStorescp,
   temporaryFolder,
 } from '../support/dimse-tools.ts';
+import { MutualTls } from '../support/mutual-tls.ts';
 import { receivingAeTitle, ReceivingBox } from '../support/receiving-box.ts';
 
 const options = { timeout: 180_000 };
 const running: { readonly stop: () => Promise<unknown> }[] = [];
 const ct = join(pydicomFiles, 'CT_small.dcm');
 
-let authority: CertificateAuthority;
-let own: IssuedCertificate;
-let folder = '';
+let tls: MutualTls;
 
 before(async () => {
-  folder = await temporaryFolder();
-  authority = await CertificateAuthority.make();
-  own = await authority.issue({ commonName: 'box' });
-  const peer = await authority.issue({ commonName: 'peer' });
-  await writeFile(join(folder, 'ca.pem'), authority.certificate);
-  await writeFile(join(folder, 'peer.pem'), peer.certificate);
-  await writeFile(join(folder, 'peer.key'), peer.key);
+  tls = await MutualTls.make();
 });
 
-after(() => rm(folder, { recursive: true, force: true }));
+after(() => tls.remove());
 
 afterEach(async () => {
   for (const each of running.splice(0).reverse()) await each.stop();
 });
-
-const credentials = (): TlsCredentials => ({ ...own, ca: [authority.certificate] });
 
 interface Reached {
   readonly box: ReceivingBox;
@@ -62,7 +52,7 @@ async function startBox(): Promise<Reached> {
     },
   });
   const port = await box.listen();
-  return { box, port, tlsPort: await box.listenTls(credentials()) };
+  return { box, port, tlsPort: await box.listenTls(tls.credentials) };
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -100,9 +90,8 @@ test('every file that storescu sends over TLS lies on the disk bit for bit', opt
   const { box, tlsPort } = await startBox();
   const storescp = await startStorescp();
   running.push(storescp);
-  const tls = ['+tls', join(folder, 'peer.key'), join(folder, 'peer.pem'), '+cf', join(folder, 'ca.pem')];
   const args = ['-nh', '+sd', '+r', '-aec', receivingAeTitle, '127.0.0.1'];
-  await runTool('storescu', [...tls, ...args, String(tlsPort), ...everything]);
+  await runTool('storescu', [...tls.dcmtkOptions, ...args, String(tlsPort), ...everything]);
   await runTool('storescu', [...args, String(storescp.port), ...everything]);
   const expected = await writtenTo(storescp.folder);
   assert(expected.length > 20, `${expected.length} objects`);
@@ -113,10 +102,7 @@ test('Orthanc echoes and stores over TLS, in both directions', options, async ()
   const secure = await startBox();
   const plain = await startBox();
   const orthanc = await startOrthanc({
-    DicomTlsEnabled: true,
-    DicomTlsCertificate: join(folder, 'peer.pem'),
-    DicomTlsPrivateKey: join(folder, 'peer.key'),
-    DicomTlsTrustedCertificates: join(folder, 'ca.pem'),
+    ...tls.orthancSettings,
     DicomAlwaysAllowStore: true,
     DicomModalities: {
       secure: { AET: receivingAeTitle, Host: '127.0.0.1', Port: secure.tlsPort, UseDicomTls: true },
@@ -151,7 +137,7 @@ test('Orthanc echoes and stores over TLS, in both directions', options, async ()
       { abstractSyntax: mr.sopClassUid, transferSyntaxes: [mr.transferSyntaxUid] },
     ],
     clock: realClock,
-    tls: { credentials: credentials(), checkName: true },
+    tls: { credentials: tls.credentials, checkName: true },
   });
   assert.equal((await association.echo()).status, 0);
   assert.equal((await association.store(mr, inPieces(mr.dataSet, 65_536))).status, 0);

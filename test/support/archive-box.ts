@@ -32,10 +32,12 @@ export interface TlsFiles {
 
 export class ArchiveBox {
   readonly #server: DicomServer;
+  readonly #catalogue: Catalogue;
   readonly #undo: Undo;
 
-  private constructor(server: DicomServer, undo: Undo) {
+  private constructor(server: DicomServer, catalogue: Catalogue, undo: Undo) {
     this.#server = server;
+    this.#catalogue = catalogue;
     this.#undo = undo;
   }
 
@@ -88,18 +90,24 @@ export class ArchiveBox {
     });
     await start(server);
     await serveTls(certificates, server, undo);
-    return new ArchiveBox(server, undo);
+    return new ArchiveBox(server, catalogue, undo);
   }
 
   get port(): number {
     return this.#server.port;
   }
 
-  /** @throws an assertion without certificates. */
+  /** @throws without certificates. */
   get tlsPort(): number {
     const port = this.#server.tlsPort;
     if (port === undefined) throw new Error('this box was opened without certificates');
     return port;
+  }
+
+  /** SOP Instance UIDs of what it keeps, in order. */
+  held(): string[] {
+    const objects = this.#catalogue.studies().flatMap((study) => study.objects);
+    return objects.map(({ sopInstanceUid }) => sopInstanceUid).sort();
   }
 
   async stop(): Promise<void> {
