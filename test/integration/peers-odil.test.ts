@@ -1,7 +1,7 @@
-/** odil against what modalities ask besides keeping: procedure steps from it and to it, notifications to it. */
+/** odil against what modalities ask besides keeping: procedure steps and notifications, from it and to it. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { uids } from '../../firmware/dimse/index.ts';
+import { availabilityService, uids } from '../../firmware/dimse/index.ts';
 import { workflowScu } from '../../firmware/src/box/workflow-scu.ts';
 import type { AvailabilityNotification } from '../../firmware/src/ports.ts';
 import { realClock } from '../fakes/real-clock.ts';
@@ -125,4 +125,43 @@ test('odil is told which instances are available, and what it answers is heard',
       })),
     );
   }
+});
+
+test('odil tells which instances are available; what lacks its study is refused', options, async () => {
+  const heard: AvailabilityNotification[] = [];
+  const service = availabilityService((each) => {
+    heard.push(each);
+    return Promise.resolve();
+  });
+  const box = stopping(await WorkflowBox.open(undefined, [service]));
+  const text = (vr: string, value: string): DicomJson[string] => ({ vr, Value: [value] });
+  const [series] = notification.series;
+  assert.ok(series !== undefined);
+  const instances = series.instances.map((instance) => ({
+    '00080054': text('AE', instance.retrieveAeTitle),
+    '00080056': text('CS', instance.availability),
+    '00081150': text('UI', instance.sopClassUid),
+    '00081155': text('UI', instance.sopInstanceUid),
+  }));
+  const without: DicomJson = {
+    '00081111': { vr: 'SQ', Value: [] },
+    '00081115': {
+      vr: 'SQ',
+      Value: [
+        {
+          '00081199': { vr: 'SQ', Value: instances },
+          '0020000e': text('UI', series.seriesInstanceUid),
+        },
+      ],
+    },
+  };
+  const whole = { ...without, '0020000d': text('UI', notification.studyInstanceUid) };
+  const tell = (dataSet: DicomJson) =>
+    ({ kind: 'create', sopClassUid: availabilitySopClass, dataSet }) as const;
+  const answers = await odilRequests(box.port, workflowAeTitle, [tell(whole), tell(without)]);
+  assert.deepEqual(
+    answers.map((answer) => valueOf(answer, '00000900')),
+    [0x0000, 0x0120],
+  );
+  assert.deepEqual(heard, [{ callingAeTitle: 'ODIL', ...notification }]);
 });
