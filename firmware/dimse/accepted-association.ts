@@ -2,6 +2,7 @@
  * One association at the acceptor's side: admission, then C-ECHO, C-STORE and the operations of the services until it
  * ends (PS3.7 clauses 9 and 10). One operation at a time: a request that comes while one runs waits for its end.
  */
+import type { Permission } from '../src/access/permissions.ts';
 import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
@@ -15,7 +16,7 @@ import { type AcceptedContext, type AcceptedContexts, negotiate } from './negoti
 import type { Fragment } from './pdu-reader.ts';
 import { abortReason, type AssociateReject, type AssociateRequest, reject } from './pdu.ts';
 import { type DispatchLink, ServiceDispatch } from './service-dispatch.ts';
-import type { DimseService, Peer, PeerCertificate, Permission } from './service.ts';
+import type { DimseService, Peer, PeerCertificate } from './service.ts';
 import { isStored, status, statusText } from './status.ts';
 import { StoreOperation, type StoreOutcome, type StoreRequest, type StoreSink } from './store-operation.ts';
 import { isStorageSopClass, isUid } from './uids.ts';

@@ -2,6 +2,7 @@
  * The box as an SCP: a plain port, and one with TLS beside it, whose associations hand every object on as a stream
  * (PS3.4 annex B), and every other request to its service.
  */
+import { permissions } from '../src/access/permissions.ts';
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Logger, Service } from '../src/ports.ts';
@@ -20,7 +21,7 @@ import {
 import { closed, listen, portOf } from './listening.ts';
 import { pduBytesUsable } from './message-writer.ts';
 import { type AssociateReject, type AssociateRequest, reject, type UserIdentity } from './pdu.ts';
-import { type DimseService, type Peer, type PeerCertificate, permissions } from './service.ts';
+import type { DimseService, Peer, PeerCertificate } from './service.ts';
 import { readingIntoOneBuffer } from './receive-buffer.ts';
 import type { StoreRequest, StoreSink } from './store-operation.ts';
 import { TlsListener } from './tls-listener.ts';

@@ -8,11 +8,9 @@ export {
 } from './dicom-server.ts';
 export {
   OperationCancelled,
-  permissions,
   type DimseService,
   type Peer,
   type PeerCertificate,
-  type Permission,
   type ServiceOperation,
   type ServiceResponse,
   type SubOperations,

@@ -1,4 +1,5 @@
 /** What an acceptor answers to a request (PS3.7 D.3, PS3.8 9.3.3), as values: no sockets here. */
+import type { Permission } from '../src/access/permissions.ts';
 import { pduBytesMax } from './limits.ts';
 import {
   type AnsweredContext,
@@ -7,7 +8,7 @@ import {
   contextResult,
   type ProposedContext,
 } from './pdu.ts';
-import type { DimseService, Permission } from './service.ts';
+import type { DimseService } from './service.ts';
 import {
   deflatedExplicitVrLittleEndian,
   explicitVrBigEndian,

@@ -2,13 +2,14 @@
  * The services of one accepted association: which of them performs a request, its data set gathered and decoded, and
  * the one operation that runs (PS3.7 clauses 9 and 10).
  */
+import type { Permission } from '../src/access/permissions.ts';
 import { type Command, commandField } from './command.ts';
 import { decodeDataSet, decodeLongDataSet, type DecodedDataSet } from './data-set.ts';
 import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
 import { decodedAtOnceBytesMax } from './limits.ts';
 import { type AcceptedContext, serviceFor } from './negotiation.ts';
 import { type OperationLink, RunningOperation } from './running-operation.ts';
-import type { DimseService, Permission } from './service.ts';
+import type { DimseService } from './service.ts';
 import { status } from './status.ts';
 import type { StoreOutcome } from './store-operation.ts';
 

@@ -2,21 +2,11 @@
  * What one SCP serves besides Verification and Storage: a service is a set of SOP classes with one function that
  * performs its operations (PS3.7 clauses 9 and 10). The association knows nothing of queries, commitments or steps.
  */
+import type { Permission } from '../src/access/permissions.ts';
 import type { Command } from './command.ts';
 import type { DataSet } from './data-set.ts';
 import type { StoredObject } from './association.ts';
 import type { StoreOutcome } from './store-operation.ts';
-
-/** What a caller may be permitted to do. C-ECHO is open to whoever may associate at all. */
-export const permissions = [
-  'store',
-  'query',
-  'retrieve',
-  'commitment',
-  'procedure-step',
-  'availability',
-] as const;
-export type Permission = (typeof permissions)[number];
 
 /** Who is at the other end of an association. */
 export interface Peer {

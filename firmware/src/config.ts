@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Type, { type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
+import { permissions } from './access/permissions.ts';
 import { AppError } from './errors.ts';
 
 const section = <Properties extends Record<string, TSchema>>(description: string, properties: Properties) =>
@@ -48,22 +49,12 @@ const caller = section('Who may associate.', {
     default: [],
     description: 'AE titles of the box by which it may call. Empty: by each.',
   }),
-  may: Type.Array(
-    Type.Union([
-      Type.Literal('store'),
-      Type.Literal('query'),
-      Type.Literal('retrieve'),
-      Type.Literal('commitment'),
-      Type.Literal('procedure-step'),
-      Type.Literal('availability'),
-    ]),
-    {
-      maxItems: 6,
-      default: ['store'],
-      description:
-        'What it may do: send objects; C-FIND; C-MOVE and C-GET; ask for storage commitment; report performed procedure steps; notify of available instances.',
-    },
-  ),
+  may: Type.Array(Type.Enum(permissions), {
+    maxItems: permissions.length,
+    default: ['store'],
+    description:
+      'What it may do: send objects; C-FIND; C-MOVE and C-GET; ask for storage commitment; report performed procedure steps; notify of available instances.',
+  }),
   mayCorrect: Type.Boolean({
     default: false,
     description:

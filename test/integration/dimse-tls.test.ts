@@ -13,10 +13,10 @@ import {
   type AssociationOptions,
   type DicomServer,
   openAssociation,
-  permissions,
   type TlsCredentials,
   uids,
 } from '../../firmware/dimse/index.ts';
+import { permissions } from '../../firmware/src/access/permissions.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';

@@ -57,6 +57,8 @@ export const rooms: readonly Room[] = [
     packages: noble,
   }),
   pure('retry', 'firmware/src/retry/', { imports: [], packages: [] }),
+  // What the DICOM port, the access list, the configuration and the console all name.
+  pure('permissions', 'firmware/src/access/permissions.ts', { imports: [], packages: [] }),
   pure('wallet', 'firmware/wallet/', { imports: pureRooms, packages: [...noble, '@hpke/core', 'typebox'] }),
 
   // What the rooms ask of each other: types only.
@@ -68,10 +70,14 @@ export const rooms: readonly Room[] = [
   }),
 
   // Driving rooms. `studies` is what a box keeps of a study; those that work on studies stand on it.
-  node('config', 'firmware/src/config.ts', { imports: ['errors'], packages: ['typebox'] }),
+  node('config', 'firmware/src/config.ts', { imports: ['errors', 'permissions'], packages: ['typebox'] }),
   node('validator', 'firmware/src/validator/', { imports: pureRooms, types: ['ports'], packages: [] }),
   node('studies', 'firmware/src/studies/', { imports: pureRooms, types: ['ports'], packages: [] }),
-  node('access', 'firmware/src/access/', { imports: pureRooms, types: ['ports'], packages: [] }),
+  node('access', 'firmware/src/access/', {
+    imports: [...pureRooms, 'permissions'],
+    types: ['ports'],
+    packages: [],
+  }),
   node('ingest', 'firmware/src/ingest/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
@@ -142,7 +148,11 @@ export const rooms: readonly Room[] = [
       'typebox',
     ],
   }),
-  node('dimse', 'firmware/dimse/', { imports: ['errors', 'encoding'], types: ['ports'], packages: [] }),
+  node('dimse', 'firmware/dimse/', {
+    imports: ['errors', 'encoding', 'permissions'],
+    types: ['ports'],
+    packages: [],
+  }),
   // Part of the DICOM room, of which it knows the layout of elements; nothing in that room knows it.
   node('transcoding', 'firmware/dimse/transcoding/', {
     imports: ['errors', 'encoding', 'dimse'],
@@ -166,7 +176,7 @@ export const rooms: readonly Room[] = [
     packages: ['typebox'],
   }),
   pure('console DICOM contract', 'firmware/src/http/dicom-contract.ts', {
-    imports: [],
+    imports: ['permissions'],
     packages: ['typebox'],
   }),
   node('console', 'firmware/console/', {
@@ -189,6 +199,7 @@ export const rooms: readonly Room[] = [
       'ingest',
       'p2p',
       'patients',
+      'permissions',
       'query',
       'release',
       'store',

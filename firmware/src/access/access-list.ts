@@ -7,7 +7,8 @@ import { toHex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, HealthBoard, KeyValueStore, Logger, Service, Timer, Unsubscribe } from '../ports.ts';
-import { CallerRule, faultOf, type Caller, type Permission, type ReachedAt } from './caller.ts';
+import { CallerRule, faultOf, type Caller, type ReachedAt } from './caller.ts';
+import type { Permission } from './permissions.ts';
 import { decide, type AccessDecision, type CallerRequest } from './decision.ts';
 import { callersKeptMax, pendingWriteMsMin } from './limits.ts';
 import { PendingCallers, type PendingCaller } from './pending-callers.ts';
@@ -269,4 +270,4 @@ export class AccessList implements Service {
   }
 }
 
-export type { Caller, CallerRequest, PendingCaller, Permission };
+export type { Caller, CallerRequest, PendingCaller };

@@ -8,17 +8,7 @@ import {
   callerCertificatesMax,
   commonNameCharactersMax,
 } from './limits.ts';
-
-/** What a caller may be permitted to do. C-ECHO is open to whoever may associate at all. */
-export const permissions = [
-  'store',
-  'query',
-  'retrieve',
-  'commitment',
-  'procedure-step',
-  'availability',
-] as const;
-export type Permission = (typeof permissions)[number];
+import { permissions, type Permission } from './permissions.ts';
 
 export interface Caller {
   readonly callingAeTitle: string;

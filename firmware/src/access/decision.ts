@@ -1,5 +1,6 @@
 /** Whether a caller is admitted, and to what: the rules alone, without memory of who came before. */
-import type { CallerRule, Permission, ShownCertificate } from './caller.ts';
+import type { CallerRule, ShownCertificate } from './caller.ts';
+import type { Permission } from './permissions.ts';
 
 /** Who asks for an association, and what for. */
 export interface CallerRequest {

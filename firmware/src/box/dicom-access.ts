@@ -1,6 +1,7 @@
 /** The access list of the configuration and the console, as the DICOM room asks it. */
 import { reject, uids, type Admission, type AdmissionRequest, type DimseService } from '../../dimse/index.ts';
-import { AccessList, type Caller, type Permission } from '../access/access-list.ts';
+import { AccessList, type Caller } from '../access/access-list.ts';
+import type { Permission } from '../access/permissions.ts';
 import type { Config } from '../config.ts';
 import type { Foundation } from './foundation.ts';
 

@@ -3,6 +3,7 @@
  * holds back. Times are UTC milliseconds since 1970, sizes bytes.
  */
 import { Type, type Static } from 'typebox';
+import { permissions, type Permission } from '../access/permissions.ts';
 
 /** A body that says more than its schema is refused, and the field named. */
 const body = <Properties extends Parameters<typeof Type.Object>[0]>(properties: Properties) =>
@@ -14,15 +15,8 @@ const nullable = <Schema extends Parameters<typeof Type.Array>[0]>(schema: Schem
 /** PS3.5 table 6.2-1, VR AE, without spaces around it. */
 const aeTitleSchema = Type.String({ pattern: '^(?! )[\\x20-\\x5b\\x5d-\\x7e]{1,16}(?<! )$' });
 
-export const permissionSchema = Type.Union([
-  Type.Literal('store'),
-  Type.Literal('query'),
-  Type.Literal('retrieve'),
-  Type.Literal('commitment'),
-  Type.Literal('procedure-step'),
-  Type.Literal('availability'),
-]);
-export type PermissionName = Static<typeof permissionSchema>;
+export const permissionSchema = Type.Enum(permissions);
+export type PermissionName = Permission;
 
 const reachedAtSchema = body({
   host: Type.String({ minLength: 1, maxLength: 253 }),
@@ -39,7 +33,7 @@ export const callerBodySchema = body({
   certificates: Type.Array(Type.String({ minLength: 1, maxLength: 67 }), { maxItems: 16 }),
   /** AE titles of the box; none: each. */
   calledAeTitles: Type.Array(aeTitleSchema, { maxItems: 16 }),
-  may: Type.Array(permissionSchema, { maxItems: 6 }),
+  may: Type.Array(permissionSchema, { maxItems: permissions.length }),
   mayCorrect: Type.Boolean(),
   reachedAt: nullable(reachedAtSchema),
 });

@@ -22,6 +22,7 @@ interface Schema {
   readonly default?: unknown;
   readonly const?: unknown;
   readonly anyOf?: readonly Schema[];
+  readonly enum?: readonly unknown[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[] | undefined;
@@ -44,6 +45,7 @@ function range(low: number | undefined, high: number | undefined, unit: string):
 /** What may stand behind a key, in words. */
 function allowed(schema: Schema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map((one) => code(one.const)).join(' or ');
+  if (schema.enum !== undefined) return schema.enum.map(code).join(' or ');
   if (schema.type === 'boolean') return '`true` or `false`';
   if (schema.items?.properties !== undefined)
     return `list of sections${range(undefined, schema.maxItems, ' entries')}`;

@@ -6,8 +6,8 @@ import {
   QueryRetrieveScp,
   storageCommitmentService,
   type DimseService,
-  type Permission,
 } from '../../../../firmware/dimse/index.ts';
+import type { Permission } from '../../../../firmware/src/access/permissions.ts';
 import { RecordingLogger } from '../../../support/recording-logger.ts';
 
 const notAsked = (): never => {

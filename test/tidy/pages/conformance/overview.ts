@@ -1,5 +1,6 @@
 /** N.1 to N.4: what the box is in a DICOM network, in tables and one picture. */
-import { uids, type Permission } from '../../../../firmware/dimse/index.ts';
+import { uids } from '../../../../firmware/dimse/index.ts';
+import type { Permission } from '../../../../firmware/src/access/permissions.ts';
 import { code, table } from './markdown.ts';
 import { dicomNames, sopClassName, transferSyntaxName } from './names.ts';
 import { offeredSopClasses } from './offered.ts';

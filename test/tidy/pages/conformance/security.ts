@@ -1,5 +1,5 @@
 /** N.7, and behind the template: peers that were tried, and what hospital IT expects. */
-import { permissions } from '../../../../firmware/dimse/index.ts';
+import { permissions } from '../../../../firmware/src/access/permissions.ts';
 import { contextOptions } from '../../../../firmware/dimse/tls-profile.ts';
 import { code, table } from './markdown.ts';
 
