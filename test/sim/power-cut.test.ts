@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { AppError } from '../../firmware/src/errors.ts';
 import type { FileSystem, StoredFile } from '../../firmware/src/store/file-system.ts';
@@ -84,8 +85,10 @@ async function survive({ name, image, acknowledged }: Cut, seed: number): Promis
 test('what was acknowledged survives a power cut at any point, and nothing is there in halves', async (t) => {
   const watch = new CipherWatch();
   t.after(() => watch.stop());
-  const recording = await record(1);
+  const moved: string[] = [];
+  const recording = await record(1, (disk) => onMove(disk, (path) => moved.push(path)));
   assert.equal(recording.acknowledged.length, 15, 'all was acknowledged while the power lasted');
+  assert.equal(moved.length, 2, 'logs that moved into spares');
   let cuts = 0;
   for (let events = 0; events <= recording.disk.events; events++)
     for (const cut of cutsAt(recording, events)) await survive(cut, ++cuts);
@@ -123,6 +126,19 @@ function changed(file: StoredFile, change: Partial<StoredFile>): StoredFile {
 
 const nothing = (): Promise<void> => Promise.resolve();
 
+const isSpare = (path: string): boolean => path.endsWith('.spare');
+
+/** Tells of each spare, by its former name, that has become a log. */
+function onMove(disk: FileSystem, tell: (spare: string, log: string) => void): FileSystem {
+  return {
+    ...withFiles(disk, (file) => file),
+    rename: async (from, to) => {
+      await disk.rename(from, to);
+      if (isSpare(from)) tell(from, to);
+    },
+  };
+}
+
 /** Faults that a store could have. The same as leaving a call out, or misplacing it, in its code. */
 const mutants: Readonly<Record<string, (disk: FileSystem) => FileSystem>> = {
   'the log is not flushed': (disk) => withFiles(disk, (file) => changed(file, { datasync: nothing })),
@@ -142,6 +158,22 @@ const mutants: Readonly<Record<string, (disk: FileSystem) => FileSystem>> = {
         },
       });
     }),
+  'a log moves into a spare that is not flushed': (disk) => {
+    const moved = new Set<string>();
+    const files = onMove(disk, (spare) => moved.add(spare));
+    return withFiles(files, (file, path) =>
+      isSpare(path)
+        ? changed(file, { datasync: () => (moved.has(path) ? file.datasync() : nothing()) })
+        : file,
+    );
+  },
+  'the name of a log that moved is not flushed': (disk) => {
+    const moved = new Set<string>();
+    return {
+      ...onMove(disk, (_, log) => moved.add(dirname(log))),
+      syncFolder: (folder) => (moved.has(folder) ? nothing() : disk.syncFolder(folder)),
+    };
+  },
   'a file gets its name before it is flushed': (disk) => {
     const late = new Map<string, () => Promise<void>>();
     const files = withFiles(disk, (file, path) =>

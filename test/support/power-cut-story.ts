@@ -1,9 +1,11 @@
 /** A reception that power cuts can strike: what was sent, what was acknowledged when, and what a box must hold then. */
 import assert from 'node:assert/strict';
 import { AppError } from '../../firmware/src/errors.ts';
+import type { Clock } from '../../firmware/src/ports.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
 import { allDropped, emptyDisk, PowerCutDisk, type DiskImage } from '../fakes/power-cut-disk.ts';
 import { randomFrom } from '../sim/random.ts';
+import { systemClock } from './manual-clock.ts';
 import { ReceivingBox } from './receiving-box.ts';
 import { sampleObject, sha256Of, type SampleObject } from './sample-object.ts';
 
@@ -14,6 +16,9 @@ const studyA = '1.2.826.0.1.3680043.10.2.1';
 const studyB = '1.2.826.0.1.3680043.10.2.2';
 const studyC = '1.2.826.0.1.3680043.10.2.3';
 const smallBytes = 1_500;
+/** For it, its study's log moves into a spare; two fit into one. */
+const sliceBytes = 66_000;
+const spares = { count: 2, bytes: 160_000, stepBytes: 65_536, clock: hastyClock() };
 /** More than one segment of 1 MiB: it gets a file of its own. */
 const largeBytes = 1_060_000;
 
@@ -38,11 +43,27 @@ function imposter(studyInstanceUid: string, number: number): SampleObject {
 const associations: readonly (readonly SampleObject[])[] = [
   [object(studyA, 1), object(studyA, 2), object(studyA, 3, largeBytes), object(studyA, 4), object(studyA, 5)],
   // Two of them in one study: their records share flushes. One object comes on both.
-  [object(studyA, 11), object(studyA, 2), object(studyA, 12), object(studyB, 1), object(studyB, 2)],
-  [object(studyC, 1), object(studyC, 2), object(studyC, 2), imposter(studyC, 2), object(studyA, 21)],
+  [
+    object(studyA, 11),
+    object(studyA, 2),
+    object(studyA, 12),
+    object(studyB, 1, sliceBytes),
+    object(studyB, 2, sliceBytes),
+  ],
+  [
+    object(studyC, 1),
+    object(studyC, 2),
+    object(studyC, 2),
+    imposter(studyC, 2),
+    object(studyA, 21, sliceBytes),
+  ],
 ];
 /** What comes after a power cut: into a study that was there, again, and as a new study. */
-const afterwards = [object(studyA, 31), object(studyA, 1), object('1.2.826.0.1.3680043.10.2.4', 1)];
+const afterwards = [
+  object(studyA, 31),
+  object(studyA, 1),
+  object('1.2.826.0.1.3680043.10.2.4', 1, sliceBytes),
+];
 
 /** Every object that is sent at any time. */
 const sent = new Set(
@@ -59,6 +80,7 @@ export class PowerCutStory {
   /** The whole reception on a disk with nothing but the data folder. `files` stands between the box and its disk. */
   async receive(disk: PowerCutDisk, files: FileSystem = disk): Promise<readonly Acknowledged[]> {
     const box = await this.#open(files);
+    await box.prepareSpares();
     const acknowledged = await Promise.all(associations.map((objects) => keepAll(box, disk, objects)));
     await box.close();
     return acknowledged.flat();
@@ -84,8 +106,19 @@ export class PowerCutStory {
   }
 
   #open(files: FileSystem): Promise<ReceivingBox> {
-    return ReceivingBox.open({ folder, boxKey: this.#boxKey, files });
+    return ReceivingBox.open({ folder, boxKey: this.#boxKey, files, spares });
   }
+}
+
+/** Whose timers run at the next turn of the event loop, so that spares are made between what is received. */
+function hastyClock(): Clock {
+  return {
+    ...systemClock,
+    setTimer: (_, run) => {
+      const turn = setImmediate(run);
+      return { cancel: () => clearImmediate(turn) };
+    },
+  };
 }
 
 /** A disk with an empty data folder. */

@@ -19,6 +19,7 @@ import { Keeper } from '../../firmware/src/ingest/keeper.ts';
 import { Quarantine } from '../../firmware/src/ingest/quarantine.ts';
 import { openWithRoom } from '../../firmware/src/ingest/roomy-sink.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
+import { SpareLogMaker, type SpareLogMakerOptions } from '../../firmware/src/store/spare-log-maker.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
@@ -37,6 +38,8 @@ export interface ReceivingOptions {
   /** Without them nothing is refused but by the file system itself. */
   readonly marks?: ConfiguredMarks;
   readonly files?: FileSystem;
+  /** Made from `prepareSpares` on. */
+  readonly spares?: Pick<SpareLogMakerOptions, 'count' | 'bytes' | 'stepBytes' | 'clock'>;
 }
 
 export class ReceivingBox {
@@ -47,11 +50,12 @@ export class ReceivingBox {
   readonly #disk: DiskSpace;
   readonly #headers = new HeaderScans({ clock: systemClock, logger: silentLogger });
   readonly #server: DicomServer;
+  readonly #spareMaker: SpareLogMaker | undefined;
   #isListening = false;
   readonly keeper: Keeper;
   readonly health = new MemoryHealthBoard();
 
-  private constructor({ folder, boxKey, marks, files }: ReceivingOptions) {
+  private constructor({ folder, boxKey, marks, files, spares }: ReceivingOptions) {
     const store = { boxKey, ...(files !== undefined && { files }) };
     this.#store = new StudyStore({ ...store, folder });
     this.#quarantineStore = new StudyStore({ ...store, folder: join(folder, quarantineName) });
@@ -60,6 +64,14 @@ export class ReceivingBox {
     this.#quarantine = new Quarantine({ ...common, store: this.#quarantineStore });
     this.#disk = new DiskSpace({ ...common, folder, marks: marks ?? {} });
     const room = marks && new DiskRoom(this.#disk, marks);
+    this.#spareMaker =
+      spares &&
+      new SpareLogMaker({
+        spares: this.#store.spares,
+        hasRoom: () => Promise.resolve(true),
+        logger: silentLogger,
+        ...spares,
+      });
     const admit = (): Admission => ({ may: new Set(['store']) });
     const receive = (request: StoreRequest): StoreSink => this.keeper.receive(request);
     this.keeper = new Keeper({
@@ -90,6 +102,10 @@ export class ReceivingBox {
     return box;
   }
 
+  async prepareSpares(): Promise<void> {
+    await this.#spareMaker?.start();
+  }
+
   /** The port on which modalities reach it. */
   async listen(): Promise<number> {
     await this.#disk.start();
@@ -107,6 +123,7 @@ export class ReceivingBox {
   async close(): Promise<void> {
     if (this.#isListening) await this.#server.stop();
     await this.#headers.stop();
+    await this.#spareMaker?.stop();
     await this.#disk.stop();
     await this.#quarantineStore.close();
     await this.#store.close();

@@ -71,12 +71,15 @@ class WatchedFile implements StoredFile {
   }
 }
 
-/** Fails the call of this number (from 0), and counts. */
-export function failingAt(number: number): { readonly watch: Watch; readonly calls: () => number } {
+/** Fails the call of this number (from 0) with this code, and counts. */
+export function failingAt(
+  number: number,
+  code = 'ENOSPC',
+): { readonly watch: Watch; readonly calls: () => number } {
   let calls = 0;
   return {
     watch: () => {
-      if (calls++ === number) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      if (calls++ === number) throw Object.assign(new Error('the disk fails'), { code });
     },
     calls: () => calls,
   };

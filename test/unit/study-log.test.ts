@@ -14,6 +14,7 @@ import {
   firstChain,
   frameHeadBytes,
   parseHead,
+  parseLogHeader,
   type FrameKind,
 } from '../../firmware/src/store/study-log-format.ts';
 import { judgeTail } from '../../firmware/src/store/study-log-tail.ts';
@@ -27,6 +28,9 @@ const sectorBytes = 512;
 test('golden vector: header, chain and a frame of each kind', () => {
   const header = encodeLogHeader({ studyRef: vector.studyRef, preparedBytes: 0 });
   assert.equal(toHex(header), vector.header);
+  const prepared = { studyRef: vector.studyRef, preparedBytes: vector.preparedBytes };
+  assert.equal(toHex(encodeLogHeader(prepared)), vector.preparedHeader);
+  assert.deepEqual(parseLogHeader(fromHex(vector.preparedHeader)), prepared);
   assert.equal(toHex(firstChain(vector.studyRef)), vector.firstChain);
   let chain = firstChain(vector.studyRef);
   const log: Uint8Array[] = [header];

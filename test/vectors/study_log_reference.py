@@ -13,8 +13,15 @@ def crc(data):
 
 
 study_ref = bytes.fromhex("00112233445566778899aabbccddeeff")
-start = b"HILUMSTY" + struct.pack(">I", 1) + study_ref + bytes(32)
-header = start + crc(start)
+
+
+def header_of(prepared):
+    start = b"HILUMSTY" + struct.pack(">I", 1) + study_ref + struct.pack(">Q", prepared) + bytes(24)
+    return start + crc(start)
+
+
+header = header_of(0)
+prepared_bytes = 268435456
 
 domain = b"hilum/study-log/1"
 chain = hashlib.sha256(struct.pack(">H", len(domain)) + domain + header).digest()
@@ -49,6 +56,8 @@ frame(1, b"", b"", len(log))
 print(json.dumps({
     "studyRef": study_ref.hex(),
     "header": header.hex(),
+    "preparedBytes": prepared_bytes,
+    "preparedHeader": header_of(prepared_bytes).hex(),
     "firstChain": first_chain.hex(),
     "frames": frames,
     "logSha256": hashlib.sha256(log).hexdigest(),

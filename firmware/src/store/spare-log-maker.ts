@@ -5,15 +5,16 @@
 import type { Clock, Logger, Service, Timer } from '../ports.ts';
 import type { StoredFile } from './file-system.ts';
 import { takesNothing } from './full-disk.ts';
-import { spareLogBytes, spareQuietMs, spareRetryMs, spareStepBytes } from './limits.ts';
+import { spareQuietMs, spareRetryMs, spareStepBytes } from './limits.ts';
 import type { SpareLogs } from './spare-logs.ts';
 
 export interface SpareLogMakerOptions {
   readonly spares: SpareLogs;
   /** Spares that are kept ready. */
   readonly count: number;
-  /** Bytes of each, and of what is written of it at a time. */
-  readonly bytes?: number;
+  /** Bytes of each. */
+  readonly bytes: number;
+  /** Bytes of each that are written and flushed at a time. */
   readonly stepBytes?: number;
   /** Whether the disk would still be ample with so many bytes more on it; looked at, not remembered. */
   readonly hasRoom: (bytes: number) => Promise<boolean>;
@@ -39,7 +40,7 @@ export class SpareLogMaker implements Service {
   #toldFull = false;
 
   constructor(options: SpareLogMakerOptions) {
-    this.#options = { bytes: spareLogBytes, stepBytes: spareStepBytes, ...options };
+    this.#options = { stepBytes: spareStepBytes, ...options };
     options.spares.onTaken(() => this.#await(spareQuietMs));
   }
 
