@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { openSealWorker, SealThreads, type SealThread } from '../../firmware/src/store/seal-threads.ts';
 import type { SealWorkerAnswer, SealWorkerRequest } from '../../firmware/src/store/seal-worker.ts';
-import { SegmentMemory } from '../../firmware/src/store/segment-memory.ts';
+import { SegmentMemory, type SharedSegments } from '../../firmware/src/store/segment-memory.ts';
 import { sealOnThreads, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
@@ -23,7 +23,7 @@ export interface SealThreadsScene {
 /** One thread, unless `count` says otherwise. At the end of the test nothing may be left in its memory. */
 export function sealThreadsScene(
   t: TestContext,
-  open: (shared: SharedArrayBuffer) => SealThread = openSealWorker,
+  open: (shared: SharedSegments) => SealThread = openSealWorker,
   count = 1,
 ): SealThreadsScene {
   const memory = new SegmentMemory();
@@ -32,7 +32,7 @@ export function sealThreadsScene(
   const requests: SealWorkerRequest[] = [];
   let readyCount = 0;
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
-  const openThread = (shared: SharedArrayBuffer): SealThread => {
+  const openThread = (shared: SharedSegments): SealThread => {
     const thread = open(shared);
     const post = thread.postMessage.bind(thread);
     thread.postMessage = (request) => {

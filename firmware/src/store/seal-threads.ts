@@ -1,5 +1,5 @@
 /**
- * The threads that hash and seal, from outside. They wait for nobody: each message tells what of a segment is there, and
+ * The threads that hash and seal, from outside. They wait for nobody: what of a segment is there stands beside it, and
  * a sender that stalls leaves no more than an entry in a table. A thread that fails takes the segments with it that it
  * had, whose objects fail, and is replaced (docs/adr/0024-hash-and-seal-on-threads.md).
  */
@@ -11,7 +11,7 @@ import { AppError } from '../errors.ts';
 import type { Logger } from '../ports.ts';
 import { sealThreadsMax } from './limits.ts';
 import type { SealWorkerAnswer, SealWorkerRequest } from './seal-worker.ts';
-import type { SegmentMemory, SegmentPlace } from './segment-memory.ts';
+import type { SegmentMemory, SegmentPlace, SharedSegments } from './segment-memory.ts';
 import type { SegmentKeys } from './segment-work.ts';
 
 /** What is asked of a thread; a test may have its own. */
@@ -29,7 +29,7 @@ export interface SealThread {
 export interface SealThreadsOptions {
   readonly memory: SegmentMemory;
   readonly logger: Logger;
-  readonly openThread?: (shared: SharedArrayBuffer) => SealThread;
+  readonly openThread?: (shared: SharedSegments) => SealThread;
   /** Threads; as many as processors besides the event loop's, if nobody says so. */
   readonly count?: number;
 }
@@ -43,7 +43,7 @@ interface Running {
 
 const file = fileURLToPath(new URL(`./seal-worker${extname(import.meta.url)}`, import.meta.url));
 
-export function openSealWorker(shared: SharedArrayBuffer): SealThread {
+export function openSealWorker(shared: SharedSegments): SealThread {
   return new Worker(file, { workerData: shared, name: 'sealing' });
 }
 
@@ -60,17 +60,17 @@ export class SealJob {
     this.#place = place;
   }
 
-  /** So many bytes of the plaintext are in its place. */
-  more(filled: number): void {
-    this.#post({ kind: 'more', place: this.#place, filled });
+  /** The thread may have ended what was there, and more is. */
+  more(): void {
+    this.#post({ kind: 'more', place: this.#place });
   }
 
   /**
    * All of the plaintext is there. Resolves with the leaves when ciphertext and tag stand in its place; afterwards, and
    * after a failure, the thread does nothing there. @throws AppError STORE_FAILED.
    */
-  end(filled: number): Promise<Uint8Array> {
-    return this.#answer({ kind: 'end', place: this.#place, filled });
+  end(): Promise<Uint8Array> {
+    return this.#answer({ kind: 'end', place: this.#place });
   }
 
   /** Resolves when the thread does nothing in its place any more. */
@@ -116,14 +116,14 @@ export class SealThreads {
     for (let i = 0; i < count; i++) this.#open();
   }
 
-  /** Begins segment `index`, of which `filled` bytes are in its place. Undefined if no thread is there. */
-  begin(place: SegmentPlace, keys: SegmentKeys, index: number, filled: number): SealJob | undefined {
+  /** Begins segment `index`, of which some is in its place. Undefined if no thread is there. */
+  begin(place: SegmentPlace, keys: SegmentKeys, index: number): SealJob | undefined {
     const running = this.#leastBusy();
     if (running === undefined) return undefined;
     const job = new SealJob(running, place);
     if (running.jobs.size === 0) running.thread.ref();
     running.jobs.set(place, job);
-    running.thread.postMessage({ kind: 'begin', place, keys, index, filled });
+    running.thread.postMessage({ kind: 'begin', place, keys, index });
     return job;
   }
 

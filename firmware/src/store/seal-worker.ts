@@ -1,21 +1,21 @@
 /** A thread that hashes and seals segments in shared memory while their bytes still arrive there. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { sealStepBytes } from './limits.ts';
-import { bytesAt, copyInto, type SegmentPlace } from './segment-memory.ts';
+import { copyInto, SharedSegment, type SegmentPlace, type SharedSegments } from './segment-memory.ts';
 import { SegmentWork, type SegmentKeys } from './segment-work.ts';
 import { giveBack } from './spent-bytes.ts';
 
-/** Each names the place of the segment; `filled` says how many bytes of the plaintext are there. */
+/** Each names the place of the segment, which says how much of it is there. */
 export type SealWorkerRequest =
   | {
       readonly kind: 'begin';
       readonly place: SegmentPlace;
       readonly keys: SegmentKeys;
       readonly index: number;
-      readonly filled: number;
     }
-  | { readonly kind: 'more'; readonly place: SegmentPlace; readonly filled: number }
-  | { readonly kind: 'end'; readonly place: SegmentPlace; readonly filled: number }
+  /** To look again: while it is at a segment, the thread sees by itself what comes of it. */
+  | { readonly kind: 'more'; readonly place: SegmentPlace }
+  | { readonly kind: 'end'; readonly place: SegmentPlace }
   | { readonly kind: 'forget'; readonly place: SegmentPlace };
 
 export type SealWorkerAnswer =
@@ -30,25 +30,30 @@ export type SealWorkerAnswer =
     };
 
 interface Job {
-  readonly bytes: Buffer;
+  readonly segment: SharedSegment;
   readonly work: SegmentWork;
-  /** Bytes that are ciphertext already. */
-  sealed: number;
 }
 
 const port = parentPort;
 if (port === null) throw new Error('seal-worker.ts runs as a worker thread');
-const shared = workerData as SharedArrayBuffer;
+const shared = workerData as SharedSegments;
 const jobs = new Map<SegmentPlace, Job>();
 
-function seal(job: Job, filled: number): void {
-  while (job.sealed < filled) {
-    const end = Math.min(filled, job.sealed + sealStepBytes);
-    const ciphertext = job.work.seal(job.bytes.subarray(job.sealed, end));
-    copyInto(job.bytes, ciphertext, job.sealed);
+/** What is there, and what comes meanwhile. */
+function seal({ segment, work }: Job): void {
+  for (let from = segment.sealed; from < segment.filled; from = segment.sealed) {
+    const end = Math.min(segment.filled, from + sealStepBytes);
+    const ciphertext = work.seal(segment.bytes.subarray(from, end));
+    copyInto(segment.bytes, ciphertext, from);
     giveBack([ciphertext]);
-    job.sealed = end;
+    segment.sealed = end;
   }
+}
+
+function begin(place: SegmentPlace, keys: SegmentKeys, index: number): Job {
+  const job = { segment: new SharedSegment(shared, place), work: new SegmentWork(keys, index) };
+  jobs.set(place, job);
+  return job;
 }
 
 function jobAt(place: SegmentPlace): Job {
@@ -57,12 +62,12 @@ function jobAt(place: SegmentPlace): Job {
   return job;
 }
 
-function end(place: SegmentPlace, filled: number): Uint8Array {
+function end(place: SegmentPlace): Uint8Array {
   const job = jobAt(place);
   jobs.delete(place);
-  seal(job, filled);
+  seal(job);
   const { tag, leaves } = job.work.end();
-  copyInto(job.bytes, tag, filled);
+  copyInto(job.segment.bytes, tag, job.segment.filled);
   return leaves;
 }
 
@@ -70,18 +75,14 @@ function end(place: SegmentPlace, filled: number): Uint8Array {
 function handle(request: SealWorkerRequest): SealWorkerAnswer | undefined {
   const { place } = request;
   switch (request.kind) {
-    case 'begin': {
-      const work = new SegmentWork(request.keys, request.index);
-      const job = { bytes: bytesAt(shared, place), work, sealed: 0 };
-      jobs.set(place, job);
-      seal(job, request.filled);
+    case 'begin':
+      seal(begin(place, request.keys, request.index));
       return undefined;
-    }
     case 'more':
-      seal(jobAt(place), request.filled);
+      seal(jobAt(place));
       return undefined;
     case 'end':
-      return { kind: 'done', place, leaves: end(place, request.filled) };
+      return { kind: 'done', place, leaves: end(place) };
     case 'forget':
       jobs.delete(place);
       return { kind: 'done', place, leaves: new Uint8Array(0) };

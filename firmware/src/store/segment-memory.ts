@@ -6,9 +6,19 @@ import { sealedSegmentBytes } from './object-seal.ts';
 /** The number of a place. */
 export type SegmentPlace = number & { readonly __brand: 'SegmentPlace' };
 
+/** As it is handed to a thread. */
+export interface SharedSegments {
+  /** Its pages are taken from the machine when they are first written to. */
+  readonly bytes: SharedArrayBuffer;
+  /** Of each place, an Int32 each: bytes of plaintext that are there; bytes of them that are ciphertext already. */
+  readonly progress: SharedArrayBuffer;
+}
+
 export class SegmentMemory {
-  /** As it is handed to a thread. Its pages are taken from the machine when they are first written to. */
-  readonly shared = new SharedArrayBuffer(sharedSegmentsMax * sealedSegmentBytes);
+  readonly shared: SharedSegments = {
+    bytes: new SharedArrayBuffer(sharedSegmentsMax * sealedSegmentBytes),
+    progress: new SharedArrayBuffer(sharedSegmentsMax * 2 * Int32Array.BYTES_PER_ELEMENT),
+  };
   /** The one that was given back last is taken next: its pages are there, and likely in a processor's cache. */
   readonly #free = Array.from(
     { length: sharedSegmentsMax },
@@ -32,9 +42,34 @@ export class SegmentMemory {
   }
 }
 
-/** The bytes of a place, on either side. */
-export function bytesAt(shared: SharedArrayBuffer, place: SegmentPlace): Buffer {
-  return Buffer.from(shared, place * sealedSegmentBytes, sealedSegmentBytes);
+/** A place as either side sees it. */
+export class SharedSegment {
+  /** Of one segment and its tag. */
+  readonly bytes: Buffer;
+  readonly #progress: Int32Array;
+
+  constructor({ bytes, progress }: SharedSegments, place: SegmentPlace) {
+    this.bytes = Buffer.from(bytes, place * sealedSegmentBytes, sealedSegmentBytes);
+    this.#progress = new Int32Array(progress, place * 2 * Int32Array.BYTES_PER_ELEMENT, 2);
+  }
+
+  /** Bytes of the plaintext that have come: told by the event loop, whenever more is there. */
+  get filled(): number {
+    return Atomics.load(this.#progress, 0);
+  }
+
+  set filled(bytes: number) {
+    Atomics.store(this.#progress, 0, bytes);
+  }
+
+  /** Bytes that are ciphertext: told by the thread. */
+  get sealed(): number {
+    return Atomics.load(this.#progress, 1);
+  }
+
+  set sealed(bytes: number) {
+    Atomics.store(this.#progress, 1, bytes);
+  }
 }
 
 /**

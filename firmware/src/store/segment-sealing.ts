@@ -4,7 +4,7 @@
  */
 import { sealedOnLoopBytesMax, sealMessageBytesMin } from './limits.ts';
 import { tagBytes } from './object-seal.ts';
-import { bytesAt, copyInto, type SegmentMemory, type SegmentPlace } from './segment-memory.ts';
+import { copyInto, SharedSegment, type SegmentMemory, type SegmentPlace } from './segment-memory.ts';
 import type { SealJob, SealThreads } from './seal-threads.ts';
 import { SegmentWork, type SegmentKeys } from './segment-work.ts';
 import { giveBack } from './spent-bytes.ts';
@@ -78,9 +78,9 @@ class GatheredSegment implements OpenSegment {
   readonly #place: SegmentPlace;
   readonly #keys: SegmentKeys;
   readonly #index: number;
-  readonly #bytes: Buffer;
+  readonly #segment: SharedSegment;
   #filled = 0;
-  /** Bytes of which the thread was told. */
+  /** Bytes that were there when the thread was told. */
   #told = 0;
   #job: SealJob | undefined;
   #isOver = false;
@@ -97,18 +97,20 @@ class GatheredSegment implements OpenSegment {
     this.#place = place;
     this.#keys = keys;
     this.#index = index;
-    this.#bytes = bytesAt(memory.shared, place);
+    this.#segment = new SharedSegment(memory.shared, place);
   }
 
   write(bytes: Uint8Array): void {
-    copyInto(this.#bytes, bytes, this.#filled);
+    copyInto(this.#segment.bytes, bytes, this.#filled);
     this.#filled += bytes.length;
     if (this.#job === undefined) {
       if (this.#filled > sealedOnLoopBytesMax) this.#begin();
-    } else if (this.#filled - this.#told >= sealMessageBytesMin) {
-      this.#job.more(this.#filled);
-      this.#told = this.#filled;
+      return;
     }
+    this.#segment.filled = this.#filled;
+    if (this.#filled - this.#told < sealMessageBytesMin || this.#segment.sealed < this.#told) return;
+    this.#job.more();
+    this.#told = this.#filled;
   }
 
   end(): SealedSegment | Promise<SealedSegment> {
@@ -124,14 +126,16 @@ class GatheredSegment implements OpenSegment {
   }
 
   #begin(): void {
-    this.#job = this.#threads.begin(this.#place, this.#keys, this.#index, this.#filled);
+    this.#segment.sealed = 0;
+    this.#segment.filled = this.#filled;
+    this.#job = this.#threads.begin(this.#place, this.#keys, this.#index);
     this.#told = this.#filled;
   }
 
   /** It is short, or there was no thread. */
   #sealHere(): SealedSegment {
     const work = new SegmentWork(this.#keys, this.#index);
-    const ciphertext = work.seal(this.#bytes.subarray(0, this.#filled));
+    const ciphertext = work.seal(this.#segment.bytes.subarray(0, this.#filled));
     this.#memory.giveBack(this.#place);
     return sealedOf(work, [ciphertext]);
   }
@@ -141,8 +145,8 @@ class GatheredSegment implements OpenSegment {
       this.#memory.giveBack(this.#place);
     };
     try {
-      const leaves = await job.end(this.#filled);
-      const sealed = this.#bytes.subarray(0, this.#filled + tagBytes);
+      const leaves = await job.end();
+      const sealed = this.#segment.bytes.subarray(0, this.#filled + tagBytes);
       return { pieces: [sealed], tag: new Uint8Array(sealed.subarray(-tagBytes)), leaves, release };
     } catch (error) {
       release();
