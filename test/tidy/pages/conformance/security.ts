@@ -101,7 +101,7 @@ ${table(
   ],
 )}
 
-Through a tunnel: the peer has no TLS of its own (movescu, getscu and dcmqrscp of this dcmtk, odil, gdcmscu) or only TLS 1.0, which the box refuses (PixelMed); socat stands before it, and the box's side is mutual TLS as above. PixelMed's command line for C-GET was not tried: it proposes more presentation contexts than an association can have, and fails before it connects. odil carries procedure steps and notifications without a PACS or a department system behind it: what such a system makes of them is not shown. High-Throughput JPEG 2000 was written by the codec that the box reads it with, and found right by gdcm's (${tests('integration/ht-jpeg-2000')}). What was not tried with a peer of others says nothing about them, and modalities were not tried at all.
+Through a tunnel: the peer has no TLS of its own (movescu, getscu and dcmqrscp of this dcmtk, odil, gdcmscu) or only TLS 1.0, which the box refuses (PixelMed); socat stands before it, and the box's side is mutual TLS as above. PixelMed's command line for C-GET was not tried: it proposes more presentation contexts than an association can have, and fails before it connects. Debian's gdcmscu crashes as an association ends, with dcmtk too, and before it prints: its echo and find show nothing. odil carries procedure steps and notifications without a PACS or a department system behind it: what such a system makes of them is not shown. High-Throughput JPEG 2000 was written by the codec that the box reads it with, and found right by gdcm's (${tests('integration/ht-jpeg-2000')}). What was not tried with a peer of others says nothing about them, and modalities were not tried at all.
 `;
 
 const met = 'met';
