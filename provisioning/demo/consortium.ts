@@ -23,6 +23,18 @@ export interface Login {
 
 export type Logins = Readonly<Record<string, readonly Login[]>>;
 
+const dayMs = 86_400_000;
+
+/** What the founders agree on; later a matter of votes (docs/formats.md, "Genesis document"). */
+const parameters = {
+  epochMs: dayMs,
+  proposalMs: 30 * dayMs,
+  objectionMs: 14 * dayMs,
+  emergencyMs: 5 * dayMs,
+  confirmMs: dayMs,
+  activationBlocks: 8_640,
+};
+
 async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
@@ -102,6 +114,9 @@ export class Consortium {
       time: Date.now(),
       validators: this.boxes.map(({ hospital }) => hospital.id),
       institutions,
+      parameters,
+      // Nobody publishes releases here.
+      vendor: { keys: [], threshold: 0 },
     });
     await writeSecretFile(this.#genesisPath, genesis);
     return true;

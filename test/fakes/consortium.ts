@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
+import { nobody } from '../../firmware/src/ledger/index.ts';
 import type { Institution } from '../../firmware/src/ledger/types.ts';
 import type { Logger, Unsubscribe } from '../../firmware/src/ports.ts';
 
@@ -45,6 +46,7 @@ export function institutionOf(id: string, endpoints: Partial<Institution['endpoi
       https: 'https://127.0.0.1:9',
       ...endpoints,
     },
+    root: nobody,
   };
 }
 

@@ -50,7 +50,6 @@ export class FinalLedger implements Ledger {
   finalise(...transactions: readonly Uint8Array[]): Submitted {
     const built = buildBlock(this.#state, this.#header, {
       view: this.#header.view + 1,
-      epoch: 0,
       time: Math.max(this.clock.now() + this.aheadMs, this.#header.time + 1),
       proposer: this.#state.validators()[0] ?? '',
       candidates: transactions,

@@ -3,6 +3,7 @@ import { p256 } from '@noble/curves/nist.js';
 import { u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import {
   chainId,
+  defaultParameters,
   encodeTransaction,
   genesisBlock,
   genesisState,
@@ -89,6 +90,16 @@ export function boxOf(id: string): Box {
   };
 }
 
+/** A key of the institution's offline root, from 1 on; two of three replace its keys. */
+export function rootSignerOf(institution: string, key: number): Signer {
+  return signerOf(`${institution} root ${key}`);
+}
+
+/** A key of the vendor, from 1 on; two of three sign a release. */
+export function vendorSignerOf(key: number): Signer {
+  return signerOf(`vendor ${key}`);
+}
+
 /** 2026-01-01T00:00:00Z. */
 export const genesisTime = 1_767_225_600_000;
 /** One year later. */
@@ -117,6 +128,7 @@ export function institutionOf(box: Box, index: number): Institution {
       plane: `127.0.0.1:${4101 + index}`,
       https: `https://127.0.0.1:${4201 + index}`,
     },
+    root: { keys: [1, 2, 3].map((key) => rootSignerOf(box.id, key).publicKey), threshold: 2 },
   };
 }
 
@@ -134,6 +146,8 @@ export class LedgerFixture {
       time: genesisTime,
       validators: ids,
       institutions: this.boxes.map(institutionOf),
+      parameters: defaultParameters,
+      vendor: { keys: [1, 2, 3].map((key) => vendorSignerOf(key).publicKey), threshold: 2 },
     };
     this.chain = chainId(this.genesis);
     this.initial = genesisState(this.genesis);

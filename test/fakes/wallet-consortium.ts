@@ -138,7 +138,6 @@ export class WalletConsortium implements WalletTransport {
     this.now += 1_000;
     const built = buildBlock(this.state, this.header, {
       view: this.header.view + 1,
-      epoch: this.header.epoch,
       time: this.now,
       proposer: 'north',
       candidates,

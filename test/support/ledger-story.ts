@@ -56,7 +56,6 @@ export function tellLedgerStory(): LedgerStory {
   const build = (state: LedgerState, parent: Block, candidates: readonly Uint8Array[]): BuiltBlock =>
     buildBlock(state, parent.header, {
       view: parent.header.view + 2,
-      epoch: 0,
       time: parent.header.time + 60_000,
       proposer: 'south',
       candidates,

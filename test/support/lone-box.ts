@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { defaultParameters } from '../../firmware/src/ledger/index.ts';
 import { ConsoleClient } from '../../provisioning/demo/console-client.ts';
 import { HospitalProcess } from '../../provisioning/demo/hospital-process.ts';
 import { boxConfig, type Hospital } from '../../provisioning/demo/hospitals.ts';
@@ -84,7 +85,14 @@ export class LoneBox {
   static async makeMember(t: Pick<TestContext, 'after'>, id: string): Promise<LoneBox> {
     const box = await LoneBox.make(t, id);
     const institution = await box.process.enrol();
-    const genesis = { name: 'One hospital', time: Date.now(), validators: [id], institutions: [institution] };
+    const genesis = {
+      name: 'One hospital',
+      time: Date.now(),
+      validators: [id],
+      institutions: [institution],
+      parameters: defaultParameters,
+      vendor: { keys: [], threshold: 0 },
+    };
     await writeFile(join(box.folder, 'genesis.json'), JSON.stringify(genesis));
     await box.configure({ genesisFile: 'genesis.json' });
     return box;

@@ -76,7 +76,6 @@ function build(
 ) {
   return buildBlock(state, parent, {
     view: parent.view + 1,
-    epoch: 0,
     time: parent.time + 60_000,
     proposer: 'south',
     candidates: candidates.map((item) => (item instanceof Uint8Array ? item : encodeTransaction(item))),
@@ -168,7 +167,6 @@ test('a block is filled up to its limit, and what has no room waits in order', (
   let tried = 0;
   const some = buildBlock(ledger.initial, genesis, {
     view: 1,
-    epoch: 0,
     time: genesisTime + 1,
     proposer: 'south',
     candidates: tooMany,
@@ -193,7 +191,6 @@ test('transactions beyond the bytes of a block are postponed', () => {
   const registered = build([registration.transaction]);
   const full = buildBlock(registered.state, registered.block.header, {
     view: 2,
-    epoch: 0,
     time: genesisTime + 120_000,
     proposer: 'south',
     candidates: small,
@@ -222,7 +219,7 @@ const invalid: readonly (readonly [string, Block, string])[] = [
   ['another parent', changed({ parent: bytesOf('parent') }), 'wrong-parent'],
   ['another view of its parent', changed({ parentView: 1 }), 'wrong-parent'],
   ['the view of its parent', changed({ view: 0 }), 'wrong-view'],
-  ['an epoch left out', changed({ epoch: 2 }), 'wrong-epoch'],
+  ['the epoch that has not begun', changed({ epoch: 1 }), 'wrong-epoch'],
   ['the time of its parent', changed({ time: genesis.time }), 'wrong-time'],
   ['a proposer that is no validator', changed({ proposer: 'nowhere' }), 'unknown-proposer'],
   ['other transactions than its header says', changed({}, others), 'wrong-transactions-root'],

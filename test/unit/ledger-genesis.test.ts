@@ -67,9 +67,11 @@ test('any change makes another chain', () => {
       { ...genesis, validators: [...genesis.validators].reverse() },
       { ...genesis, validators: genesis.validators.slice(1) },
       { ...genesis, institutions: genesis.institutions.slice(0, 3) },
+      { ...genesis, parameters: { ...genesis.parameters, epochMs: genesis.parameters.epochMs + 1 } },
+      { ...genesis, vendor: { keys: [], threshold: 0 } },
     ].map((document) => toHex(chainId(document))),
   );
-  assert.equal(chains.size, 6);
+  assert.equal(chains.size, 8);
 });
 
 interface Document {
@@ -82,8 +84,11 @@ interface Document {
     keys: Record<string, unknown>;
     account: Record<string, unknown>;
     endpoints: Record<string, unknown>;
+    root: { keys: unknown[]; threshold: unknown };
     more?: unknown;
   }[];
+  parameters: Record<string, unknown>;
+  vendor: { keys: unknown[]; threshold: unknown };
 }
 
 type Institution = Document['institutions'][number];
@@ -144,6 +149,24 @@ const faults: readonly (readonly [string, (document: Document, first: Institutio
     (_, i) => (i.keys['identity'] = `02${'11'.repeat(32)}`),
     /keys\.identity/,
   ],
+  ['no parameters', (d) => delete (d as Partial<Document>).parameters, /parameters/],
+  ['a parameter that is missing', (d) => delete d.parameters['epochMs'], /parameters: epochMs/],
+  ['an epoch of no time', (d) => (d.parameters['epochMs'] = 0), /parameters\.epochMs/],
+  ['an epoch without end', (d) => (d.parameters['epochMs'] = 2 ** 40), /parameters\.epochMs/],
+  ['a window of no time', (d) => (d.parameters['objectionMs'] = 999), /parameters\.objectionMs/],
+  ['formats that change at once', (d) => (d.parameters['activationBlocks'] = 7), /activationBlocks/],
+  ['no vendor', (d) => delete (d as Partial<Document>).vendor, /vendor/],
+  ['a vendor of whose keys none need sign', (d) => (d.vendor.threshold = 0), /vendor\.threshold/],
+  [
+    'a vendor of whose keys more must sign than there are',
+    (d) => (d.vendor.threshold = 4),
+    /vendor\.threshold/,
+  ],
+  ['a vendor with a key twice', (d) => (d.vendor.keys[1] = d.vendor.keys[0]), /vendor\.keys: one stands/],
+  ['a vendor whose key has torsion', (d) => (d.vendor.keys[0] = torsion), /vendor: a key/],
+  ['a root key with torsion', (_, i) => (i.root.keys[0] = torsion), /north: root/],
+  ['a root key that is no hexadecimal', (_, i) => (i.root.keys[0] = 'key'), /root\.keys\[0\]/],
+  ['a root of nobody with a threshold', (_, i) => (i.root = { keys: [], threshold: 1 }), /root\.threshold/],
   ['an endpoint that is too long', (_, i) => (i.endpoints['p2p'] = 'a'.repeat(301)), /endpoints\.p2p/],
 ];
 

@@ -8,17 +8,20 @@ import {
   type CborValue,
 } from '../../firmware/src/encoding/canonical-cbor.ts';
 import {
+  epochRecord,
   grantRecord,
+  idListRecord,
   institutionRecord,
+  keyQuorumRecord,
   openNumberRecord,
   openRecord,
+  parametersRecord,
   revocationRecord,
   stateChanges,
   stateEntries,
   stateFromEntries,
   stateKeys,
   studyRecord,
-  validatorsRecord,
   verifyStateProof,
   type RecordFormat,
 } from '../../firmware/src/ledger/index.ts';
@@ -48,7 +51,11 @@ function roundTrip<T>(format: RecordFormat<T>, bytes: Uint8Array): Uint8Array | 
 
 const formats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array | undefined>> = {
   institution: (bytes) => roundTrip(institutionRecord, bytes),
-  validators: (bytes) => roundTrip(validatorsRecord, bytes),
+  institutions: (bytes) => roundTrip(idListRecord, bytes),
+  'next-validators': (bytes) => roundTrip(idListRecord, bytes),
+  epoch: (bytes) => roundTrip(epochRecord, bytes),
+  parameters: (bytes) => roundTrip(parametersRecord, bytes),
+  vendor: (bytes) => roundTrip(keyQuorumRecord, bytes),
   study: (bytes) => roundTrip(studyRecord, bytes),
   grant: (bytes) => roundTrip(grantRecord, bytes),
   revoked: (bytes) => roundTrip(revocationRecord, bytes),
@@ -119,10 +126,13 @@ test('a state made of its entries in any order is the same state', () => {
   }
 });
 
-test('a state without validators, or with a damaged member, is not made', () => {
+test('a state without what every state has, or with a damaged member, is not made', () => {
   const entries = [...stateEntries(story.state)];
-  const without = entries.filter(([key]) => key !== stateKeys.validators);
-  assert.throws(() => stateFromEntries(story.ledger.chain, without), /validators/);
+  const { institutions, epoch, nextValidators, parameters, vendor } = stateKeys;
+  for (const missing of [institutions, epoch, nextValidators, parameters, vendor]) {
+    const without = entries.filter(([key]) => key !== missing);
+    assert.throws(() => stateFromEntries(story.ledger.chain, without), new RegExp(`no ${missing}`));
+  }
   const damaged = entries.map(([key, value]) =>
     key === stateKeys.institution('north') ? ([key, value.subarray(1)] as const) : ([key, value] as const),
   );
@@ -145,7 +155,7 @@ test('members are found by id and listed in its order', () => {
     ['east', 'north', 'south', 'west'],
   );
   for (const institution of genesis.institutions)
-    assert.deepEqual(initial.institution(institution.id), institution);
+    assert.deepEqual(initial.institution(institution.id), { ...institution, version: 1 });
   assert.equal(initial.institution('nowhere'), undefined);
   assert.deepEqual(initial.validators(), ['north', 'south', 'east', 'west']);
 });

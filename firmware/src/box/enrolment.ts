@@ -2,7 +2,7 @@
 import { dirname, basename } from 'node:path';
 import type { Config } from '../config.ts';
 import { utf8 } from '../encoding/bytes.ts';
-import { formatInstitution, keysMessage } from '../ledger/index.ts';
+import { formatInstitution, keysMessage, nobody } from '../ledger/index.ts';
 import type { Institution } from '../ledger/types.ts';
 import type { Clock, DeviceKeys } from '../ports.ts';
 import { deriveAccount, type Account } from '../protocol/accounts.ts';
@@ -43,6 +43,7 @@ async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): 
       plane: `${config.plane.host}:${config.plane.port}`,
       https: `https://${config.console.host}:${config.console.port}`,
     },
+    root: nobody,
   };
 }
 

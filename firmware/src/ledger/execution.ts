@@ -2,14 +2,15 @@
 import { equalBytes } from '../encoding/bytes.ts';
 import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
+import { afterBlock } from './consortium/epoch.ts';
 import { blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
+import { asSnapshot } from './state.ts';
 import { decodeTransaction } from './transactions.ts';
 import type { Block, BlockContext, BlockHeader, LedgerState, Transaction, TransactionId } from './types.ts';
 
 export interface BlockProposal {
   readonly view: number;
-  readonly epoch: number;
   /** UTC milliseconds, later than the parent's. */
   readonly time: number;
   readonly proposer: string;
@@ -114,7 +115,8 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
  * The caller bounds the candidates; each costs at most one check of its signatures.
  */
 export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: BlockProposal): BuiltBlock {
-  const { view, epoch, time, proposer, verify } = proposal;
+  const { view, time, proposer, verify } = proposal;
+  const epoch = state.epoch().number;
   const height = parent.height + 1;
   const refused: RefusedCandidate[] = [];
   const decoded: Candidate[] = [];
@@ -136,21 +138,17 @@ export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: Bl
 
   const result = fill(state, ordered, { height, time, verify });
   const transactions = result.applied.map(({ bytes }) => bytes);
+  const place = { chain: parent.chain, epoch, height, view, parent: blockDigest(parent), time, proposer };
+  const after = afterBlock(asSnapshot(result.state), place);
   const header: BlockHeader = {
-    chain: parent.chain,
-    epoch,
-    height,
-    view,
-    parent: blockDigest(parent),
-    parentView: parent.view,
-    time,
-    proposer,
+    ...place,
+    parentView: parentViewOf(epoch, parent),
     transactionsRoot: transactionsRoot(transactions),
-    stateRoot: result.state.root,
+    stateRoot: after.root,
   };
   return {
     block: { header, transactions },
-    state: result.state,
+    state: after,
     transactions: result.applied.map(({ transaction }) => transaction),
     refused: [...refused, ...result.refused],
     postponed: result.postponed,
@@ -161,19 +159,22 @@ function invalid(reason: InvalidBlockReason, detail: string): ExecutedBlock {
   return { kind: 'invalid', reason, detail };
 }
 
+/** Views begin anew in each epoch, whose view 0 is the block that closed the one before. */
+function parentViewOf(epoch: number, parent: BlockHeader): number {
+  return epoch === parent.epoch ? parent.view : 0;
+}
+
 function headerFault(state: LedgerState, parent: BlockHeader, header: BlockHeader): ExecutedBlock | null {
   if (!equalBytes(header.chain, state.chain)) return invalid('wrong-chain', 'made for another chain');
   if (header.height !== parent.height + 1)
     return invalid('wrong-height', `${header.height} after ${parent.height}`);
   if (!equalBytes(header.parent, blockDigest(parent)))
     return invalid('wrong-parent', 'digest of another parent');
-  if (header.parentView !== parent.view) return invalid('wrong-parent', `parent's view is ${parent.view}`);
-  if (header.epoch < parent.epoch || header.epoch > parent.epoch + 1) {
-    return invalid('wrong-epoch', `${header.epoch} after ${parent.epoch}`);
-  }
-  if (header.epoch === parent.epoch && header.view <= parent.view) {
-    return invalid('wrong-view', `${header.view} after ${parent.view}`);
-  }
+  const { number } = state.epoch();
+  if (header.epoch !== number) return invalid('wrong-epoch', `${header.epoch} in epoch ${number}`);
+  const parentView = parentViewOf(number, parent);
+  if (header.parentView !== parentView) return invalid('wrong-parent', `parent's view is ${parentView}`);
+  if (header.view <= parentView) return invalid('wrong-view', `${header.view} after ${parentView}`);
   if (header.time <= parent.time) return invalid('wrong-time', `${header.time} after ${parent.time}`);
   if (!state.validators().includes(header.proposer)) return invalid('unknown-proposer', header.proposer);
   return null;
@@ -215,6 +216,7 @@ export function executeBlock(
     after = outcome.state;
     transactions.push(decoded.transaction);
   }
-  if (!equalBytes(header.stateRoot, after.root)) return invalid('wrong-state-root', 'another state results');
-  return { kind: 'valid', state: after, transactions };
+  const closed = afterBlock(asSnapshot(after), header);
+  if (!equalBytes(header.stateRoot, closed.root)) return invalid('wrong-state-root', 'another state results');
+  return { kind: 'valid', state: closed, transactions };
 }

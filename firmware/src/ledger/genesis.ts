@@ -1,13 +1,29 @@
-/** The genesis document: name, time, validators, institutions. Its digest is the chain's identity. */
+/** The genesis document: name, time, validators, institutions, parameters, vendor. Its digest is the chain's identity. */
 import { concatBytes, fromHex, lengthPrefixed, toHex, u64, utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { domainPrefix, hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
-import { institutionIdField, listField, mapField, ShapeError, textField, timeField } from './fields.ts';
-import { genesisInstitutionsMax, genesisJsonBytesMax, institutionNameCharactersMax } from './limits.ts';
+import {
+  decodeStrictly,
+  institutionIdField,
+  listField,
+  mapField,
+  ShapeError,
+  textField,
+  timeField,
+} from './fields.ts';
+import {
+  genesisJsonBytesMax,
+  institutionNameCharactersMax,
+  institutionsMax,
+  validatorsMax,
+} from './limits.ts';
+import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
+import { readParameters } from './consortium/parameters.ts';
 import { isPrimeOrderKey } from './public-keys.ts';
 import { institutionValue, readInstitution } from './consortium/institution-record.ts';
-import { initialState } from './state.ts';
+import { initialState } from './initial-state.ts';
+import type { DecodeRefusal } from './refusals.ts';
 import type { CertifiedKeys, ChainId, Genesis, Institution, LedgerState } from './types.ts';
 
 /** ECDSA P-256 with SHA-256 over the message: key 65 bytes (SEC1, uncompressed), signature 64 bytes r ‖ s. */
@@ -19,6 +35,8 @@ function genesisValue(genesis: Genesis): CborValue {
     time: genesis.time,
     validators: genesis.validators,
     institutions: genesis.institutions.map(institutionValue),
+    parameters: { ...genesis.parameters },
+    vendor: keyQuorumValue(genesis.vendor),
   };
 }
 
@@ -64,10 +82,11 @@ const byteFields = new Set([
   'certificate',
   'spend',
   'view',
+  'keys[]',
 ]);
 
-/** Document, institutions, institution, keys: deeper is no genesis document. */
-const depthMax = 4;
+/** Document, institutions, institution, root, keys, key: deeper is no genesis document. */
+const depthMax = 5;
 
 function fromJson(value: unknown, path: string, name: string, depth: number): CborValue {
   if (depth > depthMax) throw new ShapeError(`${path}: nested too deep`);
@@ -77,7 +96,7 @@ function fromJson(value: unknown, path: string, name: string, depth: number): Cb
     return fromHex(value);
   }
   if (Array.isArray(value))
-    return value.map((item, index) => fromJson(item, `${path}[${index}]`, '', depth + 1));
+    return value.map((item, index) => fromJson(item, `${path}[${index}]`, `${name}[]`, depth + 1));
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [
@@ -99,16 +118,25 @@ function assertDistinct(path: string, values: readonly string[]): void {
 }
 
 function readGenesis(value: CborValue): Genesis {
-  const map = mapField(value, 'document', ['name', 'time', 'validators', 'institutions']);
+  const map = mapField(value, 'document', [
+    'name',
+    'time',
+    'validators',
+    'institutions',
+    'parameters',
+    'vendor',
+  ]);
   const genesis: Genesis = {
     name: textField(map.name, 'name', institutionNameCharactersMax),
     time: timeField(map.time, 'time'),
-    validators: listField(map.validators, 'validators', 1, genesisInstitutionsMax).map((id, index) =>
+    validators: listField(map.validators, 'validators', 1, validatorsMax).map((id, index) =>
       institutionIdField(id, `validators[${index}]`),
     ),
-    institutions: listField(map.institutions, 'institutions', 1, genesisInstitutionsMax).map(
-      (institution, index) => readInstitution(institution, `institutions[${index}]`),
+    institutions: listField(map.institutions, 'institutions', 1, institutionsMax).map((institution, index) =>
+      readInstitution(institution, `institutions[${index}]`),
     ),
+    parameters: readParameters(map.parameters, 'parameters'),
+    vendor: readKeyQuorum(map.vendor, 'vendor'),
   };
   const ids = genesis.institutions.map((institution) => institution.id);
   assertDistinct('institutions', ids);
@@ -119,6 +147,17 @@ function readGenesis(value: CborValue): Genesis {
   return genesis;
 }
 
+/**
+ * Strict reading of the document's canonical CBOR, for a light client that knows its digest. Whether the keys are
+ * certified, `parseGenesis` says.
+ */
+export function decodeGenesis(
+  bytes: Uint8Array,
+): { readonly kind: 'genesis'; readonly genesis: Genesis } | DecodeRefusal {
+  const decoded = decodeStrictly(bytes, genesisJsonBytesMax, readGenesis);
+  return decoded.kind === 'refused' ? decoded : { kind: 'genesis', genesis: decoded.value };
+}
+
 /** Keys serve one institution and one purpose, are safe curve points, and are certified beyond the genesis time. */
 function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
   const signingKeys = genesis.institutions.flatMap(({ keys }) => [
@@ -127,7 +166,9 @@ function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
     keys.transport,
   ]);
   assertDistinct('institutions: key', signingKeys.map(toHex));
-  for (const { id, keys, account } of genesis.institutions) {
+  if (!genesis.vendor.keys.every(isPrimeOrderKey))
+    throw new ShapeError('vendor: a key is no safe Ed25519 key');
+  for (const { id, keys, account, root } of genesis.institutions) {
     for (const [name, key] of Object.entries({
       voting: keys.voting,
       transaction: keys.transaction,
@@ -136,6 +177,8 @@ function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
     })) {
       if (!isPrimeOrderKey(key)) throw new ShapeError(`institution ${id}: ${name} is no safe Ed25519 key`);
     }
+    if (!root.keys.every(isPrimeOrderKey))
+      throw new ShapeError(`institution ${id}: root has a key that is no safe Ed25519 key`);
     if (keys.expiry <= genesis.time)
       throw new ShapeError(`institution ${id}: keys expire before the genesis time`);
     if (!verifyIdentity(keys.identity, keysMessage(id, keys), keys.certificate)) {

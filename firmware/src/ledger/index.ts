@@ -20,6 +20,7 @@ export {
 } from './execution.ts';
 export {
   chainId,
+  decodeGenesis,
   encodeGenesis,
   formatGenesis,
   formatInstitution,
@@ -34,7 +35,10 @@ export { grantRecord } from './access/grant-record.ts';
 export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';
 export { institutionRecord } from './consortium/institution-record.ts';
-export { validatorsRecord } from './consortium/validators-record.ts';
+export { epochRecord } from './consortium/epoch-record.ts';
+export { idListRecord } from './consortium/id-list-record.ts';
+export { keyQuorumRecord, nobody } from './consortium/key-quorum.ts';
+export { defaultParameters, parametersRecord } from './consortium/parameters.ts';
 export type { RecordFormat } from './record-format.ts';
 export { studyRecord } from './studies/study-record.ts';
 export {

@@ -33,8 +33,35 @@ export const institutionNameCharactersMax = 128;
 /** An endpoint (multiaddr, host and port, origin): a DNS name has at most 253 characters. Characters. */
 export const endpointCharactersMax = 300;
 
-/** Institutions of a genesis document: the consensus figures are shown for up to 100 validators. */
-export const genesisInstitutionsMax = 1000;
+/** Institutions of a consortium: the list of their ids is one value of the state. */
+export const institutionsMax = 1000;
+
+/** Validators of one epoch, the same as in consensus/limits.ts: the figures are shown for up to 100. */
+export const validatorsMax = 512;
+
+/** Keys of the vendor or of an institution's offline root: people who hold one each. */
+export const quorumKeysMax = 16;
+
+/** Past epochs whose validators the state keeps: evidence is judged by their keys, and a light client trusts for 90 days. */
+export const epochsKeptMax = 128;
+
+/** Shortest epoch that a consortium may set: tests; a real one has no reason to go below hours. */
+export const epochMsMin = 1000;
+
+/** Longest epoch: a validator that was removed by vote, or whose voting key was stolen, votes until its end. 31 days. */
+export const epochMsMax = 2678400000;
+
+/** Shortest window for votes, objections and emergencies that a consortium may set: tests. */
+export const windowMsMin = 1000;
+
+/** Longest such window: a year and a day. */
+export const windowMsMax = 31622400000;
+
+/** Fewest blocks between the quorum for a format and its first block: those in flight are of the old one. */
+export const activationBlocksMin = 8;
+
+/** Most blocks between them: ten days of heartbeats; under load it is much less. */
+export const activationBlocksMax = 1000000;
 
 /** Genesis document as JSON: 1000 institutions of about 1.5 KB each. */
 export const genesisJsonBytesMax = 2097152;

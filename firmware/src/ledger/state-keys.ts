@@ -3,8 +3,18 @@ import type { GrantId, OpenId, StudyId } from './types.ts';
 
 export const stateKeys = {
   institution: (id: string): string => `institution/${id}`,
-  /** Ids of the validating institutions, in the order of their index. */
-  validators: 'validators',
+  /** Ids of all members, in order. */
+  institutions: 'institutions',
+  /** Ids of the validators of the next epoch, as the votes so far want them, in the order of their index. */
+  nextValidators: 'next-validators',
+  /** The current epoch. */
+  epoch: 'epoch',
+  pastEpoch: (number: number): string => `epoch/${number}`,
+  parameters: 'parameters',
+  /** Parameters that take effect when the epoch closes; absent if none were voted. */
+  nextParameters: 'next-parameters',
+  /** Keys that sign releases. */
+  vendor: 'vendor',
   study: (id: StudyId): string => `study/${id}`,
   grant: (id: GrantId): string => `grant/${id}`,
   /** A grant that stood on the ledger when it was revoked. */
@@ -18,5 +28,3 @@ export const stateKeys = {
   open: (study: StudyId, number: number): string => `open/${study}/${number}`,
   openNumber: (id: OpenId): string => `open-number/${id}`,
 } as const;
-
-export const institutionKeyPrefix = 'institution/';

@@ -1,32 +1,32 @@
 /** The ledger's state: decoded records over the state tree, as immutable snapshots. */
 import { grantRecord } from './access/grant-record.ts';
 import { openRecord } from './access/open-record.ts';
+import { epochRecord } from './consortium/epoch-record.ts';
+import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord } from './consortium/institution-record.ts';
-import { validatorsRecord } from './consortium/validators-record.ts';
+import { keyQuorumRecord } from './consortium/key-quorum.ts';
+import { parametersRecord } from './consortium/parameters.ts';
 import type { RecordFormat } from './record-format.ts';
-import { institutionKeyPrefix, stateKeys } from './state-keys.ts';
+import { stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
 import { studyRecord } from './studies/study-record.ts';
 import { toStudyId } from './ids.ts';
 import type {
+  BlockHeader,
   ChainId,
-  Genesis,
+  EpochRecord,
   GrantId,
   GrantRecord,
-  Institution,
+  InstitutionRecord,
+  KeyQuorum,
   LedgerState,
   OpenRecord,
+  Parameters,
   StateChange,
   StateProof,
   StudyId,
   StudyRecord,
 } from './types.ts';
-
-/** The consortium as the state holds it: read once, since institutions and validators seldom change. */
-interface Members {
-  readonly institutions: ReadonlyMap<string, Institution>;
-  readonly validators: readonly string[];
-}
 
 /**
  * What is in the state was written by these formats, under a root that was checked: bytes that do not decode are a
@@ -39,31 +39,63 @@ function decodeOwn<T>(format: RecordFormat<T>, key: string, bytes: Uint8Array): 
   return decoded.value;
 }
 
+/**
+ * Decoded records of the consortium, by their bytes: they are read for every transaction and change seldom. Bytes in the
+ * state are never changed, and each key has one format.
+ */
+const decoded = new WeakMap<Uint8Array, unknown>();
+
 export class LedgerSnapshot implements LedgerState {
   readonly chain: ChainId;
   readonly #tree: StateTree;
-  readonly #members: Members;
 
-  constructor(chain: ChainId, tree: StateTree, members: Members) {
+  constructor(chain: ChainId, tree: StateTree) {
     this.chain = chain;
     this.#tree = tree;
-    this.#members = members;
   }
 
   get root(): Uint8Array {
     return this.#tree.root;
   }
 
-  institution(id: string): Institution | undefined {
-    return this.#members.institutions.get(id);
+  institution(id: string): InstitutionRecord | undefined {
+    return this.#consortium(institutionRecord, stateKeys.institution(id));
   }
 
-  institutions(): readonly Institution[] {
-    return [...this.#members.institutions.values()];
+  institutions(): readonly InstitutionRecord[] {
+    return this.#standing(idListRecord, stateKeys.institutions).map((id) =>
+      this.#standing(institutionRecord, stateKeys.institution(id)),
+    );
+  }
+
+  epoch(): EpochRecord {
+    return this.#standing(epochRecord, stateKeys.epoch);
+  }
+
+  epochOf(number: number): EpochRecord | undefined {
+    const current = this.epoch();
+    return number === current.number ? current : this.#consortium(epochRecord, stateKeys.pastEpoch(number));
+  }
+
+  closesEpoch({ epoch, time }: Pick<BlockHeader, 'epoch' | 'time'>): boolean {
+    const { number, startTime } = this.epoch();
+    return epoch < number || (epoch === number && time >= startTime + this.parameters().epochMs);
   }
 
   validators(): readonly string[] {
-    return this.#members.validators;
+    return this.epoch().validators.map(({ id }) => id);
+  }
+
+  nextValidators(): readonly string[] {
+    return this.#standing(idListRecord, stateKeys.nextValidators);
+  }
+
+  parameters(): Parameters {
+    return this.#standing(parametersRecord, stateKeys.parameters);
+  }
+
+  vendor(): KeyQuorum {
+    return this.#standing(keyQuorumRecord, stateKeys.vendor);
   }
 
   study(id: StudyId): StudyRecord | undefined {
@@ -110,7 +142,30 @@ export class LedgerSnapshot implements LedgerState {
 
   /** The state with this record under the key. */
   put<T>(format: RecordFormat<T>, key: string, record: T): LedgerSnapshot {
-    return new LedgerSnapshot(this.chain, this.#tree.put(key, format.encode(record)), this.#members);
+    return new LedgerSnapshot(this.chain, this.#tree.put(key, format.encode(record)));
+  }
+
+  /** The state without the key; the same state if it has none. */
+  delete(key: string): LedgerSnapshot {
+    const tree = this.#tree.delete(key);
+    return tree === this.#tree ? this : new LedgerSnapshot(this.chain, tree);
+  }
+
+  #consortium<T>(format: RecordFormat<T>, key: string): T | undefined {
+    const bytes = this.#tree.get(key);
+    if (bytes === undefined) return undefined;
+    const known = decoded.get(bytes) as T | undefined;
+    if (known !== undefined) return known;
+    const record = decodeOwn(format, key, bytes);
+    decoded.set(bytes, record);
+    return record;
+  }
+
+  /** A record that every state has, from block 0 on. */
+  #standing<T>(format: RecordFormat<T>, key: string): T {
+    const record = this.#consortium(format, key);
+    if (record === undefined) throw new Error(`state has no ${key}`);
+    return record;
   }
 }
 
@@ -120,18 +175,10 @@ export function asSnapshot(state: LedgerState): LedgerSnapshot {
   return state;
 }
 
-/** State of block 0: the institutions and validators of the genesis document. */
-export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
-  let tree = StateTree.empty.put(stateKeys.validators, validatorsRecord.encode(genesis.validators));
-  for (const institution of genesis.institutions) {
-    tree = tree.put(stateKeys.institution(institution.id), institutionRecord.encode(institution));
-  }
-  return snapshotOf(chain, tree);
-}
-
 /**
  * The state that holds exactly these entries, in any order. Its root says whether they are right: compare it with a
- * finalised header before use. @throws Error if a member's entry does not decode.
+ * finalised header before use. @throws Error if an entry of the consortium is missing or
+ * does not decode.
  */
 export function stateFromEntries(
   chain: ChainId,
@@ -139,21 +186,13 @@ export function stateFromEntries(
 ): LedgerState {
   let tree = StateTree.empty;
   for (const [key, value] of entries) tree = tree.put(key, value);
-  return snapshotOf(chain, tree);
-}
-
-function snapshotOf(chain: ChainId, tree: StateTree): LedgerSnapshot {
-  const institutions: Institution[] = [];
-  for (const [key, value] of tree.entries()) {
-    if (key.startsWith(institutionKeyPrefix)) institutions.push(decodeOwn(institutionRecord, key, value));
-  }
-  institutions.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const validators = tree.get(stateKeys.validators);
-  if (validators === undefined) throw new Error('state has no validators');
-  return new LedgerSnapshot(chain, tree, {
-    institutions: new Map(institutions.map((institution) => [institution.id, institution])),
-    validators: decodeOwn(validatorsRecord, stateKeys.validators, validators),
-  });
+  const state = new LedgerSnapshot(chain, tree);
+  // Members and epoch are asked for at every turn: what is wrong with them is told here, not later.
+  state.institutions();
+  state.closesEpoch({ epoch: 0, time: 0 });
+  state.nextValidators();
+  state.vendor();
+  return state;
 }
 
 /** Changed keys with their new values, in the order of their key hashes: what a store must write after a block. */

@@ -5,7 +5,10 @@ import type { GrantRecord } from './access/grant-record.ts';
 import type { AccessOpen } from './access/open.ts';
 import type { OpenRecord } from './access/open-record.ts';
 import type { AccessRevoke } from './access/revoke.ts';
-import type { Institution } from './consortium/institution-record.ts';
+import type { EpochRecord } from './consortium/epoch-record.ts';
+import type { Institution, InstitutionRecord } from './consortium/institution-record.ts';
+import type { KeyQuorum } from './consortium/key-quorum.ts';
+import type { Parameters } from './consortium/parameters.ts';
 import type { RuleReason } from './refusals.ts';
 import type { StudyAmend } from './studies/amend.ts';
 import type { StudyRecord } from './studies/study-record.ts';
@@ -30,6 +33,9 @@ export interface Genesis {
   readonly time: number;
   readonly validators: readonly string[];
   readonly institutions: readonly Institution[];
+  readonly parameters: Parameters;
+  /** Keys that sign releases; nobody's: none can be published. */
+  readonly vendor: KeyQuorum;
 }
 
 /** What every body has, besides its type. */
@@ -93,9 +99,22 @@ export interface StateChange {
 export interface LedgerState {
   readonly root: Uint8Array;
   readonly chain: ChainId;
-  institution(id: string): Institution | undefined;
-  institutions(): readonly Institution[];
+  institution(id: string): InstitutionRecord | undefined;
+  /** All members, in the order of their ids. */
+  institutions(): readonly InstitutionRecord[];
+  /** The epoch of the next block: after a block that closes its epoch it is the following one. */
+  epoch(): EpochRecord;
+  /** An epoch by its number: the current one, or one of the last `epochsKeptMax`. */
+  epochOf(number: number): EpochRecord | undefined;
+  /** True of the header of a block that closes its epoch: asked of the state before the block or after it. */
+  closesEpoch(header: Pick<BlockHeader, 'epoch' | 'time'>): boolean;
+  /** Ids of the current epoch's validators, in the order of their index. */
   validators(): readonly string[];
+  /** Ids of the next epoch's validators, as the votes so far want them. */
+  nextValidators(): readonly string[];
+  parameters(): Parameters;
+  /** Keys that sign releases. */
+  vendor(): KeyQuorum;
   study(id: StudyId): StudyRecord | undefined;
   grant(id: GrantId): GrantRecord | undefined;
   /** True if the grant stands on the ledger, is not revoked, its owner epoch is current. Time is the caller's to check. */
@@ -120,4 +139,6 @@ export type { AccessClose, AccessGrant, AccessOpen, AccessRevoke, StudyAmend, St
 export type { GrantRecord, Institution, OpenRecord, StudyRecord };
 export type { OpenNumberRecord } from './access/open-record.ts';
 export type { RevocationRecord } from './access/revocation-record.ts';
+export type { EpochRecord, InstitutionRecord, KeyQuorum, Parameters };
+export type { EpochValidator } from './consortium/epoch-record.ts';
 export type { CertifiedKeys } from './consortium/institution-record.ts';

@@ -75,7 +75,7 @@ export class ViewWork {
     const verdict = this.#verdict(core, now);
     if (verdict !== undefined) inputs.push(verdict);
     if (workSince !== undefined && this.#toPropose?.view === core.view) {
-      const header = this.#build(core, this.#toPropose, now);
+      const header = this.#build(this.#toPropose, now);
       if (header !== undefined) inputs.push({ kind: 'built', header });
     }
     if (giveUpAt !== undefined && giveUpAt <= now && !this.#gaveUp) {
@@ -149,7 +149,7 @@ export class ViewWork {
     return Math.abs(header.time - now) <= blockTimeSkewMsMax;
   }
 
-  #build(core: CoreState, { view, parentDigest }: ToPropose, now: number): ProposalHeader | undefined {
+  #build({ view, parentDigest }: ToPropose, now: number): ProposalHeader | undefined {
     const { tree, mempool, chain, self, verify, missing, refused } = this.#options;
     const found = tree.lookup(parentDigest);
     if (found.kind === 'missing') missing(found.digest);
@@ -161,7 +161,6 @@ export class ViewWork {
     const { ids, blocks } = this.#transactionsUpTo(parentDigest);
     const built = buildBlock(state, parent.header, {
       view,
-      epoch: core.options.epoch,
       time,
       proposer: self,
       candidates: blocks < blocksUnfinalMax ? mempool.candidates(ids) : [],

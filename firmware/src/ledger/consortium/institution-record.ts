@@ -1,8 +1,10 @@
 /** An institution as it stands in the state and in the genesis document. */
+import type { CborMap } from '../../encoding/cbor-fields.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
-import { bytesField, institutionIdField, mapField, textField, timeField } from '../fields.ts';
+import { bytesField, institutionIdField, integerField, mapField, textField, timeField } from '../fields.ts';
 import { endpointCharactersMax, institutionNameCharactersMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
+import { keyQuorumValue, readKeyQuorum, type KeyQuorum } from './key-quorum.ts';
 
 export interface CertifiedKeys {
   /** Ed25519, 32 bytes each. */
@@ -32,18 +34,32 @@ export interface Institution {
     /** Origin of the console and wallet service, e.g. https://127.0.0.1:4003. */
     readonly https: string;
   };
+  /** Offline keys that replace the keys of a dead box without a vote. */
+  readonly root: KeyQuorum;
 }
 
-/** An institution as a CBOR value: in the state and in the genesis document. */
-export function institutionValue(institution: Institution): CborValue {
-  const { id, name, keys, account, endpoints } = institution;
-  return { id, name, keys: { ...keys }, account: { ...account }, endpoints: { ...endpoints } };
+/** A member as the state holds it. */
+export interface InstitutionRecord extends Institution {
+  /** 1 when it is admitted, and one more with each update: none is applied twice. */
+  readonly version: number;
+}
+
+/** An institution as a CBOR value: in the genesis document and in proposals to admit one. */
+export function institutionValue(institution: Institution): CborMap {
+  const { id, name, keys, account, endpoints, root } = institution;
+  return {
+    id,
+    name,
+    keys: { ...keys },
+    account: { ...account },
+    endpoints: { ...endpoints },
+    root: keyQuorumValue(root),
+  };
 }
 
 /** @throws ShapeError */
-export function readInstitution(value: CborValue, path: string): Institution {
-  const map = mapField(value, path, ['id', 'name', 'keys', 'account', 'endpoints']);
-  const keys = mapField(map.keys, `${path}.keys`, [
+export function readKeys(value: CborValue, path: string): CertifiedKeys {
+  const keys = mapField(value, path, [
     'voting',
     'transaction',
     'transport',
@@ -51,31 +67,63 @@ export function readInstitution(value: CborValue, path: string): Institution {
     'certificate',
     'expiry',
   ]);
-  const account = mapField(map.account, `${path}.account`, ['spend', 'view']);
-  const endpoints = mapField(map.endpoints, `${path}.endpoints`, ['p2p', 'plane', 'https']);
   return {
-    id: institutionIdField(map.id, `${path}.id`),
-    name: textField(map.name, `${path}.name`, institutionNameCharactersMax),
-    keys: {
-      voting: bytesField(keys.voting, `${path}.keys.voting`, 32),
-      transaction: bytesField(keys.transaction, `${path}.keys.transaction`, 32),
-      transport: bytesField(keys.transport, `${path}.keys.transport`, 32),
-      identity: bytesField(keys.identity, `${path}.keys.identity`, 65),
-      certificate: bytesField(keys.certificate, `${path}.keys.certificate`, 64),
-      expiry: timeField(keys.expiry, `${path}.keys.expiry`),
-    },
-    account: {
-      spend: bytesField(account.spend, `${path}.account.spend`, 32),
-      view: bytesField(account.view, `${path}.account.view`, 32),
-    },
-    endpoints: {
-      p2p: textField(endpoints.p2p, `${path}.endpoints.p2p`, endpointCharactersMax),
-      plane: textField(endpoints.plane, `${path}.endpoints.plane`, endpointCharactersMax),
-      https: textField(endpoints.https, `${path}.endpoints.https`, endpointCharactersMax),
-    },
+    voting: bytesField(keys.voting, `${path}.voting`, 32),
+    transaction: bytesField(keys.transaction, `${path}.transaction`, 32),
+    transport: bytesField(keys.transport, `${path}.transport`, 32),
+    identity: bytesField(keys.identity, `${path}.identity`, 65),
+    certificate: bytesField(keys.certificate, `${path}.certificate`, 64),
+    expiry: timeField(keys.expiry, `${path}.expiry`),
   };
 }
 
-export const institutionRecord = recordFormat<Institution>(institutionValue, (value) =>
-  readInstitution(value, 'institution'),
+/** @throws ShapeError */
+export function readAccount(value: CborValue, path: string): Institution['account'] {
+  const account = mapField(value, path, ['spend', 'view']);
+  return {
+    spend: bytesField(account.spend, `${path}.spend`, 32),
+    view: bytesField(account.view, `${path}.view`, 32),
+  };
+}
+
+/** @throws ShapeError */
+export function readEndpoints(value: CborValue, path: string): Institution['endpoints'] {
+  const endpoints = mapField(value, path, ['p2p', 'plane', 'https']);
+  return {
+    p2p: textField(endpoints.p2p, `${path}.p2p`, endpointCharactersMax),
+    plane: textField(endpoints.plane, `${path}.plane`, endpointCharactersMax),
+    https: textField(endpoints.https, `${path}.https`, endpointCharactersMax),
+  };
+}
+
+const fieldNames = ['id', 'name', 'keys', 'account', 'endpoints', 'root'] as const;
+
+function readFields(
+  map: Readonly<Record<(typeof fieldNames)[number], CborValue>>,
+  path: string,
+): Institution {
+  return {
+    id: institutionIdField(map.id, `${path}.id`),
+    name: textField(map.name, `${path}.name`, institutionNameCharactersMax),
+    keys: readKeys(map.keys, `${path}.keys`),
+    account: readAccount(map.account, `${path}.account`),
+    endpoints: readEndpoints(map.endpoints, `${path}.endpoints`),
+    root: readKeyQuorum(map.root, `${path}.root`),
+  };
+}
+
+/** @throws ShapeError */
+export function readInstitution(value: CborValue, path: string): Institution {
+  return readFields(mapField(value, path, fieldNames), path);
+}
+
+export const institutionRecord = recordFormat<InstitutionRecord>(
+  (record) => ({ ...institutionValue(record), version: record.version }),
+  (value) => {
+    const map = mapField(value, 'institution', [...fieldNames, 'version']);
+    return {
+      ...readFields(map, 'institution'),
+      version: integerField(map.version, 'version', 1, Number.MAX_SAFE_INTEGER),
+    };
+  },
 );

@@ -1,0 +1,51 @@
+/**
+ * The end of an epoch. Block time alone decides: the first block whose time is at or after the epoch's start and its
+ * length closes it, and its execution ends with the step below. No block of the same epoch may follow.
+ */
+import { epochsKeptMax } from '../limits.ts';
+import { stateKeys } from '../state-keys.ts';
+import type { LedgerSnapshot } from '../state.ts';
+import type { BlockHeader } from '../types.ts';
+import { epochRecord, type EpochRecord, type EpochValidator } from './epoch-record.ts';
+import type { InstitutionRecord } from './institution-record.ts';
+import { parametersRecord } from './parameters.ts';
+
+/**
+ * An institution as a validator of the epoch that begins. The date on which its certificate expires is not asked: a
+ * forgotten renewal ends what the institution signs, but must not shrink the set and the faults that it tolerates.
+ */
+export function epochValidator({ id, keys }: InstitutionRecord): EpochValidator {
+  return { id, voting: keys.voting, identity: keys.identity };
+}
+
+/** The validators whom the votes so far want, with the keys that they have now. */
+function nextValidators(state: LedgerSnapshot): readonly EpochValidator[] {
+  return state.nextValidators().map((id) => {
+    const institution = state.institution(id);
+    if (institution === undefined) throw new Error(`next validator ${id} is no institution`);
+    return epochValidator(institution);
+  });
+}
+
+/** The state after a block whose transactions made this state: the next epoch's, if the block closes its own. */
+export function afterBlock(
+  state: LedgerSnapshot,
+  { epoch, height, time }: Pick<BlockHeader, 'epoch' | 'height' | 'time'>,
+): LedgerSnapshot {
+  if (!state.closesEpoch({ epoch, time })) return state;
+  const closed = state.epoch();
+  const opened: EpochRecord = {
+    number: closed.number + 1,
+    startHeight: height + 1,
+    startTime: time,
+    validators: nextValidators(state),
+  };
+  const moved = state
+    .put(epochRecord, stateKeys.pastEpoch(closed.number), closed)
+    .delete(stateKeys.pastEpoch(closed.number - epochsKeptMax))
+    .put(epochRecord, stateKeys.epoch, opened);
+  const parameters = state.get(parametersRecord, stateKeys.nextParameters);
+  return parameters === undefined
+    ? moved
+    : moved.put(parametersRecord, stateKeys.parameters, parameters).delete(stateKeys.nextParameters);
+}

@@ -1,0 +1,72 @@
+/** What the consortium sets by vote: how long epochs, votes and windows last. They stand in the genesis document first. */
+import type { CborValue } from '../../encoding/canonical-cbor.ts';
+import { integerField, mapField } from '../fields.ts';
+import {
+  activationBlocksMax,
+  activationBlocksMin,
+  epochMsMax,
+  epochMsMin,
+  windowMsMax,
+  windowMsMin,
+} from '../limits.ts';
+import { recordFormat } from '../record-format.ts';
+
+export interface Parameters {
+  /** Block time that an epoch lasts at least; the first block at or after its end closes it. */
+  readonly epochMs: number;
+  /** How long a proposal may be voted on. */
+  readonly proposalMs: number;
+  /** How long a reassignment may be objected to before it takes effect. */
+  readonly objectionMs: number;
+  /** How long an emergency access lasts. */
+  readonly emergencyMs: number;
+  /** Within which a second person confirms an emergency access. */
+  readonly confirmMs: number;
+  /** Blocks between the quorum of signals for a format and the first block of that format. */
+  readonly activationBlocks: number;
+}
+
+const dayMs = 86_400_000;
+
+/** For a new consortium; those who found it write them into the genesis document, as they are or changed. */
+export const defaultParameters: Parameters = {
+  epochMs: dayMs,
+  proposalMs: 30 * dayMs,
+  objectionMs: 14 * dayMs,
+  emergencyMs: 5 * dayMs,
+  confirmMs: dayMs,
+  // A day of heartbeats, one every 10 s: time to update a box that has not been.
+  activationBlocks: 8_640,
+};
+
+/** @throws ShapeError */
+export function readParameters(value: CborValue, path: string): Parameters {
+  const map = mapField(value, path, [
+    'epochMs',
+    'proposalMs',
+    'objectionMs',
+    'emergencyMs',
+    'confirmMs',
+    'activationBlocks',
+  ]);
+  const window = (name: 'proposalMs' | 'objectionMs' | 'emergencyMs' | 'confirmMs'): number =>
+    integerField(map[name], `${path}.${name}`, windowMsMin, windowMsMax);
+  return {
+    epochMs: integerField(map.epochMs, `${path}.epochMs`, epochMsMin, epochMsMax),
+    proposalMs: window('proposalMs'),
+    objectionMs: window('objectionMs'),
+    emergencyMs: window('emergencyMs'),
+    confirmMs: window('confirmMs'),
+    activationBlocks: integerField(
+      map.activationBlocks,
+      `${path}.activationBlocks`,
+      activationBlocksMin,
+      activationBlocksMax,
+    ),
+  };
+}
+
+export const parametersRecord = recordFormat<Parameters>(
+  (parameters) => ({ ...parameters }),
+  (value) => readParameters(value, 'parameters'),
+);

@@ -1,0 +1,35 @@
+/** The state of block 0: what the genesis document says. */
+import { epochRecord } from './consortium/epoch-record.ts';
+import { epochValidator } from './consortium/epoch.ts';
+import { idListRecord } from './consortium/id-list-record.ts';
+import { institutionRecord, type InstitutionRecord } from './consortium/institution-record.ts';
+import { keyQuorumRecord } from './consortium/key-quorum.ts';
+import { parametersRecord } from './consortium/parameters.ts';
+import { stateKeys } from './state-keys.ts';
+import { LedgerSnapshot } from './state.ts';
+import { StateTree } from './state-tree.ts';
+import type { ChainId, Genesis, LedgerState } from './types.ts';
+
+/** The first epoch is number 0. Its first block is at height 1: block 0 is the genesis document itself. */
+export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
+  const institutions = new Map<string, InstitutionRecord>();
+  for (const institution of genesis.institutions) {
+    institutions.set(institution.id, { ...institution, version: 1 });
+  }
+  const validators = genesis.validators.map((id) => {
+    const institution = institutions.get(id);
+    if (institution === undefined)
+      throw new RangeError(`validator ${id} is no institution of the genesis document`);
+    return epochValidator(institution);
+  });
+  let state = new LedgerSnapshot(chain, StateTree.empty)
+    .put(idListRecord, stateKeys.institutions, [...institutions.keys()].sort())
+    .put(epochRecord, stateKeys.epoch, { number: 0, startHeight: 1, startTime: genesis.time, validators })
+    .put(idListRecord, stateKeys.nextValidators, genesis.validators)
+    .put(parametersRecord, stateKeys.parameters, genesis.parameters)
+    .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor);
+  for (const [id, institution] of institutions) {
+    state = state.put(institutionRecord, stateKeys.institution(id), institution);
+  }
+  return state;
+}
