@@ -8,6 +8,7 @@ import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import type { StoredObject } from '../../firmware/src/ports.ts';
 import { segmentBytes } from '../../firmware/src/store/limits.ts';
 import { nodeFileSystem } from '../../firmware/src/store/file-system.ts';
+import { Leftovers } from '../../firmware/src/store/leftovers.ts';
 import { SealedReader, type ObjectPlace } from '../../firmware/src/store/object-reader.ts';
 import { newObjectKey, saltBytes, openSegment } from '../../firmware/src/store/object-seal.ts';
 import { SealingWriter } from '../../firmware/src/store/object-writer.ts';
@@ -30,6 +31,7 @@ function newWriter(): { readonly ref: string; readonly writer: SealingWriter } {
   const path = join(folder, ref);
   const writer = new SealingWriter({
     files: nodeFileSystem,
+    leftovers: new Leftovers(nodeFileSystem),
     path,
     key,
     leafKeys: [],

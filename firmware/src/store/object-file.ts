@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
 import { AppError } from '../errors.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
+import type { Leftovers } from './leftovers.ts';
 import { flushEveryBytes } from './limits.ts';
 import type { SealedSegment } from './segment-sealing.ts';
 
 export class ObjectFile {
   readonly #files: FileSystem;
+  readonly #leftovers: Leftovers;
   readonly #path: string;
   readonly #opened: Promise<StoredFile>;
   /** What stands before the first segment. */
@@ -16,9 +18,12 @@ export class ObjectFile {
   #flushed: Promise<void> = Promise.resolve();
   #length = 0;
   #unflushed = 0;
+  /** It may have its final name, though nobody was told that it is complete. */
+  #isAbandoned = false;
 
-  constructor(files: FileSystem, path: string, header: Uint8Array) {
+  constructor(files: FileSystem, leftovers: Leftovers, path: string, header: Uint8Array) {
     this.#files = files;
+    this.#leftovers = leftovers;
     this.#path = path;
     this.#header = header;
     this.#opened = files.open(this.#part, 'wx+');
@@ -51,15 +56,18 @@ export class ObjectFile {
       await this.#files.rename(this.#part, this.#path);
       await this.#files.syncFolder(dirname(this.#path));
     } catch (cause) {
+      this.#isAbandoned = true;
       throw this.#fault(cause);
     }
   }
 
+  /** Removes what was written, now or as soon as the disk lets it go. One that is complete stays. */
   async remove(): Promise<void> {
     // Failures were told to whoever wrote.
     const [opened] = await Promise.allSettled([this.#opened, this.#written, this.#flushed]);
-    if (opened.status === 'fulfilled') await opened.value.close();
-    await this.#files.remove(this.#part);
+    if (opened.status === 'fulfilled') await Promise.allSettled([opened.value.close()]);
+    await this.#leftovers.remove(this.#part);
+    if (this.#isAbandoned) await this.#leftovers.remove(this.#path);
   }
 
   get #part(): string {

@@ -3,6 +3,7 @@
  * its record; a larger object goes to a file of its own, with at most two segments in memory.
  */
 import type { FileSystem } from './file-system.ts';
+import type { Leftovers } from './leftovers.ts';
 import { segmentBytes } from './limits.ts';
 import { ObjectFile } from './object-file.ts';
 import type { ObjectKey } from './object-seal.ts';
@@ -11,6 +12,7 @@ import { leafBytes, type SegmentKeys } from './segment-work.ts';
 
 export interface SealingWriterOptions {
   readonly files: FileSystem;
+  readonly leftovers: Leftovers;
   /** Where its file will be, if it gets one. */
   readonly path: string;
   readonly key: ObjectKey;
@@ -99,8 +101,8 @@ export class SealingWriter {
 
   /** The segment, which is full, goes to the disk. */
   #toFile(): Promise<void> {
-    const { files, path, key, openSegment } = this.#options;
-    this.#file ??= new ObjectFile(files, path, key.header);
+    const { files, leftovers, path, key, openSegment } = this.#options;
+    this.#file ??= new ObjectFile(files, leftovers, path, key.header);
     const pending = this.#file.write(this.#endSegment());
     this.#filled = 0;
     this.#segment = openSegment(this.#keys, this.#segments);

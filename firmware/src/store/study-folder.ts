@@ -17,6 +17,7 @@ import type { FileSystem } from './file-system.ts';
 import { newObjectKey, saltBytes } from './object-seal.ts';
 import { readerInMemory, SealedReader } from './object-reader.ts';
 import { SealingWriter, type Sealed } from './object-writer.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { OpenLogs } from './open-logs.ts';
 import type { SpareLogs } from './spare-logs.ts';
 import type { OpenSegmentOf } from './segment-sealing.ts';
@@ -40,6 +41,7 @@ export interface KeptFolderOptions {
   readonly key: Uint8Array;
   readonly openLogs: OpenLogs;
   readonly spares: SpareLogs;
+  readonly leftovers: Leftovers;
   /** Where its objects are sealed. */
   readonly openSegment: OpenSegmentOf;
   readonly point: LogPoint;
@@ -64,13 +66,14 @@ export class KeptFolder implements StudyFolder {
   }
 
   createObject(leafKeys: readonly Uint8Array[]): ObjectWriter {
-    const { files, ref, path, key, spares, openSegment } = this.#options;
+    const { files, leftovers, ref, path, key, spares, openSegment } = this.#options;
     // In one go: asking for randomness costs 5 µs however little it is.
     const random = randomBytes(refBytes + saltBytes);
     const objectRef = toHex(random.subarray(0, refBytes));
     const objectKey = newObjectKey(key, ref, objectRef, random.subarray(refBytes));
     const writer = new SealingWriter({
       files,
+      leftovers,
       path: `${path}/${objectRef}`,
       key: objectKey,
       leafKeys,
@@ -106,8 +109,8 @@ export class KeptFolder implements StudyFolder {
   }
 
   #sealed(objectRef: string, { length, lastTag, leaves, pieces, release }: Sealed): SealedObject {
-    const { files, path } = this.#options;
-    const removeFile = (): Promise<void> => files.remove(join(path, objectRef));
+    const { leftovers, path } = this.#options;
+    const removeFile = (): Promise<void> => leftovers.remove(join(path, objectRef));
     return {
       length,
       leaves,
@@ -134,7 +137,7 @@ export class KeptFolder implements StudyFolder {
   }
 
   /** The record gets its number at once, in the order of the calls. */
-  #append(
+  async #append(
     kind: FrameContent['kind'],
     record: CborValue,
     data: readonly Uint8Array[],
@@ -142,6 +145,7 @@ export class KeptFolder implements StudyFolder {
   ): Promise<void> {
     const place = recordPlace(this.ref, this.#log.nextRecord);
     const sealed = sealRecord(this.#options.key, place, encodeCanonical(record));
-    return this.#log.append({ kind, record: sealed, data }, abandon);
+    await this.#log.append({ kind, record: sealed, data }, abandon);
+    this.#options.leftovers.clearSoon();
   }
 }

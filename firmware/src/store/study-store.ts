@@ -13,6 +13,7 @@ import { eraseFolder, goneSuffix } from './erased-folder.ts';
 import { readAt, readWholeFile, writeZeros } from './file-bytes.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
 import { unwrapKey, wrapKey } from './key-wrap.ts';
+import { Leftovers } from './leftovers.ts';
 import { aheadBytesMin } from './limits.ts';
 import { objectHeaderBytes, objectKeyOf, openSegment } from './object-seal.ts';
 import { OpenLogs } from './open-logs.ts';
@@ -41,12 +42,14 @@ export class StudyStore implements ObjectStore {
   readonly #options: StudyStoreOptions;
   readonly #files: FileSystem;
   readonly #openLogs = new OpenLogs();
+  readonly #leftovers: Leftovers;
   /** Empty unless somebody makes some, once the store was opened. */
   readonly spares: SpareLogs;
 
   constructor(options: StudyStoreOptions) {
     this.#options = options;
     this.#files = options.files ?? nodeFileSystem;
+    this.#leftovers = new Leftovers(this.#files);
     this.spares = new SpareLogs(this.#files, options.folder);
   }
 
@@ -97,8 +100,9 @@ export class StudyStore implements ObjectStore {
     return this.#openLogs.restIdle();
   }
 
-  close(): Promise<void> {
-    return this.#openLogs.close();
+  async close(): Promise<void> {
+    await this.#openLogs.close();
+    await this.#leftovers.clear();
   }
 
   async #createLog(path: string, ref: string): Promise<void> {
@@ -116,8 +120,18 @@ export class StudyStore implements ObjectStore {
   #folder(ref: string, key: Uint8Array, point: KeptPoint, allocated: number): KeptFolder {
     const path = join(this.#options.folder, ref);
     const { openSegment = sealOnLoop } = this.#options;
-    const shared = { files: this.#files, openLogs: this.#openLogs, spares: this.spares, openSegment };
-    return new KeptFolder({ ...shared, ref, path, key, point, allocated });
+    return new KeptFolder({
+      files: this.#files,
+      leftovers: this.#leftovers,
+      openLogs: this.#openLogs,
+      spares: this.spares,
+      openSegment,
+      ref,
+      path,
+      key,
+      point,
+      allocated,
+    });
   }
 
   async #openOrSetAside(ref: string, setAside: (name: string) => void): Promise<FoundStudy | undefined> {
