@@ -1,19 +1,24 @@
 /**
- * A receiving box in a process of its own, to be killed or to run on another file system: `folder boxKey marks`, the
- * marks as JSON, null for none. Answers each line of standard input with one line of JSON: `port`, `objects`, `alarms`; `stop` ends it.
+ * A receiving box in a process of its own, to be killed or to run on another file system: `folder boxKey marks spares`,
+ * the marks and how spare logs are made as JSON, null for none. Answers each line of standard input with one line of JSON: `port`, `objects`, `alarms`; `stop` ends it.
  */
 import { createInterface } from 'node:readline';
 import { fromHex } from '../../firmware/src/encoding/bytes.ts';
 import type { ConfiguredMarks } from '../../firmware/src/ingest/disk-marks.ts';
+import { hastyClock } from '../support/manual-clock.ts';
 import { ReceivingBox } from '../support/receiving-box.ts';
+import type { PreparedSpares } from '../support/receiving-process.ts';
 
-const [folder = '', boxKey = '', marksText = 'null'] = process.argv.slice(2);
+const [folder = '', boxKey = '', marksText = 'null', sparesText = 'null'] = process.argv.slice(2);
 const marks = JSON.parse(marksText) as ConfiguredMarks | null;
+const spares = JSON.parse(sparesText) as PreparedSpares | null;
 const box = await ReceivingBox.open({
   folder,
   boxKey: fromHex(boxKey),
   ...(marks !== null && { marks }),
+  ...(spares !== null && { spares: { ...spares, clock: hastyClock } }),
 });
+await box.prepareSpares();
 
 async function answerTo(question: string): Promise<unknown> {
   switch (question) {

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReceivingBox } from '../support/receiving-box.ts';
@@ -23,12 +23,15 @@ const associations = 4;
 /** Kills of one data folder, so that it grows and what it holds has survived several. */
 const killsPerFolder = 10;
 const msMax = 400;
+/** Their size is seen of logs that were killed in them. */
+const spares = { count: 2, bytes: 2_500_001 };
 
-/** Most objects small, some of many segments; two of the associations send into the same studies. */
+/** Most objects small, some slices, some of many segments; two of the associations send into the same studies. */
 function* objectsOf(seed: number, association: number, random: Random): Generator<SampleObject> {
   for (let number = 0; ; number++) {
     const study = `1.2.826.0.1.3680043.10.3.${seed}.${association >> 1}.${number >> 4}`;
-    const pixelBytes = random.chance(0.1) ? 2 * random.below(1_500_000) : 2 * random.below(20_000);
+    const large = random.chance(0.1) ? 1_500_000 : 150_000;
+    const pixelBytes = 2 * random.below(random.chance(0.2) ? large : 20_000);
     yield sampleObject({
       studyInstanceUid: study,
       number: associations * number + association,
@@ -68,7 +71,7 @@ test(`${kills} kills of a receiving box under load (seeds from ${firstSeed})`, a
   const parent = await mkdtemp(join(tmpdir(), 'hilum-kill-'));
   t.after(() => rm(parent, { recursive: true, force: true }));
   const boxKey = randomBytes(32);
-  const tally = { acknowledged: 0, unacknowledged: 0, leftovers: 0, largest: 0 };
+  const tally = { acknowledged: 0, unacknowledged: 0, leftovers: 0, largest: 0, inSpares: 0 };
   let sent = new Map<string, string>();
   let acknowledged = new Set<string>();
   for (let kill = 0; kill < kills; kill++) {
@@ -78,7 +81,7 @@ test(`${kills} kills of a receiving box under load (seeds from ${firstSeed})`, a
       acknowledged = new Set();
     }
     const seed = firstSeed + kill;
-    const box = await ReceivingProcess.start({ folder, boxKey });
+    const box = await ReceivingProcess.start({ folder, boxKey, spares });
     t.after(() => box.kill());
     const news = await sendUntilKilled(box, seed);
     for (const [uid, sha256] of news.sent) sent.set(uid, sha256);
@@ -86,6 +89,7 @@ test(`${kills} kills of a receiving box under load (seeds from ${firstSeed})`, a
     tally.acknowledged += news.acknowledged.size;
 
     const before = await pathsIn(folder);
+    tally.inSpares += await logsInSpares(folder);
     const judge = await ReceivingBox.open({ folder, boxKey });
     const objects = await judge.objects();
     const expected = judge.paths();
@@ -107,12 +111,20 @@ test(`${kills} kills of a receiving box under load (seeds from ${firstSeed})`, a
   }
   t.diagnostic(
     `${tally.acknowledged} acknowledged, ${tally.unacknowledged} kept without, ` +
-      `${tally.leftovers} half-written files removed, up to ${tally.largest} objects in a folder`,
+      `${tally.inSpares} logs in spares, ${tally.leftovers} half-written files removed, up to ${tally.largest} objects in a folder`,
   );
   assert.ok(tally.acknowledged > kills, 'the box was under load');
+  assert.ok(tally.inSpares > 0, 'logs had moved into spares');
 });
 
 /** Everything below the folder of the studies. */
 async function pathsIn(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true })).sort();
+}
+
+/** Logs of studies that stood in a spare when the box was killed. */
+async function logsInSpares(folder: string): Promise<number> {
+  const logs = (await pathsIn(folder)).filter((path) => basename(path) === 'study.log');
+  const sizes = await Promise.all(logs.map(async (path) => (await stat(join(folder, path))).size));
+  return sizes.filter((size) => size === spares.bytes).length;
 }

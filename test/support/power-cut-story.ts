@@ -1,11 +1,10 @@
 /** A reception that power cuts can strike: what was sent, what was acknowledged when, and what a box must hold then. */
 import assert from 'node:assert/strict';
 import { AppError } from '../../firmware/src/errors.ts';
-import type { Clock } from '../../firmware/src/ports.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
 import { allDropped, emptyDisk, PowerCutDisk, type DiskImage } from '../fakes/power-cut-disk.ts';
 import { randomFrom } from '../sim/random.ts';
-import { systemClock } from './manual-clock.ts';
+import { hastyClock } from './manual-clock.ts';
 import { ReceivingBox } from './receiving-box.ts';
 import { sampleObject, sha256Of, type SampleObject } from './sample-object.ts';
 
@@ -18,7 +17,7 @@ const studyC = '1.2.826.0.1.3680043.10.2.3';
 const smallBytes = 1_500;
 /** For it, its study's log moves into a spare; two fit into one. */
 const sliceBytes = 66_000;
-const spares = { count: 2, bytes: 160_000, stepBytes: 65_536, clock: hastyClock() };
+const spares = { count: 2, bytes: 160_000, stepBytes: 65_536, clock: hastyClock };
 /** More than one segment of 1 MiB: it gets a file of its own. */
 const largeBytes = 1_060_000;
 
@@ -108,17 +107,6 @@ export class PowerCutStory {
   #open(files: FileSystem): Promise<ReceivingBox> {
     return ReceivingBox.open({ folder, boxKey: this.#boxKey, files, spares });
   }
-}
-
-/** Whose timers run at the next turn of the event loop, so that spares are made between what is received. */
-function hastyClock(): Clock {
-  return {
-    ...systemClock,
-    setTimer: (_, run) => {
-      const turn = setImmediate(run);
-      return { cancel: () => clearImmediate(turn) };
-    },
-  };
 }
 
 /** A disk with an empty data folder. */

@@ -10,10 +10,17 @@ import type { ConfiguredMarks } from '../../firmware/src/ingest/disk-marks.ts';
 
 const script = join(import.meta.dirname, '../fakes/receiving-process.ts');
 
+export interface PreparedSpares {
+  readonly count: number;
+  readonly bytes: number;
+}
+
 export interface ReceivingProcessOptions {
   readonly folder: string;
   readonly boxKey: Uint8Array;
   readonly marks?: ConfiguredMarks;
+  /** Made between what is received. */
+  readonly spares?: PreparedSpares;
   /** What starts it, before its own command: the way into another mount namespace. */
   readonly within?: readonly string[];
 }
@@ -35,8 +42,9 @@ export class ReceivingProcess {
   }
 
   static async start(options: ReceivingProcessOptions): Promise<ReceivingProcess> {
-    const { folder, boxKey, marks = null, within = [] } = options;
-    const command = [...within, process.execPath, script, folder, toHex(boxKey), JSON.stringify(marks)];
+    const { folder, boxKey, marks = null, spares = null, within = [] } = options;
+    const settings = [folder, toHex(boxKey), JSON.stringify(marks), JSON.stringify(spares)];
+    const command = [...within, process.execPath, script, ...settings];
     const [program = '', ...args] = command;
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     const started = new ReceivingProcess(child);
