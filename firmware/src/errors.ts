@@ -87,6 +87,12 @@ export const errorTable = {
     'none',
     'The box goes on receiving and does not vote. docs/runbooks/vote-log.md says how it rejoins.',
   ),
+  VOTING_KEY_LOST: row(
+    500,
+    0x0110,
+    'none',
+    'The box follows the ledger without a vote: it does not hold its voting key of this epoch. Restore keys.json, or wait for the next epoch.',
+  ),
   GENESIS_INVALID: row(
     500,
     0x0110,

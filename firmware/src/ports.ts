@@ -46,6 +46,21 @@ export interface Signer {
 /** The one rule for Ed25519 signatures: node:crypto's, injected into the pure rooms. */
 export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
+/**
+ * The voting keys of this box, sealed on its disk: the one in use, and others that were made to follow it. A key is
+ * erased when another has taken its place, so that whoever takes the box later cannot vote on the past.
+ */
+export interface VotingKeys {
+  /** Public keys of those that it holds, 32 bytes each. */
+  held(): readonly Uint8Array[];
+  /** Undefined if the box does not hold this key, or no more. */
+  signer(publicKey: Uint8Array): Signer | undefined;
+  /** Makes one more; its public key. It is on disk when it resolves. @throws AppError STORE_FAILED, or of the TPM. */
+  make(): Promise<Uint8Array>;
+  /** Erases all but these. @throws AppError STORE_FAILED. */
+  keepOnly(publicKeys: readonly Uint8Array[]): Promise<void>;
+}
+
 /** What the TPM gives a box: made at first start, sealed to this TPM and this firmware. */
 export interface DeviceKeys {
   /** P-256, uncompressed SEC1 point, 65 bytes; the private half never leaves the TPM. */
@@ -53,7 +68,7 @@ export interface DeviceKeys {
   /** ECDSA P-256 with SHA-256 over the message; 64 bytes r ‖ s, s normalised to the low half. */
   signWithIdentity(message: Uint8Array): Promise<Uint8Array>;
   /** Votes on blocks. */
-  readonly voting: Signer;
+  readonly voting: VotingKeys;
   /** Signs the institution's transactions. */
   readonly transaction: Signer;
   /** libp2p and the TLS plane. The seed is needed to build their certificates. */

@@ -41,3 +41,6 @@ export const simulatorSetupMsMax = 60_000;
 
 /** How often a starting swtpm is asked whether it listens yet. */
 export const simulatorPollMs = 10;
+
+/** Voting keys in the keys file: that of the epoch, the next one, and some that were named while the ledger stood. */
+export const votingKeysMax = 16;

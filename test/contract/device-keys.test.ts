@@ -26,7 +26,9 @@ function contract(name: string, newBox: (t: TestContext) => Promise<Box>): void 
     test('signs with Ed25519 as RFC 8032 says', async (t) => {
       const keys = await (await newBox(t)).open();
       const message = utf8('a vote');
-      for (const signer of [keys.voting, keys.transaction, keys.transport] satisfies Signer[]) {
+      const [voting] = keys.voting.held();
+      const vote = keys.voting.signer(voting ?? assert.fail('no voting key')) ?? assert.fail();
+      for (const signer of [vote, keys.transaction, keys.transport] satisfies Signer[]) {
         const signature = signer.sign(message);
         assert.equal(signer.publicKey.length, 32);
         assert.equal(signature.length, 64);
@@ -60,7 +62,7 @@ function contract(name: string, newBox: (t: TestContext) => Promise<Box>): void 
     test('keeps every purpose apart', async (t) => {
       const keys = await (await newBox(t)).open();
       const all = [
-        keys.voting.publicKey,
+        keys.voting.held()[0] ?? assert.fail(),
         keys.transaction.publicKey,
         keys.transport.publicKey,
         keys.transport.seed,
@@ -72,12 +74,32 @@ function contract(name: string, newBox: (t: TestContext) => Promise<Box>): void 
       assert.equal(keys.accountSeed.length, 32);
     });
 
+    test('makes voting keys, keeps them, and erases all but those it is told to keep', async (t) => {
+      const { voting } = await (await newBox(t)).open();
+      const [first] = voting.held();
+      const [second, third] = [await voting.make(), await voting.make()];
+      assert.deepEqual(voting.held(), [first, second, third]);
+      assert.ok(
+        verify(
+          null,
+          utf8('a vote'),
+          spki(ed25519Prefix, third),
+          voting.signer(third)?.sign(utf8('a vote')) ?? new Uint8Array(),
+        ),
+      );
+      await voting.keepOnly([third]);
+      assert.deepEqual(voting.held(), [third]);
+      assert.equal(voting.signer(second), undefined);
+      await voting.keepOnly([second]);
+      assert.deepEqual(voting.held(), []);
+    });
+
     test('has the same keys when it is opened again', async (t) => {
       const box = await newBox(t);
       const first = await box.open();
       const second = await box.open();
       assert.deepEqual(second.identityPublicKey, first.identityPublicKey);
-      assert.deepEqual(second.voting.publicKey, first.voting.publicKey);
+      assert.deepEqual(second.voting.held(), first.voting.held());
       assert.deepEqual(second.transaction.publicKey, first.transaction.publicKey);
       assert.deepEqual(second.transport.seed, first.transport.seed);
       assert.deepEqual(second.boxKey, first.boxKey);

@@ -1,6 +1,8 @@
 import { chainId } from '../../firmware/src/ledger/index.ts';
-import type { Genesis } from '../../firmware/src/ledger/types.ts';
+import type { Genesis, Parameters } from '../../firmware/src/ledger/types.ts';
 import type { FinalBlock, Logger } from '../../firmware/src/ports.ts';
+import type { Message } from '../../firmware/src/validator/messages.ts';
+import { decodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
 import { MemoryAppendLog, type MemoryDisk } from './append-log.ts';
 import { silentLogger } from './consortium.ts';
@@ -9,6 +11,7 @@ import { genesisTime, LedgerFixture, verifySignature } from './ledger.ts';
 import { MemoryHub } from './network.ts';
 import { MemoryStateStore } from './state-store.ts';
 import { VirtualTime } from './virtual-clock.ts';
+import { MemoryVotingKeys } from './voting-keys.ts';
 
 /** Decides the fate of a step between two boxes: after how many milliseconds it happens, or never. */
 export type Fate = (from: string, to: string) => readonly number[];
@@ -18,6 +21,7 @@ export interface Disks {
   readonly votes: MemoryDisk;
   readonly blocks: MemoryDisk;
   readonly state: MemoryStateStore;
+  readonly keys: MemoryVotingKeys;
 }
 
 export interface RunningBox {
@@ -32,6 +36,8 @@ export interface RunningBox {
 export interface ClusterOptions {
   /** How many of the institutions vote; all by default. */
   readonly validators?: number;
+  /** Changes to the parameters of the genesis document. */
+  readonly parameters?: Partial<Parameters>;
   readonly logger?: Logger;
 }
 
@@ -50,7 +56,12 @@ export class Cluster {
 
   constructor(ids: readonly string[] = ['north', 'south', 'east', 'west'], options: ClusterOptions = {}) {
     this.fixture = new LedgerFixture(ids);
-    this.genesis = { ...this.fixture.genesis, validators: ids.slice(0, options.validators ?? ids.length) };
+    const { parameters } = this.fixture.genesis;
+    this.genesis = {
+      ...this.fixture.genesis,
+      validators: ids.slice(0, options.validators ?? ids.length),
+      parameters: { ...parameters, ...options.parameters },
+    };
     this.fixture.chain.set(chainId(this.genesis));
     this.logger = options.logger ?? silentLogger;
     this.hub = new MemoryHub({
@@ -60,7 +71,12 @@ export class Cluster {
       },
     });
     for (const id of ids) {
-      this.disks.set(id, { votes: { records: [] }, blocks: { records: [] }, state: new MemoryStateStore() });
+      this.disks.set(id, {
+        votes: { records: [] },
+        blocks: { records: [] },
+        state: new MemoryStateStore(),
+        keys: new MemoryVotingKeys(id, this.fixture.box(id).voting),
+      });
     }
   }
 
@@ -85,7 +101,7 @@ export class Cluster {
     const validator = new Validator({
       genesis: this.genesis,
       self: id,
-      voting: this.fixture.box(id).voting,
+      votingKeys: disks.keys,
       network: this.hub.join(id),
       clock: this.time.clock(this.skews.get(id) ?? 0, life.signal),
       logger: this.logger.child({ box: id }),
@@ -117,6 +133,18 @@ export class Cluster {
     box.life.abort();
     box.voteLog.halt();
     box.blockLog.halt();
+  }
+
+  /** From now until its next start the box hears only the messages of which this is true. */
+  onlyHears(id: string, isHeard: (message: Message, from: string) => boolean): void {
+    const network = this.hub.member(id);
+    if (network === undefined) throw new Error(`${id} does not run`);
+    const arrive = network.arrive.bind(network);
+    network.arrive = (from, bytes) => {
+      const decoded = decodeMessage(bytes);
+      if (decoded.kind === 'message' && !isHeard(decoded.message, from)) return;
+      arrive(from, bytes);
+    };
   }
 
   async stopAll(): Promise<void> {

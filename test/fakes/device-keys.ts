@@ -3,7 +3,8 @@ import { p256 } from '@noble/curves/nist.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { domainPrefix, sha256 } from '../../firmware/src/encoding/hash.ts';
 import { concatBytes, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import type { DeviceKeys, Signer } from '../../firmware/src/ports.ts';
+import type { DeviceKeys, Signer, VotingKeys } from '../../firmware/src/ports.ts';
+import { MemoryVotingKeys } from './voting-keys.ts';
 
 function signerOf(seed: Uint8Array): Signer {
   return { publicKey: ed25519.getPublicKey(seed), sign: (message) => ed25519.sign(message, seed) };
@@ -11,7 +12,7 @@ function signerOf(seed: Uint8Array): Signer {
 
 export class FakeDeviceKeys implements DeviceKeys {
   readonly identityPublicKey: Uint8Array;
-  readonly voting: Signer;
+  readonly voting: VotingKeys;
   readonly transaction: Signer;
   readonly transport: Signer & { readonly seed: Uint8Array };
   readonly boxKey: Uint8Array;
@@ -23,7 +24,7 @@ export class FakeDeviceKeys implements DeviceKeys {
       sha256(concatBytes(domainPrefix('keys'), utf8(`fake ${institutionId} ${purpose}`)));
     this.#identitySecret = seed('identity');
     this.identityPublicKey = p256.getPublicKey(this.#identitySecret, false);
-    this.voting = signerOf(seed('voting'));
+    this.voting = new MemoryVotingKeys(institutionId, signerOf(seed('voting')));
     this.transaction = signerOf(seed('transaction'));
     this.transport = { ...signerOf(seed('transport')), seed: seed('transport') };
     this.boxKey = seed('box');

@@ -36,7 +36,7 @@ const pure = row(true);
 const node = row(false);
 
 const noble = ['@noble/ciphers', '@noble/curves', '@noble/hashes'];
-const pureRooms = ['errors', 'encoding', 'protocol', 'ledger', 'consensus'];
+const pureRooms = ['errors', 'encoding', 'protocol', 'ledger', 'consensus', 'handover'];
 
 export const rooms: readonly Room[] = [
   // Pure: `encoding` is below all; the ledger knows nothing of consensus, and neither knows DICOM.
@@ -55,6 +55,11 @@ export const rooms: readonly Room[] = [
     imports: ['errors', 'encoding'],
     types: ['ledger'],
     packages: noble,
+  }),
+  // From epoch to epoch: what the last block of one proves together with the signatures on it.
+  pure('handover', 'firmware/src/handover/', {
+    imports: ['errors', 'encoding', 'ledger', 'consensus'],
+    packages: [],
   }),
   pure('retry', 'firmware/src/retry/', { imports: [], packages: [] }),
   // What the DICOM port, the access list, the configuration and the console all name.

@@ -34,11 +34,11 @@ const stored: StoredKeys = {
   identity: blob(10),
   sealed: {
     boxKey: blob(20),
-    votingSeed: blob(30),
     transactionSeed: blob(40),
     transportSeed: blob(50),
     accountSeed: blob(60),
   },
+  voting: [blob(30), blob(70)],
 };
 
 const isCorrupt = (failure: unknown): boolean =>
@@ -96,8 +96,8 @@ test('a keys file of which any character changed is refused or means the same', 
 });
 
 test('a keys file of a newer firmware says so', () => {
-  const newer = encodeKeysFile(stored).replace('"version": 1', '"version": 2');
-  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 2\)/);
+  const newer = encodeKeysFile(stored).replace('"version": 2', '"version": 3');
+  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 3\)/);
 });
 
 test('unknown fields are refused', () => {

@@ -21,7 +21,7 @@ import { decodeVoteRecord, encodeVoteRecord } from '../../firmware/src/validator
 
 interface Vectors {
   readonly block: string;
-  readonly records: Record<'vote' | 'voteWithBlock' | 'certificate' | 'floor', string>;
+  readonly records: Record<'vote' | 'voteWithBlock' | 'certificate' | 'floor' | 'gap', string>;
   readonly finalRecords: Record<'withCertificate' | 'without', string>;
   readonly requests: Record<'from' | 'digest', string>;
   readonly messages: Record<Message['type'], string>;
@@ -42,7 +42,8 @@ test('records of the vote log have the bytes of the golden vectors', () => {
     vote: { type: 'vote', vote, block: null },
     voteWithBlock: { type: 'vote', vote, block: blockBytes },
     certificate: { type: 'certificate', certificate },
-    floor: { type: 'floor', view: 77 },
+    floor: { type: 'floor', epoch: 3, view: 77 },
+    gap: { type: 'gap' },
   };
   for (const [name, hex] of Object.entries(vectors.records)) {
     const record = records[name as keyof Vectors['records']];

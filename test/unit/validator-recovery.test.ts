@@ -16,6 +16,7 @@ import { blocksAskedMax } from '../../firmware/src/validator/limits.ts';
 import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Cluster } from '../fakes/cluster.ts';
 import { signerOf } from '../fakes/ledger.ts';
+import { MemoryVotingKeys } from '../fakes/voting-keys.ts';
 
 async function clusterWithBlocks(t: TestContext, blocks: number): Promise<Cluster> {
   const cluster = new Cluster();
@@ -139,7 +140,8 @@ test('a block log that does not fit is refused, and nothing is changed', async (
 
 test('a genesis that lists another voting key for this box is refused', async () => {
   const cluster = new Cluster();
-  cluster.fixture.box = () => ({ ...cluster.fixture.boxes[0], voting: signerOf('a stranger') }) as never;
+  const keys = new MemoryVotingKeys('south', signerOf('a stranger'));
+  cluster.disks.set('south', { ...cluster.disksOf('south'), keys });
   await assert.rejects(cluster.start('south'), { code: 'GENESIS_INVALID' });
 });
 

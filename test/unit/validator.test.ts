@@ -204,14 +204,18 @@ test('a box without a usable vote log follows without a vote', async (t) => {
     again.health.list().map(({ code }) => code),
     ['VOTE_LOG_CORRUPT'],
   );
-  // Put aside by an administrator, it is begun anew above the final blocks.
+  // Put aside by an administrator, the log begins with what is not known of it: still no vote.
   cluster.crash('west');
   votes.records = [];
-  const { validator } = await cluster.start('west');
-  assert.equal(validator.consensus().isVoting, true);
+  const { validator, health } = await cluster.start('west');
+  assert.equal(validator.consensus().isVoting, false);
+  assert.deepEqual(
+    health.list().map(({ code }) => code),
+    ['VOTE_LOG_CORRUPT'],
+  );
   const [first] = votes.records;
   assert.ok(first !== undefined);
-  assert.deepEqual(decodeVoteRecord(first), { type: 'floor', view: validator.evidence().block.header.view });
+  assert.deepEqual(decodeVoteRecord(first), { type: 'gap' });
 });
 
 test('a box whose block log fails stands still and says so; what waits is told', async (t) => {

@@ -24,7 +24,7 @@ async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): 
   const { id, name } = config.institution;
   const account = institutionAccount(config, keys);
   const working = {
-    voting: keys.voting.publicKey,
+    voting: keys.voting.held().at(-1) ?? (await keys.voting.make()),
     transaction: keys.transaction.publicKey,
     transport: keys.transport.publicKey,
     expiry: clock.now() + keysValidMs,

@@ -56,7 +56,6 @@ async function readGenesis({ config, keys }: Foundation, path: string): Promise<
   const isOwn =
     own !== undefined &&
     equalBytes(own.keys.identity, keys.identityPublicKey) &&
-    equalBytes(own.keys.voting, keys.voting.publicKey) &&
     equalBytes(own.keys.transaction, keys.transaction.publicKey) &&
     equalBytes(own.keys.transport, keys.transport.publicKey);
   if (!isOwn) {
@@ -148,7 +147,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const validator = new Validator({
     genesis,
     self,
-    voting: keys.voting,
+    votingKeys: keys.voting,
     network,
     blockLog,
     voteLog,

@@ -5,6 +5,7 @@ import type { Block } from '../ledger/types.ts';
 import type { Logger, VerifySignature } from '../ports.ts';
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
 import { executedBlock, keyOf } from './final-chain.ts';
+import { isAfter } from './place.ts';
 
 export type Lookup =
   | { readonly kind: 'executed'; readonly block: ExecutedBlock }
@@ -34,7 +35,7 @@ export class BlockTree {
   add(block: Block): boolean {
     const { header, transactions } = block;
     if (!equalBytes(transactionsRoot(transactions), header.transactionsRoot)) return false;
-    if (header.view > this.#chain.tip.block.header.view) this.#bodies.set(keyOf(blockDigest(header)), block);
+    if (isAfter(header, this.#chain.place)) this.#bodies.set(keyOf(blockDigest(header)), block);
     return true;
   }
 
@@ -86,9 +87,9 @@ export class BlockTree {
 
   /** Forgets what the final head has decided. */
   prune(): void {
-    const { view } = this.#chain.tip.block.header;
+    const { place } = this.#chain;
     for (const [key, { header }] of this.#bodies) {
-      if (header.view > view) continue;
+      if (isAfter(header, place)) continue;
       this.#bodies.delete(key);
       this.#executed.delete(key);
       this.#invalid.delete(key);

@@ -2,12 +2,12 @@
  * Final blocks from peers, for a box that is behind: verified by certificate, hash links and state roots, so that a
  * peer which lies costs only itself. And single blocks by digest that a certificate names and the box lacks.
  */
-import type { Certificate } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { blockDigest } from '../ledger/index.ts';
 import type { Block } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Logger, Network } from '../ports.ts';
+import type { CertifiedBlocks } from './certified-blocks.ts';
 import { keyOf } from './final-chain.ts';
 import type { BlockRequest, FinalRecord } from './final-records.ts';
 import { decodeBlockAnswer, encodeBlockRequest } from './final-records.ts';
@@ -22,9 +22,6 @@ import {
 } from './limits.ts';
 
 export const blockProtocol = '/hilum/blocks/1';
-
-/** Blocks that end with a certified one. */
-export type CertifiedBlocks = readonly { readonly block: Block; readonly certificate: Certificate | null }[];
 
 export interface CatchUpOptions {
   readonly network: Network;

@@ -7,18 +7,26 @@ import { recordsToKeep } from '../consensus/recovery.ts';
 import { step } from '../consensus/simplex.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard, Logger, ReplaceableLog } from '../ports.ts';
+import type { Electorate } from './electorate.ts';
 import { inputsBatchMax, inputsQueuedMax } from './limits.ts';
+import type { Place } from './place.ts';
 import type { VoteRecord } from './vote-records.ts';
 import { encodeVoteRecord } from './vote-records.ts';
 
 export type OutwardEffect = Exclude<Effect, { readonly kind: 'persist' }>;
 
-export interface EngineOptions {
+/** Consensus in one epoch, as it begins or is taken up again. */
+export interface Instance {
+  readonly electorate: Electorate;
+  readonly stepped: Stepped;
   /** Undefined: the box does not vote. */
   readonly voteLog: ReplaceableLog | undefined;
   /** Bytes that the vote log holds already. */
   readonly voteLogBytes: number;
-  /** After so many bytes it is begun anew. */
+}
+
+export interface EngineOptions {
+  /** After so many bytes the vote log is begun anew. */
   readonly voteLogBytesMax: number;
   readonly logger: Logger;
   readonly health: HealthBoard;
@@ -29,8 +37,12 @@ export interface EngineOptions {
   readonly afterBatch: () => Promise<void>;
   /** A core that follows without a vote, from the final head. */
   readonly observe: () => Stepped;
-  /** View of the head in the block log. */
-  readonly headView: () => number;
+  /** The vote log failed: this box votes no more until an admin acts. */
+  readonly voteLogFailed: () => void;
+  /** An instance has begun that was handed over by `begin`. */
+  readonly begun: () => void;
+  /** Where the block log ends. */
+  readonly place: () => Place;
   /** The disk failed where the box cannot go on, or the ledger does not execute. */
   readonly failed: (fault: AppError) => void;
 }
@@ -45,7 +57,9 @@ interface Task {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #queue: (Input | Task)[] = [];
+  #electorate: Electorate;
   #core: CoreState;
+  #next: Instance | undefined;
   #startEffects: readonly Effect[];
   #voteLog: ReplaceableLog | undefined;
   #voteLogBytes: number;
@@ -55,15 +69,19 @@ export class Engine {
   #isDue = false;
   #stopped = false;
 
-  constructor(options: EngineOptions, recovered: Stepped) {
-    if (options.voteLog === undefined && recovered.state.options.self !== undefined) {
-      throw new Error('a box without a vote log must not vote');
-    }
+  constructor(options: EngineOptions, instance: Instance) {
+    assertMayVote(instance);
     this.#options = options;
-    this.#core = recovered.state;
-    this.#startEffects = recovered.effects;
-    this.#voteLog = options.voteLog;
-    this.#voteLogBytes = options.voteLogBytes;
+    this.#electorate = instance.electorate;
+    this.#core = instance.stepped.state;
+    this.#startEffects = instance.stepped.effects;
+    this.#voteLog = instance.voteLog;
+    this.#voteLogBytes = instance.voteLogBytes;
+  }
+
+  /** The validators of the core's epoch. */
+  get electorate(): Electorate {
+    return this.#electorate;
   }
 
   get core(): CoreState {
@@ -104,6 +122,18 @@ export class Engine {
     return promise;
   }
 
+  /** Puts this instance in the place of the one that runs, before the next batch. */
+  begin(instance: Instance): void {
+    assertMayVote(instance);
+    this.#next = instance;
+    this.wake();
+  }
+
+  /** True while an instance that was handed over has not begun. */
+  get isBeginning(): boolean {
+    return this.#next !== undefined;
+  }
+
   /** Has `afterBatch` run soon: something has changed outside the core. */
   wake(): void {
     this.#isDue = true;
@@ -139,6 +169,7 @@ export class Engine {
         this.#wake = Promise.withResolvers<void>();
         this.#isDue = false;
         if (this.#stopped) return;
+        await this.#takeOver();
         await this.#runBatch();
       }
     } catch (error) {
@@ -147,6 +178,21 @@ export class Engine {
       if (!(error instanceof AppError)) throw error;
       this.#options.failed(error);
     }
+  }
+
+  async #takeOver(): Promise<void> {
+    const next = this.#next;
+    if (next === undefined) return;
+    this.#next = undefined;
+    // What waits was said in the epoch before.
+    const tasks = this.#queue.filter(({ kind }) => kind === 'task');
+    this.#queue.splice(0, this.#queue.length, ...tasks);
+    this.#electorate = next.electorate;
+    this.#core = next.stepped.state;
+    this.#voteLog = next.voteLog;
+    this.#voteLogBytes = next.voteLogBytes;
+    this.#options.begun();
+    await this.#finishBatch(next.stepped.effects);
   }
 
   async #runBatch(): Promise<void> {
@@ -196,6 +242,7 @@ export class Engine {
       if (!(error instanceof AppError)) throw error;
       this.#options.logger.error({ code: error.code }, 'the vote log failed: this box votes no more');
       this.#options.health.raise(error.code, 'vote log', error.message);
+      this.#options.voteLogFailed();
       return false;
     }
     for (const { length } of encoded) this.#voteLogBytes += length;
@@ -222,13 +269,11 @@ export class Engine {
   /** Drops what lies before the last final block, once that is in the block log. */
   async #beginAnewIfLarge(): Promise<void> {
     const { view } = this.#core.final;
-    if (
-      this.#voteLog === undefined ||
-      this.#voteLogBytes < this.#options.voteLogBytesMax ||
-      view !== this.#options.headView()
-    )
-      return;
-    const kept: VoteRecord[] = [{ type: 'floor', view: Math.max(view, this.#core.floor) }];
+    const { epoch } = this.#core.options;
+    if (this.#voteLog === undefined || this.#voteLogBytes < this.#options.voteLogBytesMax) return;
+    const place = this.#options.place();
+    if (place.epoch !== epoch || place.view !== view) return;
+    const kept: VoteRecord[] = [{ type: 'floor', epoch, view: Math.max(view, this.#core.floor) }];
     for (const record of recordsToKeep(this.#core)) kept.push(this.#recordOf(record));
     const encoded = kept.map(encodeVoteRecord);
     try {
@@ -239,5 +284,11 @@ export class Engine {
       this.#options.logger.warn({ code: error.code }, 'the vote log could not be begun anew');
     }
     this.#voteLogBytes = encoded.reduce((sum, { length }) => sum + length, 0);
+  }
+}
+
+function assertMayVote({ voteLog, stepped }: Instance): void {
+  if (voteLog === undefined && stepped.state.options.self !== undefined) {
+    throw new Error('a box without a vote log must not vote');
   }
 }

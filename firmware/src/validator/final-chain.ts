@@ -16,8 +16,11 @@ import {
 } from '../ledger/index.ts';
 import type { Block, Genesis, LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
 import type { AppendLog, FinalBlock, LedgerHead, Logger, VerifySignature } from '../ports.ts';
+import type { Electorate } from './electorate.ts';
+import { electorateOf } from './electorate.ts';
 import type { FinalRecord } from './final-records.ts';
 import { decodeFinalRecord, encodeFinalRecord } from './final-records.ts';
+import type { Place } from './place.ts';
 import type { StateStore } from './state-store.ts';
 
 /** A block with what its execution gave. */
@@ -40,6 +43,11 @@ export function executedBlock(
   return { block, digest, state, transactions, ids: block.transactions.map(transactionId) };
 }
 
+/** True if no block of the same epoch may follow. */
+export function closesEpoch({ block: { header }, state }: ExecutedBlock): boolean {
+  return state.closesEpoch(header);
+}
+
 export interface FinalChainOptions {
   readonly genesis: Genesis;
   /** One record a height: {block, certificate}; the genesis block is record 0. */
@@ -60,11 +68,18 @@ export class FinalChain {
   #head: ExecutedBlock;
   /** The newest block with a certificate of its own; the head, but for a crash in the midst of a very large group. */
   #certified: { readonly block: Block; readonly certificate: Certificate };
+  #closing: Certificate | undefined;
 
-  private constructor(options: FinalChainOptions, head: ExecutedBlock, certified: FinalChain['evidence']) {
+  private constructor(
+    options: FinalChainOptions,
+    head: ExecutedBlock,
+    certified: FinalChain['evidence'],
+    closing: Certificate | undefined,
+  ) {
     this.#options = options;
     this.#head = head;
     this.#certified = certified;
+    this.#closing = closing;
   }
 
   /**
@@ -84,7 +99,8 @@ export class FinalChain {
       await stateStore.reset(0, head.digest, stateEntries(head.state));
     }
     head = await replay(options, head);
-    return new FinalChain(options, head, await lastCertified(options, head));
+    const certified = await lastCertified(options, head);
+    return new FinalChain(options, head, certified, await lastClosing(options, head));
   }
 
   get head(): LedgerHead {
@@ -98,6 +114,23 @@ export class FinalChain {
 
   get state(): LedgerState {
     return this.#head.state;
+  }
+
+  /** Where consensus goes on: in the view after this one. */
+  get place(): Place {
+    const { header } = this.#head.block;
+    const epoch = this.#head.state.epoch().number;
+    return { epoch, view: header.epoch === epoch ? header.view : 0 };
+  }
+
+  /** Who votes on the next block. */
+  get electorate(): Electorate {
+    return electorateOf(this.#head.state.epoch());
+  }
+
+  /** Certificate of the block that closed the epoch before the current one; undefined in epoch 0. */
+  get closing(): Certificate | undefined {
+    return this.#closing;
   }
 
   /** Block 0 has a certificate without signatures: the genesis file itself stands for it. */
@@ -123,6 +156,7 @@ export class FinalChain {
     for (const { executed, certificate } of blocks) {
       this.#head = executed;
       if (certificate !== null) this.#certified = { block: executed.block, certificate };
+      if (certificate !== null && closesEpoch(executed)) this.#closing = certificate;
       each(executed);
     }
   }
@@ -231,7 +265,22 @@ async function lastCertified(
   };
 }
 
-/** True if this is a finalization certificate of this block by the validators of the state. */
+/** Of the block before the epoch's first. */
+async function lastClosing(
+  { blockLog }: FinalChainOptions,
+  { state }: ExecutedBlock,
+): Promise<Certificate | undefined> {
+  const height = state.epoch().startHeight - 1;
+  if (height === 0) return undefined;
+  const { certificate } = decodeRecord(new Uint8Array(await blockLog.at(height)), height);
+  if (certificate !== null) return certificate;
+  throw new AppError('STORE_CORRUPT', `block log: block ${height} closes an epoch without a certificate`);
+}
+
+/**
+ * True if this is a finalization certificate of this block by the validators of its epoch. The state is one of that
+ * epoch or a later one. A block that closes its epoch may have become final in a later view than its own.
+ */
 export function certifies(
   state: LedgerState,
   { header }: Block,
@@ -239,18 +288,11 @@ export function certifies(
   verify: VerifySignature,
 ): boolean {
   const { kind, epoch, view, digest } = certificate;
-  if (kind !== 'finalize' || epoch !== header.epoch || view !== header.view) return false;
-  if (!equalBytes(digest, blockDigest(header))) return false;
-  return verifyCertificate(state.chain, votingKeys(state), certificate, verify);
-}
-
-/** Voting keys in the order of the validator list. */
-export function votingKeys(state: LedgerState): readonly Uint8Array[] {
-  return state.validators().map((id) => {
-    const institution = state.institution(id);
-    if (institution === undefined) throw new AppError('GENESIS_INVALID', `validator ${id} is no institution`);
-    return institution.keys.voting;
-  });
+  if (kind !== 'finalize' || epoch !== header.epoch || view < header.view) return false;
+  if (view !== header.view && !state.closesEpoch(header)) return false;
+  const record = state.epochOf(epoch);
+  if (record === undefined || !equalBytes(digest, blockDigest(header))) return false;
+  return verifyCertificate(state.chain, electorateOf(record).votingKeys, certificate, verify);
 }
 
 function decodeRecord(bytes: Uint8Array, height: number): FinalRecord {

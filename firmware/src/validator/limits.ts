@@ -104,3 +104,12 @@ export const blockRequestMs = 3000;
 
 /** Blocks asked for at a time by their digest; more than these a box catches up by height. */
 export const blocksAskedMax = 8;
+
+/**
+ * Messages of one sender that wait for the next epoch: a vote of each kind, a proposal and the certificates of the few
+ * views that the quickest boxes are ahead.
+ */
+export const heldMessagesMax = 32;
+
+/** Bytes of them: the proposal of a full block is not kept, its leader says it again after a second. */
+export const heldBytesMax = 262144;

@@ -1,22 +1,22 @@
 /** The running parts of a validator and how they act on each other. */
 import { standingOf } from '../consensus/help.ts';
 import { recover } from '../consensus/recovery.ts';
-import { voteMessage } from '../consensus/signatures.ts';
-import type { CoreOptions, FinalPoint, Stepped } from '../consensus/state.ts';
-import type { Evidence } from '../consensus/types.ts';
+import type { FinalPoint, Stepped } from '../consensus/state.ts';
+import type { Certificate, Evidence } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { blockDigest, executeBlock, transactionId, transactionsRoot } from '../ledger/index.ts';
+import { transactionId } from '../ledger/index.ts';
 import type { FinalBlock, InstitutionId, Submitted, Timer, Unsubscribe } from '../ports.ts';
 import { encodedBody, serveBlocks } from './block-server.ts';
 import { BlockTree } from './block-tree.ts';
-import type { CertifiedBlocks } from './catch-up.ts';
 import { CatchUp } from './catch-up.ts';
+import type { CertifiedBlocks } from './certified-blocks.ts';
+import { executeCertified } from './certified-blocks.ts';
 import { Checks } from './checks.ts';
-import type { OutwardEffect } from './engine.ts';
+import type { Instance, OutwardEffect } from './engine.ts';
 import { Engine } from './engine.ts';
 import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
-import { certifies, executedBlock, FinalChain, votingKeys } from './final-chain.ts';
+import { FinalChain } from './final-chain.ts';
 import {
   blocksAskedMax,
   evidenceKeptMax,
@@ -28,16 +28,14 @@ import {
 import { Mempool } from './mempool.ts';
 import type { Message } from './messages.ts';
 import { encodeMessage } from './messages.ts';
+import { isAfter } from './place.ts';
 import { Receiver } from './receiver.ts';
 import { rememberVerified } from './signature-cache.ts';
 import { Submissions } from './submissions.ts';
 import type { ValidatorOptions } from './validator.ts';
 import { ViewWork } from './view-work.ts';
-import type { VoteLogContent } from './vote-log.ts';
-import { readVoteLog } from './vote-log.ts';
-
-/** There is one epoch until validators can change. */
-const epoch = 0;
+import type { Right } from './voting-rights.ts';
+import { VotingRights } from './voting-rights.ts';
 
 export interface ParticipantOptions extends ValidatorOptions {
   readonly onFinal: (final: FinalBlock) => void;
@@ -47,6 +45,7 @@ export class Participant {
   readonly #options: ParticipantOptions;
   readonly chain: FinalChain;
   readonly #tree: BlockTree;
+  readonly #rights: VotingRights;
   readonly #mempool: Mempool;
   readonly #submissions = new Submissions();
   readonly #engine: Engine;
@@ -68,38 +67,33 @@ export class Participant {
   static async open(options: ParticipantOptions): Promise<Participant> {
     const verify = rememberVerified(options.verify);
     const chain = await FinalChain.open({ ...options, stateStore: options.state, verify });
-    const own = chain.state.institution(options.self);
-    if (own === undefined || !equalBytes(own.keys.voting, options.voting.publicKey)) {
-      throw new AppError(
-        'GENESIS_INVALID',
-        `the genesis does not list ${options.self} with the voting key of this box`,
-      );
+    const { self, votingKeys, genesis } = options;
+    const founder = genesis.institutions.find(({ id }) => id === self);
+    if (founder !== undefined && chain.place.epoch === 0 && !votingKeys.signer(founder.keys.voting)) {
+      throw new AppError('GENESIS_INVALID', `the genesis lists ${self} with another voting key`);
     }
-    const content = await readOrAbstain(options, chain.tip.block.header.view);
-    return new Participant({ ...options, verify }, chain, content);
+    const rights = new VotingRights({ ...options, chain: chain.state.chain, keys: votingKeys });
+    const right = await rights.in(chain.electorate, chain.place);
+    return new Participant({ ...options, verify }, chain, rights, right);
   }
 
-  private constructor(options: ParticipantOptions, chain: FinalChain, content: VoteLogContent | undefined) {
+  private constructor(options: ParticipantOptions, chain: FinalChain, rights: VotingRights, right: Right) {
     const { self, network, clock, logger, health, verify } = options;
     this.#options = options;
     this.chain = chain;
-    const validators = chain.state.validators();
+    this.#rights = rights;
     const tree = new BlockTree(chain, verify, logger);
-    for (const block of content?.blocks ?? []) tree.add(block);
     this.#tree = tree;
     this.#mempool = new Mempool({ self, verify });
-    this.#checks = new Checks({
-      chain: chain.state.chain,
-      votingKeys: votingKeys(chain.state),
-      verify: options.verify,
-    });
+    this.#checks = new Checks({ chain: chain.state.chain, verify: options.verify });
+    const electorate = () => this.#engine.electorate;
     this.#catchUp = new CatchUp({
       network,
       clock,
       logger,
       headHeight: () => chain.head.height,
       apply: (blocks) => this.#engine.exclusively(() => this.#applyFinal(blocks)),
-      isMissingFinal: () => this.#engine.core.final.view > chain.tip.block.header.view,
+      isMissingFinal: () => this.#isMissingFinal(),
       gotBlock: (block) => {
         const isWhole = tree.add(block);
         if (isWhole) this.#wake();
@@ -108,7 +102,7 @@ export class Participant {
     });
     this.#work = new ViewWork({
       self,
-      validators,
+      electorate,
       chain,
       tree,
       mempool: this.#mempool,
@@ -118,11 +112,8 @@ export class Participant {
       missing: (digest) => this.#askFor(digest),
       refused: (refusals) => this.#submissions.refused(refusals),
     });
-    const core = this.#coreOptions(content === undefined ? undefined : validators.indexOf(self));
     this.#engine = new Engine(
       {
-        voteLog: content === undefined ? undefined : options.voteLog,
-        voteLogBytes: content?.bytes ?? 0,
         voteLogBytesMax: options.voteLogBytesMax ?? voteLogBytesMax,
         logger,
         health,
@@ -130,13 +121,15 @@ export class Participant {
         execute: (effect) => this.#execute(effect),
         afterBatch: () => this.#afterBatch(),
         observe: () => this.#observe(),
-        headView: () => chain.tip.block.header.view,
+        voteLogFailed: () => rights.voteLogFailed(),
+        begun: () => this.#epochBegan(),
+        place: () => chain.place,
         failed: (fault) => this.#fail(fault),
       },
-      content === undefined ? this.#observe() : recover(core, { ...content, final: this.#finalPoint() }),
+      this.#instance(right),
     );
     this.#receiver = new Receiver({
-      validators,
+      electorate,
       checks: this.#checks,
       tree,
       catchUp: this.#catchUp,
@@ -144,6 +137,7 @@ export class Participant {
       logger,
       core: () => this.#engine.core,
       headHeight: () => chain.head.height,
+      closingOf: (epoch) => (chain.closing?.epoch === epoch ? chain.closing : undefined),
       input: (...inputs) => this.#engine.input(...inputs),
       gotTransaction: (from, transaction) => this.#gotTransaction(from, transaction),
       send: (to, message) => network.send(to, encodeMessage(message)),
@@ -204,27 +198,30 @@ export class Participant {
     return { view: core.view, finalView: core.final.view, isVoting, waiting: this.#mempool.size };
   }
 
-  #coreOptions(self: number | undefined): CoreOptions {
-    const { voting } = this.#options;
-    const { chain } = this.chain.state;
-    return {
-      epoch,
-      validators: this.chain.state.validators().length,
-      // An institution that is no validator has the index −1.
-      self: self === -1 ? undefined : self,
-      sign: (content) => voting.sign(voteMessage(chain, content)),
-    };
+  /** Consensus as it goes on where the block log ends. */
+  #instance({ core, voteLog, content }: Right): Instance {
+    for (const block of content?.blocks ?? []) this.#tree.add(block);
+    const { floor, records, bytes } = content ?? { floor: 0, records: [], bytes: 0 };
+    const stepped = recover(core, { final: this.#finalPoint(), floor, records });
+    return { electorate: this.chain.electorate, stepped, voteLog, voteLogBytes: bytes };
   }
 
   #observe(): Stepped {
-    return recover(this.#coreOptions(undefined), { final: this.#finalPoint(), floor: 0, records: [] });
+    const core = this.#rights.coreWithout(this.chain.electorate);
+    return recover(core, { final: this.#finalPoint(), floor: 0, records: [] });
   }
 
   #finalPoint(): FinalPoint {
-    const { block, digest } = this.chain.tip;
+    const { digest } = this.chain.tip;
+    const { view } = this.chain.place;
     const { certificate } = this.chain.evidence;
-    const isOwn = equalBytes(certificate.digest, digest) && certificate.signatures.length > 0;
-    return { view: block.header.view, digest, certificate: isOwn ? certificate : undefined };
+    const isOwn = view > 0 && equalBytes(certificate.digest, digest);
+    return { view, digest, certificate: isOwn ? certificate : undefined };
+  }
+
+  #isMissingFinal(): boolean {
+    const { options, final } = this.#engine.core;
+    return isAfter({ epoch: options.epoch, view: final.view }, this.chain.place);
   }
 
   #execute(effect: OutwardEffect): void {
@@ -251,9 +248,9 @@ export class Participant {
         this.#work.startView();
         break;
       case 'notarized': {
-        const { digest, view } = effect.certificate;
-        const isOpen = view > this.chain.tip.block.header.view;
-        if (isOpen && !this.#tree.has(digest)) this.#askFor(digest);
+        const { certificate } = effect;
+        const isOpen = isAfter(certificate, this.chain.place);
+        if (isOpen && !this.#tree.has(certificate.digest)) this.#askFor(certificate.digest);
         break;
       }
       case 'finalized':
@@ -267,6 +264,12 @@ export class Participant {
 
   async #afterBatch(): Promise<void> {
     await this.#writeFinal();
+    const { electorate, place } = this.chain;
+    if (place.epoch !== this.#engine.core.options.epoch) {
+      // The block that closed the epoch is final and on disk.
+      this.#engine.begin(this.#instance(await this.#rights.in(electorate, place)));
+      return;
+    }
     const { inputs, wakeAt } = this.#work.look(this.#engine.core);
     this.#engine.input(...inputs);
     this.#wakeTimer?.cancel();
@@ -279,7 +282,7 @@ export class Participant {
   /** Writes what has become final, if all its blocks are here; otherwise has them fetched. */
   async #writeFinal(): Promise<void> {
     const { view, digest, certificate } = this.#engine.core.final;
-    if (certificate === undefined || view <= this.chain.tip.block.header.view) return;
+    if (certificate === undefined || !this.#isMissingFinal()) return;
     const path = this.#tree.pathTo(digest);
     if (path === undefined) {
       const found = this.#tree.lookup(digest);
@@ -302,43 +305,27 @@ export class Participant {
 
   /** One block by its digest; a box that is far behind catches up by height first. */
   #askFor(digest: Uint8Array): void {
-    const behind = this.#engine.core.final.view - this.chain.tip.block.header.view;
+    const behind = this.#engine.core.final.view - this.chain.place.view;
     if (behind > blocksAskedMax) this.#catchUp.look();
     else this.#catchUp.ask(digest);
   }
 
   /** Blocks of a peer, from just above the head or below it, that end with a certified one. */
   async #applyFinal(blocks: CertifiedBlocks): Promise<'applied' | 'wrong'> {
-    const { verify } = this.#options;
     const fresh = blocks.filter(({ block }) => block.header.height > this.chain.head.height);
-    let parent = this.chain.head.digest;
-    for (const { block, certificate } of fresh) {
-      if (!equalBytes(block.header.parent, parent)) return 'wrong';
-      if (!equalBytes(transactionsRoot(block.transactions), block.header.transactionsRoot)) return 'wrong';
-      if (certificate !== null && !certifies(this.chain.state, block, certificate, verify)) return 'wrong';
-      parent = blockDigest(block.header);
-    }
-    const last = fresh.at(-1);
-    if (last === undefined) return 'applied';
-    const final: NewlyFinal[] = [];
-    let at = this.chain.tip;
-    for (const { block, certificate } of fresh) {
-      const result = executeBlock(at.state, at.block.header, block, { verify });
-      if (result.kind === 'invalid') {
-        const { height } = block.header;
-        throw new AppError(
-          'STORE_CORRUPT',
-          `final block ${height} does not execute on the ledger of this box`,
-        );
-      }
-      at = executedBlock(block, result.state, result.transactions);
-      final.push({ executed: at, certificate });
-    }
+    if (fresh.length === 0) return 'applied';
+    const final = executeCertified(this.chain.tip, fresh, this.#options.verify);
+    if (final === undefined) return 'wrong';
     await this.#add(final);
-    if (last.certificate === null) return 'applied';
-    const checked = this.#checks.certificate(this.#engine.core, last.certificate);
-    if (checked.kind === 'verified') this.#engine.input({ kind: 'certificate', certificate: checked.value });
+    const certificate = final.at(-1)?.certificate;
+    if (certificate) this.#inputCertificate(certificate);
     return 'applied';
+  }
+
+  #inputCertificate(certificate: Certificate): void {
+    const { core, electorate } = this.#engine;
+    const checked = this.#checks.certificate(core, electorate.votingKeys, certificate);
+    if (checked.kind === 'verified') this.#engine.input({ kind: 'certificate', certificate: checked.value });
   }
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
@@ -379,6 +366,15 @@ export class Participant {
     this.#checkFreshness();
   }
 
+  /** Others may be in it already, or not yet: they hear that this box is, and it hears what they have said. */
+  #epochBegan(): void {
+    const { epoch, validators } = this.#engine.electorate;
+    const { isVoting } = this.#engine;
+    this.#options.logger.info({ epoch, validators: validators.length, isVoting }, 'an epoch begins');
+    this.#broadcast(this.#ownStanding());
+    this.#receiver.epochBegan(epoch);
+  }
+
   #checkFreshness(): void {
     const { clock, health } = this.#options;
     const ageMs = clock.now() - this.chain.head.time;
@@ -409,7 +405,7 @@ export class Participant {
 
   #keepEvidence(evidence: Evidence): void {
     const { kind, validator, view } = evidence;
-    const institution = this.chain.state.validators()[validator] ?? '';
+    const institution = this.#engine.electorate.validators[validator] ?? '';
     this.#options.logger.warn({ institution, view, kind }, 'a validator contradicts itself');
     if (this.#evidence.length < evidenceKeptMax) this.#evidence.push(evidence);
   }
@@ -429,24 +425,5 @@ export class Participant {
     this.#options.logger.error({ code: fault.code }, 'the ledger stands still on this box');
     this.#options.health.raise(fault.code, 'ledger', fault.message);
     this.#submissions.fail(fault);
-  }
-}
-
-/** Undefined if there is no vote log that can be trusted: the box then follows without a vote. */
-async function readOrAbstain(
-  { voteLog, health, logger }: ParticipantOptions,
-  headView: number,
-): Promise<VoteLogContent | undefined> {
-  if (voteLog === undefined) return undefined;
-  try {
-    if (voteLog.length === 0 && headView > 0) {
-      logger.warn({ view: headView }, 'the vote log begins anew: earlier votes of this box are not known');
-    }
-    return await readVoteLog(voteLog, headView);
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    logger.error({ code: error.code }, 'the vote log cannot be used: this box does not vote');
-    health.raise(error.code, 'vote log', error.message);
-    return undefined;
   }
 }

@@ -11,13 +11,14 @@ import type { Clock, InstitutionId, Logger } from '../ports.ts';
 import type { BlockTree } from './block-tree.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Checks } from './checks.ts';
+import type { Electorate } from './electorate.ts';
+import { HeldMessages } from './held-messages.ts';
 import { helpMsMin } from './limits.ts';
 import type { Message } from './messages.ts';
 import { decodeMessage } from './messages.ts';
 
 export interface ReceiverOptions {
-  /** In the order of the validator list. */
-  readonly validators: readonly InstitutionId[];
+  readonly electorate: () => Electorate;
   readonly checks: Checks;
   readonly tree: BlockTree;
   readonly catchUp: CatchUp;
@@ -25,6 +26,8 @@ export interface ReceiverOptions {
   readonly logger: Logger;
   readonly core: () => CoreState;
   readonly headHeight: () => number;
+  /** Certificate of the block that closed this epoch, if the box has it at hand. */
+  readonly closingOf: (epoch: number) => Certificate | undefined;
   readonly input: (...inputs: readonly Input[]) => void;
   readonly gotTransaction: (from: InstitutionId, transaction: Uint8Array) => void;
   readonly send: (to: InstitutionId, message: Message) => void;
@@ -36,6 +39,7 @@ export class Receiver {
   readonly #options: ReceiverOptions;
   /** When each peer was helped last, UTC milliseconds. */
   readonly #helped = new Map<InstitutionId, number>();
+  readonly #held = new HeldMessages();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -48,12 +52,21 @@ export class Receiver {
       return;
     }
     const { message } = decoded;
+    const { epoch } = this.#options.core().options;
+    const spoken = epochOf(message) ?? epoch;
+    if (spoken !== epoch) {
+      // What is of an earlier epoch is over; its sender is told when it says where it stands.
+      if (spoken === epoch + 1) this.#held.hold(from, spoken, bytes);
+      if (spoken > epoch) this.#askForHelp(from);
+      return;
+    }
     switch (message.type) {
       case 'proposal':
         this.#proposal(from, message);
         break;
       case 'vote': {
-        const checked = this.#options.checks.vote(this.#options.core(), message.vote);
+        const { votingKeys } = this.#options.electorate();
+        const checked = this.#options.checks.vote(this.#options.core(), votingKeys, message.vote);
         if (checked.kind === 'verified') this.#options.input({ kind: 'vote', vote: checked.value });
         if (checked.kind === 'forged') this.#refuse(from, 'a vote with a wrong signature');
         break;
@@ -70,8 +83,14 @@ export class Receiver {
     }
   }
 
+  /** The box has entered an epoch: what was said in it meanwhile. */
+  epochBegan(epoch: number): void {
+    for (const { from, message } of this.#held.release(epoch)) this.receive(from, message);
+  }
+
   #proposal(from: InstitutionId, { block: encoded, vote, justification }: MessageOf<'proposal'>): void {
-    const { checks, tree, validators, input } = this.#options;
+    const { checks, tree, electorate, input } = this.#options;
+    const { validators, votingKeys } = electorate();
     const core = this.#options.core();
     const decoded = decodeBlock(encoded);
     if (decoded.kind === 'refused') {
@@ -79,16 +98,17 @@ export class Receiver {
       return;
     }
     const { header } = decoded.block;
-    const leader = leaderOf(core.options.epoch, header.view, validators.length);
-    if (header.view > core.view + viewsAheadMax) return;
-    if (vote.validator !== leader || header.proposer !== validators[leader]) {
+    const leaderIn = (view: number): number => leaderOf(core.options.epoch, view, validators.length);
+    if (vote.view > core.view + viewsAheadMax) return;
+    // Of a block that is proposed again the leader is another one than its proposer.
+    if (vote.validator !== leaderIn(vote.view) || header.proposer !== validators[leaderIn(header.view)]) {
       this.#refuse(from, 'a proposal of another than the leader');
       return;
     }
-    const checked = checks.proposal(core, decoded.block, vote);
+    const checked = checks.proposal(core, votingKeys, decoded.block, vote);
     if (checked.kind === 'forged') this.#refuse(from, 'a proposal with a wrong signature');
     if (checked.kind !== 'verified') return;
-    const { proposal, notarization } = viewOf(core, header.view);
+    const { proposal, notarization } = viewOf(core, vote.view);
     const { digest } = checked.value.header;
     // Of a leader that proposes twice the first block is kept, and the one that a quorum has voted for.
     if (
@@ -102,7 +122,8 @@ export class Receiver {
   #certificates(from: InstitutionId, certificates: readonly Certificate[]): Input[] {
     const inputs: Input[] = [];
     for (const certificate of certificates) {
-      const checked = this.#options.checks.certificate(this.#options.core(), certificate);
+      const { checks, core, electorate } = this.#options;
+      const checked = checks.certificate(core(), electorate().votingKeys, certificate);
       if (checked.kind === 'verified') inputs.push({ kind: 'certificate', certificate: checked.value });
       if (checked.kind === 'forged') this.#refuse(from, 'a certificate that does not verify');
     }
@@ -111,25 +132,53 @@ export class Receiver {
 
   /** Helps a peer that is behind, or asks it for help if it is ahead. */
   #standing(from: InstitutionId, { standing, height }: MessageOf<'standing'>): void {
-    const { catchUp, clock, send } = this.#options;
+    const { catchUp, closingOf, headHeight, send } = this.#options;
     catchUp.peerIsAt(from, height);
-    const now = clock.now();
-    if (now - (this.#helped.get(from) ?? -Infinity) < helpMsMin) return;
-    this.#helped.set(from, now);
+    if (!this.#mayHelp(from)) return;
     const core = this.#options.core();
     const own = standingOf(core);
-    for (const certificate of certificatesFor(core, standing))
-      send(from, { type: 'certificate', certificate });
-    if (
-      standing.finalView > own.finalView ||
-      standing.from > core.view ||
-      height < this.#options.headHeight()
-    ) {
-      send(from, { type: 'standing', standing: own, height: this.#options.headHeight() });
-    }
+    const closing = standing.epoch < own.epoch ? closingOf(standing.epoch) : undefined;
+    const certificates = closing === undefined ? certificatesFor(core, standing) : [closing];
+    for (const certificate of certificates) send(from, { type: 'certificate', certificate });
+    const isAhead =
+      standing.epoch === own.epoch
+        ? standing.finalView > own.finalView || standing.from > core.view
+        : standing.epoch > own.epoch;
+    if (isAhead || height < headHeight()) this.#sendStanding(from);
+  }
+
+  /** A peer speaks in an epoch that this box has not reached. */
+  #askForHelp(from: InstitutionId): void {
+    if (this.#mayHelp(from)) this.#sendStanding(from);
+  }
+
+  #mayHelp(peer: InstitutionId): boolean {
+    const now = this.#options.clock.now();
+    if (now - (this.#helped.get(peer) ?? -Infinity) < helpMsMin) return false;
+    this.#helped.set(peer, now);
+    return true;
+  }
+
+  #sendStanding(to: InstitutionId): void {
+    const { core, headHeight, send } = this.#options;
+    send(to, { type: 'standing', standing: standingOf(core()), height: headHeight() });
   }
 
   #refuse(from: InstitutionId, reason: string): void {
     this.#options.logger.warn({ peer: from, code: 'PEER_MISBEHAVED', reason }, 'a message was dropped');
+  }
+}
+
+/** Undefined: the message belongs to no epoch. */
+function epochOf(message: Message): number | undefined {
+  switch (message.type) {
+    case 'proposal':
+    case 'vote':
+      return message.vote.epoch;
+    case 'certificate':
+      return message.certificate.epoch;
+    case 'transaction':
+    case 'standing':
+      return undefined;
   }
 }

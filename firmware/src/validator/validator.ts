@@ -16,10 +16,10 @@ import type {
   Network,
   ReplaceableLog,
   Service,
-  Signer,
   Submitted,
   Unsubscribe,
   VerifySignature,
+  VotingKeys,
 } from '../ports.ts';
 import { Participant } from './participant.ts';
 import type { StateStore } from './state-store.ts';
@@ -28,7 +28,7 @@ export interface ValidatorOptions {
   readonly genesis: Genesis;
   /** This box's institution. One that is not among the validators follows without a vote. */
   readonly self: InstitutionId;
-  readonly voting: Signer;
+  readonly votingKeys: VotingKeys;
   readonly network: Network;
   readonly clock: Clock;
   readonly logger: Logger;

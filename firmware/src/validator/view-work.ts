@@ -1,16 +1,17 @@
 /** The work of the current view: judging its proposal, making an own one, giving it up in time. */
-import { parentFor } from '../consensus/parents.ts';
+import { parentFor, repeatsParent } from '../consensus/parents.ts';
 import type { CoreState, Input } from '../consensus/state.ts';
 import { viewOf } from '../consensus/state.ts';
 import type { ProposalHeader } from '../consensus/types.ts';
 import { leaderOf } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { buildBlock } from '../ledger/index.ts';
-import type { Block, TransactionId } from '../ledger/types.ts';
+import type { TransactionId } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Network, VerifySignature } from '../ports.ts';
 import type { BlockTree } from './block-tree.ts';
+import type { Electorate } from './electorate.ts';
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
-import { executedBlock } from './final-chain.ts';
+import { closesEpoch, executedBlock } from './final-chain.ts';
 import { blockTimeSkewMsMax, blocksUnfinalMax, retransmitMs } from './limits.ts';
 import type { Mempool, Refusal } from './mempool.ts';
 import type { Pace } from './pace.ts';
@@ -19,8 +20,7 @@ import { proposalHeader } from './vote-log.ts';
 
 export interface ViewWorkOptions {
   readonly self: InstitutionId;
-  /** In the order of the validator list. */
-  readonly validators: readonly InstitutionId[];
+  readonly electorate: () => Electorate;
   readonly chain: FinalChain;
   readonly tree: BlockTree;
   readonly mempool: Mempool;
@@ -75,7 +75,7 @@ export class ViewWork {
     const verdict = this.#verdict(core, now);
     if (verdict !== undefined) inputs.push(verdict);
     if (workSince !== undefined && this.#toPropose?.view === core.view) {
-      const header = this.#build(this.#toPropose, now);
+      const header = this.#build(core, this.#toPropose, now);
       if (header !== undefined) inputs.push({ kind: 'built', header });
     }
     if (giveUpAt !== undefined && giveUpAt <= now && !this.#gaveUp) {
@@ -109,7 +109,8 @@ export class ViewWork {
   }
 
   #pace(core: CoreState, now: number): Pace {
-    const { validators, network, mempool, self } = this.#options;
+    const { network, mempool, self } = this.#options;
+    const { validators } = this.#options.electorate();
     const { proposal, votes } = viewOf(core, core.view);
     const parent = this.#parent(core);
     const leader = validators[leaderOf(core.options.epoch, core.view, validators.length)];
@@ -141,20 +142,26 @@ export class ViewWork {
       return undefined;
     }
     this.#toJudge = undefined;
-    const valid = found.kind === 'executed' && this.#isTimely(found.block.block, now);
+    const valid = found.kind === 'executed' && this.#mayStand(header, found.block, now);
     return { kind: 'verdict', view: header.view, digest: header.digest, valid };
   }
 
-  #isTimely({ header }: Block, now: number): boolean {
-    return Math.abs(header.time - now) <= blockTimeSkewMsMax;
+  /** A block that is proposed again was timely when a quorum voted for it first. */
+  #mayStand(header: ProposalHeader, executed: ExecutedBlock, now: number): boolean {
+    if (repeatsParent(header)) return closesEpoch(executed);
+    return Math.abs(executed.block.header.time - now) <= blockTimeSkewMsMax;
   }
 
-  #build({ view, parentDigest }: ToPropose, now: number): ProposalHeader | undefined {
+  #build(core: CoreState, { view, parentDigest }: ToPropose, now: number): ProposalHeader | undefined {
     const { tree, mempool, chain, self, verify, missing, refused } = this.#options;
     const found = tree.lookup(parentDigest);
     if (found.kind === 'missing') missing(found.digest);
     if (found.kind !== 'executed') return undefined;
     const { block: parent, state } = found.block;
+    if (parent.header.epoch === core.options.epoch && closesEpoch(found.block)) {
+      this.#toPropose = undefined;
+      return proposalHeader(parent, view);
+    }
     const time = Math.max(now, parent.header.time + 1);
     // Nobody would vote for it: the own clock is far behind the parent's.
     if (time > now + blockTimeSkewMsMax) return undefined;

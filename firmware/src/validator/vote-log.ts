@@ -1,64 +1,111 @@
-/** What the vote log binds this box to, read at a start. */
+/** What the vote log binds this box to in an epoch. */
 import type { PersistRecord } from '../consensus/state.ts';
 import type { ProposalHeader } from '../consensus/types.ts';
 import { AppError } from '../errors.ts';
 import { blockDigest, decodeBlock } from '../ledger/index.ts';
 import type { Block } from '../ledger/types.ts';
 import type { AppendLog } from '../ports.ts';
+import type { Place } from './place.ts';
 import type { VoteRecord } from './vote-records.ts';
 import { decodeVoteRecord, encodeVoteRecord } from './vote-records.ts';
 
 export interface VoteLogContent {
-  /** Views up to this one may hold forgotten votes. */
+  /** False: votes of this box may be missing and no floor says up to where. It must not vote. */
+  readonly isComplete: boolean;
+  /** Views of the epoch up to this one may hold forgotten votes. */
   readonly floor: number;
+  /** In the order in which they were written; those of other epochs bind nobody in this one. */
   readonly records: readonly PersistRecord[];
   /** The blocks that were voted for. */
   readonly blocks: readonly Block[];
   readonly bytes: number;
+  /** The log without what belongs to earlier epochs, as `replace` takes it; undefined if nothing does. */
+  readonly withoutEarlier: readonly Uint8Array[] | undefined;
 }
 
 /**
- * An empty log is that of a new box, or an administrator has put the old one aside (docs/runbooks/vote-log.md): it
- * begins with a floor, so that nothing is voted on up to the head's view.
+ * Reads what binds the box in the epoch in which its ledger stands. An empty log is that of a new box if the ledger is
+ * at its beginning; otherwise the old one was put aside or lost, which the log says from then on.
  * @throws AppError VOTE_LOG_CORRUPT if a record is intact but not understood: the box must not vote then. STORE_FAILED
  * if the log cannot be begun.
  */
-export async function readVoteLog(log: AppendLog, headView: number): Promise<VoteLogContent> {
-  if (log.length === 0) await log.append([encodeVoteRecord({ type: 'floor', view: headView })]);
+export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLogContent> {
+  if (log.length === 0) {
+    const isNew = place.epoch === 0 && place.view === 0;
+    await log.append([encodeVoteRecord(isNew ? { type: 'floor', ...place } : { type: 'gap' })]);
+  }
+  let isComplete = true;
   let floor = 0;
   let bytes = 0;
+  let hasEarlier = false;
   const records: PersistRecord[] = [];
   const blocks: Block[] = [];
-  for await (const encoded of log.read()) {
+  const kept: Uint8Array[] = [];
+  let index = 0;
+  for await (const read of log.read()) {
+    const encoded = new Uint8Array(read);
+    const record = decode(encoded, index);
     bytes += encoded.length;
-    const record = decode(encoded, records.length);
+    if (record.type === 'gap') {
+      isComplete = false;
+    } else {
+      const epoch = epochOf(record);
+      if (epoch < place.epoch) hasEarlier = true;
+      else kept.push(encoded);
+      // The ledger of this box is older than its votes: those of this epoch may be dropped already.
+      if (epoch > place.epoch) floor = Number.MAX_SAFE_INTEGER;
+    }
     switch (record.type) {
+      case 'gap':
+        break;
       case 'floor':
-        floor = Math.max(floor, record.view);
+        isComplete = true;
+        if (record.epoch === place.epoch) floor = Math.max(floor, record.view);
         break;
       case 'certificate':
         records.push({ kind: 'certificate', certificate: record.certificate });
         break;
       case 'vote': {
-        const block = record.block === null ? undefined : decodeVoted(record.block, records.length);
+        const block = record.block === null ? undefined : decodeVoted(record.block, index);
         if (block !== undefined) blocks.push(block);
-        records.push({ kind: 'vote', vote: record.vote, header: block && proposalHeader(block) });
+        const header = block && proposalHeader(block, record.vote.view);
+        records.push({ kind: 'vote', vote: record.vote, header });
         break;
       }
     }
+    index++;
   }
-  return { floor, records, blocks, bytes };
+  const first: VoteRecord = isComplete ? { type: 'floor', epoch: place.epoch, view: 0 } : { type: 'gap' };
+  const withoutEarlier = hasEarlier ? [encodeVoteRecord(first), ...kept] : undefined;
+  return { isComplete, floor, records, blocks, bytes, withoutEarlier };
 }
 
-/** What the consensus core knows of a block. */
-export function proposalHeader({ header }: Block): ProposalHeader {
-  const { epoch, view, parentView, parent } = header;
-  return { epoch, view, digest: blockDigest(header), parentView, parentDigest: parent };
+/**
+ * What the consensus core knows of a block that is proposed for this view: its own, or a later one in which a block
+ * that closes its epoch is proposed again.
+ */
+export function proposalHeader({ header }: Block, view = header.view): ProposalHeader {
+  const { epoch, parentView, parent } = header;
+  const digest = blockDigest(header);
+  return view === header.view
+    ? { epoch, view, digest, parentView, parentDigest: parent }
+    : { epoch, view, digest, parentView: header.view, parentDigest: digest };
+}
+
+function epochOf(record: Exclude<VoteRecord, { readonly type: 'gap' }>): number {
+  switch (record.type) {
+    case 'vote':
+      return record.vote.epoch;
+    case 'certificate':
+      return record.certificate.epoch;
+    case 'floor':
+      return record.epoch;
+  }
 }
 
 function decode(encoded: Uint8Array, index: number): VoteRecord {
   try {
-    return decodeVoteRecord(new Uint8Array(encoded));
+    return decodeVoteRecord(encoded);
   } catch (cause) {
     throw new AppError('VOTE_LOG_CORRUPT', `vote log: record ${index} is not understood`, { cause });
   }

@@ -10,8 +10,10 @@ import { bytesIn, counterIn, mapWith, typeOf } from './shapes.ts';
 export type VoteRecord =
   | { readonly type: 'vote'; readonly vote: Vote; readonly block: Uint8Array | null }
   | { readonly type: 'certificate'; readonly certificate: Certificate }
-  /** Records up to this view were dropped; the box may have voted there. First record of a log that was begun anew. */
-  | { readonly type: 'floor'; readonly view: number };
+  /** The box may have voted up to this view of the epoch without a record of it: it votes later only. */
+  | { readonly type: 'floor'; readonly epoch: number; readonly view: number }
+  /** How far the box may have voted is not known, until a floor follows: it does not vote. */
+  | { readonly type: 'gap' };
 
 export function encodeVoteRecord(record: VoteRecord): Uint8Array {
   switch (record.type) {
@@ -20,7 +22,8 @@ export function encodeVoteRecord(record: VoteRecord): Uint8Array {
     case 'certificate':
       return encodeCanonical({ type: record.type, certificate: certificateToCbor(record.certificate) });
     case 'floor':
-      return encodeCanonical({ type: record.type, view: record.view });
+    case 'gap':
+      return encodeCanonical({ ...record });
   }
 }
 
@@ -37,8 +40,13 @@ export function decodeVoteRecord(bytes: Uint8Array): VoteRecord {
       const { certificate } = mapWith(value, ['type', 'certificate']);
       return { type, certificate: certificateFromCbor(certificate ?? null) };
     }
-    case 'floor':
-      return { type, view: counterIn(mapWith(value, ['type', 'view'])['view']) };
+    case 'floor': {
+      const { epoch, view } = mapWith(value, ['type', 'epoch', 'view']);
+      return { type, epoch: counterIn(epoch), view: counterIn(view) };
+    }
+    case 'gap':
+      mapWith(value, ['type']);
+      return { type };
     default:
       throw new RangeError('unknown record of a vote log');
   }

@@ -1,7 +1,7 @@
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError, type ErrorCode } from '../../src/errors.ts';
-import type { DeviceKeys, Logger, Signer, TpmHealth, Unsubscribe } from '../../src/ports.ts';
+import type { DeviceKeys, Logger, Signer, TpmHealth, Unsubscribe, VotingKeys } from '../../src/ports.ts';
 import { BrokerClient } from '../broker/client.ts';
 import { fixedEndpoint, type TpmEndpoint } from '../endpoint.ts';
 import { healthOf } from '../fault.ts';
@@ -11,7 +11,8 @@ import { parseSigningPoint, type ObjectBlob } from '../wire/structures.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
 import { readKeysFile, writeKeysFile, type SecretName, type StoredKeys } from './keys-file.ts';
 import { withLowS } from './low-s.ts';
-import { provision } from './provision.ts';
+import { provision, sealVotingSeed } from './provision.ts';
+import { SealedVotingKeys } from './voting-keys.ts';
 
 export type DeviceKeysOptions = {
   /** Path in the data folder; its folder must exist. Made at first use. */
@@ -44,7 +45,11 @@ export interface OpenDeviceKeys extends DeviceKeys {
   stop(): Promise<void>;
 }
 
-type Secrets = Readonly<Record<SecretName, Uint8Array>>;
+interface Secrets {
+  readonly sealed: Readonly<Record<SecretName, Uint8Array>>;
+  /** In the order of the keys file. */
+  readonly votingSeeds: readonly Uint8Array[];
+}
 
 /** The same fault, told about the keys file. */
 const messageForFile = new Map<ErrorCode, (file: string) => string>([
@@ -60,7 +65,7 @@ function aboutFile(failure: unknown, file: string): unknown {
 
 class TpmDeviceKeys implements OpenDeviceKeys {
   readonly identityPublicKey: Uint8Array;
-  readonly voting: Signer;
+  readonly voting: VotingKeys;
   readonly transaction: Signer;
   readonly transport: Signer & { readonly seed: Uint8Array };
   readonly boxKey: Uint8Array;
@@ -76,18 +81,18 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     broker: BrokerClient,
     endpoint: TpmEndpoint,
     stored: StoredKeys,
-    secrets: Secrets,
+    { sealed, votingSeeds }: Secrets,
     file: string,
   ) {
     this.#broker = broker;
     this.#stored = stored;
     this.#file = file;
     this.identityPublicKey = parseSigningPoint(stored.identity.publicArea);
-    this.voting = ed25519Signer(secrets.votingSeed);
-    this.transaction = ed25519Signer(secrets.transactionSeed);
-    this.transport = { ...ed25519Signer(secrets.transportSeed), seed: secrets.transportSeed };
-    this.boxKey = secrets.boxKey;
-    this.accountSeed = secrets.accountSeed;
+    this.voting = openVotingKeys(broker, stored, votingSeeds, file);
+    this.transaction = ed25519Signer(sealed.transactionSeed);
+    this.transport = { ...ed25519Signer(sealed.transportSeed), seed: sealed.transportSeed };
+    this.boxKey = sealed.boxKey;
+    this.accountSeed = sealed.accountSeed;
     this.#forgetLoss = endpoint.onLost(() => this.#become('absent'));
   }
 
@@ -156,16 +161,47 @@ async function changedRegisters(broker: BrokerClient, { policy }: StoredKeys): P
   return registers.filter((_, index) => !equalBytes(now[index] as Uint8Array, values[index] as Uint8Array));
 }
 
-async function unsealAll(broker: BrokerClient, { rootName, policy, sealed }: StoredKeys): Promise<Secrets> {
-  const unseal = (blob: ObjectBlob): Promise<Uint8Array> =>
-    broker.call('unseal', { blob, rootName, registers: policy.registers });
+function unseal(
+  broker: BrokerClient,
+  { rootName, policy }: StoredKeys,
+  blob: ObjectBlob,
+): Promise<Uint8Array> {
+  return broker.call('unseal', { blob, rootName, registers: policy.registers });
+}
+
+async function unsealAll(broker: BrokerClient, stored: StoredKeys): Promise<Secrets> {
+  const { sealed, voting } = stored;
+  const votingSeeds: Uint8Array[] = [];
+  for (const blob of voting) votingSeeds.push(await unseal(broker, stored, blob));
   return {
-    boxKey: await unseal(sealed.boxKey),
-    votingSeed: await unseal(sealed.votingSeed),
-    transactionSeed: await unseal(sealed.transactionSeed),
-    transportSeed: await unseal(sealed.transportSeed),
-    accountSeed: await unseal(sealed.accountSeed),
+    sealed: {
+      boxKey: await unseal(broker, stored, sealed.boxKey),
+      transactionSeed: await unseal(broker, stored, sealed.transactionSeed),
+      transportSeed: await unseal(broker, stored, sealed.transportSeed),
+      accountSeed: await unseal(broker, stored, sealed.accountSeed),
+    },
+    votingSeeds,
   };
+}
+
+/** A new key is unsealed before it is kept, as the first ones are. */
+function openVotingKeys(
+  broker: BrokerClient,
+  stored: StoredKeys,
+  seeds: readonly Uint8Array[],
+  file: string,
+): VotingKeys {
+  const opened = stored.voting.map((blob, index) => ({
+    blob,
+    signer: ed25519Signer(seeds[index] as Uint8Array),
+  }));
+  return new SealedVotingKeys(opened, {
+    seal: async () => {
+      const blob = await sealVotingSeed(broker, stored);
+      return { blob, signer: ed25519Signer(await unseal(broker, stored, blob)) };
+    },
+    write: (voting) => writeKeysFile(file, { ...stored, voting }),
+  });
 }
 
 async function openStored(

@@ -10,18 +10,12 @@ import { fromHex, toHex } from '../../src/encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../../src/encoding/canonical-cbor.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
-import { keysFileBytesMax } from '../limits.ts';
+import { keysFileBytesMax, votingKeysMax } from '../limits.ts';
 import type { PcrPolicy } from '../wire/policy.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
 
-/** Everything that is sealed, by name. */
-export const secretNames = [
-  'boxKey',
-  'votingSeed',
-  'transactionSeed',
-  'transportSeed',
-  'accountSeed',
-] as const;
+/** Everything that is sealed once and for all, by name. */
+export const secretNames = ['boxKey', 'transactionSeed', 'transportSeed', 'accountSeed'] as const;
 export type SecretName = (typeof secretNames)[number];
 
 export interface StoredKeys {
@@ -33,10 +27,12 @@ export interface StoredKeys {
   readonly policy: PcrPolicy;
   readonly identity: ObjectBlob;
   readonly sealed: Readonly<Record<SecretName, ObjectBlob>>;
+  /** Seeds of the voting keys, oldest first: others take their places, epoch by epoch. */
+  readonly voting: readonly ObjectBlob[];
 }
 
 const format = 'hilum device keys';
-const version = 1;
+const version = 2;
 
 const strict = { additionalProperties: false };
 const Hex = Type.String({ pattern: '^([0-9a-f]{2})+$' });
@@ -54,9 +50,10 @@ const Content = Type.Object(
     ),
     identity: Blob,
     sealed: Type.Object(
-      { boxKey: Blob, votingSeed: Blob, transactionSeed: Blob, transportSeed: Blob, accountSeed: Blob },
+      { boxKey: Blob, transactionSeed: Blob, transportSeed: Blob, accountSeed: Blob },
       strict,
     ),
+    voting: Type.Array(Blob, { maxItems: votingKeysMax }),
   },
   strict,
 );
@@ -94,7 +91,6 @@ function bySecret<From, To>(
 ): Record<SecretName, To> {
   return {
     boxKey: convert(values.boxKey),
-    votingSeed: convert(values.votingSeed),
     transactionSeed: convert(values.transactionSeed),
     transportSeed: convert(values.transportSeed),
     accountSeed: convert(values.accountSeed),
@@ -108,6 +104,7 @@ export function encodeKeysFile(keys: StoredKeys): string {
     policy: { registers: [...keys.policy.registers], values: keys.policy.values.map(toHex) },
     identity: storedBlob(keys.identity),
     sealed: bySecret(keys.sealed, storedBlob),
+    voting: keys.voting.map(storedBlob),
   };
   return `${JSON.stringify({ format, version, checksum: checksumOf(content), content }, undefined, 2)}\n`;
 }
@@ -132,6 +129,7 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
     policy: { registers: content.policy.registers, values: content.policy.values.map(fromHex) },
     identity: loadedBlob(content.identity),
     sealed: bySecret(content.sealed, loadedBlob),
+    voting: content.voting.map(loadedBlob),
   };
 }
 

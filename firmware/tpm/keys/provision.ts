@@ -30,7 +30,7 @@ async function currentPolicy(broker: BrokerClient): Promise<PcrPolicy> {
 async function freshSecret(
   broker: BrokerClient,
   rootName: Uint8Array,
-  name: SecretName,
+  name: SecretName | 'votingSeed',
 ): Promise<Uint8Array> {
   const fromTpm = await broker.call('random', { rootName, length: secretBytes });
   const material = concatBytes(randomBytes(secretBytes), fromTpm);
@@ -39,7 +39,11 @@ async function freshSecret(
   );
 }
 
-async function sealFresh(broker: BrokerClient, creation: Creation, name: SecretName): Promise<ObjectBlob> {
+async function sealFresh(
+  broker: BrokerClient,
+  creation: Creation,
+  name: SecretName | 'votingSeed',
+): Promise<ObjectBlob> {
   const secret = await freshSecret(broker, creation.rootName, name);
   return broker.call('seal', { ...creation, secret });
 }
@@ -56,10 +60,18 @@ export async function provision(broker: BrokerClient, institutionId: string): Pr
     identity: await broker.call('createIdentity', creation),
     sealed: {
       boxKey: await sealFresh(broker, creation, 'boxKey'),
-      votingSeed: await sealFresh(broker, creation, 'votingSeed'),
       transactionSeed: await sealFresh(broker, creation, 'transactionSeed'),
       transportSeed: await sealFresh(broker, creation, 'transportSeed'),
       accountSeed: await sealFresh(broker, creation, 'accountSeed'),
     },
+    voting: [await sealFresh(broker, creation, 'votingSeed')],
   };
+}
+
+/** Seals the seed of one more voting key, under the same registers as all other keys of the box. */
+export function sealVotingSeed(
+  broker: BrokerClient,
+  { rootName, policy }: Pick<StoredKeys, 'rootName' | 'policy'>,
+): Promise<ObjectBlob> {
+  return sealFresh(broker, { rootName, policy: pcrPolicyDigest(policy) }, 'votingSeed');
 }

@@ -1,0 +1,7 @@
+/** Bounds of handovers (docs/limits.md). */
+
+/**
+ * Bytes of a handover: with 512 validators two lists of signatures of 40 KiB each and their record of 80 KiB, which
+ * leaves as much again.
+ */
+export const handoverBytesMax = 393216;

@@ -1,0 +1,107 @@
+/** Whether this box votes in an epoch, with which key, and what its vote log binds it to there. */
+import { voteMessage } from '../consensus/signatures.ts';
+import type { CoreOptions } from '../consensus/state.ts';
+import { AppError } from '../errors.ts';
+import type { HealthBoard, InstitutionId, Logger, ReplaceableLog, VotingKeys } from '../ports.ts';
+import type { Electorate } from './electorate.ts';
+import type { Place } from './place.ts';
+import type { VoteLogContent } from './vote-log.ts';
+import { readVoteLog } from './vote-log.ts';
+
+export interface VotingRightsOptions {
+  readonly self: InstitutionId;
+  readonly chain: Uint8Array;
+  readonly keys: VotingKeys;
+  /** Undefined if it was found damaged. */
+  readonly voteLog: ReplaceableLog | undefined;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+}
+
+export interface Right {
+  readonly core: CoreOptions;
+  /** Both undefined: the box follows without a vote. */
+  readonly voteLog: ReplaceableLog | undefined;
+  readonly content: VoteLogContent | undefined;
+}
+
+const alarmSubject = 'vote log';
+
+export class VotingRights {
+  readonly #options: VotingRightsOptions;
+  #voteLog: ReplaceableLog | undefined;
+
+  constructor(options: VotingRightsOptions) {
+    this.#options = options;
+    this.#voteLog = options.voteLog;
+  }
+
+  /** For the rest of this process: what is on disk is unknown, and an admin must look. */
+  voteLogFailed(): void {
+    this.#voteLog = undefined;
+  }
+
+  /** What this box may do in the epoch in which its ledger stands. */
+  async in(electorate: Electorate, place: Place): Promise<Right> {
+    const index = electorate.validators.indexOf(this.#options.self);
+    const follows = { core: this.coreWithout(electorate), voteLog: undefined, content: undefined };
+    if (index < 0) return follows;
+    const signer = this.#options.keys.signer(electorate.votingKeys[index] ?? new Uint8Array());
+    if (signer === undefined) {
+      this.#raise('VOTING_KEY_LOST', `The voting key of epoch ${electorate.epoch} is not on this box.`);
+      return follows;
+    }
+    this.#options.health.clear('VOTING_KEY_LOST', alarmSubject);
+    const content = await this.#read(place);
+    if (content === undefined) return follows;
+    const { chain } = this.#options;
+    const sign: CoreOptions['sign'] = (vote) => signer.sign(voteMessage(chain, vote));
+    return { core: { ...follows.core, self: index, sign }, voteLog: this.#voteLog, content };
+  }
+
+  /** A core that follows without a vote. */
+  coreWithout({ epoch, validators }: Electorate): CoreOptions {
+    const sign = (): never => {
+      throw new Error('a box that follows signs no vote');
+    };
+    return { epoch, validators: validators.length, self: undefined, sign };
+  }
+
+  /** Undefined if the log cannot be trusted to name all votes of this box. */
+  async #read(place: Place): Promise<VoteLogContent | undefined> {
+    const log = this.#voteLog;
+    if (log === undefined) return undefined;
+    try {
+      const content = await readVoteLog(log, place);
+      if (!content.isComplete) {
+        this.#raise('VOTE_LOG_CORRUPT', 'Earlier votes of this box are not known.');
+        return undefined;
+      }
+      return await this.#dropEarlier(log, content);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#raise(error.code, error.message);
+      this.voteLogFailed();
+      return undefined;
+    }
+  }
+
+  async #dropEarlier(log: ReplaceableLog, content: VoteLogContent): Promise<VoteLogContent> {
+    const { withoutEarlier } = content;
+    if (withoutEarlier === undefined) return content;
+    try {
+      await log.replace(withoutEarlier);
+      return { ...content, bytes: withoutEarlier.reduce((sum, { length }) => sum + length, 0) };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // The old log stands and goes on (or takes no vote, which the next one shows): those records bind nobody any more.
+      this.#options.logger.warn({ code: error.code }, 'votes of earlier epochs could not be dropped');
+      return content;
+    }
+  }
+
+  #raise(code: AppError['code'], message: string): void {
+    this.#options.logger.error({ code }, 'this box does not vote');
+    this.#options.health.raise(code, alarmSubject, message);
+  }
+}
