@@ -96,7 +96,7 @@ test('a study that is written to stops it after the step under way; it goes on w
     steps += 1;
     if (steps === 2) spares.noticeUse();
   };
-  const { spares, maker, files, inPeace } = await make(t, { count: 1, watch });
+  const { spares, maker, files, looks, inPeace } = await make(t, { count: 1, watch });
   await maker.start();
   await inPeace(() => steps === 2, 'two steps');
   await settle();
@@ -105,6 +105,8 @@ test('a study that is written to stops it after the step under way; it goes on w
   assert.equal(spares.take(), undefined, 'what is not whole is nobody’s');
   await inPeace(() => spares.count === 1, 'the rest');
   assert.equal(steps, 4, 'each step once');
+  await until(() => looks.length === 3, 'a look after the last');
+  assert.deepEqual(looks, [bytes, 2 * stepBytes, 0], 'it was begun twice, the second time for the rest');
   assert.deepEqual(files(), [zeros]);
 });
 

@@ -95,6 +95,7 @@ test('the first slice of a study moves its log into a spare; records, small and 
   const whole = await open.segment(0);
   await keep(other, randomBytes(20_000));
   await keep(other, randomBytes(1_500_000));
+  await other.append('a long record '.repeat(10_000));
   assert.equal(store.spares.count, 2);
 
   const objects: StoredObject[] = [];
