@@ -1,6 +1,6 @@
 /** Making the transactions by which an owner grants and revokes access. */
-import { encodeTransaction, grantId, idBytes, signingMessage } from '../src/ledger/index.ts';
-import type { AccessGrant, AccessRevoke, GrantId, Institution, StudyId } from '../src/ledger/types.ts';
+import { encodeTransaction, basisId, idBytes, signingMessage } from '../src/ledger/index.ts';
+import type { AccessGrant, AccessRevoke, BasisId, Institution, StudyId } from '../src/ledger/types.ts';
 import { saltBytes } from '../src/protocol/commitments.ts';
 import type { ScalarSigner } from '../src/protocol/accounts.ts';
 import { sealGrantNote, termsHash, type GrantTerms } from '../src/protocol/grant-note.ts';
@@ -26,7 +26,7 @@ export interface GrantWish {
 }
 
 export interface SignedGrant {
-  readonly id: GrantId;
+  readonly id: BasisId;
   readonly body: AccessGrant;
   readonly terms: GrantTerms;
   readonly transaction: Uint8Array;
@@ -39,7 +39,8 @@ export async function buildGrant(wish: GrantWish): Promise<SignedGrant> {
   const key = registerOwner({ chain, institution: grantee.id, ...grantee.account, index: grantKeyIndex }, r);
   r.fill(0);
   const salt = crypto.getRandomValues(new Uint8Array(saltBytes));
-  const terms = { purpose, person, patientAtGrantee, salt };
+  // Whoever holds the wallet signs: nobody consents in their place.
+  const terms = { purpose, person, patientAtGrantee, consent: null, salt };
   const unsealed = {
     type: 'access.grant',
     chain,
@@ -64,7 +65,7 @@ export async function buildGrant(wish: GrantWish): Promise<SignedGrant> {
   const body: AccessGrant = { ...unsealed, note };
   const signature = await study.signer.sign(signingMessage(body));
   return {
-    id: grantId(body),
+    id: basisId(body),
     body,
     terms,
     transaction: encodeTransaction({ body, signatures: [signature] }),

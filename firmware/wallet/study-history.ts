@@ -5,14 +5,14 @@
 import { toHex } from '../src/encoding/bytes.ts';
 import { AppError } from '../src/errors.ts';
 import {
-  grantRecord,
+  basisRecord,
   openRecord,
   revocationRecord,
   stateKeys,
   studyRecord,
-  toGrantId,
+  toBasisId,
 } from '../src/ledger/index.ts';
-import type { BlockHeader, GrantId, GrantRecord, StudyId, StudyRecord } from '../src/ledger/types.ts';
+import type { BlockHeader, BasisId, BasisRecord, StudyId, StudyRecord } from '../src/ledger/types.ts';
 import type { LedgerReader } from './ledger-reader.ts';
 import { readRecord } from './records.ts';
 import type { RecordedGrant } from './wallet-data.ts';
@@ -20,7 +20,7 @@ import type { RecordedGrant } from './wallet-data.ts';
 export type GrantStatus = 'active' | 'used-up' | 'expired' | 'revoked' | 'not-on-ledger';
 
 export interface GrantHistory {
-  readonly grantId: GrantId;
+  readonly grantId: BasisId;
   readonly grantee: string;
   readonly purpose: string;
   readonly person: string | null;
@@ -35,7 +35,7 @@ export interface GrantHistory {
 export interface Release {
   /** Receipts of a study are numbered from 1. */
   readonly number: number;
-  readonly grantId: GrantId;
+  readonly grantId: BasisId;
   /** From the wallet's own record; null for a grant that this wallet did not make. */
   readonly grantee: string | null;
   readonly purpose: string | null;
@@ -71,11 +71,11 @@ export async function readHistory(question: HistoryQuestion): Promise<StudyHisto
   const first = await ledger.read([stateKeys.study(studyId)], preferred);
   const study = readRecord(studyRecord, first.values[0]);
   if (study === undefined) return undefined;
-  const grantIds = grants.map((grant) => toGrantId(grant.grantId));
+  const grantIds = grants.map((grant) => toBasisId(grant.grantId));
   const openNumbers = Array.from({ length: study.opens }, (_, index) => index + 1);
   const keys = [
     ...openNumbers.map((number) => stateKeys.open(studyId, number)),
-    ...grantIds.flatMap((id) => [stateKeys.grant(id), stateKeys.revoked(id)]),
+    ...grantIds.flatMap((id) => [stateKeys.basis(id), stateKeys.revoked(id)]),
   ];
   const values = keys.length === 0 ? [] : (await ledger.read(keys, preferred)).values;
   return {
@@ -101,10 +101,10 @@ function describeGrant(
   header: BlockHeader,
   [grantValue, revokedValue]: readonly (Uint8Array | null)[],
 ): GrantHistory {
-  const record = readRecord(grantRecord, grantValue);
+  const record = readRecord(basisRecord, grantValue);
   const revoked = readRecord(revocationRecord, revokedValue) !== undefined || grant.seq <= study.revokedUpTo;
   return {
-    grantId: toGrantId(grant.grantId),
+    grantId: toBasisId(grant.grantId),
     grantee: grant.grantee,
     purpose: grant.terms.purpose,
     person: grant.terms.person,
@@ -116,7 +116,7 @@ function describeGrant(
   };
 }
 
-function grantStatus(record: GrantRecord, revoked: boolean, study: StudyRecord, time: number): GrantStatus {
+function grantStatus(record: BasisRecord, revoked: boolean, study: StudyRecord, time: number): GrantStatus {
   if (revoked || record.ownerEpoch !== study.ownerEpoch) return 'revoked';
   if (record.expiry <= time) return 'expired';
   return record.opens >= record.maxOpens ? 'used-up' : 'active';
@@ -134,11 +134,11 @@ function describeOpen(
       `Receipt ${number} of the study is missing from the ledger's proof.`,
     );
   }
-  const grantId = toHex(record.grantId);
+  const grantId = toHex(record.basisId);
   const grant = grants.find((candidate) => toHex(candidate.grantId) === grantId);
   return {
     number,
-    grantId: toGrantId(record.grantId),
+    grantId: toBasisId(record.basisId),
     grantee: grant?.grantee ?? null,
     purpose: grant?.terms.purpose ?? null,
     openedAt: record.openedAt,

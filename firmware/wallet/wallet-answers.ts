@@ -1,6 +1,6 @@
 /** What the wallet is asked and what it answers. Refusals are values; faults of boxes and disks are thrown as AppError. */
 import type { AppError } from '../src/errors.ts';
-import type { GrantId, StudyId } from '../src/ledger/types.ts';
+import type { BasisId, StudyId } from '../src/ledger/types.ts';
 import type { OwnedStudy } from './owned-studies.ts';
 
 export type WalletRefusal =
@@ -57,7 +57,7 @@ export interface GrantRequest {
 
 export interface Granted {
   readonly kind: 'granted';
-  readonly grantId: GrantId;
+  readonly grantId: BasisId;
   readonly studyId: StudyId;
   readonly grantee: string;
   /** Block times, UTC milliseconds. */
@@ -76,5 +76,5 @@ export interface Revoked {
   readonly kind: 'revoked';
   readonly studyId: StudyId;
   /** The one grant, or undefined when all were revoked. */
-  readonly grantId: GrantId | undefined;
+  readonly grantId: BasisId | undefined;
 }

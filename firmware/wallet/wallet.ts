@@ -6,13 +6,13 @@
 import { equalBytes, fromHex, toHex } from '../src/encoding/bytes.ts';
 import { AppError } from '../src/errors.ts';
 import {
-  grantRecord,
+  basisRecord,
   idBytes,
   institutionRecord,
   revocationRecord,
   stateKeys,
   studyRecord,
-  toGrantId,
+  toBasisId,
   toStudyId,
 } from '../src/ledger/index.ts';
 import type { AccessRevoke, StudyId, StudyRecord } from '../src/ledger/types.ts';
@@ -221,7 +221,7 @@ export class Wallet {
       });
       const answer = await this.#submit(transaction, study.source);
       if (answer.kind === 'refused') return answer;
-      const grantId = 'grantId' in target ? toGrantId(target.grantId) : undefined;
+      const grantId = 'basisId' in target ? toBasisId(target.basisId) : undefined;
       await this.#awaitRevocation(reader, study, target);
       return { kind: 'revoked', studyId: study.studyId, grantId };
     });
@@ -262,9 +262,9 @@ export class Wallet {
     const answer = await this.#submit(grant.transaction, source);
     if (answer.kind === 'refused') return answer;
     const { reader } = this.#consortium();
-    const key = stateKeys.grant(grant.id);
+    const key = stateKeys.basis(grant.id);
     const { values } = await reader.await([key], source, ([value]) => value !== null);
-    const grantedAt = readRecord(grantRecord, values[0])?.grantedAt ?? answer.time;
+    const grantedAt = readRecord(basisRecord, values[0])?.grantedAt ?? answer.time;
     return { kind: 'granted', grantId: grant.id, studyId, grantee, grantedAt, expiry: grant.body.expiry };
   }
 
@@ -307,7 +307,7 @@ export class Wallet {
     }
     const fitting = own.filter((recorded) => isIdPrefix(grant, toHex(recorded.grantId)));
     const [only] = fitting;
-    return only !== undefined && fitting.length === 1 ? { grantId: only.grantId } : undefined;
+    return only !== undefined && fitting.length === 1 ? { basisId: only.grantId } : undefined;
   }
 
   async #awaitRevocation(
@@ -322,7 +322,7 @@ export class Wallet {
       });
       return;
     }
-    const id = toGrantId(target.grantId);
+    const id = toBasisId(target.basisId);
     const keys = [stateKeys.revoked(id), stateKeys.revokedAhead(study.studyId, id)];
     await reader.await(keys, study.source, (values) =>
       values.some((value) => readRecord(revocationRecord, value) !== undefined),

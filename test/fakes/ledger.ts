@@ -7,7 +7,7 @@ import {
   encodeTransaction,
   genesisBlock,
   genesisState,
-  grantId,
+  basisId,
   idBytes,
   keysMessage,
   openId,
@@ -16,8 +16,10 @@ import {
 } from '../../firmware/src/ledger/index.ts';
 import type {
   AccessClose,
+  AccessEmergency,
   AccessGrant,
   AccessOpen,
+  AccessRefer,
   AccessRevoke,
   ChainId,
   Genesis,
@@ -256,7 +258,7 @@ export class LedgerFixture {
 
   openBody(
     source: string,
-    grant: AccessGrant,
+    basis: AccessGrant | AccessRefer | AccessEmergency,
     openNo: number,
     head: Uint8Array,
     change: Partial<AccessOpen> = {},
@@ -265,8 +267,8 @@ export class LedgerFixture {
       ...this.#base(),
       type: 'access.open',
       source,
-      studyId: grant.studyId,
-      grantId: idBytes(grantId(grant)),
+      studyId: basis.studyId,
+      basisId: idBytes(basisId(basis)),
       openNo,
       head,
       ...change,

@@ -17,7 +17,7 @@ import {
   encodeTransaction,
   genesisBlock,
   genesisState,
-  grantId,
+  basisId,
   idBytes,
   openId,
   signingMessage,
@@ -280,8 +280,8 @@ export class WalletConsortium implements WalletTransport {
 
   /** A receipt of a release under that grant; @throws Error with the ledger's reason if it refuses. */
   async open(grantee: string, grant: AccessGrant): Promise<AccessOpen> {
-    const id = grantId(grant);
-    const record = this.state.grant(id);
+    const id = basisId(grant);
+    const record = this.state.basis(id);
     const study = this.state.study(toHex(grant.studyId) as StudyId);
     const recognised = recogniseGrant(this.account(grantee), grant);
     if (record === undefined || study === undefined || recognised === undefined) throw new Error('no grant');
@@ -291,7 +291,7 @@ export class WalletConsortium implements WalletTransport {
       validUntil: this.now + 60_000,
       source: study.source,
       studyId: grant.studyId,
-      grantId: idBytes(id),
+      basisId: idBytes(id),
       openNo: record.opens + 1,
       head: study.commitment,
     };

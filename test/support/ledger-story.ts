@@ -1,26 +1,40 @@
 import {
+  basisId,
   buildBlock,
   encodeTransaction,
   genesisBlock,
-  grantId,
   idBytes,
-  type BuiltBlock,
 } from '../../firmware/src/ledger/index.ts';
 import type { Block, LedgerState, StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
 import { bytesOf, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { studyChapters } from './study-story.ts';
+
+export interface NamedTransaction {
+  readonly name: string;
+  readonly transaction: Transaction;
+}
+
+/** The transactions of one block. Revocations and objections go first in a block: they have blocks of their own. */
+export interface Chapter {
+  /** Milliseconds after the block before. */
+  readonly afterMs: number;
+  readonly transactions: readonly NamedTransaction[];
+}
 
 /** One of each transaction in an order in which all apply: the golden vectors are made from it. */
 export interface LedgerStory {
   readonly ledger: LedgerFixture;
   readonly studies: readonly StudyId[];
-  readonly transactions: readonly { readonly name: string; readonly transaction: Transaction }[];
-  /** Block 0, a block of all but the revocations, and a block of these: in one block they would go first. */
-  readonly blocks: readonly [Block, Block, Block];
+  readonly transactions: readonly NamedTransaction[];
+  /** Block 0, and a block of each chapter. */
+  readonly blocks: readonly Block[];
   readonly state: LedgerState;
 }
 
-export function tellLedgerStory(): LedgerStory {
-  const ledger = new LedgerFixture();
+function firstChapters(ledger: LedgerFixture): {
+  readonly studies: readonly StudyId[];
+  readonly chapters: readonly Chapter[];
+} {
   const owner = signerOf('owner');
   const grantee = signerOf('grantee');
   const source = ledger.box('north').transaction;
@@ -40,34 +54,52 @@ export function tellLedgerStory(): LedgerStory {
     { name: 'grant without amendments', transaction: ledger.sign(second, owner) },
     {
       name: 'revocation of one grant that has not arrived',
-      transaction: ledger.sign(ledger.revokeBody(study, { grantId: idBytes(grantId(late)) }), owner),
+      transaction: ledger.sign(ledger.revokeBody(study, { basisId: idBytes(basisId(late)) }), owner),
     },
     {
       name: 'revocation of one grant',
-      transaction: ledger.sign(ledger.revokeBody(study, { grantId: idBytes(grantId(second)) }), owner),
+      transaction: ledger.sign(ledger.revokeBody(study, { basisId: idBytes(basisId(second)) }), owner),
     },
     {
       name: 'revocation of all grants so far',
       transaction: ledger.sign(ledger.revokeBody(study, { upTo: 2 }), owner),
     },
   ];
-  const encoded = transactions.map(({ transaction }) => encodeTransaction(transaction));
-  const genesis = genesisBlock(ledger.genesis);
-  const build = (state: LedgerState, parent: Block, candidates: readonly Uint8Array[]): BuiltBlock =>
-    buildBlock(state, parent.header, {
+  return {
+    studies: registration.ids,
+    chapters: [
+      { afterMs: 60_000, transactions: transactions.slice(0, 6) },
+      { afterMs: 60_000, transactions: transactions.slice(6) },
+    ],
+  };
+}
+
+/** @throws Error if a transaction of the story does not apply. */
+export function tellLedgerStory(): LedgerStory {
+  const ledger = new LedgerFixture();
+  const { studies, chapters: first } = firstChapters(ledger);
+  const chapters = [...first, ...studyChapters(ledger)];
+  const blocks = [genesisBlock(ledger.genesis)];
+  let state = ledger.initial;
+  for (const { afterMs, transactions } of chapters) {
+    const parent = blocks.at(-1) as Block;
+    const built = buildBlock(state, parent.header, {
       view: parent.header.view + 2,
-      time: parent.header.time + 60_000,
+      time: parent.header.time + afterMs,
       proposer: 'south',
-      candidates,
+      candidates: transactions.map(({ transaction }) => encodeTransaction(transaction)),
       verify: verifySignature,
     });
-  const one = build(ledger.initial, genesis, encoded.slice(0, 6));
-  const two = build(one.state, one.block, encoded.slice(6));
+    const [refused] = built.refused;
+    if (refused !== undefined) throw new Error(`the story stops: ${refused.reason}`);
+    blocks.push(built.block);
+    state = built.state;
+  }
   return {
     ledger,
-    studies: registration.ids,
-    transactions,
-    blocks: [genesis, one.block, two.block],
-    state: two.state,
+    studies,
+    transactions: chapters.flatMap(({ transactions }) => transactions),
+    blocks,
+    state,
   };
 }

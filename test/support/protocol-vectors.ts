@@ -81,6 +81,8 @@ export interface GrantNoteVector {
   readonly granteeSeed: string;
   readonly granteeSpend: string;
   readonly tweak: string;
+  readonly consentSalt: string;
+  readonly consentStatement: string;
   readonly content: {
     readonly source: string;
     readonly grantee: string;
@@ -88,6 +90,7 @@ export interface GrantNoteVector {
       readonly purpose: string;
       readonly person: string;
       readonly patientAtGrantee: string;
+      readonly consent: string;
       readonly salt: string;
     };
   };

@@ -10,7 +10,7 @@ import type { StudyTiming } from '../../firmware/src/ingest/registration-plan.ts
 import {
   chainId,
   encodeTransaction,
-  grantId,
+  basisId,
   idBytes,
   signingMessage,
 } from '../../firmware/src/ledger/index.ts';
@@ -223,7 +223,13 @@ export class ReleaseWorld {
       },
       randomBytes(32),
     );
-    const terms = { purpose: 'Second opinion', person: null, patientAtGrantee: null, salt: randomBytes(32) };
+    const terms = {
+      purpose: 'Second opinion',
+      person: null,
+      patientAtGrantee: null,
+      consent: null,
+      salt: randomBytes(32),
+    };
     const { note: _note, ...plain } = this.fixture.grantBody(studyId, seq, key.ownerKey, {
       ephemeral: key.ephemeral,
       tag: key.tag,
@@ -249,7 +255,7 @@ export class ReleaseWorld {
     if (studyId === undefined) throw new Error('only a registered study can be revoked');
     const body: AccessRevoke = this.fixture.revokeBody(
       studyId,
-      target === 'all' ? { upTo: this.#seq.get(studyId) ?? 0 } : { grantId: idBytes(grantId(target)) },
+      target === 'all' ? { upTo: this.#seq.get(studyId) ?? 0 } : { basisId: idBytes(basisId(target)) },
     );
     const submitted = await this.submitAsOwner(study, body);
     if (submitted.kind === 'refused') throw new Error(`the revocation was refused: ${submitted.reason}`);

@@ -1,7 +1,7 @@
 /** Whether a source releases: every ground, and each boundary of time to the millisecond. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeTransaction, grantId, idBytes, signingMessage } from '../../firmware/src/ledger/index.ts';
+import { encodeTransaction, basisId, idBytes, signingMessage } from '../../firmware/src/ledger/index.ts';
 import type { AccessGrant, AccessOpen } from '../../firmware/src/ledger/types.ts';
 import { recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import {
@@ -89,11 +89,11 @@ test('another chain, an unknown study, the study of another source', () => {
 });
 
 test('no grant, the grant of another study, a withdrawn grant', async () => {
-  assert.equal(ground(openOf(grant, { grantId: bytesOf('no grant') })), 'no grant by the patient');
+  assert.equal(ground(openOf(grant, { basisId: bytesOf('no grant') })), 'no grant by the patient');
   const second = await world.registeredStudy('1.2.4', [new Uint8Array(10)]);
   const elsewhere = await world.grant(second, 'south');
   assert.equal(
-    ground(openOf(grant, { grantId: idBytes(grantId(elsewhere)) }), { tweak: tweakOf(elsewhere) }),
+    ground(openOf(grant, { basisId: idBytes(basisId(elsewhere)) }), { tweak: tweakOf(elsewhere) }),
     'no grant by the patient',
   );
   await world.revoke(second, elsewhere);
@@ -154,10 +154,10 @@ test('a grant without amendments covers the version that stood when it was given
 
 test('the first ground in order is the one that is told: an old ledger before a missing grant', () => {
   const time = world.ledger.head().time;
-  const open = openOf(grant, { grantId: bytesOf('no grant') });
+  const open = openOf(grant, { basisId: bytesOf('no grant') });
   assert.equal(ground(open, { view: at(time, time + 60_000) }), 'the ledger is not fresh');
   assert.equal(
-    grantPermits(at(time, time + 60_000), idBytes(grantId(grant))).kind,
+    grantPermits(at(time, time + 60_000), idBytes(basisId(grant))).kind,
     'refused',
     'a running stream is judged by the same rule',
   );

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { verifyEd25519 } from '../../firmware/src/box/signatures.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import { grantId, toGrantId } from '../../firmware/src/ledger/index.ts';
+import { basisId, toBasisId } from '../../firmware/src/ledger/index.ts';
 import type { AccessGrant } from '../../firmware/src/ledger/types.ts';
 import type { OpenPlane } from '../../firmware/src/ports.ts';
 import { Disclosures } from '../../firmware/src/release/disclosures.ts';
@@ -123,7 +123,7 @@ class Scene {
   }
 
   job(grant: AccessGrant): FetchJob | undefined {
-    return this.jobs.get(toGrantId(Buffer.from(grantId(grant), 'hex')));
+    return this.jobs.get(toBasisId(Buffer.from(basisId(grant), 'hex')));
   }
 
   /** Lets both sides work and moves the clock by as much as a pause or a refusal takes, until the job is there. */
@@ -323,7 +323,7 @@ test('of several grants of a study the newest counts, after a restart too', asyn
     const grant = await scene.world.grant(study, 'south');
     await scene.untilJob(grant, 'done');
     grants.push(grant);
-    const newest = toGrantId(Buffer.from(grantId(grant), 'hex'));
+    const newest = toBasisId(Buffer.from(basisId(grant), 'hex'));
     assert.equal(scene.jobs.ofStudy(studyId)?.grantId, newest);
     await scene.restart();
     assert.equal(scene.jobs.ofStudy(studyId)?.grantId, newest);

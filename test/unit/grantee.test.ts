@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { verifyEd25519 } from '../../firmware/src/box/signatures.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import { toGrantId } from '../../firmware/src/ledger/ids.ts';
-import { grantId } from '../../firmware/src/ledger/index.ts';
+import { toBasisId } from '../../firmware/src/ledger/ids.ts';
+import { basisId } from '../../firmware/src/ledger/index.ts';
 import type { AccessGrant, OpenRecord } from '../../firmware/src/ledger/types.ts';
 import type { Network, OpenPlane, RequestOptions } from '../../firmware/src/ports.ts';
 import { Disclosures } from '../../firmware/src/release/disclosures.ts';
@@ -115,7 +115,7 @@ class Scene {
   };
 
   job(grant: AccessGrant): FetchJob | undefined {
-    return this.jobs.get(toGrantId(Buffer.from(grantId(grant), 'hex')));
+    return this.jobs.get(toBasisId(Buffer.from(basisId(grant), 'hex')));
   }
 
   /** Lets time pass, with blocks so that the ledger stays fresh, until the job has come to this. */

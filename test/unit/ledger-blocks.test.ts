@@ -18,7 +18,7 @@ import {
   encodeTransaction,
   executeBlock,
   genesisBlock,
-  grantId,
+  basisId,
   idBytes,
   transactionsRoot,
 } from '../../firmware/src/ledger/index.ts';
@@ -67,7 +67,7 @@ const [study] = registration.ids as readonly [StudyId];
 const amendments = [2, 3, 4, 5].map((version) => ledger.amend('north', study, version));
 const grant = ledger.grantBody(study, 1, grantee.publicKey);
 const granting = ledger.sign(grant, owner);
-const revoking = ledger.sign(ledger.revokeBody(study, { grantId: idBytes(grantId(grant)) }), owner);
+const revoking = ledger.sign(ledger.revokeBody(study, { basisId: idBytes(basisId(grant)) }), owner);
 
 function build(
   candidates: readonly (Transaction | Uint8Array)[],
@@ -313,7 +313,7 @@ test('transactions beyond the limits are refused at decoding', () => {
   for (const transactions of [
     Array.from({ length: 2049 }, () => Uint8Array.of(1)),
     Array.from({ length: 17 }, () => new Uint8Array(65000)),
-    [new Uint8Array(65537)],
+    [new Uint8Array(102401)],
     [new Uint8Array(0)],
     ['text'],
     {},

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { grantId, idBytes, mayApplyLater, stateKeys } from '../../firmware/src/ledger/index.ts';
+import { basisId, idBytes, mayApplyLater, stateKeys } from '../../firmware/src/ledger/index.ts';
 import type { AccessGrant, StudyId } from '../../firmware/src/ledger/types.ts';
 import { bytesOf, LedgerFixture, signerOf } from '../fakes/ledger.ts';
 import { applied, refusal, soon } from '../support/ledger-outcome.ts';
@@ -21,7 +21,7 @@ function grantOf(seq: number, change: Partial<AccessGrant> = {}): AccessGrant {
 }
 
 function revocationOf(grant: AccessGrant) {
-  return ledger.sign(ledger.revokeBody(study, { grantId: idBytes(grantId(grant)) }), owner);
+  return ledger.sign(ledger.revokeBody(study, { basisId: idBytes(basisId(grant)) }), owner);
 }
 
 function revocationUpTo(upTo: number) {
@@ -29,7 +29,8 @@ function revocationUpTo(upTo: number) {
 }
 
 test('a grant stands, with the commitment of its moment', () => {
-  assert.deepEqual(granted.grant(grantId(first)), {
+  assert.deepEqual(granted.basis(basisId(first)), {
+    kind: 'grant',
     studyId: idBytes(study),
     ownerEpoch: 0,
     seq: 1,
@@ -41,10 +42,11 @@ test('a grant stands, with the commitment of its moment', () => {
     head: bytesOf('commitment batch 0 1'),
     opens: 0,
     grantedAt: soon,
+    emergency: null,
   });
-  assert.equal(granted.grantStands(grantId(first)), true);
+  assert.equal(granted.basisStands(basisId(first)), true);
   assert.equal(granted.study(study)?.grantSeq, 1);
-  assert.equal(registered.grantStands(grantId(first)), false);
+  assert.equal(registered.basisStands(basisId(first)), false);
 });
 
 test('only the owner key of that study grants', () => {
@@ -58,7 +60,7 @@ test('grants come in an unbroken sequence, none twice', () => {
   assert.equal(refusal(registered, ledger.sign(grantOf(2), owner)), 'seq-gap');
   assert.equal(mayApplyLater('seq-gap'), true);
   assert.equal(mayApplyLater('seq-stale'), false);
-  assert.ok(applied(granted, ledger.sign(grantOf(2), owner)).grantStands(grantId(grantOf(2))));
+  assert.ok(applied(granted, ledger.sign(grantOf(2), owner)).basisStands(basisId(grantOf(2))));
 });
 
 test('a grant for a study that does not stand is refused', () => {
@@ -66,12 +68,12 @@ test('a grant for a study that does not stand is refused', () => {
 });
 
 test('a grant under another owner epoch is refused', () => {
-  assert.equal(refusal(registered, ledger.sign(grantOf(1, { ownerEpoch: 1 }), owner)), 'wrong-owner-epoch');
+  assert.equal(refusal(registered, ledger.sign(grantOf(1, { ownerEpoch: 1 }), owner)), 'owner-epoch-gap');
 });
 
 test('a grant that has expired in block time is refused', () => {
   const grant = grantOf(1, { expiry: soon });
-  assert.equal(refusal(registered, ledger.sign(grant, owner), soon), 'grant-expired');
+  assert.equal(refusal(registered, ledger.sign(grant, owner), soon), 'basis-expired');
   assert.ok(applied(registered, ledger.sign(grant, owner), soon - 1));
 });
 
@@ -82,9 +84,9 @@ test('a grantee key with torsion or of small order is refused', () => {
 
 test('a revoked grant no longer stands, and stays on the ledger', () => {
   const state = applied(granted, revocationOf(first), soon + 1);
-  assert.equal(state.grantStands(grantId(first)), false);
-  assert.ok(state.grant(grantId(first)));
-  assert.notEqual(state.prove(stateKeys.revoked(grantId(first))).value, null);
+  assert.equal(state.basisStands(basisId(first)), false);
+  assert.ok(state.basis(basisId(first)));
+  assert.notEqual(state.prove(stateKeys.revoked(basisId(first))).value, null);
   assert.equal(refusal(state, revocationOf(first)), 'already-revoked');
 });
 
@@ -92,7 +94,7 @@ test('a single revocation leaves other grants alone', () => {
   const second = grantOf(2);
   const both = applied(granted, ledger.sign(second, owner));
   const state = applied(both, revocationOf(first));
-  assert.equal(state.grantStands(grantId(second)), true);
+  assert.equal(state.basisStands(basisId(second)), true);
 });
 
 test('a revocation before the grant arrives stops it, and the next grant takes its number', () => {
@@ -100,18 +102,18 @@ test('a revocation before the grant arrives stops it, and the next grant takes i
   assert.equal(refusal(state, ledger.sign(first, owner)), 'revoked');
   assert.equal(refusal(state, revocationOf(first)), 'already-revoked');
   const another = grantOf(1, { termsHash: bytesOf('other terms') });
-  assert.equal(applied(state, ledger.sign(another, owner)).grantStands(grantId(another)), true);
+  assert.equal(applied(state, ledger.sign(another, owner)).basisStands(basisId(another)), true);
 });
 
 test('a revocation up to a number holds for grants that stand and for those on their way', () => {
   const state = applied(granted, revocationUpTo(3));
-  assert.equal(state.grantStands(grantId(first)), false);
+  assert.equal(state.basisStands(basisId(first)), false);
   for (const seq of [2, 3]) assert.equal(refusal(state, ledger.sign(grantOf(seq), owner)), 'revoked');
   assert.equal(refusal(state, revocationUpTo(3)), 'already-revoked');
   assert.equal(refusal(state, revocationOf(first)), 'already-revoked');
   assert.equal(refusal(state, ledger.sign(grantOf(5), owner)), 'seq-gap');
   const next = grantOf(4);
-  assert.equal(applied(state, ledger.sign(next, owner)).grantStands(grantId(next)), true);
+  assert.equal(applied(state, ledger.sign(next, owner)).basisStands(basisId(next)), true);
 });
 
 test('a revocation up to a number far ahead of all grants is refused', () => {
@@ -120,26 +122,26 @@ test('a revocation up to a number far ahead of all grants is refused', () => {
 });
 
 test('only the owner key of that study revokes', () => {
-  for (const target of [{ grantId: idBytes(grantId(first)) }, { upTo: 1 }]) {
+  for (const target of [{ basisId: idBytes(basisId(first)) }, { upTo: 1 }]) {
     const body = ledger.revokeBody(study, target);
     for (const state of [granted, registered]) {
       assert.equal(refusal(state, ledger.sign(body, otherOwner)), 'bad-signature');
-      assert.equal(refusal(state, ledger.sign({ ...body, ownerEpoch: 1 }, owner)), 'wrong-owner-epoch');
+      assert.equal(refusal(state, ledger.sign({ ...body, ownerEpoch: 1 }, owner)), 'owner-epoch-gap');
     }
     assert.equal(refusal(ledger.initial, ledger.sign(body, owner)), 'unknown-study');
   }
 });
 
 test("another study's owner cannot revoke a grant that stands", () => {
-  const body = ledger.revokeBody(otherStudy, { grantId: idBytes(grantId(first)) });
+  const body = ledger.revokeBody(otherStudy, { basisId: idBytes(basisId(first)) });
   assert.equal(refusal(granted, ledger.sign(body, otherOwner)), 'wrong-study');
 });
 
 test("another study's owner can neither stop a grant on its way nor take away its revocation", () => {
   // Its id may have been seen in the mempool.
-  const body = ledger.revokeBody(otherStudy, { grantId: idBytes(grantId(first)) });
+  const body = ledger.revokeBody(otherStudy, { basisId: idBytes(basisId(first)) });
   const state = applied(registered, ledger.sign(body, otherOwner));
-  assert.equal(applied(state, ledger.sign(first, owner)).grantStands(grantId(first)), true);
+  assert.equal(applied(state, ledger.sign(first, owner)).basisStands(basisId(first)), true);
   const revoked = applied(state, revocationOf(first));
   assert.equal(refusal(revoked, ledger.sign(first, owner)), 'revoked');
 });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   applyTransaction,
-  grantId,
+  basisId,
   idBytes,
   refusalReasons,
   signingMessage,
@@ -14,7 +14,7 @@ import {
 import type {
   AccessGrant,
   AccessOpen,
-  GrantId,
+  BasisId,
   LedgerState,
   StudyId,
 } from '../../firmware/src/ledger/types.ts';
@@ -69,7 +69,7 @@ class Play {
   state: LedgerState = start;
   time = genesisTime + hour;
   readonly made: AccessGrant[] = [];
-  readonly revoked = new Set<GrantId>();
+  readonly revoked = new Set<BasisId>();
   readonly opened: AccessOpen[] = [];
   readonly closed = new Set<AccessOpen>();
   readonly reasons = new Set<RefusalReason>();
@@ -121,7 +121,7 @@ class Play {
           },
         );
         if (this.#submit(grant)) {
-          assert.ok(!this.revoked.has(grantId(grant)), 'a grant arrived though it was revoked');
+          assert.ok(!this.revoked.has(basisId(grant)), 'a grant arrived though it was revoked');
           this.made.push(grant);
         }
         return;
@@ -132,8 +132,8 @@ class Play {
         const grant =
           ofStudy[act.which % (ofStudy.length + 1)] ??
           ledger.grantBody(id, 1 + (act.which % 5), grantee.publicKey);
-        const target = { grantId: idBytes(grantId(grant)) };
-        if (this.#submit(ledger.revokeBody(id, target, this.#base()))) this.revoked.add(grantId(grant));
+        const target = { basisId: idBytes(basisId(grant)) };
+        if (this.#submit(ledger.revokeBody(id, target, this.#base()))) this.revoked.add(basisId(grant));
         return;
       }
       case 'revoke-up-to': {
@@ -142,14 +142,14 @@ class Play {
         if (upTo < 1 || !this.#submit(ledger.revokeBody(id, { upTo }, this.#base()))) return;
         for (const grant of this.made) {
           if (Buffer.from(grant.studyId).toString('hex') === id && grant.seq <= upTo)
-            this.revoked.add(grantId(grant));
+            this.revoked.add(basisId(grant));
         }
         return;
       }
       case 'open': {
         const grant = this.made[act.which % Math.max(1, this.made.length)];
         if (grant === undefined) return;
-        const record = this.state.grant(grantId(grant));
+        const record = this.state.basis(basisId(grant));
         const current = this.state.study(
           studies.find((id) => idBytes(id).join() === grant.studyId.join()) as StudyId,
         );
@@ -157,7 +157,7 @@ class Play {
         const head = grant.amendments ? current.commitment : record.head;
         const open = ledger.openBody('north', grant, record.opens + 1 + act.offset, head, this.#base());
         if (open.openNo < 1 || !this.#submit(open)) return;
-        assert.ok(!this.revoked.has(grantId(grant)), 'a revoked grant was opened');
+        assert.ok(!this.revoked.has(basisId(grant)), 'a revoked grant was opened');
         assert.ok(
           this.time < grant.expiry && this.time >= grant.notBefore,
           'a grant was opened out of its time',
@@ -184,14 +184,14 @@ class Play {
       const grants = this.made.filter((grant) => Buffer.from(grant.studyId).toString('hex') === id);
       let opens = 0;
       for (const grant of grants) {
-        const state = this.state.grant(grantId(grant));
+        const state = this.state.basis(basisId(grant));
         assert.ok(state !== undefined);
         assert.ok(state.opens <= state.maxOpens, 'opened more often than allowed');
         assert.equal(
           state.opens,
-          this.opened.filter((open) => open.grantId.join() === idBytes(grantId(grant)).join()).length,
+          this.opened.filter((open) => open.basisId.join() === idBytes(basisId(grant)).join()).length,
         );
-        assert.equal(this.state.grantStands(grantId(grant)), !this.revoked.has(grantId(grant)));
+        assert.equal(this.state.basisStands(basisId(grant)), !this.revoked.has(basisId(grant)));
         opens += state.opens;
       }
       assert.equal(record.opens, opens, 'the study counts the opens of all its grants');
@@ -231,7 +231,7 @@ test('whatever is submitted, the invariants of the ledger hold', () => {
   for (const reason of [
     'revoked',
     'opens-exhausted',
-    'grant-expired',
+    'basis-expired',
     'seq-gap',
     'already-closed',
   ] as const) {

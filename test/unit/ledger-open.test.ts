@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { grantId, idBytes, openId, stateKeys } from '../../firmware/src/ledger/index.ts';
+import { basisId, idBytes, openId, stateKeys } from '../../firmware/src/ledger/index.ts';
 import type { AccessOpen, LedgerState, StudyId } from '../../firmware/src/ledger/types.ts';
 import { bytesOf, keysExpiry, LedgerFixture, signerOf } from '../fakes/ledger.ts';
 import { applied, refusal, soon } from '../support/ledger-outcome.ts';
@@ -31,10 +31,10 @@ const close = ledger.closeBody(openOf(1));
 
 test('an open is counted in the study and in the grant, and stands under its number', () => {
   assert.equal(opened.study(study)?.opens, 1);
-  assert.equal(opened.grant(grantId(grant))?.opens, 1);
+  assert.equal(opened.basis(basisId(grant))?.opens, 1);
   assert.deepEqual(opened.open(study, 1), {
     openId: idBytes(openId(openOf(1))),
-    grantId: idBytes(grantId(grant)),
+    basisId: idBytes(basisId(grant)),
     openNo: 1,
     head,
     openedAt: soon,
@@ -70,14 +70,14 @@ test('no grant is opened more often than it allows', () => {
 });
 
 test('a grant opens from its first moment to before its last', () => {
-  assert.equal(refusal(granted, signed(openOf(1)), soon - 1), 'grant-not-yet-valid');
+  assert.equal(refusal(granted, signed(openOf(1)), soon - 1), 'basis-not-yet-valid');
   assert.ok(applied(granted, signed(openOf(1)), soon));
   assert.ok(applied(granted, signed(openOf(1)), soon + 9999));
-  assert.equal(refusal(granted, signed(openOf(1)), soon + 10_000), 'grant-expired');
+  assert.equal(refusal(granted, signed(openOf(1)), soon + 10_000), 'basis-expired');
 });
 
 test('a revoked grant does not open, however it was revoked', () => {
-  for (const target of [{ grantId: idBytes(grantId(grant)) }, { upTo: 1 }]) {
+  for (const target of [{ basisId: idBytes(basisId(grant)) }, { upTo: 1 }]) {
     const revoked = applied(granted, ledger.sign(ledger.revokeBody(study, target), owner));
     assert.equal(refusal(revoked, signed(openOf(1))), 'revoked');
   }
@@ -93,7 +93,7 @@ test('only the source of the study opens it', () => {
 });
 
 test('study and grant must stand, and belong together', () => {
-  assert.equal(refusal(registered, signed(openOf(1))), 'unknown-grant');
+  assert.equal(refusal(registered, signed(openOf(1))), 'unknown-basis');
   assert.equal(refusal(granted, signed(openOf(1, { studyId: bytesOf('no study') }))), 'unknown-study');
   assert.equal(refusal(granted, signed(openOf(1, { studyId: idBytes(otherStudy) }))), 'wrong-study');
 });
@@ -159,7 +159,7 @@ test('opens under several grants are numbered through the study', () => {
   const open = ledger.openBody('north', second, 1, head);
   const state = applied(both, ledger.sign(open, other, source));
   assert.equal(state.study(study)?.opens, 2);
-  assert.deepEqual(state.open(study, 2)?.grantId, idBytes(grantId(second)));
+  assert.deepEqual(state.open(study, 2)?.basisId, idBytes(basisId(second)));
   assert.equal(state.open(study, 2)?.openNo, 1);
-  assert.equal(state.grant(grantId(second))?.opens, 1);
+  assert.equal(state.basis(basisId(second))?.opens, 1);
 });

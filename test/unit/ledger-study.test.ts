@@ -25,8 +25,13 @@ test('a registration stands in the state as its first version', () => {
     closed: false,
     registeredAt: soon,
     amendedAt: soon,
+    status: 'open',
+    actSeq: 0,
+    reassignment: null,
     grantSeq: 0,
     revokedUpTo: 0,
+    referralSeq: 0,
+    bases: 0,
     opens: 0,
   });
   assert.equal(ledger.initial.study(study), undefined);

@@ -9,11 +9,14 @@ import {
   encodeCanonical,
   type CborValue,
 } from '../../firmware/src/encoding/canonical-cbor.ts';
+import { merkleRoot } from '../../firmware/src/encoding/merkle-tree.ts';
 import {
+  basisId,
+  bulkLeaves,
   decodeTransaction,
   encodeTransaction,
-  grantId,
   openId,
+  reassignmentId,
   signerCount,
   signingMessage,
   studyId,
@@ -31,7 +34,9 @@ interface TransactionVector {
   readonly id: string;
   readonly signingMessage: string;
   readonly studyIds?: readonly string[];
-  readonly grantId?: string;
+  readonly root?: string;
+  readonly basisId?: string;
+  readonly reassignmentId?: string;
   readonly openId?: string;
 }
 
@@ -65,7 +70,16 @@ for (const [index, vector] of vectors.entries()) {
       const ids = body.entries.map((_, entry) => studyId(body.chain, body.source, body.batch, entry));
       assert.deepEqual(ids, vector.studyIds);
     }
-    if (body.type === 'access.grant') assert.equal(grantId(body), vector.grantId);
+    if (body.type === 'study.registerBulk') {
+      const leaves = bulkLeaves(body.entries);
+      const ids = leaves.map((_, entry) => studyId(body.chain, body.source, body.batch, entry));
+      assert.deepEqual(ids, vector.studyIds);
+      assert.equal(toHex(merkleRoot(leaves)), vector.root);
+    }
+    if (body.type === 'access.grant' || body.type === 'access.refer' || body.type === 'access.emergency') {
+      assert.equal(basisId(body), vector.basisId);
+    }
+    if (body.type === 'study.reassign') assert.equal(toHex(reassignmentId(body)), vector.reassignmentId);
     if (body.type === 'access.open') assert.equal(openId(body), vector.openId);
   });
 }
@@ -140,14 +154,14 @@ const someBody: fc.Arbitrary<TransactionBody> = fc.oneof(
     type: fc.constant('access.revoke' as const),
     studyId: bytes(32),
     ownerEpoch: counter,
-    target: fc.oneof(record({ grantId: bytes(32) }), record({ upTo: positive })),
+    target: fc.oneof(record({ basisId: bytes(32) }), record({ upTo: positive })),
   }),
   record({
     ...base,
     type: fc.constant('access.open' as const),
     source: institution,
     studyId: bytes(32),
-    grantId: bytes(32),
+    basisId: bytes(32),
     openNo: fc.integer({ min: 1, max: 1000 }),
     head: bytes(32),
   }),
@@ -162,7 +176,84 @@ const someBody: fc.Arbitrary<TransactionBody> = fc.oneof(
   }),
 );
 
-const someTransaction = someBody.chain((body) =>
+const someLeaf = record({
+  source: institution,
+  batch: bytes(16),
+  index: fc.integer({ min: 0, max: 1023 }),
+  entry: bytes(97),
+  path: fc.array(bytes(32), { maxLength: 10 }),
+});
+
+const act = { ...base, source: institution, studyId: bytes(32), actSeq: positive };
+const oneTimeKey = { ephemeral: bytes(32), tag: fc.integer({ min: 0, max: 255 }) };
+
+/** Types that came with registration in bulk, of which most may bring a leaf. */
+const someLaterBody: fc.Arbitrary<TransactionBody> = fc.oneof(
+  record({
+    ...base,
+    type: fc.constant('study.registerBulk' as const),
+    source: institution,
+    batch: bytes(16),
+    ephemeral: bytes(32),
+    entries: fc.integer({ min: 1, max: 4 }).chain((count) => bytes(97 * count)),
+  }),
+  record({ ...act, type: fc.constantFrom('study.freeze' as const, 'study.erase' as const), leaf: someLeaf }),
+  record({ ...act, type: fc.constantFrom('study.unfreeze' as const, 'study.rescind' as const) }),
+  record({
+    ...base,
+    ...oneTimeKey,
+    type: fc.constant('study.transfer' as const),
+    studyId: bytes(32),
+    ownerEpoch: counter,
+    version: positive,
+    newOwnerKey: bytes(32),
+    noteHash: bytes(32),
+    leaf: someLeaf,
+  }),
+  record({
+    ...act,
+    ...oneTimeKey,
+    type: fc.constant('study.reassign' as const),
+    newOwnerKey: bytes(32),
+    noteHash: bytes(32),
+    attestations: bytes(32),
+  }),
+  record({
+    ...act,
+    type: fc.constant('study.reassign.complete' as const),
+    reassignment: bytes(32),
+    version: positive,
+    noteHash: bytes(32),
+  }),
+  record({
+    ...base,
+    type: fc.constant('study.object' as const),
+    studyId: bytes(32),
+    reassignment: bytes(32),
+    by: fc.constantFrom('owner' as const, 'new-owner' as const),
+  }),
+  record({
+    ...base,
+    ...oneTimeKey,
+    type: fc.constant('access.emergency' as const),
+    institution,
+    studyId: bytes(32),
+    granteeKey: bytes(32),
+    termsHash: bytes(32),
+    note: fc.uint8Array({ minLength: 1, maxLength: 2048 }),
+    leaf: someLeaf,
+  }),
+  record({
+    ...base,
+    type: fc.constant('access.confirm' as const),
+    institution,
+    studyId: bytes(32),
+    basisId: bytes(32),
+    digest: bytes(32),
+  }),
+);
+
+const someTransaction = fc.oneof(someBody, someLaterBody).chain((body) =>
   record({
     body: fc.constant(body),
     signatures: fc.array(bytes(64), {
@@ -225,10 +316,22 @@ const grant = 'grant with amendments';
 const revocation = 'revocation of one grant';
 const open = 'open';
 const close = 'close';
+const bulk = 'registration of three studies in bulk';
+const leaf = 'grant that opens a study up';
+const referral = 'referral';
+const emergency = 'emergency';
+const confirmation = 'confirmation of an emergency';
+const transfer = 'transfer';
+const freeze = 'unfreeze';
+const reassignment = 'reassignment';
+const objection = 'objection';
+const completion = 'completion of a reassignment';
 
 const b = (length: number): Uint8Array => new Uint8Array(length);
 const longNote = b(2049);
 const entry = { commitment: b(32), ownerKey: b(32), tag: 0, noteHash: b(32) };
+
+const leafValue = { batch: b(16), entry: b(97), index: 0, path: [], source: 'north' };
 
 // Each breaks one rule of form; the detail must name the field.
 const wrong: readonly (readonly [of: string, field: string, value: CborValue])[] = [
@@ -271,17 +374,54 @@ const wrong: readonly (readonly [of: string, field: string, value: CborValue])[]
   [grant, 'note', longNote],
   [revocation, 'target', {}],
   [revocation, 'target', { upTo: 0 }],
-  [revocation, 'target', { upTo: 1, grantId: b(32) }],
-  [revocation, 'target', { grantId: b(31) }],
+  [revocation, 'target', { upTo: 1, basisId: b(32) }],
+  [revocation, 'target', { basisId: b(31) }],
   [revocation, 'target', [b(32)]],
   [revocation, 'target', null],
   [open, 'openNo', 0],
-  [open, 'grantId', b(16)],
+  [open, 'basisId', b(16)],
   [open, 'head', b(0)],
   [close, 'openId', b(31)],
   [close, 'digest', b(31)],
   [close, 'sizeBucket', 64],
   [close, 'sizeBucket', -1],
+  [bulk, 'entries', []],
+  [bulk, 'entries', b(96)],
+  [bulk, 'entries', b(98)],
+  [bulk, 'entries', b(1025 * 97)],
+  [bulk, 'batch', b(17)],
+  [leaf, 'leaf', null],
+  [leaf, 'leaf', {}],
+  ...(
+    [
+      ['index', 1024],
+      ['index', -1],
+      ['entry', b(96)],
+      ['batch', b(15)],
+      ['source', 'North'],
+      ['path', Array.from({ length: 11 }, () => b(32))],
+      ['path', [b(31)]],
+      ['more', 0],
+    ] as const
+  ).map(([field, value]) => [leaf, 'leaf', { ...leafValue, [field]: value }] as const),
+  [referral, 'source', null],
+  [referral, 'seq', 0],
+  [emergency, 'institution', ''],
+  [emergency, 'note', longNote],
+  [emergency, 'granteeKey', b(33)],
+  [confirmation, 'digest', b(31)],
+  [confirmation, 'basisId', b(33)],
+  [transfer, 'version', 0],
+  [transfer, 'newOwnerKey', b(31)],
+  [transfer, 'tag', -1],
+  [freeze, 'actSeq', 0],
+  [freeze, 'studyId', b(31)],
+  [reassignment, 'attestations', b(31)],
+  [reassignment, 'newOwnerKey', null],
+  [objection, 'by', 'source'],
+  [objection, 'reassignment', b(31)],
+  [completion, 'version', 0],
+  [completion, 'noteHash', b(31)],
 ];
 
 for (const [of, field, value] of wrong) {
@@ -299,7 +439,8 @@ for (const [of, field, value] of wrong) {
 test('a missing or an unknown field is refused, in every type', () => {
   for (const { name } of vectors) {
     const whole = fieldsOf(name);
-    for (const field of Object.keys(whole.body)) {
+    // A leaf may be missing: its study then needs a record already.
+    for (const field of Object.keys(whole.body).filter((key) => key !== 'leaf')) {
       const rest = Object.fromEntries(Object.entries(whole.body).filter(([key]) => key !== field));
       assert.equal(
         decodeTransaction(encodeCanonical({ ...whole, body: rest })).kind,
@@ -328,7 +469,7 @@ test('too few, too many or short signatures are refused', () => {
 });
 
 test('a transaction beyond the size limit is refused before it is read', () => {
-  const result = decodeTransaction(new Uint8Array(65537));
+  const result = decodeTransaction(new Uint8Array(102401));
   assert.ok(result.kind === 'refused');
   assert.equal(result.reason, 'too-large');
 });

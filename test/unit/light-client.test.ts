@@ -16,7 +16,7 @@ import {
   encodeTransaction,
   stateKeys,
   studyId,
-  toGrantId,
+  toBasisId,
 } from '../../firmware/src/ledger/index.ts';
 import type { BlockHeader, StateProof } from '../../firmware/src/ledger/types.ts';
 import { openGenesis } from '../../firmware/wallet/genesis-checkpoint.ts';
@@ -139,7 +139,7 @@ test('bytes that are no header or certificate are refused', async () => {
 });
 
 const present = stateKeys.study(id);
-const absent = stateKeys.grant(toGrantId(bytesOf('no such grant')));
+const absent = stateKeys.basis(toBasisId(bytesOf('no such grant')));
 const keys = [present, absent];
 const proofs = keys.map((key) => consortium.state.prove(key));
 const evidence = { header: encodeHeader(header), certificate: encodeCertificate(certificate) };

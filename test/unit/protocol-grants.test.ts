@@ -5,6 +5,7 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke
 import { concatBytes, u8 } from '../../firmware/src/encoding/bytes.ts';
 import { encodeCanonical } from '../../firmware/src/encoding/canonical-cbor.ts';
 import { domainPrefix } from '../../firmware/src/encoding/hash.ts';
+import { encodeBody } from '../../firmware/src/ledger/body-encoding.ts';
 import type { AccessGrant } from '../../firmware/src/ledger/types.ts';
 import { deriveAccount, type Account } from '../../firmware/src/protocol/accounts.ts';
 import { encodeScalar, groupOrder } from '../../firmware/src/protocol/edwards25519.ts';
@@ -14,7 +15,6 @@ import {
   sealGrantNote,
   termsHash,
   type GrantTerms,
-  type GrantWithoutNote,
 } from '../../firmware/src/protocol/grant-note.ts';
 import { grantKeyIndex, isGrantee, recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import {
@@ -37,10 +37,11 @@ const terms: GrantTerms = {
   purpose: 'Second opinion',
   person: 'Dr. Sørensen',
   patientAtGrantee: pattern(32, 0xe0),
+  consent: null,
   salt: pattern(32, 0x20),
 };
 
-function bodyFor(to: Account, of: GrantTerms = terms): GrantWithoutNote {
+function bodyFor(to: Account, of: GrantTerms = terms): Omit<AccessGrant, 'note'> {
   const key = registerOwner(
     { chain, institution: to.institution, spend: to.spend.publicKey, view: to.view, index: grantKeyIndex },
     pattern(32, 0x40),
@@ -77,11 +78,12 @@ test('source and grantee open the note, each with its own key in its own role', 
 });
 
 test('all notes have one size, and none shows grantee, source or purpose', async () => {
-  const empty = { purpose: '', person: null, patientAtGrantee: null, salt: pattern(32, 0x21) };
+  const empty = { purpose: '', person: null, patientAtGrantee: null, consent: null, salt: pattern(32, 0x21) };
   const full: GrantTerms = {
     ...terms,
     purpose: 'p'.repeat(grantPurposeBytesMax),
     person: 'q'.repeat(grantPersonBytesMax),
+    consent: pattern(32, 0xc0),
   };
   for (const [of, id] of [
     [empty, 'a'],
@@ -91,7 +93,7 @@ test('all notes have one size, and none shows grantee, source or purpose', async
     assert.equal(note.length, grantNoteBytes);
   }
   assert.equal(grant.note.length, grantNoteBytes);
-  const onLedger = Buffer.from(encodeCanonical({ ...grant }));
+  const onLedger = Buffer.from(encodeBody(grant));
   for (const secret of ['south', 'north', 'Second', 'rensen']) assert.ok(!onLedger.includes(secret));
   for (const key of [grantee.view, grantee.spend.publicKey, source.view, terms.salt]) {
     assert.ok(!onLedger.includes(Buffer.from(key)));
@@ -151,8 +153,8 @@ test('terms that the body does not commit to, or that are too long, are not seal
 });
 
 /** As a wallet would seal that tells the hospitals other terms than the ledger: without the check of `sealGrantNote`. */
-async function sealUnchecked(unsealed: GrantWithoutNote): Promise<Uint8Array> {
-  const aad = new Uint8Array(encodeCanonical({ ...unsealed }));
+async function sealUnchecked(unsealed: Omit<AccessGrant, 'note'>): Promise<Uint8Array> {
+  const aad = new Uint8Array(encodeBody(unsealed));
   const noteKey = new Uint8Array(pattern(32, 0x90));
   const suite = new CipherSuite({
     kem: new DhkemX25519HkdfSha256(),

@@ -21,6 +21,7 @@ import {
 } from '../../firmware/src/protocol/commitments.ts';
 import { decodeScalar, signWithScalar } from '../../firmware/src/protocol/edwards25519.ts';
 import { openGrantNote } from '../../firmware/src/protocol/grant-note.ts';
+import { statementDigest } from '../../firmware/src/protocol/statements.ts';
 import { isGrantee, recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import { instancePrefix, parseInstancePrefix } from '../../firmware/src/protocol/instance-prefix.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
@@ -184,8 +185,15 @@ test('grant: note for both, recognition, tweak', async () => {
   const { terms } = vector.content;
   const expected = {
     ...vector.content,
-    terms: { ...terms, patientAtGrantee: fromHex(terms.patientAtGrantee), salt: fromHex(terms.salt) },
+    terms: {
+      ...terms,
+      patientAtGrantee: fromHex(terms.patientAtGrantee),
+      consent: fromHex(terms.consent),
+      salt: fromHex(terms.salt),
+    },
   };
+  const consent = statementDigest('consent', fromHex(vector.consentSalt), fromHex(vector.consentStatement));
+  assert.equal(toHex(consent), terms.consent);
   assert.deepEqual(await openGrantNote(grant, 'source', fromHex(vector.sourceViewKey)), expected);
   assert.deepEqual(await openGrantNote(grant, 'grantee', fromHex(vector.granteeViewKey)), expected);
   const grantee = deriveAccount(fromHex(vector.granteeSeed), vector.content.grantee);

@@ -183,7 +183,7 @@ test('every ground gives one and the same answer after one and the same time; th
     ['the request is malformed', randomBytes(releaseRequestBytesMax + 1)],
     ['the request is malformed', await resign({ chain: bytesOf('another chain') })],
     ['no such study here', await resign({ studyId: bytesOf('unknown') })],
-    ['no grant by the patient', await resign({ grantId: bytesOf('unknown') })],
+    ['no grant by the patient', await resign({ basisId: bytesOf('unknown') })],
     ['the patient withdrew the grant', await resign({}, withdrawn)],
     ['the grant is not yet valid', await resign({}, later)],
     ['the grant has expired', await resign({}, short)],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
-import { grantId, idBytes } from '../../firmware/src/ledger/index.ts';
+import { basisId, idBytes } from '../../firmware/src/ledger/index.ts';
 import type { Clock } from '../../firmware/src/ports.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { decodeManifest, verifyManifest } from '../../firmware/src/protocol/manifests.ts';
@@ -32,7 +32,7 @@ async function makeStream(
     groundAgainst: () => {
       const permitted = grantPermits(
         { head: world.ledger.head(), state: world.ledger.state(), now: clock.now() },
-        idBytes(grantId(grant)),
+        idBytes(basisId(grant)),
       );
       return permitted.kind === 'refused' ? permitted.ground : undefined;
     },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
-import { grantId } from '../../firmware/src/ledger/index.ts';
+import { basisId } from '../../firmware/src/ledger/index.ts';
 import { decodeWallet } from '../../firmware/wallet/wallet-data.ts';
 import { setUpWallet, wish, withCode } from '../support/wallet-set-up.ts';
 
@@ -17,13 +17,13 @@ test('a source that is down, changes the note or refuses cannot hold up a revoca
   const first = await grant();
   consortium.down.add('north');
   assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-  assert.ok(!consortium.state.grantStands(first));
+  assert.ok(!consortium.state.basisStands(first));
   consortium.down.clear();
 
   const second = await grant();
   await consortium.amend(study, false);
   assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-  assert.ok(!consortium.state.grantStands(second));
+  assert.ok(!consortium.state.basisStands(second));
 });
 
 test('a box that refuses what it should pass on is passed by', async () => {
@@ -45,7 +45,7 @@ test('a grant whose answer was lost is known to the wallet, and revoked with all
     path === '/transactions' ? { status: 502, body: 'gone' } : answer;
   await assert.rejects(wallet.grant({ ...wish, study }), withCode('PEER_MISBEHAVED'));
   consortium.tamper = (_institution, _path, answer) => answer;
-  const id = grantId(consortium.lastGrant);
+  const id = basisId(consortium.lastGrant);
   assert.deepEqual(
     decodeWallet(store.bytes ?? new Uint8Array(0)).grants.map((grant) => toHex(grant.grantId)),
     [id],
@@ -57,7 +57,7 @@ test('a grant whose answer was lost is known to the wallet, and revoked with all
     [[id, 'active']],
   );
   assert.equal((await wallet.revoke({ study })).kind, 'revoked');
-  assert.ok(!consortium.state.grantStands(id));
+  assert.ok(!consortium.state.basisStands(id));
 });
 
 test('a box that calls final what is not on the ledger is found out', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
-import { decodeTransaction, grantId, signingMessage } from '../../firmware/src/ledger/index.ts';
+import { decodeTransaction, basisId, signingMessage } from '../../firmware/src/ledger/index.ts';
 import { openGrantNote } from '../../firmware/src/protocol/grant-note.ts';
 import { proofKeysMax } from '../../firmware/wallet/limits.ts';
 import { Wallet } from '../../firmware/wallet/wallet.ts';
@@ -134,7 +134,7 @@ test('a grant stands on the ledger, signed by the owner key, sealed for source a
   const granted = await wallet.grant({ ...wish, study: id.slice(0, 8), person: 'Dr. Sørensen', maxOpens: 3 });
   assert.ok(granted.kind === 'granted');
   const grant = consortium.lastGrant;
-  assert.equal(grantId(grant), granted.grantId);
+  assert.equal(basisId(grant), granted.grantId);
   assert.equal(granted.expiry, grant.notBefore + 7 * 86_400_000);
   assert.deepEqual([grant.maxOpens, grant.amendments, grant.seq], [3, true, 1]);
   for (const [role, institution] of [
@@ -211,8 +211,8 @@ test('a revocation of one grant and of all is proved', async () => {
   assert.ok(first.kind === 'granted' && second.kind === 'granted');
   const one = await wallet.revoke({ study, grant: first.grantId.slice(0, 10) });
   assert.deepEqual(one, { kind: 'revoked', studyId: study, grantId: first.grantId });
-  assert.ok(!consortium.state.grantStands(first.grantId));
-  assert.ok(consortium.state.grantStands(second.grantId));
+  assert.ok(!consortium.state.basisStands(first.grantId));
+  assert.ok(consortium.state.basisStands(second.grantId));
   assert.deepEqual(
     await wallet.revoke({ study, grant: first.grantId }),
     refusedBy('ledger', 'already-revoked'),
@@ -223,7 +223,7 @@ test('a revocation of one grant and of all is proved', async () => {
   );
   const all = await wallet.revoke({ study });
   assert.deepEqual(all, { kind: 'revoked', studyId: study, grantId: undefined });
-  assert.ok(!consortium.state.grantStands(second.grantId));
+  assert.ok(!consortium.state.basisStands(second.grantId));
   assert.equal((await wallet.grant({ ...wish, study })).kind, 'granted', 'a new grant after that stands');
 });
 

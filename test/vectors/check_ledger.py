@@ -80,6 +80,27 @@ def check(name, computed, stated):
         failures.append(f"{name}: {computed.hex()} is not {stated}")
 
 
+BASIS_DOMAINS = {"access.grant": "grant", "access.refer": "referral", "access.emergency": "emergency"}
+
+
+def check_leaf(name, body, bulk):
+    """The leaf is an entry of the registration in bulk, its path leads to the root (RFC 9162, section 2.1.3.2)."""
+    leaf, index = body["leaf"], body["leaf"]["index"]
+    entries = raw(bulk["value"]["body"]["entries"])
+    check(f"{name} entry", raw(leaf["entry"]), entries[97 * index : 97 * index + 97].hex())
+    check(f"{name} study", raw(body["studyId"]), bulk["studyIds"][index])
+    fn, sn, node = index, len(entries) // 97 - 1, sha256(b"\0" + raw(leaf["entry"]))
+    for sibling in map(raw, leaf["path"]):
+        if fn & 1 or fn == sn:
+            node = sha256(b"\1" + sibling + node)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            node = sha256(b"\1" + node + sibling)
+        fn, sn = fn >> 1, sn >> 1
+    check(f"{name} path", node, bulk["root"])
+
+
 genesis = load("genesis.json")
 check("genesis encoding", cbor(genesis["value"]), genesis["encoded"])
 chain = domain_hash("genesis", cbor(genesis["value"]))
@@ -93,6 +114,7 @@ for certified in genesis["keysMessages"]:
     check("keys message", message + keys["expiry"].to_bytes(8, "big"), certified["message"])
 
 transactions = load("transaction.json")["transactions"]
+bulk = next(v for v in transactions if v["value"]["body"]["type"] == "study.registerBulk")
 for vector in transactions:
     name, value = vector["name"], vector["value"]
     body = value["body"]
@@ -101,12 +123,20 @@ for vector in transactions:
     check(f"{name} id", domain_hash("transaction", encoded), vector["id"])
     message = length_prefixed(body["type"].encode()) + length_prefixed(chain) + cbor(body)
     check(f"{name} message", message, vector["signingMessage"])
-    if body["type"] == "study.register":
+    if body["type"] == "study.registerBulk":
+        entries = raw(body["entries"])
+        leaves = [entries[at : at + 97] for at in range(0, len(entries), 97)]
+        check(f"{name} root", merkle_root(leaves), vector["root"])
+    if body["type"] in ("study.register", "study.registerBulk"):
         for index, stated in enumerate(vector["studyIds"]):
             place = length_prefixed(body["source"].encode()) + length_prefixed(raw(body["batch"]))
             check(f"{name} study", domain_hash("study-id", chain, place, index.to_bytes(4, "big")), stated)
-    if "grantId" in vector:
-        check(f"{name} grant", domain_hash("grant", cbor(body)), vector["grantId"])
+    if "basisId" in vector:
+        check(f"{name} basis", domain_hash(BASIS_DOMAINS[body["type"]], cbor(body)), vector["basisId"])
+    if "reassignmentId" in vector:
+        check(f"{name} reassignment", domain_hash("reassignment", cbor(body)), vector["reassignmentId"])
+    if "leaf" in body:
+        check_leaf(name, body, bulk)
     if "openId" in vector:
         check(f"{name} open", domain_hash("open", cbor(body)), vector["openId"])
 

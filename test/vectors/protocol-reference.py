@@ -440,7 +440,12 @@ def grant_note():
     source, grantee = Account(pattern(32, 0x01), "st-elsewhere"), Account(pattern(32, 0x61), "north-imaging")
     key = OneTime(grantee, CHAIN, R_SECRET, 0)
     salt = pattern(32, 0x20)
-    open_terms = {"purpose": "Second opinion", "person": "Dr. Sørensen", "patientAtGrantee": pattern(32, 0xE0)}
+    open_terms = {
+        "purpose": "Second opinion",
+        "person": "Dr. Sørensen",
+        "patientAtGrantee": pattern(32, 0xE0),
+        "consent": h(b"consent", pattern(32, 0xC0), lp("A signed form.".encode())),
+    }
     body = {
         "type": "access.grant",
         "chain": CHAIN,
@@ -470,6 +475,8 @@ def grant_note():
         "granteeSeed": pattern(32, 0x61),
         "granteeSpend": grantee.S,
         "tweak": scalar_bytes(key.t),
+        "consentSalt": pattern(32, 0xC0),
+        "consentStatement": "A signed form.".encode(),
         "content": note,
         "body": body,
         "note": sealed,

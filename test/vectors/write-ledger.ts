@@ -4,17 +4,20 @@
  */
 import { writeFileSync } from 'node:fs';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
+import { merkleRoot } from '../../firmware/src/encoding/merkle-tree.ts';
 import {
   blockDigest,
+  bulkLeaves,
   chainId,
   encodeBlock,
   encodeGenesis,
   encodeTransaction,
   formatGenesis,
   genesisState,
-  grantId,
+  basisId,
   keysMessage,
   openId,
+  reassignmentId,
   signingMessage,
   stateEntries,
   studyId,
@@ -35,7 +38,16 @@ function idsOf(body: TransactionBody): object {
   if (body.type === 'study.register') {
     return { studyIds: body.entries.map((_, index) => studyId(body.chain, body.source, body.batch, index)) };
   }
-  if (body.type === 'access.grant') return { grantId: grantId(body) };
+  if (body.type === 'study.registerBulk') {
+    const ids = bulkLeaves(body.entries).map((_, index) =>
+      studyId(body.chain, body.source, body.batch, index),
+    );
+    return { studyIds: ids, root: toHex(merkleRoot(bulkLeaves(body.entries))) };
+  }
+  if (body.type === 'access.grant' || body.type === 'access.refer' || body.type === 'access.emergency') {
+    return { basisId: basisId(body) };
+  }
+  if (body.type === 'study.reassign') return { reassignmentId: toHex(reassignmentId(body)) };
   return body.type === 'access.open' ? { openId: openId(body) } : {};
 }
 

@@ -6,6 +6,7 @@ import { afterBlock } from './consortium/epoch.ts';
 import { blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
 import { asSnapshot } from './state.ts';
+import { goesFirst } from './transaction-types.ts';
 import { decodeTransaction } from './transactions.ts';
 import type { Block, BlockContext, BlockHeader, LedgerState, Transaction, TransactionId } from './types.ts';
 
@@ -110,7 +111,7 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
 }
 
 /**
- * Builds a block on the parent: revocations first, so that none waits behind a grant or an open of its block; then the
+ * Builds a block on the parent: revocations and objections first, so that none waits behind a grant or an open; then the
  * rest in the order given. Candidates that do not apply are left out and named; those beyond the size limit wait.
  * The caller bounds the candidates; each costs at most one check of its signatures.
  */
@@ -130,11 +131,8 @@ export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: Bl
       decoded.push({ bytes, transaction: candidate.transaction });
     }
   }
-  const isRevocation = ({ transaction }: Candidate): boolean => transaction.body.type === 'access.revoke';
-  const ordered = [
-    ...decoded.filter(isRevocation),
-    ...decoded.filter((candidate) => !isRevocation(candidate)),
-  ];
+  const first = ({ transaction }: Candidate): boolean => goesFirst(transaction.body.type);
+  const ordered = [...decoded.filter(first), ...decoded.filter((candidate) => !first(candidate))];
 
   const result = fill(state, ordered, { height, time, verify });
   const transactions = result.applied.map(({ bytes }) => bytes);

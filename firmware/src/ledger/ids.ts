@@ -1,8 +1,19 @@
 /** Ids of what stands on the ledger: hashes of what makes each thing the only one of its kind. */
 import { fromHex, lengthPrefixed, toHex, u32, utf8 } from '../encoding/bytes.ts';
-import { encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { hash } from '../encoding/hash.ts';
-import type { AccessGrant, AccessOpen, ChainId, GrantId, OpenId, StudyId, TransactionId } from './types.ts';
+import { encodeBody } from './body-encoding.ts';
+import type {
+  AccessEmergency,
+  AccessGrant,
+  AccessOpen,
+  AccessRefer,
+  BasisId,
+  ChainId,
+  OpenId,
+  StudyId,
+  StudyReassign,
+  TransactionId,
+} from './types.ts';
 
 function hexOf32(bytes: Uint8Array): string {
   if (bytes.length !== 32) throw new RangeError(`an id has 32 bytes, not ${bytes.length}`);
@@ -15,8 +26,8 @@ export function toStudyId(bytes: Uint8Array): StudyId {
 }
 
 /** @throws RangeError if these are not 32 bytes. */
-export function toGrantId(bytes: Uint8Array): GrantId {
-  return hexOf32(bytes) as GrantId;
+export function toBasisId(bytes: Uint8Array): BasisId {
+  return hexOf32(bytes) as BasisId;
 }
 
 /** @throws RangeError if these are not 32 bytes. */
@@ -25,7 +36,7 @@ export function toOpenId(bytes: Uint8Array): OpenId {
 }
 
 /** The 32 bytes as they stand in transactions. */
-export function idBytes(id: StudyId | GrantId | OpenId | TransactionId): Uint8Array {
+export function idBytes(id: StudyId | BasisId | OpenId | TransactionId): Uint8Array {
   return fromHex(id);
 }
 
@@ -34,14 +45,25 @@ export function studyId(chain: ChainId, source: string, batch: Uint8Array, index
   return toStudyId(hash('study-id', chain, lengthPrefixed(utf8(source)), lengthPrefixed(batch), u32(index)));
 }
 
-/** H("grant", canonical body). */
-export function grantId(body: AccessGrant): GrantId {
-  return toGrantId(hash('grant', encodeCanonical({ ...body })));
+const basisDomains = {
+  'access.grant': 'grant',
+  'access.refer': 'referral',
+  'access.emergency': 'emergency',
+} as const;
+
+/** H("grant", canonical body); of a referral and an emergency in their own domains. */
+export function basisId(body: AccessGrant | AccessRefer | AccessEmergency): BasisId {
+  return toBasisId(hash(basisDomains[body.type], encodeBody(body)));
+}
+
+/** H("reassignment", canonical body). 32 bytes. */
+export function reassignmentId(body: StudyReassign): Uint8Array {
+  return hash('reassignment', encodeBody(body));
 }
 
 /** H("open", canonical body). */
 export function openId(body: AccessOpen): OpenId {
-  return toOpenId(hash('open', encodeCanonical({ ...body })));
+  return toOpenId(hash('open', encodeBody(body)));
 }
 
 /** H("transaction", encoded transaction). */

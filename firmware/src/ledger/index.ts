@@ -29,9 +29,20 @@ export {
   parseGenesis,
   type VerifyIdentity,
 } from './genesis.ts';
-export { grantId, idBytes, openId, studyId, toGrantId, toOpenId, toStudyId, transactionId } from './ids.ts';
+export {
+  basisId,
+  idBytes,
+  openId,
+  reassignmentId,
+  studyId,
+  toBasisId,
+  toOpenId,
+  toStudyId,
+  transactionId,
+} from './ids.ts';
 export { isPrimeOrderKey } from './public-keys.ts';
-export { grantRecord } from './access/grant-record.ts';
+export { basisRefusal } from './access/basis.ts';
+export { basisRecord, studyBasisRecord } from './access/basis-record.ts';
 export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';
 export { institutionRecord } from './consortium/institution-record.ts';
@@ -40,6 +51,8 @@ export { idListRecord } from './consortium/id-list-record.ts';
 export { keyQuorumRecord, nobody } from './consortium/key-quorum.ts';
 export { defaultParameters, parametersRecord } from './consortium/parameters.ts';
 export type { RecordFormat } from './record-format.ts';
+export { batchRecord } from './studies/batch-record.ts';
+export { bulkEntryBytes, bulkLeaves, decodeEntry, encodeEntry, openLeaf } from './studies/leaf.ts';
 export { studyRecord } from './studies/study-record.ts';
 export {
   mayApplyLater,
@@ -59,4 +72,4 @@ export {
   signingMessage,
   type DecodedTransaction,
 } from './transactions.ts';
-export { transactionTypeNames } from './transaction-types.ts';
+export { goesFirst, transactionTypeNames } from './transaction-types.ts';

@@ -23,22 +23,47 @@ const ruleReasonList = [
   'not-the-source',
   'version-stale',
   'version-gap',
+  /** The leaf that should open the study up is none of its batch. */
+  'wrong-leaf',
+  /** The source's acts on a study are numbered without a gap. */
+  'act-stale',
+  'act-gap',
+  /** What the study's status forbids. */
+  'study-frozen',
+  'study-rescinded',
+  'study-erased',
+  'not-frozen',
+  'reassignment-pending',
+  'unknown-reassignment',
+  /** The reassignment may still be objected to. */
+  'time-to-object',
   /** A one-time key that is no point of the prime-order subgroup of edwards25519 in its canonical encoding. */
   'bad-key',
-  'wrong-owner-epoch',
+  /** Made under an owner before, or under one to come. */
+  'owner-epoch-stale',
+  'owner-epoch-gap',
   'seq-stale',
   'seq-gap',
-  'grant-expired',
-  'grant-not-yet-valid',
+  'basis-expired',
+  'basis-not-yet-valid',
   'revoked',
   'already-revoked',
-  'unknown-grant',
-  /** The grant or open is one of another study. */
+  'unknown-basis',
+  'basis-exists',
+  /** The basis is none that its owner could take back. */
+  'not-revocable',
+  'no-emergency',
+  /** Another institution declared the emergency. */
+  'not-the-grantee',
+  'already-confirmed',
+  /** No second clinician confirmed the emergency in time. */
+  'emergency-unconfirmed',
+  /** The basis or open is one of another study. */
   'wrong-study',
   'open-no-stale',
   'open-no-gap',
   'opens-exhausted',
-  /** The open names another commitment than the one that its grant covers. */
+  /** The open names another commitment than the one that its basis covers. */
   'wrong-head',
   'unknown-open',
   'already-closed',
@@ -60,12 +85,19 @@ export interface DecodeRefusal {
 
 const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'unknown-study',
-  'unknown-grant',
+  'unknown-basis',
   'unknown-open',
+  'unknown-reassignment',
   'version-gap',
+  'act-gap',
+  'owner-epoch-gap',
+  // A source may take doubts back, an owner a claim.
+  'study-frozen',
+  'reassignment-pending',
+  'time-to-object',
   'seq-gap',
   'open-no-gap',
-  'grant-not-yet-valid',
+  'basis-not-yet-valid',
 ]);
 
 /**

@@ -1,5 +1,6 @@
 /** Keys of the state. Ids are lower-case hexadecimal of 32 bytes, numbers decimal without leading zeros. */
-import type { GrantId, OpenId, StudyId } from './types.ts';
+import { toHex } from '../encoding/bytes.ts';
+import type { BasisId, OpenId, StudyId } from './types.ts';
 
 export const stateKeys = {
   institution: (id: string): string => `institution/${id}`,
@@ -16,14 +17,19 @@ export const stateKeys = {
   /** Keys that sign releases. */
   vendor: 'vendor',
   study: (id: StudyId): string => `study/${id}`,
-  grant: (id: GrantId): string => `grant/${id}`,
-  /** A grant that stood on the ledger when it was revoked. */
-  revoked: (id: GrantId): string => `revoked/${id}`,
+  /** A registration in bulk. */
+  batch: (source: string, batch: Uint8Array): string => `batch/${source}/${toHex(batch)}`,
+  /** A grant, a referral or an emergency. */
+  basis: (id: BasisId): string => `basis/${id}`,
+  /** Bases of a study are numbered from 1, in the order in which they became final. */
+  studyBasis: (study: StudyId, number: number): string => `study-basis/${study}/${number}`,
+  /** A basis that stood on the ledger when it was revoked. */
+  revoked: (id: BasisId): string => `revoked/${id}`,
   /**
-   * A grant that was revoked before it arrived. The study is part of the key: nobody but its own study's owner can
-   * stop a grant that is still on its way, though everybody may have seen its id.
+   * A basis that was revoked before it arrived. The study is part of the key: nobody but its own study's owner can
+   * stop one that is still on its way, though everybody may have seen its id.
    */
-  revokedAhead: (study: StudyId, id: GrantId): string => `revoked-ahead/${study}/${id}`,
+  revokedAhead: (study: StudyId, id: BasisId): string => `revoked-ahead/${study}/${id}`,
   /** Opens of a study are numbered from 1. */
   open: (study: StudyId, number: number): string => `open/${study}/${number}`,
   openNumber: (id: OpenId): string => `open-number/${id}`,

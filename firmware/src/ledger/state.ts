@@ -1,5 +1,6 @@
 /** The ledger's state: decoded records over the state tree, as immutable snapshots. */
-import { grantRecord } from './access/grant-record.ts';
+import { basisHolds } from './access/basis.ts';
+import { basisRecord } from './access/basis-record.ts';
 import { openRecord } from './access/open-record.ts';
 import { epochRecord } from './consortium/epoch-record.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
@@ -9,14 +10,16 @@ import { parametersRecord } from './consortium/parameters.ts';
 import type { RecordFormat } from './record-format.ts';
 import { stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
+import { batchRecord } from './studies/batch-record.ts';
 import { studyRecord } from './studies/study-record.ts';
 import { toStudyId } from './ids.ts';
 import type {
   BlockHeader,
   ChainId,
   EpochRecord,
-  GrantId,
-  GrantRecord,
+  BasisId,
+  BasisRecord,
+  BatchRecord,
   InstitutionRecord,
   KeyQuorum,
   LedgerState,
@@ -102,15 +105,20 @@ export class LedgerSnapshot implements LedgerState {
     return this.get(studyRecord, stateKeys.study(id));
   }
 
-  grant(id: GrantId): GrantRecord | undefined {
-    return this.get(grantRecord, stateKeys.grant(id));
+  basis(id: BasisId): BasisRecord | undefined {
+    return this.get(basisRecord, stateKeys.basis(id));
   }
 
-  grantStands(id: GrantId): boolean {
-    const grant = this.grant(id);
-    if (grant === undefined || this.has(stateKeys.revoked(id))) return false;
-    const study = this.study(toStudyId(grant.studyId));
-    return study !== undefined && grant.seq > study.revokedUpTo && grant.ownerEpoch === study.ownerEpoch;
+  batch(source: string, batch: Uint8Array): BatchRecord | undefined {
+    return this.get(batchRecord, stateKeys.batch(source, batch));
+  }
+
+  basisStands(id: BasisId): boolean {
+    const basis = this.basis(id);
+    const study = basis && this.study(toStudyId(basis.studyId));
+    return (
+      basis !== undefined && study !== undefined && basisHolds(basis, study, this.has(stateKeys.revoked(id)))
+    );
   }
 
   open(studyId: StudyId, number: number): OpenRecord | undefined {
@@ -189,7 +197,8 @@ export function stateFromEntries(
   const state = new LedgerSnapshot(chain, tree);
   // Members and epoch are asked for at every turn: what is wrong with them is told here, not later.
   state.institutions();
-  state.closesEpoch({ epoch: 0, time: 0 });
+  state.epoch();
+  state.parameters();
   state.nextValidators();
   state.vendor();
   return state;

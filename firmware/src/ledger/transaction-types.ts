@@ -1,22 +1,14 @@
-/** All types of transactions. A new one is a file of its own and a row here. */
-import { accessClose } from './access/close.ts';
-import { accessGrant } from './access/grant.ts';
-import { accessOpen } from './access/open.ts';
-import { accessRevoke } from './access/revoke.ts';
-import { studyAmend } from './studies/amend.ts';
-import { studyRegister } from './studies/register.ts';
+/** All types of transactions. A new one is a file of its own and a row in its family's table. */
+import { accessTransactions } from './access/transactions.ts';
+import { studyTransactions } from './studies/transactions.ts';
 import type { TransactionType } from './transaction-type.ts';
 import type { TransactionBody } from './types.ts';
 
 type BodyOf<Type extends TransactionBody['type']> = Extract<TransactionBody, { readonly type: Type }>;
 
 const table: { readonly [Type in TransactionBody['type']]: TransactionType<BodyOf<Type>> } = {
-  'study.register': studyRegister,
-  'study.amend': studyAmend,
-  'access.grant': accessGrant,
-  'access.revoke': accessRevoke,
-  'access.open': accessOpen,
-  'access.close': accessClose,
+  ...studyTransactions,
+  ...accessTransactions,
 };
 
 /** In the order of the table. */
@@ -24,6 +16,14 @@ export const transactionTypeNames = Object.keys(table) as readonly TransactionBo
 
 export function isTransactionType(value: unknown): value is TransactionBody['type'] {
   return typeof value === 'string' && Object.hasOwn(table, value);
+}
+
+/**
+ * True of what an owner takes back: revocations and objections go before everything else of a block, and have a lane of
+ * their own where transactions wait, so that nobody can hold them up.
+ */
+export function goesFirst(type: TransactionBody['type']): boolean {
+  return type === 'access.revoke' || type === 'study.object';
 }
 
 /** The type's functions. They take bodies of this type alone; the table above is what guarantees that. */

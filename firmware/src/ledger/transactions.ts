@@ -1,6 +1,7 @@
 /** Transactions as bytes: canonical CBOR of `{ body, signatures }` (docs/formats.md), read strictly. */
 import { concatBytes, lengthPrefixed, utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
+import { bodyValue, encodeBody } from './body-encoding.ts';
 import { bytesField, decodeStrictly, listField, mapField, ShapeError } from './fields.ts';
 import { transactionId } from './ids.ts';
 import { transactionBytesMax } from './limits.ts';
@@ -41,7 +42,7 @@ export function decodeTransaction(bytes: Uint8Array): DecodedTransaction {
 
 /** Its bytes on the wire and in blocks. The receiver's `decodeTransaction` decides whether they are well-formed. */
 export function encodeTransaction(transaction: Transaction): Uint8Array {
-  return encodeCanonical({ body: { ...transaction.body }, signatures: transaction.signatures });
+  return encodeCanonical({ body: bodyValue(transaction.body), signatures: transaction.signatures });
 }
 
 /**
@@ -51,9 +52,5 @@ export function encodeTransaction(transaction: Transaction): Uint8Array {
 export function signingMessage(body: TransactionBody): Uint8Array {
   const { message } = transactionType(body.type);
   if (message !== undefined) return message(body);
-  return concatBytes(
-    lengthPrefixed(utf8(body.type)),
-    lengthPrefixed(body.chain),
-    encodeCanonical({ ...body }),
-  );
+  return concatBytes(lengthPrefixed(utf8(body.type)), lengthPrefixed(body.chain), encodeBody(body));
 }

@@ -1,25 +1,22 @@
 /** What stands on the ledger: transactions, blocks, records. Byte formats: docs/formats.md. Nothing here knows DICOM. */
-import type { AccessClose } from './access/close.ts';
-import type { AccessGrant } from './access/grant.ts';
-import type { GrantRecord } from './access/grant-record.ts';
-import type { AccessOpen } from './access/open.ts';
+import type { BasisRecord } from './access/basis-record.ts';
 import type { OpenRecord } from './access/open-record.ts';
-import type { AccessRevoke } from './access/revoke.ts';
+import type { AccessBody } from './access/transactions.ts';
 import type { EpochRecord } from './consortium/epoch-record.ts';
 import type { Institution, InstitutionRecord } from './consortium/institution-record.ts';
 import type { KeyQuorum } from './consortium/key-quorum.ts';
 import type { Parameters } from './consortium/parameters.ts';
 import type { RuleReason } from './refusals.ts';
-import type { StudyAmend } from './studies/amend.ts';
+import type { BatchRecord } from './studies/batch-record.ts';
 import type { StudyRecord } from './studies/study-record.ts';
-import type { StudyRegister } from './studies/register.ts';
+import type { StudyBody } from './studies/transactions.ts';
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** Lower-case hexadecimal of 32 bytes, so that it can key a map. */
 export type StudyId = Branded<string, 'StudyId'>;
-export type GrantId = Branded<string, 'GrantId'>;
+export type BasisId = Branded<string, 'BasisId'>;
 export type OpenId = Branded<string, 'OpenId'>;
 /** H("transaction", encoded transaction). */
 export type TransactionId = Branded<string, 'TransactionId'>;
@@ -45,8 +42,7 @@ export interface BodyBase {
   readonly validUntil: number;
 }
 
-export type TransactionBody =
-  StudyRegister | StudyAmend | AccessGrant | AccessRevoke | AccessOpen | AccessClose;
+export type TransactionBody = StudyBody | AccessBody;
 
 /** A transaction: its body and its signatures in the order that its type names. */
 export interface Transaction {
@@ -115,10 +111,16 @@ export interface LedgerState {
   parameters(): Parameters;
   /** Keys that sign releases. */
   vendor(): KeyQuorum;
+  /** None of a study that was registered in bulk and not used yet: see `batch`. */
   study(id: StudyId): StudyRecord | undefined;
-  grant(id: GrantId): GrantRecord | undefined;
-  /** True if the grant stands on the ledger, is not revoked, its owner epoch is current. Time is the caller's to check. */
-  grantStands(id: GrantId): boolean;
+  basis(id: BasisId): BasisRecord | undefined;
+  /** A registration in bulk: its studies have no records before their first use. */
+  batch(source: string, batch: Uint8Array): BatchRecord | undefined;
+  /**
+   * True if the basis is on the ledger and nobody took it back: no revocation, no new owner. Time, and the study's status,
+   * are the caller's to check (`basisRefusal`).
+   */
+  basisStands(id: BasisId): boolean;
   /** Opens of a study are numbered from 1. */
   open(studyId: StudyId, number: number): OpenRecord | undefined;
   prove(key: string): StateProof;
@@ -135,8 +137,12 @@ export type Applied =
   | { readonly kind: 'applied'; readonly state: LedgerState }
   | { readonly kind: 'refused'; readonly reason: RuleReason };
 
-export type { AccessClose, AccessGrant, AccessOpen, AccessRevoke, StudyAmend, StudyRegister };
-export type { GrantRecord, Institution, OpenRecord, StudyRecord };
+export type * from './access/transactions.ts';
+export type * from './studies/transactions.ts';
+export type { BasisRecord, BatchRecord, Institution, OpenRecord, StudyRecord };
+export type { BasisKind, EmergencyState, StudyBasisRecord } from './access/basis-record.ts';
+export type { StudyEntry, StudyLeaf } from './studies/leaf.ts';
+export type { PendingReassignment, StudyStatus } from './studies/study-record.ts';
 export type { OpenNumberRecord } from './access/open-record.ts';
 export type { RevocationRecord } from './access/revocation-record.ts';
 export type { EpochRecord, InstitutionRecord, KeyQuorum, Parameters };

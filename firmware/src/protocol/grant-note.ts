@@ -1,5 +1,5 @@
 /**
- * The sealed part of a grant: who is granted and why, for the source and the grantee alone. Fixed size, so that the
+ * The sealed part of a grant, of a referral and of an emergency: who may open the study and why, for the source and the grantee alone. Fixed size, so that the
  * ledger shows neither grantee nor purpose:
  * u8 version = 1 ‖ for the source: HPKE enc (32) ‖ sealed note key (48) ‖ for the grantee: the same ‖
  * AES-256-GCM (zero nonce, one plaintext) of the padded content (512 + 16).
@@ -10,7 +10,7 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256, HpkeError } 
 import { concatBytes, equalBytes, fromHex, u8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { domainPrefix, hash } from '../encoding/hash.ts';
-import type { AccessGrant } from '../ledger/types.ts';
+import type { AccessEmergency, AccessGrant, AccessRefer } from '../ledger/types.ts';
 import { saltBytes } from './commitments.ts';
 import { decodeIfCanonical, isBytes, isText, mapWith } from '../encoding/cbor-fields.ts';
 import {
@@ -22,12 +22,17 @@ import {
 import { gcmTagBytes, openSealed, pad, sealOnce, unpad } from './sealing.ts';
 
 export interface GrantTerms {
-  /** What the grantee may use the study for, in the patient's words. */
+  /** What the grantee may use the study for, in the patient's or the referring physician's words; why it is urgent. */
   readonly purpose: string;
-  /** The person at the grantee whom the patient means, if any. */
+  /** The person at the grantee whom it is meant for; of an emergency, the clinician who declared it. */
   readonly person: string | null;
   /** S of the patient's account at the grantee, by which the grantee finds its local patient ID; null if there is none. */
   readonly patientAtGrantee: Uint8Array | null;
+  /**
+   * `statementDigest` of the consent that a patient without a wallet signed, where the source grants in their place:
+   * whether the owner's key is in custody shows nowhere else.
+   */
+  readonly consent: Uint8Array | null;
   /** 32 random bytes: without it nobody can test a guess of the terms against the ledger. */
   readonly salt: Uint8Array;
 }
@@ -38,8 +43,12 @@ export interface GrantNote {
   readonly terms: GrantTerms;
 }
 
-/** A grant before its note is sealed to it. */
-export type GrantWithoutNote = Omit<AccessGrant, 'note'>;
+/** What the ledger shows of a basis on which a study may be opened. */
+export type BasisBody = AccessGrant | AccessRefer | AccessEmergency;
+
+/** A grant, referral or emergency before its note is sealed to it. */
+export type BasisWithoutNote =
+  Omit<AccessGrant, 'note'> | Omit<AccessRefer, 'note'> | Omit<AccessEmergency, 'note'>;
 
 export type GrantRole = 'source' | 'grantee';
 
@@ -63,11 +72,11 @@ function hpkeInfo(role: GrantRole): Uint8Array<ArrayBuffer> {
   return new Uint8Array(concatBytes(domainPrefix('grant-note'), u8(roleNumbers[role])));
 }
 
-function associatedData(body: GrantWithoutNote): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(encodeCanonical({ ...body }));
+function associatedData(body: BasisWithoutNote): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(encodeCanonical(body as unknown as CborValue));
 }
 
-/** H("terms", salt ‖ canonical CBOR of { purpose, person, patientAtGrantee }). */
+/** H("terms", salt ‖ canonical CBOR of { purpose, person, patientAtGrantee, consent }). */
 export function termsHash(terms: GrantTerms): Uint8Array {
   const { salt, ...open } = terms;
   if (salt.length !== saltBytes) throw new RangeError(`a salt has ${saltBytes} bytes`);
@@ -76,13 +85,14 @@ export function termsHash(terms: GrantTerms): Uint8Array {
 
 /** Strict: exactly the fields of `GrantTerms` within their limits, or undefined. */
 export function readGrantTerms(value: CborValue | undefined): GrantTerms | undefined {
-  const map = mapWith(value, ['purpose', 'person', 'patientAtGrantee', 'salt']);
+  const map = mapWith(value, ['purpose', 'person', 'patientAtGrantee', 'consent', 'salt']);
   if (map === undefined) return undefined;
-  const { purpose, person, patientAtGrantee, salt } = map;
+  const { purpose, person, patientAtGrantee, consent, salt } = map;
   if (!isText(purpose, grantPurposeBytesMax)) return undefined;
   if (person !== null && !isText(person, grantPersonBytesMax)) return undefined;
   if (patientAtGrantee !== null && !isBytes(patientAtGrantee, 32)) return undefined;
-  return isBytes(salt, saltBytes) ? { purpose, person, patientAtGrantee, salt } : undefined;
+  if (consent !== null && !isBytes(consent, 32)) return undefined;
+  return isBytes(salt, saltBytes) ? { purpose, person, patientAtGrantee, consent, salt } : undefined;
 }
 
 function readNote(value: CborValue | undefined): GrantNote | undefined {
@@ -117,11 +127,11 @@ async function sealKey(
 }
 
 /**
- * The note for a grant's body, which holds the hash of the same terms. `views`: V of source and grantee as the ledger
+ * The note for a body, which holds the hash of the same terms. `views`: V of source and grantee as the ledger
  * holds them. @throws RangeError if a field exceeds its limit or the body holds other terms.
  */
 export async function sealGrantNote(
-  body: GrantWithoutNote,
+  body: BasisWithoutNote,
   note: GrantNote,
   views: Readonly<Record<GrantRole, Uint8Array>>,
 ): Promise<Uint8Array> {
@@ -142,15 +152,15 @@ export async function sealGrantNote(
 }
 
 /**
- * The note of a grant, opened with the view key v of its source or grantee; undefined if it is for somebody else, was
+ * The note of a basis, opened with the view key v of its source or grantee; undefined if it is for somebody else, was
  * altered or belongs to another body, or if its terms are not those that the body commits to.
  */
 export async function openGrantNote(
-  grant: AccessGrant,
+  basis: BasisBody,
   role: GrantRole,
   viewKey: Uint8Array,
 ): Promise<GrantNote | undefined> {
-  const { note: sealed, ...body } = grant;
+  const { note: sealed, ...body } = basis;
   if (sealed.length !== grantNoteBytes || sealed[0] !== version) return undefined;
   const aad = associatedData(body);
   const at = 1 + (role === 'source' ? 0 : sealedKeyBytes);
@@ -159,7 +169,7 @@ export async function openGrantNote(
   const padded = await openSealed(noteKey, sealed.slice(1 + 2 * sealedKeyBytes), aad);
   const content = padded && unpad(padded, grantNoteContentBytes);
   const note = content && readNote(decodeIfCanonical(content));
-  return note && equalBytes(termsHash(note.terms), grant.termsHash) ? note : undefined;
+  return note && equalBytes(termsHash(note.terms), basis.termsHash) ? note : undefined;
 }
 
 async function openKey(

@@ -1,9 +1,12 @@
-/** The grantee's one-time key of a grant: derived by the wallet, recognised by the grantee, checked by the source. */
+/**
+ * The grantee's one-time key of a grant, referral or emergency: derived by whoever makes it, recognised by the grantee,
+ * checked by the source.
+ */
 import { equalBytes } from '../encoding/bytes.ts';
 import { hash } from '../encoding/hash.ts';
-import type { AccessGrant } from '../ledger/types.ts';
 import type { Account, ScalarSigner } from './accounts.ts';
 import { baseTimes, decodeScalar, readPublicKey } from './edwards25519.ts';
+import type { BasisBody } from './grant-note.ts';
 import { recogniseOneTime } from './owner-keys.ts';
 
 /** A grant is a batch of one: index i of its derivation. */
@@ -16,8 +19,11 @@ export interface RecognisedGrant {
   readonly tweak: Uint8Array;
 }
 
-/** The means to use a grant, or undefined if it is not addressed to this institution's account at itself. */
-export function recogniseGrant(account: Account, grant: AccessGrant): RecognisedGrant | undefined {
+/**
+ * The means to use a grant, referral or emergency, or undefined if it is not addressed to this institution's account at
+ * itself.
+ */
+export function recogniseGrant(account: Account, grant: BasisBody): RecognisedGrant | undefined {
   const recognised = recogniseOneTime(account, {
     chain: grant.chain,
     ephemeral: grant.ephemeral,

@@ -3,8 +3,8 @@
  * "Freshness"). The ground of a refusal is for the source's own console; the asker gets one answer for all.
  */
 import { equalBytes } from '../encoding/bytes.ts';
-import { toGrantId, toStudyId } from '../ledger/ids.ts';
-import type { AccessOpen, GrantRecord, LedgerState, StudyRecord } from '../ledger/types.ts';
+import { toBasisId, toStudyId } from '../ledger/ids.ts';
+import type { AccessOpen, BasisRecord, LedgerState, StudyRecord } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead } from '../ports.ts';
 import { isGrantee } from '../protocol/grants.ts';
 import { headAgeMsMax } from './limits.ts';
@@ -46,13 +46,13 @@ export function isFresh(snapshot: LedgerSnapshot): boolean {
 export function grantPermits(
   snapshot: LedgerSnapshot,
   grantIdBytes: Uint8Array,
-): Admission<{ readonly grant: GrantRecord }> {
+): Admission<{ readonly grant: BasisRecord }> {
   const { state, head, now } = snapshot;
   if (!isFresh(snapshot)) return refused('the ledger is not fresh');
-  const id = toGrantId(grantIdBytes);
-  const grant = state.grant(id);
+  const id = toBasisId(grantIdBytes);
+  const grant = state.basis(id);
   if (grant === undefined) return refused('no grant by the patient');
-  if (!state.grantStands(id)) return refused('the patient withdrew the grant');
+  if (!state.basisStands(id)) return refused('the patient withdrew the grant');
   if (Math.min(head.time, now) < grant.notBefore) return refused('the grant is not yet valid');
   if (Math.max(head.time, now) >= grant.expiry) return refused('the grant has expired');
   return { kind: 'admitted', grant };
@@ -65,13 +65,13 @@ export function admitOpen(
   asker: InstitutionId,
   open: AccessOpen,
   tweak: Uint8Array,
-): Admission<{ readonly grant: GrantRecord; readonly study: StudyRecord }> {
+): Admission<{ readonly grant: BasisRecord; readonly study: StudyRecord }> {
   const { state } = snapshot;
   if (!equalBytes(open.chain, state.chain)) return refused('the request is malformed');
   const study = state.study(toStudyId(open.studyId));
   if (study === undefined || study.source !== self || open.source !== self)
     return refused('no such study here');
-  const permitted = grantPermits(snapshot, open.grantId);
+  const permitted = grantPermits(snapshot, open.basisId);
   if (permitted.kind === 'refused') return permitted;
   const { grant } = permitted;
   if (!equalBytes(grant.studyId, open.studyId)) return refused('no grant by the patient');

@@ -2,7 +2,7 @@
 import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
 import { decodeTransaction } from '../ledger/transactions.ts';
-import type { GrantId, StudyId } from '../ledger/types.ts';
+import type { BasisId, StudyId } from '../ledger/types.ts';
 import type { InstitutionId, KeyValueChange, KeyValueStore } from '../ports.ts';
 
 export type FetchState =
@@ -16,7 +16,7 @@ export type FetchState =
   | 'refused';
 
 export interface FetchJob {
-  readonly grantId: GrantId;
+  readonly grantId: BasisId;
   readonly studyId: StudyId;
   readonly source: InstitutionId;
   /** The grant's transaction, from which K_g is derived again. */
@@ -43,9 +43,9 @@ const cursorKey = 'fetch-cursor';
 
 export class FetchJobs {
   readonly #store: KeyValueStore;
-  readonly #jobs = new Map<GrantId, FetchJob>();
+  readonly #jobs = new Map<BasisId, FetchJob>();
   /** The grants of each study. */
-  readonly #grants = new Map<StudyId, Set<GrantId>>();
+  readonly #grants = new Map<StudyId, Set<BasisId>>();
   #cursor = 0;
 
   constructor(store: KeyValueStore) {
@@ -70,7 +70,7 @@ export class FetchJobs {
     return [...this.#jobs.values()];
   }
 
-  get(grantId: GrantId): FetchJob | undefined {
+  get(grantId: BasisId): FetchJob | undefined {
     return this.#jobs.get(grantId);
   }
 

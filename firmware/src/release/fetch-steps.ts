@@ -76,7 +76,7 @@ export class FetchSteps {
    */
   isBehind(job: FetchJob): boolean {
     const state = this.#options.ledger.state();
-    const grant = state.grant(job.grantId);
+    const grant = state.basis(job.grantId);
     return (
       grant !== undefined &&
       grant.opens < grant.maxOpens &&
@@ -119,8 +119,8 @@ export class FetchSteps {
       type: 'access.open',
       ...this.#envelope(job.source),
       studyId: grantOf(job).studyId,
-      grantId: idBytes(job.grantId),
-      openNo: (this.#options.ledger.state().grant(job.grantId)?.opens ?? 0) + 1,
+      basisId: idBytes(job.grantId),
+      openNo: (this.#options.ledger.state().basis(job.grantId)?.opens ?? 0) + 1,
       head: this.#headOf(job) ?? randomBytes(32),
     };
     const signature = await this.#recognised(job).signer.sign(signingMessage(body));
@@ -131,7 +131,7 @@ export class FetchSteps {
   /** The commitment that the grant covers now. */
   #headOf(job: FetchJob): Uint8Array | undefined {
     const state = this.#options.ledger.state();
-    return grantOf(job).amendments ? state.study(job.studyId)?.commitment : state.grant(job.grantId)?.head;
+    return grantOf(job).amendments ? state.study(job.studyId)?.commitment : state.basis(job.grantId)?.head;
   }
 
   async #take(job: FetchJob): Promise<FetchJob> {
@@ -225,7 +225,7 @@ export class FetchSteps {
       type: 'access.open',
       ...this.#envelope(source),
       studyId: idBytes(studyId),
-      grantId: randomBytes(32),
+      basisId: randomBytes(32),
       openNo: 1,
       head: ledger.state().study(studyId)?.commitment ?? randomBytes(32),
     };

@@ -3,9 +3,9 @@
  * at a time for each grant, a few at a time in all, again until it is settled.
  */
 import { setMaxListeners } from 'node:events';
-import { grantId, toStudyId } from '../ledger/ids.ts';
+import { basisId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction } from '../ledger/transactions.ts';
-import type { AccessGrant, GrantId, StudyId } from '../ledger/types.ts';
+import type { AccessGrant, BasisId, StudyId } from '../ledger/types.ts';
 import type { FinalBlock, InstitutionId, Service } from '../ports.ts';
 import { retryPauseMs } from '../retry/pause.ts';
 import { openGrantNote } from '../protocol/grant-note.ts';
@@ -24,10 +24,10 @@ export type AskOutcome = { readonly kind: 'kept'; readonly objects: number } | {
 export class Grantee implements Service {
   readonly #options: GranteeOptions;
   readonly #stopping = new AbortController();
-  readonly #running = new Map<GrantId, Promise<void>>();
+  readonly #running = new Map<BasisId, Promise<void>>();
   /** Ends the trying again of a grant, after the try that is under way. */
-  readonly #patience = new Map<GrantId, AbortController>();
-  readonly #asked = new Map<GrantId, Promise<AskOutcome>>();
+  readonly #patience = new Map<BasisId, AbortController>();
+  readonly #asked = new Map<BasisId, Promise<AskOutcome>>();
   readonly #turns = new Turns(fetchesAtOnceMax);
   readonly #studyTurns = new StudyTurns();
   readonly #steps: FetchSteps;
@@ -140,12 +140,12 @@ export class Grantee implements Service {
     const note = await openGrantNote(body, 'grantee', account.viewKey);
     const source = ledger.state().study(studyId)?.source;
     if (note === undefined || source === undefined || note.source !== source) {
-      logger.warn({ grant: grantId(body) }, 'a grant to this institution cannot be opened');
+      logger.warn({ grant: basisId(body) }, 'a grant to this institution cannot be opened');
       return undefined;
     }
-    logger.info({ grant: grantId(body), source }, 'grant recognised');
+    logger.info({ grant: basisId(body), source }, 'grant recognised');
     return {
-      grantId: grantId(body),
+      grantId: basisId(body),
       studyId,
       source,
       grant: encodeTransaction({ body, signatures }),
@@ -164,7 +164,7 @@ export class Grantee implements Service {
   }
 
   /** One at a time for each grant. What a block brought meanwhile is taken up afterwards. */
-  #occupy(id: GrantId, work: Promise<void>): Promise<void> {
+  #occupy(id: BasisId, work: Promise<void>): Promise<void> {
     const running = work.finally(() => {
       this.#running.delete(id);
       if (!this.#asked.has(id)) this.#goOn(id);
@@ -173,7 +173,7 @@ export class Grantee implements Service {
     return running;
   }
 
-  #goOn(id: GrantId): void {
+  #goOn(id: BasisId): void {
     const job = this.#options.jobs.get(id);
     if (job !== undefined) this.#run(job);
   }
@@ -213,7 +213,7 @@ export class Grantee implements Service {
   /** Whether the source should release, as this box knows the ledger. */
   #stands({ grantId }: FetchJob): boolean {
     const { ledger, clock } = this.#options;
-    const grant = ledger.state().grant(grantId);
-    return grant !== undefined && ledger.state().grantStands(grantId) && clock.now() < grant.expiry;
+    const grant = ledger.state().basis(grantId);
+    return grant !== undefined && ledger.state().basisStands(grantId) && clock.now() < grant.expiry;
   }
 }

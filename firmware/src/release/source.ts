@@ -182,7 +182,7 @@ export class ReleaseSource implements Service {
     if (this.#objectsUnder(toStudyId(body.studyId), body.head) === undefined) return 'no such study here';
     await sessions.keep({
       openId: Buffer.from(id, 'hex'),
-      grantId: body.grantId,
+      grantId: body.basisId,
       studyId: toStudyId(body.studyId),
       institution: asker,
       granteeKey: admission.grant.granteeKey,

@@ -1,5 +1,11 @@
 /** Transactions that wait for a block, bounded in all and for each institution that sent them. */
-import { applyTransaction, decodeTransaction, mayApplyLater, transactionId } from '../ledger/index.ts';
+import {
+  applyTransaction,
+  decodeTransaction,
+  goesFirst,
+  mayApplyLater,
+  transactionId,
+} from '../ledger/index.ts';
 import { blockTransactionsMax } from '../ledger/limits.ts';
 import type { LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead, VerifySignature } from '../ports.ts';
@@ -107,11 +113,11 @@ export class Mempool {
     return false;
   }
 
-  /** What a block may be built of: revocations, then the others, oldest first; those that build on others too. */
+  /** What a block may be built of: revocations and objections, then the others, oldest first; those that build on others too. */
   candidates(contained: ReadonlySet<TransactionId>): Uint8Array[] {
     const open = [...this.#entries.values()].filter(({ id }) => !contained.has(id));
-    const isRevocation = ({ transaction }: Entry): boolean => transaction.body.type === 'access.revoke';
-    const ordered = [...open.filter(isRevocation), ...open.filter((entry) => !isRevocation(entry))];
+    const first = ({ transaction }: Entry): boolean => goesFirst(transaction.body.type);
+    const ordered = [...open.filter(first), ...open.filter((entry) => !first(entry))];
     return ordered.slice(0, blockTransactionsMax).map(({ bytes }) => bytes);
   }
 

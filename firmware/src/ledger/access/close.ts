@@ -1,7 +1,7 @@
 /** access.close: the second half of a receipt, which says what arrived. */
 import { equalBytes } from '../../encoding/bytes.ts';
 import { bytesField, institutionIdField, integerField } from '../fields.ts';
-import { toGrantId, toOpenId, toStudyId } from '../ids.ts';
+import { toBasisId, toOpenId, toStudyId } from '../ids.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { openNumberRecord, openRecord } from './open-record.ts';
@@ -53,9 +53,9 @@ export const accessClose: TransactionType<AccessClose> = {
     if (open === undefined)
       throw new Error(`open ${place.number} of study ${studyKey} is indexed but missing`);
     if (open.closed !== null) return 'already-closed';
-    const grant = state.grant(toGrantId(open.grantId));
-    if (grant === undefined) throw new Error(`open ${place.number} of study ${studyKey} has no grant`);
-    if (!context.signedBy(grant.granteeKey, source.keys.transaction)) return 'bad-signature';
+    const basis = state.basis(toBasisId(open.basisId));
+    if (basis === undefined) throw new Error(`open ${place.number} of study ${studyKey} has no basis`);
+    if (!context.signedBy(basis.granteeKey, source.keys.transaction)) return 'bad-signature';
     return state.put(openRecord, stateKeys.open(studyKey, place.number), {
       ...open,
       closed: { digest: body.digest, sizeBucket: body.sizeBucket, at: context.time },

@@ -5,7 +5,7 @@ import { recordFormat } from '../record-format.ts';
 
 export interface OpenRecord {
   readonly openId: Uint8Array;
-  readonly grantId: Uint8Array;
+  readonly basisId: Uint8Array;
   readonly openNo: number;
   readonly head: Uint8Array;
   readonly openedAt: number;
@@ -30,10 +30,10 @@ function readClosing(value: CborValue): NonNullable<OpenRecord['closed']> {
 export const openRecord = recordFormat<OpenRecord>(
   (record) => ({ ...record }),
   (value) => {
-    const map = mapField(value, 'open', ['openId', 'grantId', 'openNo', 'head', 'openedAt', 'closed']);
+    const map = mapField(value, 'open', ['openId', 'basisId', 'openNo', 'head', 'openedAt', 'closed']);
     return {
       openId: bytesField(map.openId, 'openId', 32),
-      grantId: bytesField(map.grantId, 'grantId', 32),
+      basisId: bytesField(map.basisId, 'basisId', 32),
       openNo: integerField(map.openNo, 'openNo', 1, Number.MAX_SAFE_INTEGER),
       head: bytesField(map.head, 'head', 32),
       openedAt: timeField(map.openedAt, 'openedAt'),

@@ -1,30 +1,37 @@
-/** access.revoke: the owner takes one grant back, or all up to a number, even those that have not arrived yet. */
+/**
+ * access.revoke: the owner takes one grant or referral back, or all grants up to a number, even what has not arrived
+ * yet. A source takes its own referral back. An emergency is nobody's to take back: it expires by itself.
+ */
 import { equalBytes } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { bytesField, integerField, mapField } from '../fields.ts';
-import { toGrantId, toStudyId } from '../ids.ts';
+import { toBasisId, toStudyId } from '../ids.ts';
 import { revocationSeqAheadMax } from '../limits.ts';
-import type { Outcome, RuleContext } from '../rule.ts';
+import { signingInstitution, type Outcome, type RuleContext } from '../rule.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { stateKeys } from '../state-keys.ts';
-import { studyRecord } from '../studies/study-record.ts';
+import { namedStudy, readBodyWithLeaf, type StudyLeaf } from '../studies/leaf.ts';
+import { ownerEpochRefusal } from '../studies/standing.ts';
+import { studyRecord, type StudyRecord } from '../studies/study-record.ts';
+import { counterMax, type TransactionType } from '../transaction-type.ts';
+import type { BodyBase } from '../types.ts';
+import { basisHolds } from './basis.ts';
 import { revocationRecord } from './revocation-record.ts';
-import { counterMax, readBody, type TransactionType } from '../transaction-type.ts';
-import type { BodyBase, StudyRecord } from '../types.ts';
 
 export interface AccessRevoke extends BodyBase {
   readonly type: 'access.revoke';
   readonly studyId: Uint8Array;
   readonly ownerEpoch: number;
-  /** One grant by its id, or all grants up to and including a seq; valid even before they arrive. */
-  readonly target: { readonly grantId: Uint8Array } | { readonly upTo: number };
+  /** One grant or referral by its id, or all grants up to and including a seq; valid even before they arrive. */
+  readonly target: { readonly basisId: Uint8Array } | { readonly upTo: number };
+  readonly leaf?: StudyLeaf;
 }
 
 function readTarget(value: CborValue): AccessRevoke['target'] {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, 'upTo')) {
     return { upTo: integerField(mapField(value, 'target', ['upTo']).upTo, 'target.upTo', 1, counterMax) };
   }
-  return { grantId: bytesField(mapField(value, 'target', ['grantId']).grantId, 'target.grantId', 32) };
+  return { basisId: bytesField(mapField(value, 'target', ['basisId']).basisId, 'target.basisId', 32) };
 }
 
 /**
@@ -56,24 +63,30 @@ function revokeOne(
   context: RuleContext,
 ): Outcome {
   const studyKey = toStudyId(body.studyId);
-  const id = toGrantId(target);
+  const id = toBasisId(target);
   const record = { studyId: body.studyId, revokedAt: context.time };
-  const grant = state.grant(id);
-  if (grant === undefined) {
+  const basis = state.basis(id);
+  if (basis === undefined) {
     if (state.has(stateKeys.revokedAhead(studyKey, id))) return 'already-revoked';
     if (!context.signedBy(study.ownerKey)) return 'bad-signature';
-    return state.put(revocationRecord, stateKeys.revokedAhead(studyKey, id), record);
+    return state
+      .put(studyRecord, stateKeys.study(studyKey), study)
+      .put(revocationRecord, stateKeys.revokedAhead(studyKey, id), record);
   }
-  if (!equalBytes(grant.studyId, body.studyId)) return 'wrong-study';
-  if (grant.seq <= study.revokedUpTo || state.has(stateKeys.revoked(id))) return 'already-revoked';
-  if (!context.signedBy(study.ownerKey)) return 'bad-signature';
+  if (!equalBytes(basis.studyId, body.studyId)) return 'wrong-study';
+  if (basis.kind === 'emergency') return 'not-revocable';
+  if (!basisHolds(basis, study, state.has(stateKeys.revoked(id)))) return 'already-revoked';
+  const source =
+    basis.kind === 'referral' ? signingInstitution(state, study.source, context.time) : undefined;
+  const bySource = typeof source === 'object' && context.signedBy(source.keys.transaction);
+  if (!bySource && !context.signedBy(study.ownerKey)) return 'bad-signature';
   return state.put(revocationRecord, stateKeys.revoked(id), record);
 }
 
-/** Signed by the study's owner key. */
+/** Signed by the study's owner key; of a referral, by that or by the source. */
 export const accessRevoke: TransactionType<AccessRevoke> = {
   read(value) {
-    const { map, base } = readBody(value, 'access.revoke', ['studyId', 'ownerEpoch', 'target']);
+    const { map, base } = readBodyWithLeaf(value, 'access.revoke', ['studyId', 'ownerEpoch', 'target']);
     return {
       ...base,
       studyId: bytesField(map.studyId, 'studyId', 32),
@@ -83,11 +96,12 @@ export const accessRevoke: TransactionType<AccessRevoke> = {
   },
   signers: () => 1,
   apply(state, body, context) {
-    const study = state.study(toStudyId(body.studyId));
-    if (study === undefined) return 'unknown-study';
-    if (body.ownerEpoch !== study.ownerEpoch) return 'wrong-owner-epoch';
+    const study = namedStudy(state, toStudyId(body.studyId), body.leaf);
+    if (typeof study === 'string') return study;
+    const epoch = ownerEpochRefusal(study, body.ownerEpoch);
+    if (epoch !== undefined) return epoch;
     return 'upTo' in body.target
       ? revokeUpTo(state, body, study, body.target.upTo, context)
-      : revokeOne(state, body, study, body.target.grantId, context);
+      : revokeOne(state, body, study, body.target.basisId, context);
   },
 };

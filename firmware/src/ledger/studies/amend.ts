@@ -3,9 +3,11 @@ import { booleanField, bytesField, institutionIdField, integerField } from '../f
 import { toStudyId } from '../ids.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
-import { studyRecord } from './study-record.ts';
-import { counterMax, readBody, type TransactionType } from '../transaction-type.ts';
+import { counterMax, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
+import { namedStudy, readBodyWithLeaf, type StudyLeaf } from './leaf.ts';
+import { endedRefusal } from './status.ts';
+import { studyRecord } from './study-record.ts';
 
 export interface StudyAmend extends BodyBase {
   readonly type: 'study.amend';
@@ -17,12 +19,13 @@ export interface StudyAmend extends BodyBase {
   readonly noteHash: Uint8Array;
   /** True when the source holds the study to be complete; a later amendment may open it again. */
   readonly closed: boolean;
+  readonly leaf?: StudyLeaf;
 }
 
 /** Signed by the source. */
 export const studyAmend: TransactionType<StudyAmend> = {
   read(value) {
-    const { map, base } = readBody(value, 'study.amend', [
+    const { map, base } = readBodyWithLeaf(value, 'study.amend', [
       'source',
       'studyId',
       'version',
@@ -45,9 +48,11 @@ export const studyAmend: TransactionType<StudyAmend> = {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;
     const id = toStudyId(body.studyId);
-    const study = state.study(id);
-    if (study === undefined) return 'unknown-study';
+    const study = namedStudy(state, id, body.leaf);
+    if (typeof study === 'string') return study;
     if (study.source !== body.source) return 'not-the-source';
+    const ended = endedRefusal(study);
+    if (ended !== undefined) return ended;
     if (body.version <= study.version) return 'version-stale';
     if (body.version > study.version + 1) return 'version-gap';
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';

@@ -5,9 +5,10 @@ import { registrationEntriesMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
-import { studyRecord } from './study-record.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
+import { registeredStudy, type StudyEntry } from './leaf.ts';
+import { studyRecord } from './study-record.ts';
 
 export interface StudyRegister extends BodyBase {
   readonly type: 'study.register';
@@ -16,13 +17,7 @@ export interface StudyRegister extends BodyBase {
   readonly batch: Uint8Array;
   /** R, X25519, 32 bytes: one for the batch. */
   readonly ephemeral: Uint8Array;
-  readonly entries: readonly {
-    readonly commitment: Uint8Array;
-    readonly ownerKey: Uint8Array;
-    /** 0 to 255: lets a wallet that scans skip what is not its own. */
-    readonly tag: number;
-    readonly noteHash: Uint8Array;
-  }[];
+  readonly entries: readonly StudyEntry[];
 }
 
 /** Signed by the source. All entries are registered, or none. */
@@ -52,29 +47,15 @@ export const studyRegister: TransactionType<StudyRegister> = {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;
     const ids = body.entries.map((_, index) => studyId(body.chain, body.source, body.batch, index));
-    if (ids.some((id) => state.study(id) !== undefined)) return 'study-exists';
+    const bulk = stateKeys.batch(body.source, body.batch);
+    if (state.has(bulk) || ids.some((id) => state.study(id) !== undefined)) return 'study-exists';
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
     let next = state;
     for (const [index, id] of ids.entries()) {
-      const entry = body.entries[index] as StudyRegister['entries'][number];
+      const entry = body.entries[index] as StudyEntry;
       if (!isPrimeOrderKey(entry.ownerKey)) return 'bad-key';
-      next = next.put(studyRecord, stateKeys.study(id), {
-        source: body.source,
-        ownerKey: entry.ownerKey,
-        ownerEpoch: 0,
-        ephemeral: body.ephemeral,
-        batchIndex: index,
-        tag: entry.tag,
-        commitment: entry.commitment,
-        noteHash: entry.noteHash,
-        version: 1,
-        closed: false,
-        registeredAt: context.time,
-        amendedAt: context.time,
-        grantSeq: 0,
-        revokedUpTo: 0,
-        opens: 0,
-      });
+      const study = registeredStudy(entry, { ...body, index, registeredAt: context.time });
+      next = next.put(studyRecord, stateKeys.study(id), study);
     }
     return next;
   },

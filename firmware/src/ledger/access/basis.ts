@@ -1,0 +1,69 @@
+/** What the three kinds of basis share: how one is added to a study, and whether it stands. */
+import { idBytes, toStudyId } from '../ids.ts';
+import type { RuleReason } from '../refusals.ts';
+import { stateKeys } from '../state-keys.ts';
+import type { LedgerSnapshot } from '../state.ts';
+import { statusRefusal } from '../studies/status.ts';
+import { studyRecord, type StudyRecord } from '../studies/study-record.ts';
+import type { BasisId } from '../types.ts';
+import { basisRecord, studyBasisRecord, type BasisRecord } from './basis-record.ts';
+
+/** The state with a new basis of this study, under its number. */
+export function withBasis(
+  state: LedgerSnapshot,
+  id: BasisId,
+  study: StudyRecord,
+  basis: BasisRecord,
+): LedgerSnapshot {
+  const studyKey = toStudyId(basis.studyId);
+  const number = study.bases + 1;
+  return state
+    .put(basisRecord, stateKeys.basis(id), basis)
+    .put(studyBasisRecord, stateKeys.studyBasis(studyKey, number), { basisId: idBytes(id) })
+    .put(studyRecord, stateKeys.study(studyKey), { ...study, bases: number });
+}
+
+/** Whether the study's owner epoch is one under which the basis holds. An emergency is no word of the owner's. */
+function ofCurrentOwner(basis: BasisRecord, study: StudyRecord): boolean {
+  return basis.kind === 'emergency' || basis.ownerEpoch === study.ownerEpoch;
+}
+
+/** True if nobody took the basis back: not by a revocation, and not by another owner. Time and status are not asked. */
+export function basisHolds(basis: BasisRecord, study: StudyRecord, revoked: boolean): boolean {
+  if (revoked || !ofCurrentOwner(basis, study)) return false;
+  return basis.kind !== 'grant' || basis.seq > study.revokedUpTo;
+}
+
+type BasisReason = Extract<
+  RuleReason,
+  | 'study-frozen'
+  | 'study-rescinded'
+  | 'study-erased'
+  | 'owner-epoch-stale'
+  | 'revoked'
+  | 'basis-not-yet-valid'
+  | 'basis-expired'
+  | 'emergency-unconfirmed'
+  | 'opens-exhausted'
+>;
+
+/**
+ * Why the basis permits no open of its study at this time (UTC milliseconds), or undefined. The ledger asks with block
+ * time; a source and a light client, which know another time besides, ask with both.
+ */
+export function basisRefusal(
+  basis: BasisRecord,
+  study: StudyRecord,
+  revoked: boolean,
+  time: number,
+): BasisReason | undefined {
+  if (!ofCurrentOwner(basis, study)) return 'owner-epoch-stale';
+  if (!basisHolds(basis, study, revoked)) return 'revoked';
+  if (time >= basis.expiry) return 'basis-expired';
+  const { emergency } = basis;
+  if (emergency?.confirmed === null && time >= emergency.confirmBy) return 'emergency-unconfirmed';
+  if (basis.opens >= basis.maxOpens) return 'opens-exhausted';
+  const status = statusRefusal(study);
+  if (status !== undefined) return status;
+  return time < basis.notBefore ? 'basis-not-yet-valid' : undefined;
+}

@@ -1,0 +1,44 @@
+/**
+ * access.refer: the source lets one institution open a study because it sends the patient there for treatment, or asks
+ * its opinion; also of a patient whom nobody could identify yet. The ledger shows neither which institution nor why.
+ */
+import { institutionIdField } from '../fields.ts';
+import { basisId } from '../ids.ts';
+import { isPrimeOrderKey } from '../public-keys.ts';
+import { signingInstitution } from '../rule.ts';
+import { readBodyWithLeaf } from '../studies/leaf.ts';
+import type { TransactionType } from '../transaction-type.ts';
+import { withBasis } from './basis.ts';
+import {
+  grantedBasis,
+  grantedStudy,
+  grantedTermNames,
+  readGrantedTerms,
+  type GrantedTerms,
+} from './granted-terms.ts';
+
+export interface AccessRefer extends GrantedTerms {
+  readonly type: 'access.refer';
+  readonly source: string;
+}
+
+/** Signed by the source. Referrals of a study come in an unbroken sequence of their own. */
+export const accessRefer: TransactionType<AccessRefer> = {
+  read(value) {
+    const { map, base } = readBodyWithLeaf(value, 'access.refer', ['source', ...grantedTermNames]);
+    return { ...base, source: institutionIdField(map.source, 'source'), ...readGrantedTerms(map) };
+  },
+  signers: () => 1,
+  apply(state, body, context) {
+    const source = signingInstitution(state, body.source, context.time);
+    if (typeof source === 'string') return source;
+    const id = basisId(body);
+    const study = grantedStudy(state, body, id, 'referral', context.time);
+    if (typeof study === 'string') return study;
+    if (study.source !== body.source) return 'not-the-source';
+    if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
+    if (!isPrimeOrderKey(body.granteeKey)) return 'bad-key';
+    const basis = grantedBasis(body, 'referral', study, context.time);
+    return withBasis(state, id, { ...study, referralSeq: body.seq }, basis);
+  },
+};
