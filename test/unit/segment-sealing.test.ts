@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { ObjectWriter } from '../../firmware/src/ports.ts';
 import { chunkLeaf } from '../../firmware/src/protocol/commitments.ts';
 import {
   sealedOnLoopBytesMax,
@@ -16,8 +20,10 @@ import type { SealThread } from '../../firmware/src/store/seal-threads.ts';
 import { SegmentMemory, SharedSegment, type SegmentPlace } from '../../firmware/src/store/segment-memory.ts';
 import { sealOnLoop, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import type { SegmentKeys } from '../../firmware/src/store/segment-work.ts';
+import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { sealThreadsScene } from '../support/seal-threads.ts';
 import { settle, until } from '../support/until.ts';
+import { watchedDisk } from '../support/watched-disk.ts';
 
 const newKeys = (leaves = 1): SegmentKeys => ({
   seal: randomBytes(32),
@@ -197,6 +203,53 @@ test('without threads everything is sealed on the event loop, and none is tried 
   assert.equal(begun.length, 1);
   assert.match(logger.lines.join('\n'), /cannot be started.*"err"/);
 });
+
+for (const [what, length] of [
+  ['in the log', segmentBytes],
+  ['in a file', 3 * segmentBytes + 70_000],
+] as const) {
+  test(`a disk that fails under an object ${what} gives its places back, and so do abort and discard`, async (t) => {
+    const { openSegment, ready, memory } = sealThreadsScene(t);
+    await ready(1);
+    const folder = await mkdtemp(join(tmpdir(), 'hilum-sealing-'));
+    let failing = false;
+    const files = watchedDisk(() => {
+      if (failing) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+    });
+    const store = new StudyStore({ folder, boxKey: randomBytes(32), files, openSegment });
+    t.after(async () => {
+      await store.close();
+      await rm(folder, { recursive: true });
+    });
+    const study = await store.createStudy();
+    const begin = async (bytes: number): Promise<ObjectWriter> => {
+      const writer = study.createObject([randomBytes(32)]);
+      try {
+        for (let at = 0; at < bytes; at += 200_000)
+          await writer.write(randomBytes(Math.min(200_000, bytes - at)));
+      } catch (error) {
+        await writer.abort();
+        throw error;
+      }
+      return writer;
+    };
+    const keep = async (): Promise<void> => {
+      const sealed = await (await begin(length)).finish();
+      await sealed.append(({ ref }) => ref);
+    };
+    await keep();
+    assert.equal(memory.taken, 0, 'kept');
+    failing = true;
+    await assert.rejects(keep(), { code: 'STORE_FAILED' });
+    await until(() => memory.taken === 0, 'the places of an object that failed');
+    failing = false;
+    await (await (await begin(length)).finish()).discard();
+    assert.equal(memory.taken, 0, 'discarded');
+    await (await begin(length)).abort();
+    await until(() => memory.taken === 0, 'the places of an object that was aborted');
+    await keep();
+  });
+}
 
 test('segments are shared out among the threads', async (t) => {
   const { openSegment, ready, begun } = sealThreadsScene(t, undefined, 2);
