@@ -79,6 +79,12 @@ export interface DeviceKeys {
   readonly accountSeed: Uint8Array;
 }
 
+/** What a box signs with as a member of the ledger. */
+export type MemberKeys = Pick<
+  DeviceKeys,
+  'voting' | 'transaction' | 'identityPublicKey' | 'signWithIdentity'
+>;
+
 export type TpmHealth = 'ready' | 'absent' | 'locked-out' | 'policy-mismatch' | 'wedged' | 'wrong-tpm';
 
 export type InstitutionId = string;
@@ -139,6 +145,8 @@ export interface Ledger {
   onFinal(listener: (final: FinalBlock) => void): Unsubscribe;
   /** The final blocks from a height on, in order, from disk. */
   blocks(fromHeight: number): AsyncIterable<FinalBlock>;
+  /** What this epoch handed to the next (docs/formats.md, "Handover"); undefined until it is complete. */
+  handover(epoch: number): Promise<Uint8Array | undefined>;
   /** The evidence for the head's state root: header and finalization certificate. */
   evidence(): { readonly block: Block; readonly certificate: Certificate };
 }

@@ -7,7 +7,9 @@ import { Validator } from '../../firmware/src/validator/validator.ts';
 import { MemoryAppendLog, type MemoryDisk } from './append-log.ts';
 import { silentLogger } from './consortium.ts';
 import { MemoryHealthBoard } from './health.ts';
-import { genesisTime, LedgerFixture, verifySignature } from './ledger.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { genesisTime, LedgerFixture, verifyIdentity, verifySignature } from './ledger.ts';
+import { memberKeysOf } from './member-keys.ts';
 import { MemoryHub } from './network.ts';
 import { MemoryStateStore } from './state-store.ts';
 import { VirtualTime } from './virtual-clock.ts';
@@ -22,6 +24,7 @@ export interface Disks {
   readonly blocks: MemoryDisk;
   readonly state: MemoryStateStore;
   readonly keys: MemoryVotingKeys;
+  readonly handovers: MemoryStore;
 }
 
 export interface RunningBox {
@@ -76,6 +79,7 @@ export class Cluster {
         blocks: { records: [] },
         state: new MemoryStateStore(),
         keys: new MemoryVotingKeys(id, this.fixture.box(id).voting),
+        handovers: new MemoryStore(),
       });
     }
   }
@@ -101,7 +105,7 @@ export class Cluster {
     const validator = new Validator({
       genesis: this.genesis,
       self: id,
-      votingKeys: disks.keys,
+      keys: memberKeysOf(this.fixture.box(id), disks.keys),
       network: this.hub.join(id),
       clock: this.time.clock(this.skews.get(id) ?? 0, life.signal),
       logger: this.logger.child({ box: id }),
@@ -110,7 +114,9 @@ export class Cluster {
       ...(change.voteLogBytesMax === undefined ? {} : { voteLogBytesMax: change.voteLogBytesMax }),
       blockLog,
       state: disks.state,
+      handovers: disks.handovers,
       verify: verifySignature,
+      verifyIdentity,
     });
     validator.onFinal((block) => final.push(block));
     const box = { validator, voteLog, blockLog, health, final, life };

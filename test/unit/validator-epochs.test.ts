@@ -1,16 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import { blockDigest, decodeBlock, encodeTransaction } from '../../firmware/src/ledger/index.ts';
+import { decodeHandover, encodeHandover } from '../../firmware/src/handover/handover.ts';
+import { verifyHandover } from '../../firmware/src/handover/verify.ts';
+import {
+  blockDigest,
+  decodeBlock,
+  encodeTransaction,
+  genesisState,
+} from '../../firmware/src/ledger/index.ts';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { decodeFinalRecord, encodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
 import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
+import { handoverProtocol } from '../../firmware/src/validator/handovers.ts';
 import { HeldMessages } from '../../firmware/src/validator/held-messages.ts';
-import { heldBytesMax, heldMessagesMax, retransmitMs } from '../../firmware/src/validator/limits.ts';
+import {
+  handoverResendMs,
+  heldBytesMax,
+  heldMessagesMax,
+  retransmitMs,
+} from '../../firmware/src/validator/limits.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
 import { decodeMessage } from '../../firmware/src/validator/messages.ts';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
-import { signerOf } from '../fakes/ledger.ts';
+import { signerOf, verifyIdentity, verifySignature } from '../fakes/ledger.ts';
 
 /** Heartbeats come every 10 s: two or three blocks an epoch. */
 const epochMs = 25_000;
@@ -217,6 +230,79 @@ test('a peer that shows blocks of a later epoch under another epoch’s votes is
     cluster.disksOf('south').state.height = undefined;
     await assert.rejects(cluster.start('south'), { code: 'STORE_CORRUPT' });
   }
+});
+
+describe('handovers', () => {
+  function handoverOf(cluster: Cluster, id: string, epoch: number): Promise<Uint8Array | undefined> {
+    return cluster.box(id).validator.handover(epoch);
+  }
+
+  /** Verifies the chain of handovers from the genesis set on, as a light client does. */
+  async function assertHandedOver(cluster: Cluster, id: string, epochs: number): Promise<void> {
+    let from = genesisState(cluster.genesis).epoch();
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const bytes = await handoverOf(cluster, id, epoch);
+      assert.ok(bytes !== undefined, `${id} has the handover of epoch ${epoch}`);
+      const verifiers = { verify: verifySignature, verifyIdentity };
+      const verified = verifyHandover(cluster.fixture.chain, from, decodeHandover(bytes), verifiers);
+      assert.ok(verified.kind === 'verified', `epoch ${epoch}`);
+      from = verified.next;
+    }
+    assert.deepEqual(from, cluster.box(id).validator.state().epoch());
+  }
+
+  test('are signed by the identity keys and kept, one for each epoch', async (t) => {
+    const cluster = await startedCluster(t);
+    await untilEpoch(cluster, 2, 'north', 120_000);
+    await cluster.time.pass(100);
+    for (const id of cluster.ids) await assertHandedOver(cluster, id, 2);
+    assert.equal(await handoverOf(cluster, 'north', 2), undefined);
+    for (const id of cluster.ids) {
+      const keys = [...cluster.disksOf(id).handovers.values.keys()];
+      assert.deepEqual(keys.sort(), ['handover/0', 'handover/1'], 'no draft is left');
+    }
+  });
+
+  test('wait for a quorum of identity keys, over restarts, and the epochs do not wait for them', async (t) => {
+    const cluster = await startedCluster(t);
+    for (const id of cluster.ids) cluster.onlyHears(id, ({ type }) => type !== 'handover');
+    await untilEpoch(cluster, 1);
+    await cluster.time.pass(handoverResendMs + 1000);
+    assert.equal(await handoverOf(cluster, 'north', 0), undefined);
+    for (const id of cluster.ids) {
+      cluster.crash(id);
+      await cluster.start(id);
+    }
+    await cluster.time.pass(handoverResendMs + 1000);
+    for (const id of cluster.ids) await assertHandedOver(cluster, id, 1);
+  });
+
+  test('are fetched by a box that did not see the end, which believes no false one', async (t) => {
+    const cluster = await startedCluster(t);
+    await cluster.time.pass(1000);
+    cluster.crash('south');
+    await untilEpoch(cluster, 2, 'north', 120_000);
+    await cluster.time.pass(1000);
+    // Without the last signature it lacks a quorum; signatures of north under other names do not make one.
+    const north = cluster.hub.member('north') ?? assert.fail();
+    const honest = north.requestHandler(handoverProtocol) ?? assert.fail();
+    north.requestHandler = (protocol) =>
+      protocol !== handoverProtocol
+        ? undefined
+        : async (from, body, signal) => {
+            const handover = decodeHandover(await honest(from, body, signal));
+            const [first] = handover.signatures;
+            const signature = first?.signature ?? assert.fail();
+            const signatures = [0, 1, 2, 3].map((validator) => ({ validator, signature }));
+            return encodeHandover({ ...handover, signatures });
+          };
+    cluster.disksOf('south').handovers.values.clear();
+    await cluster.start('south');
+    await cluster.time.pass(2 * handoverResendMs + 1000);
+    await assertHandedOver(cluster, 'south', 2);
+    const bytes = (await handoverOf(cluster, 'south', 1)) ?? assert.fail();
+    assert.deepEqual(decodeHandover(bytes), decodeHandover((await handoverOf(cluster, 'east', 1)) ?? bytes));
+  });
 });
 
 describe('messages of the next epoch', () => {

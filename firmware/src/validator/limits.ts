@@ -33,11 +33,35 @@ export const mempoolTransactionsMax = 8192;
 /** Bytes of the waiting transactions: sixteen full blocks. */
 export const mempoolBytesMax = 16777216;
 
-/** Transactions of one institution: an eighth of all, so that no member starves the others. */
+/**
+ * Transactions of one institution: an eighth of all. Where more than eight want the room, who holds the most gives way
+ * to who holds less.
+ */
 export const institutionTransactionsMax = 1024;
 
-/** Bytes of one institution's waiting transactions. */
+/** Bytes of one institution's waiting transactions: an eighth of all. */
 export const institutionBytesMax = 2097152;
+
+/** Revocations and objections that wait, in addition to the others: as many as a block takes. */
+export const firstTransactionsMax = 2048;
+
+/** Bytes of them: each is below 500. */
+export const firstBytesMax = 1048576;
+
+/** Revocations and objections of one institution: all that the patients in its custody could want within a second. */
+export const institutionFirstTransactionsMax = 256;
+
+/** Bytes of them. */
+export const institutionFirstBytesMax = 131072;
+
+/** Places of a block that revocations and objections have before all others; beyond it they share the rest. */
+export const firstInBlockMax = 1024;
+
+/** Transactions with a wrong signature from one institution, each a check of 0.2 ms; then it is not listened to. */
+export const forgedTransactionsMax = 64;
+
+/** For how long they are counted, and it is not listened to. */
+export const forgedCountMs = 60000;
 
 /** A transaction of another box that does not apply yet is dropped after this; its box sends it again. */
 export const waitingMsMax = 30000;
@@ -113,3 +137,12 @@ export const heldMessagesMax = 32;
 
 /** Bytes of them: the proposal of a full block is not kept, its leader says it again after a second. */
 export const heldBytesMax = 262144;
+
+/** Epochs of which the handover may lack signatures at a time: boxes that were away bring theirs within days. */
+export const handoversOpenMax = 8;
+
+/** How often a signature for a handover that is open is said again, and the whole asked for. */
+export const handoverResendMs = 5000;
+
+/** One handover from one peer: at most 384 KiB. */
+export const handoverRequestMs = 10000;

@@ -5,6 +5,7 @@ import type { Standing } from '../consensus/help.ts';
 import { justificationCertificatesMax } from '../consensus/limits.ts';
 import { certificateFromCbor, certificateToCbor, voteFromCbor, voteToCbor } from '../consensus/signatures.ts';
 import type { Certificate, Vote } from '../consensus/types.ts';
+import type { HandoverSignature } from './handovers.ts';
 import { messageBytesMax } from './limits.ts';
 import { bytesIn, counterIn, listIn, mapWith, typeOf } from './shapes.ts';
 
@@ -20,6 +21,8 @@ export type Message =
   | { readonly type: 'vote'; readonly vote: Vote }
   | { readonly type: 'certificate'; readonly certificate: Certificate }
   | { readonly type: 'transaction'; readonly transaction: Uint8Array }
+  /** The sender's identity key signs the end of an epoch. */
+  | { readonly type: 'handover'; readonly signature: HandoverSignature }
   /** Where the sender stands, so that others can help it or ask it for help. */
   | { readonly type: 'standing'; readonly standing: Standing; readonly height: number };
 
@@ -43,6 +46,8 @@ function toCbor(message: Message): CborValue {
       return { type: message.type, certificate: certificateToCbor(message.certificate) };
     case 'transaction':
       return { type: message.type, transaction: message.transaction };
+    case 'handover':
+      return { type: message.type, ...message.signature };
     case 'standing': {
       const { type, standing, height } = message;
       return { type, ...standing, height };
@@ -81,6 +86,13 @@ function fromCbor(value: CborValue): Message {
     }
     case 'transaction':
       return { type, transaction: bytesIn(mapWith(value, ['type', 'transaction'])['transaction']) };
+    case 'handover': {
+      const map = mapWith(value, ['type', 'epoch', 'validator', 'signature']);
+      const signature = bytesIn(map['signature']);
+      if (signature.length !== 64) throw new RangeError('not 64 bytes');
+      const epoch = counterIn(map['epoch']);
+      return { type, signature: { epoch, validator: counterIn(map['validator']), signature } };
+    }
     case 'standing': {
       const map = mapWith(value, ['type', 'epoch', 'finalView', 'from', 'height']);
       const standing = {

@@ -16,7 +16,8 @@ import { Checks } from './checks.ts';
 import type { Instance, OutwardEffect } from './engine.ts';
 import { Engine } from './engine.ts';
 import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
-import { FinalChain } from './final-chain.ts';
+import { closesEpoch, FinalChain } from './final-chain.ts';
+import { Handovers } from './handovers.ts';
 import {
   blocksAskedMax,
   evidenceKeptMax,
@@ -46,6 +47,7 @@ export class Participant {
   readonly chain: FinalChain;
   readonly #tree: BlockTree;
   readonly #rights: VotingRights;
+  readonly #handovers: Handovers;
   readonly #mempool: Mempool;
   readonly #submissions = new Submissions();
   readonly #engine: Engine;
@@ -67,14 +69,16 @@ export class Participant {
   static async open(options: ParticipantOptions): Promise<Participant> {
     const verify = rememberVerified(options.verify);
     const chain = await FinalChain.open({ ...options, stateStore: options.state, verify });
-    const { self, votingKeys, genesis } = options;
+    const { self, keys, genesis } = options;
     const founder = genesis.institutions.find(({ id }) => id === self);
-    if (founder !== undefined && chain.place.epoch === 0 && !votingKeys.signer(founder.keys.voting)) {
+    if (founder !== undefined && chain.place.epoch === 0 && !keys.voting.signer(founder.keys.voting)) {
       throw new AppError('GENESIS_INVALID', `the genesis lists ${self} with another voting key`);
     }
-    const rights = new VotingRights({ ...options, chain: chain.state.chain, keys: votingKeys });
+    const rights = new VotingRights({ ...options, chain: chain.state.chain, keys: keys.voting });
     const right = await rights.in(chain.electorate, chain.place);
-    return new Participant({ ...options, verify }, chain, rights, right);
+    const participant = new Participant({ ...options, verify }, chain, rights, right);
+    await participant.#handovers.load();
+    return participant;
   }
 
   private constructor(options: ParticipantOptions, chain: FinalChain, rights: VotingRights, right: Right) {
@@ -82,6 +86,13 @@ export class Participant {
     this.#options = options;
     this.chain = chain;
     this.#rights = rights;
+    this.#handovers = new Handovers({
+      ...options,
+      chain,
+      store: options.handovers,
+      broadcast: (signature) => this.#broadcast({ type: 'handover', signature }),
+      failed: (fault) => this.#fail(fault),
+    });
     const tree = new BlockTree(chain, verify, logger);
     this.#tree = tree;
     this.#mempool = new Mempool({ self, verify });
@@ -139,6 +150,7 @@ export class Participant {
       headHeight: () => chain.head.height,
       closingOf: (epoch) => (chain.closing?.epoch === epoch ? chain.closing : undefined),
       input: (...inputs) => this.#engine.input(...inputs),
+      gotHandover: (signature) => this.#handovers.received(signature),
       gotTransaction: (from, transaction) => this.#gotTransaction(from, transaction),
       send: (to, message) => network.send(to, encodeMessage(message)),
     });
@@ -148,6 +160,7 @@ export class Participant {
     const { network } = this.#options;
     this.#subscriptions.push(
       serveBlocks(network, this.chain, this.#tree),
+      this.#handovers.start(),
       network.onMessage((from, bytes) => {
         this.#receiver.receive(from, bytes);
         return this.#engine.room();
@@ -165,6 +178,7 @@ export class Participant {
     await this.#engine.stop();
     this.#wakeTimer?.cancel();
     await this.#catchUp.stop();
+    await this.#handovers.stop();
     this.#submissions.fail(new AppError('LEDGER_STALE', 'the box stops before the transaction is final'));
   }
 
@@ -182,6 +196,10 @@ export class Participant {
     this.#broadcast({ type: 'transaction', transaction: bytes });
     this.#wake();
     return submitted;
+  }
+
+  handover(epoch: number): Promise<Uint8Array | undefined> {
+    return this.#handovers.completed(epoch);
   }
 
   get evidence(): readonly Evidence[] {
@@ -330,6 +348,10 @@ export class Participant {
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
     await this.chain.add(final, (executed) => this.#becameFinal(executed));
+    for (const { executed, certificate } of final) {
+      if (certificate !== null && closesEpoch(executed))
+        await this.#handovers.epochClosed(executed, certificate);
+    }
     this.#tree.prune();
     this.#checkFreshness();
   }
@@ -363,6 +385,7 @@ export class Participant {
       this.#broadcast({ type: 'transaction', transaction });
     }
     this.#catchUp.look();
+    this.#handovers.tick();
     this.#checkFreshness();
   }
 

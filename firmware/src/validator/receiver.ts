@@ -12,6 +12,7 @@ import type { BlockTree } from './block-tree.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Checks } from './checks.ts';
 import type { Electorate } from './electorate.ts';
+import type { HandoverSignature } from './handovers.ts';
 import { HeldMessages } from './held-messages.ts';
 import { helpMsMin } from './limits.ts';
 import type { Message } from './messages.ts';
@@ -30,6 +31,8 @@ export interface ReceiverOptions {
   readonly closingOf: (epoch: number) => Certificate | undefined;
   readonly input: (...inputs: readonly Input[]) => void;
   readonly gotTransaction: (from: InstitutionId, transaction: Uint8Array) => void;
+  /** False: it is not what it claims to be. */
+  readonly gotHandover: (signature: HandoverSignature) => boolean;
   readonly send: (to: InstitutionId, message: Message) => void;
 }
 
@@ -76,6 +79,10 @@ export class Receiver {
         break;
       case 'transaction':
         this.#options.gotTransaction(from, message.transaction);
+        break;
+      case 'handover':
+        if (!this.#options.gotHandover(message.signature))
+          this.#refuse(from, 'a wrong signature of the end of an epoch');
         break;
       case 'standing':
         this.#standing(from, message);
@@ -178,6 +185,7 @@ function epochOf(message: Message): number | undefined {
     case 'certificate':
       return message.certificate.epoch;
     case 'transaction':
+    case 'handover':
     case 'standing':
       return undefined;
   }

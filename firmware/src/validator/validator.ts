@@ -12,14 +12,15 @@ import type {
   InstitutionId,
   Ledger,
   LedgerHead,
+  KeyValueStore,
   Logger,
+  MemberKeys,
   Network,
   ReplaceableLog,
   Service,
   Submitted,
   Unsubscribe,
   VerifySignature,
-  VotingKeys,
 } from '../ports.ts';
 import { Participant } from './participant.ts';
 import type { StateStore } from './state-store.ts';
@@ -28,7 +29,7 @@ export interface ValidatorOptions {
   readonly genesis: Genesis;
   /** This box's institution. One that is not among the validators follows without a vote. */
   readonly self: InstitutionId;
-  readonly votingKeys: VotingKeys;
+  readonly keys: MemberKeys;
   readonly network: Network;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,7 +40,11 @@ export interface ValidatorOptions {
   readonly voteLogBytesMax?: number;
   readonly blockLog: AppendLog;
   readonly state: StateStore;
+  /** Keys that begin with `handover`. */
+  readonly handovers: KeyValueStore;
   readonly verify: VerifySignature;
+  /** ECDSA P-256 with SHA-256: key 65 bytes, signature 64 bytes r ‖ s. */
+  readonly verifyIdentity: VerifySignature;
 }
 
 /** Where consensus stands on this box, for the console. */
@@ -103,6 +108,10 @@ export class Validator implements Service, Ledger {
 
   blocks(fromHeight: number): AsyncIterable<FinalBlock> {
     return this.#started.chain.blocks(fromHeight);
+  }
+
+  handover(epoch: number): Promise<Uint8Array | undefined> {
+    return this.#started.handover(epoch);
   }
 
   /** Of block 0 the certificate has no signatures: the genesis file stands for it. */
