@@ -63,7 +63,7 @@ class StreamedSegment implements OpenSegment {
   }
 
   end(): SealedSegment {
-    return sealedOf(this.#work, this.#pieces);
+    return sealedOf(this.#work, this.#pieces.splice(0));
   }
 
   abort(): void {

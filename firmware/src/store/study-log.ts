@@ -9,7 +9,6 @@ import { takesNothing } from './full-disk.ts';
 import { aheadBytesMax, aheadBytesMin, aheadFrameBytesMax, groupBytesMax, movedBytesMax } from './limits.ts';
 import type { OpenLogs } from './open-logs.ts';
 import type { SpareLogs } from './spare-logs.ts';
-import { giveBack } from './spent-bytes.ts';
 import {
   assertFits,
   emptyMark,
@@ -91,7 +90,7 @@ export class StudyLog {
   /**
    * On disk when it resolves; frames stand in the order of the calls. After a failed write or flush it is unknown what
    * stands behind the last frame that was acknowledged: a log on a full or read-only disk is cut back to it and goes on
-   * when it can be written, any other failure is the log's end until it is read anew. The content's memory is given back when it is on disk.
+   * when it can be written, any other failure is the log's end until it is read anew.
    * `abandon` runs if the frame failed, as soon as it is sure that no start will find it.
    * @throws AppError STORE_FAILED; RangeError for a frame that is too large.
    */
@@ -189,7 +188,6 @@ export class StudyLog {
     this.#isMarked = false;
     const last = group.at(-1);
     if (last !== undefined && frameBytes(last.content) <= aheadFrameBytesMax) this.#takeSpace(file);
-    giveBack(pieces);
   }
 
   async #opened(): Promise<StoredFile> {
