@@ -19,6 +19,7 @@ import { Keeper } from '../../firmware/src/ingest/keeper.ts';
 import { Quarantine } from '../../firmware/src/ingest/quarantine.ts';
 import { openWithRoom } from '../../firmware/src/ingest/roomy-sink.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
+import type { OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import { SpareLogMaker, type SpareLogMakerOptions } from '../../firmware/src/store/spare-log-maker.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
@@ -38,6 +39,8 @@ export interface ReceivingOptions {
   /** Without them nothing is refused but by the file system itself. */
   readonly marks?: ConfiguredMarks;
   readonly files?: FileSystem;
+  /** Where objects are hashed and sealed; on the event loop if nobody says so. */
+  readonly openSegment?: OpenSegmentOf;
   /** Made from `prepareSpares` on. */
   readonly spares?: Pick<SpareLogMakerOptions, 'count' | 'bytes' | 'stepBytes' | 'clock'>;
 }
@@ -55,8 +58,8 @@ export class ReceivingBox {
   readonly keeper: Keeper;
   readonly health = new MemoryHealthBoard();
 
-  private constructor({ folder, boxKey, marks, files, spares }: ReceivingOptions) {
-    const store = { boxKey, ...(files !== undefined && { files }) };
+  private constructor({ folder, boxKey, marks, files, spares, openSegment }: ReceivingOptions) {
+    const store = { boxKey, ...(files && { files }), ...(openSegment && { openSegment }) };
     this.#store = new StudyStore({ ...store, folder });
     this.#quarantineStore = new StudyStore({ ...store, folder: join(folder, quarantineName) });
     this.#catalogue = new Catalogue(this.#store);
