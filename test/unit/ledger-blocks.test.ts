@@ -20,6 +20,7 @@ import {
   genesisBlock,
   basisId,
   idBytes,
+  stateEntries,
   transactionsRoot,
 } from '../../firmware/src/ledger/index.ts';
 import type {
@@ -102,7 +103,10 @@ test('what one box builds, another executes to the same state', () => {
 test('a block without transactions is valid: the heartbeat', () => {
   const beat = build([]);
   assert.equal(beat.block.transactions.length, 0);
-  assert.deepEqual(beat.block.header.stateRoot, ledger.initial.root);
+  const { history, ...entries } = Object.fromEntries(stateEntries(beat.state));
+  const { history: before, ...same } = Object.fromEntries(stateEntries(ledger.initial));
+  assert.deepEqual(entries, same);
+  assert.notDeepEqual(history, before);
   assert.equal(execute(beat.block).kind, 'valid');
 });
 
@@ -223,6 +227,7 @@ const invalid: readonly (readonly [string, Block, string])[] = [
   ['the time of its parent', changed({ time: genesis.time }), 'wrong-time'],
   ['a proposer that is no validator', changed({ proposer: 'nowhere' }), 'unknown-proposer'],
   ['other transactions than its header says', changed({}, others), 'wrong-transactions-root'],
+  ['another history than its parents', changed({ historyRoot: bytesOf('history') }), 'wrong-history-root'],
   ['another state than results', changed({ stateRoot: ledger.initial.root }), 'wrong-state-root'],
   [
     'a transaction that does not apply',
@@ -282,6 +287,7 @@ const wrongHeaders: readonly (readonly [string, CborValue])[] = [
   ['proposer', ''],
   ['proposer', 'South'],
   ['transactionsRoot', new Uint8Array(33)],
+  ['historyRoot', new Uint8Array(31)],
   ['stateRoot', 'root'],
 ];
 

@@ -147,6 +147,8 @@ for vector in blocks:
     check(f"{vector['name']} digest", domain_hash("block", cbor(value["header"])), vector["digest"])
     root = merkle_root([raw(transaction) for transaction in value["transactions"]])
     check(f"{vector['name']} root", root, value["header"]["transactionsRoot"]["hex"])
+    before = [bytes.fromhex(other["digest"]) for other in blocks[: value["header"]["height"]]]
+    check(f"{vector['name']} history", merkle_root(before), value["header"]["historyRoot"]["hex"])
 
 records = load("state-tree-records.json")["records"]
 for vector in records:

@@ -6,11 +6,13 @@ import { sha256 } from './hash.ts';
 const leafPrefix = Uint8Array.of(0);
 const nodePrefix = Uint8Array.of(1);
 
-function leafHash(entry: Uint8Array): Uint8Array {
+/** Hash of an entry as a leaf. */
+export function merkleLeafHash(entry: Uint8Array): Uint8Array {
   return sha256(concatBytes(leafPrefix, entry));
 }
 
-function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+/** Hash of the node over two subtrees. */
+export function merkleNodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(concatBytes(nodePrefix, left, right));
 }
 
@@ -24,19 +26,19 @@ function splitPoint(n: number): number {
 function rootOfHashes(hashes: readonly Uint8Array[], from: number, to: number): Uint8Array {
   if (to - from === 1) return hashes[from] as Uint8Array;
   const middle = from + splitPoint(to - from);
-  return nodeHash(rootOfHashes(hashes, from, middle), rootOfHashes(hashes, middle, to));
+  return merkleNodeHash(rootOfHashes(hashes, from, middle), rootOfHashes(hashes, middle, to));
 }
 
 /** MTH(D[n]), RFC 9162 section 2.1.1. The empty list hashes to SHA-256 of nothing. */
 export function merkleRoot(entries: readonly Uint8Array[]): Uint8Array {
   if (entries.length === 0) return sha256(new Uint8Array(0));
-  return rootOfHashes(entries.map(leafHash), 0, entries.length);
+  return rootOfHashes(entries.map(merkleLeafHash), 0, entries.length);
 }
 
 /** PATH(m, D[n]), RFC 9162 section 2.1.3.1. @throws RangeError if the index lies outside the list. */
 export function merklePath(entries: readonly Uint8Array[], index: number): Uint8Array[] {
   if (!Number.isInteger(index) || index < 0 || index >= entries.length) throw new RangeError('no such leaf');
-  const hashes = entries.map(leafHash);
+  const hashes = entries.map(merkleLeafHash);
   const path: Uint8Array[] = [];
   let from = 0;
   let to = hashes.length;
@@ -64,17 +66,17 @@ export function verifyMerklePath(
   if (!Number.isInteger(index) || index < 0 || index >= size) return false;
   let fn = index;
   let sn = size - 1;
-  let computed = leafHash(entry);
+  let computed = merkleLeafHash(entry);
   for (const sibling of path) {
     if (sn === 0) return false;
     if (fn % 2 === 1 || fn === sn) {
-      computed = nodeHash(sibling, computed);
+      computed = merkleNodeHash(sibling, computed);
       while (fn % 2 === 0 && fn !== 0) {
         fn = Math.floor(fn / 2);
         sn = Math.floor(sn / 2);
       }
     } else {
-      computed = nodeHash(computed, sibling);
+      computed = merkleNodeHash(computed, sibling);
     }
     fn = Math.floor(fn / 2);
     sn = Math.floor(sn / 2);

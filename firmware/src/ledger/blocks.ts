@@ -1,6 +1,7 @@
 /** Blocks as bytes, and their digests: canonical CBOR, read strictly (docs/formats.md, "Block"). */
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { hash } from '../encoding/hash.ts';
+import { emptyFrontier, frontierRoot } from '../encoding/merkle-frontier.ts';
 import { merkleRoot } from '../encoding/merkle-tree.ts';
 import {
   boundedBytesField,
@@ -55,6 +56,7 @@ function readHeader(value: CborValue): BlockHeader {
     'time',
     'proposer',
     'transactionsRoot',
+    'historyRoot',
     'stateRoot',
   ]);
   const height = integerField(map.height, 'header.height', 0, counterMax);
@@ -69,6 +71,7 @@ function readHeader(value: CborValue): BlockHeader {
     // Nobody proposed block 0.
     proposer: height === 0 ? noProposer(map.proposer) : institutionIdField(map.proposer, 'header.proposer'),
     transactionsRoot: bytesField(map.transactionsRoot, 'header.transactionsRoot', 32),
+    historyRoot: bytesField(map.historyRoot, 'header.historyRoot', 32),
     stateRoot: bytesField(map.stateRoot, 'header.stateRoot', 32),
   };
 }
@@ -124,6 +127,7 @@ export function genesisBlock(genesis: Genesis): Block {
       time: genesis.time,
       proposer: '',
       transactionsRoot: transactionsRoot(transactions),
+      historyRoot: frontierRoot(emptyFrontier),
       stateRoot: genesisState(genesis).root,
     },
     transactions,

@@ -4,6 +4,7 @@ import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
 import { afterBlock } from './consortium/epoch.ts';
 import { blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
+import { historyRoot, withParentInHistory } from './history.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
 import { asSnapshot } from './state.ts';
 import { goesFirst } from './transaction-types.ts';
@@ -52,6 +53,7 @@ export type InvalidBlockReason =
   | 'unknown-proposer'
   | 'too-large'
   | 'wrong-transactions-root'
+  | 'wrong-history-root'
   | 'transaction-refused'
   | 'wrong-state-root';
 
@@ -134,14 +136,17 @@ export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: Bl
   const first = ({ transaction }: Candidate): boolean => goesFirst(transaction.body.type);
   const ordered = [...decoded.filter(first), ...decoded.filter((candidate) => !first(candidate))];
 
-  const result = fill(state, ordered, { height, time, verify });
+  const parentDigest = blockDigest(parent);
+  const before = withParentInHistory(asSnapshot(state), parentDigest);
+  const result = fill(before, ordered, { height, time, verify });
   const transactions = result.applied.map(({ bytes }) => bytes);
-  const place = { chain: parent.chain, epoch, height, view, parent: blockDigest(parent), time, proposer };
+  const place = { chain: parent.chain, epoch, height, view, parent: parentDigest, time, proposer };
   const after = afterBlock(asSnapshot(result.state), place);
   const header: BlockHeader = {
     ...place,
     parentView: parentViewOf(epoch, parent),
     transactionsRoot: transactionsRoot(transactions),
+    historyRoot: historyRoot(before),
     stateRoot: after.root,
   };
   return {
@@ -180,7 +185,7 @@ function headerFault(state: LedgerState, parent: BlockHeader, header: BlockHeade
 
 /**
  * Checks a block against its parent and the parent's state, and executes it: height, links, time, sizes, every
- * transaction, both roots. Whether its time fits the box's clock and its proposer leads its view is consensus's to say.
+ * transaction, all three roots. Whether its time fits the box's clock and its proposer leads its view is consensus's to say.
  */
 export function executeBlock(
   state: LedgerState,
@@ -198,8 +203,12 @@ export function executeBlock(
   if (!equalBytes(header.transactionsRoot, transactionsRoot(block.transactions))) {
     return invalid('wrong-transactions-root', 'transactions are others than those of the header');
   }
+  const before = withParentInHistory(asSnapshot(state), header.parent);
+  if (!equalBytes(header.historyRoot, historyRoot(before))) {
+    return invalid('wrong-history-root', 'other blocks came before');
+  }
   const transactions: Transaction[] = [];
-  let after = state;
+  let after: LedgerState = before;
   for (const [index, encoded] of block.transactions.entries()) {
     const decoded = decodeTransaction(encoded);
     if (decoded.kind === 'refused')

@@ -40,6 +40,8 @@ export {
   toStudyId,
   transactionId,
 } from './ids.ts';
+export { isInHistory } from './history.ts';
+export { historyRecord } from './history-record.ts';
 export { isPrimeOrderKey } from './public-keys.ts';
 export { basisRefusal } from './access/basis.ts';
 export { basisRecord, studyBasisRecord } from './access/basis-record.ts';

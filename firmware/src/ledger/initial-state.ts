@@ -1,10 +1,12 @@
 /** The state of block 0: what the genesis document says. */
+import { emptyFrontier } from '../encoding/merkle-frontier.ts';
 import { epochRecord } from './consortium/epoch-record.ts';
 import { epochValidator } from './consortium/epoch.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord, type InstitutionRecord } from './consortium/institution-record.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
+import { historyRecord } from './history-record.ts';
 import { stateKeys } from './state-keys.ts';
 import { LedgerSnapshot } from './state.ts';
 import { StateTree } from './state-tree.ts';
@@ -27,6 +29,7 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     .put(epochRecord, stateKeys.epoch, { number: 0, startHeight: 1, startTime: genesis.time, validators })
     .put(idListRecord, stateKeys.nextValidators, genesis.validators)
     .put(parametersRecord, stateKeys.parameters, genesis.parameters)
+    .put(historyRecord, stateKeys.history, emptyFrontier)
     .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor);
   for (const [id, institution] of institutions) {
     state = state.put(institutionRecord, stateKeys.institution(id), institution);

@@ -78,6 +78,9 @@ export const genesisJsonBytesMax = 2097152;
 /** Siblings of a state proof: the tree is keyed by 256-bit hashes. */
 export const stateProofSiblingsMax = 256;
 
+/** Complete subtrees of the history log: one for each bit of a height that an integer can hold. */
+export const historyPeaksMax = 53;
+
 /** Key of the state: the longest is an open's, two ids and two names. Characters. */
 export const stateKeyCharactersMax = 160;
 

@@ -11,6 +11,8 @@ export const stateKeys = {
   /** The current epoch. */
   epoch: 'epoch',
   pastEpoch: (number: number): string => `epoch/${number}`,
+  /** The blocks so far, but for the one whose state it is. */
+  history: 'history',
   parameters: 'parameters',
   /** Parameters that take effect when the epoch closes; absent if none were voted. */
   nextParameters: 'next-parameters',

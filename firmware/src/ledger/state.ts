@@ -7,6 +7,8 @@ import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord } from './consortium/institution-record.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
+import type { MerkleFrontier } from '../encoding/merkle-frontier.ts';
+import { historyRecord } from './history-record.ts';
 import type { RecordFormat } from './record-format.ts';
 import { stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
@@ -95,6 +97,12 @@ export class LedgerSnapshot implements LedgerState {
 
   parameters(): Parameters {
     return this.#standing(parametersRecord, stateKeys.parameters);
+  }
+
+  history(): MerkleFrontier {
+    const history = this.get(historyRecord, stateKeys.history);
+    if (history === undefined) throw new Error(`state has no ${stateKeys.history}`);
+    return history;
   }
 
   vendor(): KeyQuorum {
@@ -199,6 +207,7 @@ export function stateFromEntries(
   state.institutions();
   state.epoch();
   state.parameters();
+  state.history();
   state.nextValidators();
   state.vendor();
   return state;

@@ -1,4 +1,5 @@
 /** What stands on the ledger: transactions, blocks, records. Byte formats: docs/formats.md. Nothing here knows DICOM. */
+import type { MerkleFrontier } from '../encoding/merkle-frontier.ts';
 import type { BasisRecord } from './access/basis-record.ts';
 import type { OpenRecord } from './access/open-record.ts';
 import type { AccessBody } from './access/transactions.ts';
@@ -65,6 +66,8 @@ export interface BlockHeader {
   readonly proposer: string;
   /** RFC 9162 Merkle tree hash over the encoded transactions. */
   readonly transactionsRoot: Uint8Array;
+  /** RFC 9162 Merkle tree hash over the digests of all blocks before this one, from block 0 on (history.ts). */
+  readonly historyRoot: Uint8Array;
   /** Root of the state after this block. */
   readonly stateRoot: Uint8Array;
 }
@@ -109,6 +112,8 @@ export interface LedgerState {
   /** Ids of the next epoch's validators, as the votes so far want them. */
   nextValidators(): readonly string[];
   parameters(): Parameters;
+  /** The digests of the blocks before the one whose state this is, as an RFC 9162 tree that can go on. */
+  history(): MerkleFrontier;
   /** Keys that sign releases. */
   vendor(): KeyQuorum;
   /** None of a study that was registered in bulk and not used yet: see `batch`. */

@@ -1,0 +1,216 @@
+/**
+ * Byzantine validators by name. Each is a whole validator whose words are changed on their way out, with the keys that
+ * it really has. f of them must harm nobody.
+ */
+import { concatBytes, equalBytes } from '../../firmware/src/encoding/bytes.ts';
+import { noDigest, voteMessage } from '../../firmware/src/consensus/signatures.ts';
+import type { Certificate, Vote, VoteContent } from '../../firmware/src/consensus/types.ts';
+import { quorum } from '../../firmware/src/consensus/types.ts';
+import { blockDigest, buildBlock, decodeBlock, encodeBlock } from '../../firmware/src/ledger/index.ts';
+import type { BlockHeader, ChainId, LedgerState } from '../../firmware/src/ledger/types.ts';
+import type { Network, Signer, VerifySignature } from '../../firmware/src/ports.ts';
+import { blockProtocol } from '../../firmware/src/validator/catch-up.ts';
+import {
+  decodeBlockAnswer,
+  encodeBlockAnswer,
+  encodeFinalRecord,
+} from '../../firmware/src/validator/final-records.ts';
+import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
+import type { Message } from '../../firmware/src/validator/messages.ts';
+import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
+import type { Random } from './random.ts';
+
+/** What an actor knows of itself and the world. */
+export interface Stage {
+  readonly chain: ChainId;
+  /** Own index in the validator list, and their number. */
+  readonly self: number;
+  readonly validators: number;
+  readonly voting: Signer;
+  readonly random: Random;
+  readonly verify: VerifySignature;
+  /** The actor's own final head and the state after it; undefined while it starts. */
+  readonly head: () => { readonly header: BlockHeader; readonly state: LedgerState } | undefined;
+}
+
+/** Another network in place of the true one. */
+export type Actor = (network: Network, stage: Stage) => Network;
+
+type MessageOf<Type extends Message['type']> = Extract<Message, { readonly type: Type }>;
+
+function signed({ chain, self, voting }: Stage, content: VoteContent, validator = self): Vote {
+  return { ...content, validator, signature: voting.sign(voteMessage(chain, content)) };
+}
+
+/** Sends what `change` makes of each own message; what does not decode passes as it is. */
+function sending(
+  network: Network,
+  change: (to: string, message: Message, bytes: Uint8Array) => readonly Uint8Array[],
+): Network {
+  return {
+    ...network,
+    send: (to, bytes) => {
+      const decoded = decodeMessage(bytes);
+      if (decoded.kind === 'refused') throw new Error(`an own message does not decode: ${decoded.reason}`);
+      for (const message of change(to, decoded.message, bytes)) network.send(to, message);
+    },
+  };
+}
+
+/** Half of the others get another block for the view; everybody gets a vote for both. */
+const equivocator: Actor = (network, stage) => {
+  const sides = new Map<string, boolean>();
+  const isOtherSide = (to: string): boolean => {
+    const side = sides.get(to) ?? stage.random.chance(0.5);
+    sides.set(to, side);
+    return side;
+  };
+  return sending(network, (to, message, bytes) => {
+    const other = message.type === 'proposal' ? otherProposal(stage, message) : undefined;
+    if (message.type !== 'proposal' || other === undefined) return [bytes];
+    const [first, second] = isOtherSide(to) ? [other, message] : [message, other];
+    return [encodeMessage(first), encodeMessage({ type: 'vote', vote: second.vote })];
+  });
+};
+
+/** A valid block without transactions on the final head, a millisecond later; undefined if that is not the parent. */
+function otherProposal(stage: Stage, message: MessageOf<'proposal'>): MessageOf<'proposal'> | undefined {
+  const decoded = decodeBlock(message.block);
+  const head = stage.head();
+  if (decoded.kind !== 'block' || head === undefined) return undefined;
+  const { header } = decoded.block;
+  if (!equalBytes(header.parent, blockDigest(head.header))) return undefined;
+  const { block } = buildBlock(head.state, head.header, {
+    ...header,
+    time: header.time + 1,
+    candidates: [],
+    verify: stage.verify,
+  });
+  const { kind, epoch, view } = message.vote;
+  const vote = signed(stage, { kind, epoch, view, digest: blockDigest(block.header) });
+  return { ...message, vote, block: encodeBlock(block) };
+}
+
+/** Votes to nullify each view that it votes in, and to finalize whatever it has voted for. */
+const nuller: Actor = (network, stage) =>
+  sending(network, (_to, message, bytes) => {
+    if (message.type !== 'vote' && message.type !== 'proposal') return [bytes];
+    const { epoch, view, digest, kind } = message.vote;
+    const also = (of: 'nullify' | 'finalize', about: Uint8Array): Uint8Array =>
+      encodeMessage({ type: 'vote', vote: signed(stage, { kind: of, epoch, view, digest: about }) });
+    if (kind === 'nullify') return [bytes];
+    return [bytes, also('nullify', noDigest), also('finalize', digest)];
+  });
+
+/** Speaks for all the others too, with its own key or with a signature that it has seen somewhere. */
+const impersonator: Actor = (network, stage) =>
+  sending(network, (_to, message, bytes) => {
+    if (message.type !== 'vote' && message.type !== 'proposal') return [bytes];
+    const { epoch, view, digest } = message.vote;
+    const other = (stage.self + stage.random.between(1, stage.validators - 1)) % stage.validators;
+    const kind = (['notarize', 'nullify', 'finalize'] as const)[stage.random.below(3)] ?? 'notarize';
+    const about =
+      kind === 'nullify' ? noDigest : stage.random.chance(0.5) ? digest : digest.map((byte) => byte ^ 1);
+    const content = { kind, epoch, view, digest: about };
+    const forgedVote = signed(stage, content, other);
+    return [
+      bytes,
+      encodeMessage({ type: 'vote', vote: forgedVote }),
+      encodeMessage({ type: 'vote', vote: { ...message.vote, validator: other } }),
+      encodeMessage({ type: 'certificate', certificate: forgedCertificate(stage, content) }),
+    ];
+  });
+
+/** A quorum of indices, all signed by one. */
+function forgedCertificate(stage: Stage, content: VoteContent): Certificate {
+  const { signature } = signed(stage, content);
+  const signatures = Array.from({ length: quorum(stage.validators) }, (_, validator) => ({
+    validator,
+    signature,
+  }));
+  return { ...content, signatures };
+}
+
+/** Never proposes; votes like everybody. */
+const silentLeader: Actor = (network) =>
+  sending(network, (_to, message, bytes) => (message.type === 'proposal' ? [] : [bytes]));
+
+/** Tells each thing to some only. */
+const whisperer: Actor = (network, stage) =>
+  sending(network, (_to, _message, bytes) => (stage.random.chance(0.5) ? [bytes] : []));
+
+/** Says again what it has said long ago, whenever it says something. */
+const parrot: Actor = (network, stage) => {
+  const said: Uint8Array[] = [];
+  return sending(network, (_to, _message, bytes) => {
+    if (said.length < 512) said.push(bytes);
+    const old = said[stage.random.below(said.length)];
+    return old === undefined ? [bytes] : [bytes, old];
+  });
+};
+
+/** Claims to be far ahead, and answers who asks for blocks with changed ones. */
+const lyingCatchUpPeer: Actor = (network, stage) => ({
+  ...sending(network, (_to, message, bytes) => {
+    if (message.type !== 'standing') return [bytes];
+    const { standing } = message;
+    return [
+      encodeMessage({
+        ...message,
+        height: message.height + 1000,
+        standing: { ...standing, finalView: standing.finalView + 1000 },
+      }),
+    ];
+  }),
+  handle: (protocol, handler) =>
+    network.handle(protocol, async (from, body, signal) => {
+      const answer = await handler(from, body, signal);
+      return protocol === blockProtocol ? lie(stage, answer) : answer;
+    }),
+});
+
+function lie(stage: Stage, answer: Uint8Array): Uint8Array {
+  const { random } = stage;
+  const records = decodeBlockAnswer(answer);
+  const changed = records.map((record) => {
+    switch (random.below(6)) {
+      case 0:
+        return changedBlock(record);
+      case 1:
+        return { ...record, block: { ...record.block, transactions: [] } };
+      case 2:
+        return forgedRecord(stage, changedBlock(record));
+      case 3:
+        return forgedRecord(stage, record);
+      default:
+        return record;
+    }
+  });
+  if (random.chance(0.2)) changed.shift();
+  if (random.chance(0.1)) changed.splice(0);
+  const encoded = encodeBlockAnswer(changed.map(encodeFinalRecord));
+  return random.chance(0.1) ? concatBytes(encoded, Uint8Array.of(0)) : encoded;
+}
+
+function changedBlock({ block, certificate }: FinalRecord): FinalRecord {
+  return { block: { ...block, header: { ...block.header, time: block.header.time + 1 } }, certificate };
+}
+
+function forgedRecord(stage: Stage, { block }: FinalRecord): FinalRecord {
+  const { epoch, view } = block.header;
+  const content = { kind: 'finalize', epoch, view, digest: blockDigest(block.header) } as const;
+  return { block, certificate: forgedCertificate(stage, content) };
+}
+
+export const actors = {
+  equivocator,
+  nuller,
+  impersonator,
+  silentLeader,
+  whisperer,
+  parrot,
+  lyingCatchUpPeer,
+} as const satisfies Record<string, Actor>;
+
+export type ActorName = keyof typeof actors;
+export const actorNames = Object.keys(actors) as readonly ActorName[];
