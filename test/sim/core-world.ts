@@ -2,12 +2,11 @@
  * A deterministic world of consensus cores: one seed decides delays, losses, doubles, partitions, crashes between any
  * two effects and clock speeds. Agreement is checked at every final block.
  */
-import { createHash } from 'node:crypto';
-import { toHex, u64 } from '../../firmware/src/encoding/bytes.ts';
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
-import type * as help from '../../firmware/src/consensus/help.ts';
-import type * as recovery from '../../firmware/src/consensus/recovery.ts';
-import type * as simplex from '../../firmware/src/consensus/simplex.ts';
+import { certificatesFor, standingOf, type Standing } from '../../firmware/src/consensus/help.ts';
+import { recordsToKeep, recover } from '../../firmware/src/consensus/recovery.ts';
+import { step } from '../../firmware/src/consensus/simplex.ts';
 import type {
   CoreOptions,
   CoreState,
@@ -27,32 +26,24 @@ import type {
 import { EventQueue } from './event-queue.ts';
 import type { Random } from './random.ts';
 import { randomFrom } from './random.ts';
+import { Trace, type ReadAlong } from './trace.ts';
 
-export interface Core {
-  readonly step: typeof simplex.step;
-  readonly recover: typeof recovery.recover;
-  readonly recordsToKeep: typeof recovery.recordsToKeep;
-  readonly standingOf: typeof help.standingOf;
-  readonly certificatesFor: typeof help.certificatesFor;
-}
-
-export interface WorldOptions {
+export interface CoreWorldOptions {
   readonly seed: number;
-  readonly core: Core;
   readonly validators: number;
   /** Validators that run twice under one identity (Twins): they contradict themselves in every possible way. */
   readonly twins?: number;
   /** Virtual milliseconds of faults, then of calm in which progress is due. */
   readonly faultyMs: number;
   readonly calmMs: number;
-  /** A fault of the harness itself, to see that it is noticed. */
-  readonly sendBeforePersist?: boolean;
+  readonly readAlong?: ReadAlong;
 }
 
-export interface WorldResult {
+export interface CoreWorldResult {
   readonly traceHash: string;
   readonly violations: readonly string[];
   readonly accused: ReadonlySet<number>;
+  readonly crashes: number;
   /** Least final view of the honest boxes before and after the calm time. */
   readonly finalViewAfterFaults: number;
   readonly finalViewAtEnd: number;
@@ -63,7 +54,7 @@ type Message =
   | { readonly kind: 'vote'; readonly vote: Vote }
   | { readonly kind: 'proposal'; readonly proposal: Proposal; readonly justification: readonly Certificate[] }
   | { readonly kind: 'certificate'; readonly certificate: Certificate }
-  | { readonly kind: 'standing'; readonly standing: help.Standing };
+  | { readonly kind: 'standing'; readonly standing: Standing };
 
 /** A box: its disk survives a crash, the rest does not. */
 interface Box {
@@ -88,15 +79,15 @@ function verified<T>(value: T): Verified<T> {
   return value as Verified<T>;
 }
 
-export function runWorld(options: WorldOptions): WorldResult {
+export function runCoreWorld(options: CoreWorldOptions): CoreWorldResult {
   return new World(options).run();
 }
 
 class World {
-  readonly #options: WorldOptions;
+  readonly #options: CoreWorldOptions;
   readonly #random: Random;
   readonly #events = new EventQueue();
-  readonly #trace = createHash('sha256');
+  readonly #trace: Trace;
   readonly #boxes: Box[] = [];
   readonly #parents = new Map<string, string>();
   readonly #finalChain: string[] = [toHex(genesisDigest)];
@@ -106,10 +97,12 @@ class World {
   /** Links that are cut, one way each: `from>to` by box name. */
   #cut = new Set<string>();
   #calm = false;
+  #crashes = 0;
 
-  constructor(options: WorldOptions) {
+  constructor(options: CoreWorldOptions) {
     this.#options = options;
     this.#random = randomFrom(options.seed);
+    this.#trace = new Trace(options.readAlong);
     const twins = options.twins ?? 0;
     for (let identity = 0; identity < options.validators; identity++) {
       const isTwin = identity >= options.validators - twins;
@@ -119,7 +112,7 @@ class World {
     }
   }
 
-  run(): WorldResult {
+  run(): CoreWorldResult {
     for (const box of this.#boxes) this.#start(box);
     this.#scheduleFaults();
     this.#runUntil(this.#options.faultyMs);
@@ -129,9 +122,10 @@ class World {
     const finalViewAfterFaults = this.#leastFinalView();
     this.#runUntil(this.#options.faultyMs + this.#options.calmMs);
     return {
-      traceHash: this.#trace.digest('hex'),
+      traceHash: this.#trace.hash(),
       violations: this.#violations,
       accused: this.#accused,
+      crashes: this.#crashes,
       finalViewAfterFaults,
       finalViewAtEnd: this.#leastFinalView(),
       blocksFinal: this.#finalChain.length - 1,
@@ -165,7 +159,7 @@ class World {
   #start(box: Box): void {
     box.life++;
     const { final, floor, records } = box.disk;
-    const { state, effects } = this.#options.core.recover(box.options, { final, floor, records });
+    const { state, effects } = recover(box.options, { final, floor, records });
     box.state = state;
     this.#note(`start ${box.name}`);
     this.#enqueueEffects(box, effects);
@@ -173,6 +167,7 @@ class World {
   }
 
   #crash(box: Box): void {
+    this.#crashes++;
     this.#note(`crash ${box.name}`);
     box.life++;
     box.state = undefined;
@@ -198,9 +193,8 @@ class World {
   }
 
   #enqueueEffects(box: Box, effects: readonly Effect[]): void {
-    const ordered = this.#options.sendBeforePersist === true ? sendsFirst(effects) : effects;
     const idle = box.effects.length === 0;
-    box.effects.push(...ordered);
+    box.effects.push(...effects);
     if (idle && box.effects.length > 0) this.#later(box, 0, () => this.#turn(box));
   }
 
@@ -215,7 +209,7 @@ class World {
     else {
       const input = box.inputs.shift();
       if (input !== undefined && box.state !== undefined) {
-        const { state, effects } = this.#options.core.step(box.state, input);
+        const { state, effects } = step(box.state, input);
         box.state = state;
         this.#note(`${box.name} ${input.kind}`);
         this.#enqueueEffects(box, effects);
@@ -284,7 +278,7 @@ class World {
     box.disk.final = { view: certificate.view, digest: certificate.digest, certificate };
     if (this.#random.chance(0.2) && box.state.final.view === certificate.view && box.effects.length === 0) {
       box.disk.floor = certificate.view;
-      box.disk.records = [...this.#options.core.recordsToKeep(box.state)];
+      box.disk.records = [...recordsToKeep(box.state)];
       this.#note(`${box.name} new log`);
     }
   }
@@ -318,7 +312,7 @@ class World {
   #retransmit(box: Box): void {
     if (box.state === undefined) return;
     this.#input(box, { kind: 'retransmit' });
-    this.#broadcast(box, { kind: 'standing', standing: this.#options.core.standingOf(box.state) });
+    this.#broadcast(box, { kind: 'standing', standing: standingOf(box.state) });
     this.#later(box, retransmitMs, () => this.#retransmit(box));
   }
 
@@ -354,7 +348,7 @@ class World {
         break;
       case 'standing':
         if (to.state === undefined) return;
-        for (const certificate of this.#options.core.certificatesFor(to.state, message.standing)) {
+        for (const certificate of certificatesFor(to.state, message.standing)) {
           this.#send(to, from, { kind: 'certificate', certificate });
         }
         break;
@@ -387,13 +381,6 @@ class World {
   }
 
   #note(event: string): void {
-    this.#trace.update(u64(this.#events.now)).update(event);
+    this.#trace.note(this.#events.now, event);
   }
-}
-
-function sendsFirst(effects: readonly Effect[]): Effect[] {
-  return [
-    ...effects.filter(({ kind }) => kind !== 'persist'),
-    ...effects.filter(({ kind }) => kind === 'persist'),
-  ];
 }

@@ -2,18 +2,22 @@
  * A node's disk in virtual time: flushes take a while, a process that was killed gets no answer, and what a power cut
  * leaves is up to the seed. Some disks do worse than POSIX allows: they lose what they acknowledged, or change it.
  */
+import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 import { parseFrame, headerBytes } from '../../firmware/src/store/append-log-format.ts';
 import type { FileSystem, StoredFile } from '../../firmware/src/store/file-system.ts';
 import { anyOf, emptyDisk, PowerCutDisk, type DiskImage } from '../fakes/power-cut-disk.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Random } from './random.ts';
 
-/** What becomes of a disk beyond what a power cut may do. */
-export type DiskFault =
-  /** The last frames of the vote log are gone although they had been flushed. */
-  | 'lost-tail'
-  /** One bit of the vote log is another. */
-  | 'flipped-bit';
+/** What becomes of a log beyond what a power cut may do. */
+export interface DiskFault {
+  readonly kind:
+    /** The last frames are gone although they had been flushed. */
+    | 'lost-tail'
+    /** One bit of what was written is another. */
+    | 'flipped-bit';
+  readonly path: string;
+}
 
 export interface SimDiskOptions {
   readonly random: Random;
@@ -48,9 +52,15 @@ export class SimDisk {
     };
     const change = <Result>(request: () => Promise<Result>): Promise<Result> =>
       guarded(() => (this.isFailing ? Promise.reject(noSpace()) : request()));
+    /** A full disk takes a part of what is written. */
+    const write = async (file: StoredFile, pieces: readonly Uint8Array[], offset: number): Promise<void> => {
+      const whole = concatBytes(...pieces);
+      await file.write([this.isFailing ? whole.subarray(0, whole.length >> 1) : whole], offset);
+      if (this.isFailing) throw noSpace();
+    };
     const guardedFile = (file: StoredFile): StoredFile => ({
       read: (bytes, offset) => guarded(() => file.read(bytes, offset)),
-      write: (pieces, offset) => change(() => file.write(pieces, offset)),
+      write: (pieces, offset) => guarded(() => write(file, pieces, offset)),
       datasync: () => change(() => file.datasync()),
       sync: () => change(() => file.sync()),
       truncate: (length) => change(() => file.truncate(length)),
@@ -70,11 +80,14 @@ export class SimDisk {
     };
   }
 
-  /** What was not flushed may be there, be missing or be torn. True if the fault, where one was asked for, found its place. */
-  cutPower(fault?: { readonly kind: DiskFault; readonly path: string }): boolean {
+  /**
+   * What was not flushed may be there, be missing or be torn. True if the fault, where one was asked for, found its
+   * place.
+   */
+  cutPower(fault?: DiskFault): boolean {
     const { random } = this.#options;
     const image = this.#disk.cutAfter(this.#disk.events, anyOf(random), random);
-    const changed = fault === undefined ? undefined : damaged(image, fault.path, fault.kind, random);
+    const changed = fault === undefined ? undefined : damaged(image, fault, random);
     this.#disk = this.#begin(changed ?? image);
     this.isFailing = false;
     return changed !== undefined;
@@ -96,7 +109,7 @@ function noSpace(): Error {
 }
 
 /** Undefined if there is nothing there that the fault could strike. */
-function damaged(image: DiskImage, path: string, kind: DiskFault, random: Random): DiskImage | undefined {
+function damaged(image: DiskImage, { path, kind }: DiskFault, random: Random): DiskImage | undefined {
   const [folder] = [...image.folders.values()];
   const inode = folder?.get(path.slice(1));
   const bytes = inode === undefined ? undefined : image.files.get(inode)?.slice();

@@ -1,0 +1,57 @@
+/**
+ * Stands between a box and its log and remembers what was acknowledged: after a crash all of it must be there again.
+ */
+import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
+import type { AppendLog, ReplaceableLog } from '../../firmware/src/ports.ts';
+
+export class LogWatch {
+  /** What the log may hold from its start on: one list, or during `replace` the old one or the new. */
+  #acknowledged: Uint8Array[][] = [[]];
+  /** Every record that was acknowledged, also those that were dropped since. */
+  readonly everything: Uint8Array[] = [];
+
+  /** The log as the box gets it. */
+  watched(log: ReplaceableLog): ReplaceableLog {
+    return {
+      get length() {
+        return log.length;
+      },
+      read: () => log.read(),
+      at: (index) => log.at(index),
+      close: () => log.close(),
+      append: async (records) => {
+        await log.append(records);
+        this.everything.push(...records);
+        for (const list of this.#acknowledged) list.push(...records);
+      },
+      replace: async (records) => {
+        const before = this.#acknowledged;
+        this.#acknowledged = [...before, [...records]];
+        await log.replace(records);
+        this.#acknowledged = [[...records]];
+      },
+    };
+  }
+
+  /** How many records the log lacks that it had acknowledged. What it holds now counts from here on. */
+  async reopened(log: AppendLog): Promise<number> {
+    const records: Uint8Array[] = [];
+    for await (const record of log.read()) records.push(record.slice());
+    const lost = Math.min(...this.#acknowledged.map((list) => list.length - agreeing(list, records)));
+    this.#acknowledged = [records];
+    return lost;
+  }
+
+  /** The log was put aside: nothing is expected of the next one. */
+  forget(): void {
+    this.#acknowledged = [[]];
+  }
+}
+
+/** Length of the common start. */
+function agreeing(expected: readonly Uint8Array[], found: readonly Uint8Array[]): number {
+  const differing = expected.findIndex(
+    (record, index) => !equalBytes(record, found[index] ?? new Uint8Array()),
+  );
+  return differing === -1 ? expected.length : differing;
+}

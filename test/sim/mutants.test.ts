@@ -1,0 +1,107 @@
+/** The harness is checked by faults that somebody could write: each must be caught, with a seed that shows it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ModeName } from './modes.ts';
+import type { Mutation } from './mutation.ts';
+import { runSeeds } from './pool.ts';
+import type { SeedResult, SeedRun } from './seed-run.ts';
+
+interface Mutant extends Mutation {
+  readonly mode: ModeName;
+  /** What the failure must say: another one would not show that this fault was seen. */
+  readonly seenAs: RegExp;
+}
+
+const seedsMax = 150;
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'a quorum that is one too small',
+    file: 'consensus/types.ts',
+    from: 'return validators - faultsTolerated(validators);',
+    to: 'return validators - faultsTolerated(validators) - 1;',
+    mode: 'twins',
+    seenAs: /differs at height/,
+  },
+  {
+    name: 'votes that are sent before they are on disk',
+    file: 'validator/engine.ts',
+    from: 'const isWritten = records.length === 0',
+    to: `for (const effect of outward) this.#options.execute(effect); outward.splice(0);
+    const isWritten = records.length === 0`,
+    mode: 'blackout',
+    seenAs: /votes twice|nullifies and finalizes/,
+  },
+  {
+    name: 'no guard between nullify and finalize',
+    file: 'consensus/simplex.ts',
+    from: 'if (view.own.nullify !== undefined || view.own.finalize !== undefined) return;',
+    to: 'if (view.own.finalize !== undefined) return;',
+    mode: 'nodes',
+    seenAs: /nullifies and finalizes/,
+  },
+  {
+    name: 'duplicates of a vote are counted',
+    file: 'consensus/simplex.ts',
+    from: 'if (!recordVote(transition, vote)) return;',
+    to: `if (!recordVote(transition, vote)) {
+      const other = [0, 1, 2, 3].find((each) => !viewOf(transition.state, vote.view).votes[vote.kind].has(each));
+      if (other !== undefined) recordVote(transition, { ...vote, validator: other });
+    }`,
+    mode: 'cores',
+    seenAs: /differs at height|accuses the honest/,
+  },
+  {
+    name: 'certificates that nobody has verified',
+    file: 'consensus/signatures.ts',
+    from: 'if (key === undefined || validator <= last || !verify(key, message, signature)) return false;',
+    to: 'if (key === undefined || validator <= last) return false;',
+    mode: 'byzantine',
+    seenAs: /differs at height|is accused|does not follow/,
+  },
+  {
+    name: 'votes that nobody has verified',
+    file: 'consensus/signatures.ts',
+    from: 'return key !== undefined && verify(key, voteMessage(chain, vote), vote.signature);',
+    to: 'return key !== undefined;',
+    mode: 'byzantine',
+    seenAs: /differs at height|is accused/,
+  },
+  {
+    name: 'a log that does not flush',
+    file: 'store/append-log.ts',
+    from: `  await content.file.write([frame.bytes], content.end);
+  await content.file.datasync();`,
+    to: '  await content.file.write([frame.bytes], content.end);',
+    mode: 'blackout',
+    seenAs: /has lost \d+ acknowledged|finds its ledger damaged|votes twice/,
+  },
+];
+
+/** The first seed of its mode that breaks a rule. */
+async function firstFailure({ mode, ...mutation }: Mutant): Promise<SeedResult | undefined> {
+  let caught: SeedResult | undefined;
+  function* runs(): Generator<SeedRun, undefined> {
+    for (let seed = 1; seed <= seedsMax; seed++) yield { mode, seed };
+    return undefined;
+  }
+  await runSeeds(runs(), {
+    threads: 1,
+    mutation,
+    onResult: (result) => {
+      if (result.failures.length === 0) return 'go on';
+      caught = result;
+      return 'stop';
+    },
+  });
+  return caught;
+}
+
+for (const mutant of mutants) {
+  test(`the simulation catches ${mutant.name}`, async (t) => {
+    const caught = await firstFailure(mutant);
+    assert.ok(caught !== undefined, `${seedsMax} seeds see nothing of it`);
+    t.diagnostic(`seed ${caught.seed}: ${caught.failures[0]}`);
+    assert.match(caught.failures.join('\n'), mutant.seenAs);
+  });
+}

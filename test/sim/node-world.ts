@@ -1,0 +1,398 @@
+/**
+ * A deterministic world of whole boxes: real validator, ledger, codecs and logs; one seed decides the network, the
+ * disks, the clocks, the crashes and who lies. The rules are looked at with every step.
+ */
+import { faultsTolerated } from '../../firmware/src/consensus/types.ts';
+import { chainId } from '../../firmware/src/ledger/index.ts';
+import type { Genesis } from '../../firmware/src/ledger/types.ts';
+import type { Network } from '../../firmware/src/ports.ts';
+import { genesisTime } from '../fakes/ledger.ts';
+import { MemoryHub } from '../fakes/network.ts';
+import { VirtualTime } from '../fakes/virtual-clock.ts';
+import { actors, type ActorName } from './actors.ts';
+import { Agreement } from './agreement.ts';
+import { Client } from './client.ts';
+import { guiltyBy, votesInBlockLog, votesInVoteLog } from './guilt.ts';
+import { SimNode, type LogFault } from './node.ts';
+import type { Random } from './random.ts';
+import { randomFrom } from './random.ts';
+import { hashedSignatures, realSignatures, SimFixture } from './sim-fixture.ts';
+import type { ReadAlong } from './trace.ts';
+import { Trace } from './trace.ts';
+import { VoteWatch } from './vote-watch.ts';
+import { Weather } from './weather.ts';
+
+/** What may be wrong with a box, each counted as one of the f. */
+export type Flaw =
+  | ActorName
+  /** Two nodes with one key. */
+  | 'twins'
+  /** At a power cut its vote log loses records that it had acknowledged. */
+  | 'lost-tail'
+  /** At a power cut a bit of its vote log turns: it is noticed, and the box votes no more. */
+  | 'flipped-vote'
+  /** At a power cut a bit of its block log turns: it is noticed, and the box does not start. */
+  | 'flipped-block';
+
+/** What a bad disk does to a box does not make it a liar. */
+const honestFlaws: ReadonlySet<Flaw> = new Set<Flaw>(['flipped-vote', 'flipped-block']);
+const diskFlaws = {
+  'lost-tail': { kind: 'lost-tail', log: 'votes' },
+  'flipped-vote': { kind: 'flipped-bit', log: 'votes' },
+  'flipped-block': { kind: 'flipped-bit', log: 'blocks' },
+} as const satisfies Partial<Record<Flaw, LogFault>>;
+
+export interface NodeWorldOptions {
+  readonly seed: number;
+  readonly institutions: number;
+  /** The others follow without a vote; all vote by default. */
+  readonly validators?: number;
+  /** Of the last validators, one each. */
+  readonly flaws: readonly Flaw[];
+  /** Keeps the honest in two halves, each with all that have flaws; nothing crashes then. */
+  readonly isSplit?: boolean;
+  /** Times at which all boxes lose power at once. */
+  readonly blackouts: number;
+  /** Ed25519 instead of hashes. */
+  readonly realSignatures?: boolean;
+  readonly voteLogBytesMax: number;
+  /** Virtual milliseconds of faults, then at most so many of calm. */
+  readonly faultyMs: number;
+  readonly calmMsMax: number;
+  readonly readAlong?: ReadAlong;
+}
+
+export interface NodeWorldResult {
+  readonly traceHash: string;
+  readonly violations: readonly string[];
+  /** Two honest boxes differ: with more than f liars that is no violation, if the liars can be named. */
+  readonly conflicts: readonly string[];
+  /** Institutions that the votes and certificates on honest disks show to have contradicted themselves. */
+  readonly guilty: ReadonlySet<string>;
+  readonly crashes: number;
+  readonly transactions: number;
+  readonly height: number;
+  /** Views from the end of the faults until a block that was proposed after it is final. */
+  readonly viewsToProgress: number;
+  /** Before the end all good transactions were answered, and all honest boxes had the same blocks. */
+  readonly isSettled: boolean;
+}
+
+const names = ['north', 'south', 'east', 'west', 'upper', 'lower', 'middle', 'outer', 'inner', 'far'];
+
+const fixtures = new Map<string, SimFixture>();
+
+/** Making a consortium's keys takes longer than a simulated minute. */
+function fixtureOf(ids: readonly string[], isReal: boolean): SimFixture {
+  const key = `${isReal} ${ids.join(' ')}`;
+  const fixture = fixtures.get(key) ?? new SimFixture(ids, isReal ? realSignatures : hashedSignatures);
+  fixtures.set(key, fixture);
+  return fixture;
+}
+
+export async function runNodeWorld(options: NodeWorldOptions): Promise<NodeWorldResult> {
+  return await new NodeWorld(options).run();
+}
+
+class NodeWorld {
+  readonly #options: NodeWorldOptions;
+  readonly #random: Random;
+  readonly #time = new VirtualTime(genesisTime + 1000);
+  readonly #trace: Trace;
+  readonly #genesis: Genesis;
+  readonly #nodes: SimNode[];
+  readonly #flaws: ReadonlyMap<string, Flaw>;
+  readonly #weather: Weather;
+  readonly #client: Client;
+  readonly #agreement = new Agreement();
+  readonly #voteWatch = new VoteWatch();
+  readonly #violations: string[] = [];
+  readonly #conflicts: string[] = [];
+  #isCalm = false;
+  #crashes = 0;
+
+  constructor(options: NodeWorldOptions) {
+    this.#options = options;
+    this.#random = randomFrom(options.seed);
+    this.#trace = new Trace(options.readAlong);
+    const ids = names.slice(0, options.institutions);
+    const fixture = fixtureOf(ids, options.realSignatures === true);
+    const validators = ids.slice(0, options.validators ?? ids.length);
+    this.#genesis = { ...fixture.genesis, validators };
+    fixture.chain.set(chainId(this.#genesis));
+    this.#flaws = new Map(options.flaws.map((flaw, index) => [validators.at(-1 - index) ?? '', flaw]));
+    const nodes = ids.flatMap((id) => (this.#flaws.get(id) === 'twins' ? [id, `${id} 2`] : [id]));
+    this.#weather = new Weather({
+      random: this.#random,
+      events: this.#time.events,
+      nodes,
+      ...(options.isSplit === true ? { split: this.#sides(nodes) } : {}),
+      note: (event) => this.#note(event),
+    });
+    const hub = new MemoryHub({
+      clock: this.#time.clock(),
+      schedule: (from, to, step) => {
+        for (const ms of this.#weather.fate(from, to)) this.#time.events.after(ms, step);
+      },
+    });
+    const signatures = options.realSignatures === true ? realSignatures : hashedSignatures;
+    this.#nodes = nodes.map(
+      (name) =>
+        new SimNode({
+          name,
+          random: this.#random,
+          time: this.#time,
+          hub,
+          fixture,
+          genesis: this.#genesis,
+          signatures,
+          voteLogBytesMax: options.voteLogBytesMax,
+          disguise: (network) => this.#disguise(network, fixture),
+          aboutTo: (node) => this.#maybeCrash(node),
+          sends: (node, message) => this.#sends(node, message),
+        }),
+    );
+    this.#client = new Client({
+      random: this.#random,
+      events: this.#time.events,
+      fixture,
+      source: ids[0] ?? '',
+      running: () => this.#honest().flatMap(({ validator }) => validator ?? []),
+      answered: (id, outcome) => {
+        if (outcome.kind === 'final') this.#conflictOr(this.#agreement.answered(id, outcome.height));
+        // A box that has restarted since refuses it as one that was final already.
+        else if (!this.#agreement.isFinal(id))
+          this.#report(`a good transaction was refused: ${outcome.reason}`);
+      },
+    });
+  }
+
+  async run(): Promise<NodeWorldResult> {
+    const { faultyMs, blackouts } = this.#options;
+    const { events } = this.#time;
+    for (const node of this.#nodes) this.#startLater(node, this.#random.between(0, 300));
+    for (let left = blackouts; left > 0; left--)
+      events.after(this.#random.below(faultyMs), () => this.#blackout());
+    this.#weather.begin();
+    this.#client.begin();
+    this.#changeClocks();
+    this.#fillDisks();
+    await this.#time.pass(faultyMs, () => this.#violations.length > 0);
+    // Boxes that differ cannot go on together.
+    const mayGoOn = this.#conflicts.length === 0;
+    if (mayGoOn) this.#calmDown();
+    const viewsToProgress = mayGoOn ? await this.#viewsToProgress() : Infinity;
+    const isSettled = mayGoOn && (await this.#isSettled());
+    for (const node of this.#nodes) this.#checkMisbehaviour(node);
+    const result = {
+      violations: this.#violations,
+      conflicts: this.#conflicts,
+      guilty: this.#guilty(),
+      crashes: this.#crashes,
+      transactions: this.#agreement.transactions,
+      height: this.#agreement.height,
+      isSettled,
+      viewsToProgress,
+    };
+    for (const node of this.#nodes) node.kill();
+    this.#note(`end at height ${result.height}`);
+    return { ...result, traceHash: this.#trace.hash() };
+  }
+
+  /** Boxes that are what they should be, also if their disk was found damaged. */
+  #honest(): SimNode[] {
+    return this.#nodes.filter(({ institution }) => this.#isHonest(institution));
+  }
+
+  #isHonest(institution: string): boolean {
+    const flaw = this.#flaws.get(institution);
+    return flaw === undefined || honestFlaws.has(flaw);
+  }
+
+  #sides(nodes: readonly string[]): readonly [ReadonlySet<string>, ReadonlySet<string>] {
+    const honest = nodes.filter((node) => !this.#flaws.has(node.split(' ', 1)[0] ?? ''));
+    const half = new Set(honest.filter((_, index) => index % 2 === 0));
+    const sideOf = (node: string): boolean => half.has(node) || node.endsWith(' 2');
+    return [new Set(nodes.filter(sideOf)), new Set(nodes.filter((node) => !sideOf(node)))];
+  }
+
+  #disguise(network: Network, fixture: SimFixture): Network {
+    const flaw = this.#flaws.get(network.self);
+    if (flaw === undefined || !(flaw in actors)) return network;
+    return actors[flaw as ActorName](network, {
+      chain: fixture.chain,
+      self: this.#genesis.validators.indexOf(network.self),
+      validators: this.#genesis.validators.length,
+      voting: fixture.box(network.self).voting,
+      random: this.#random,
+      verify: this.#options.realSignatures === true ? realSignatures.verify : hashedSignatures.verify,
+      head: () => {
+        const validator = this.#nodes.find(({ name }) => name === network.self)?.validator;
+        return validator && { header: validator.evidence().block.header, state: validator.state() };
+      },
+    });
+  }
+
+  #startLater(node: SimNode, ms: number): void {
+    this.#time.events.after(ms, () => {
+      if (node.status === 'off') void this.#start(node);
+    });
+  }
+
+  async #start(node: SimNode): Promise<void> {
+    this.#note(`start ${node.name}`);
+    const outcome = await node.start((validator, lost) => {
+      const head = validator.head();
+      this.#note(`${node.name} takes part at ${head.height}`);
+      if (lost.blocks > 0) this.#report(`${node.name} has lost ${lost.blocks} acknowledged blocks`);
+      if (!this.#isHonest(node.institution)) return;
+      if (lost.votes > 0) this.#report(`${node.name} has lost ${lost.votes} acknowledged votes`);
+      this.#conflictOr(this.#agreement.started(node.name, head));
+      validator.onFinal((final) => {
+        const { height } = final.block.header;
+        this.#note(`final ${node.name} ${height}`);
+        this.#conflictOr(this.#agreement.final(node.name, final));
+      });
+    });
+    // Full disks have room again after a while; a damaged one is for an administrator.
+    if (outcome === 'disk-failed') this.#startLater(node, 1000);
+    if (outcome === 'damaged' && this.#flaws.get(node.institution) !== 'flipped-block')
+      this.#report(`${node.name} finds its ledger damaged`);
+  }
+
+  #maybeCrash(node: SimNode): void {
+    if (this.#isCalm || this.#options.isSplit === true || !this.#random.chance(0.0012)) return;
+    this.#crash(node, this.#random.chance(0.5));
+    this.#startLater(node, this.#random.between(50, 5000));
+  }
+
+  #crash(node: SimNode, withPower: boolean): void {
+    this.#crashes++;
+    this.#note(`${withPower ? 'cut power of' : 'kill'} ${node.name}`);
+    this.#checkMisbehaviour(node);
+    const flaw = this.#flaws.get(node.institution);
+    const diskFault =
+      flaw !== undefined && flaw in diskFlaws ? diskFlaws[flaw as keyof typeof diskFlaws] : undefined;
+    if (!withPower) node.kill();
+    else if (node.cutPower(diskFault)) this.#note(`the disk of ${node.name} has a ${flaw}`);
+  }
+
+  #blackout(): void {
+    this.#note('blackout');
+    for (const node of this.#nodes) {
+      this.#crash(node, true);
+      this.#startLater(node, this.#random.between(50, 3000));
+    }
+  }
+
+  /** Clocks are off, and now and then one jumps. */
+  #changeClocks(): void {
+    for (const node of this.#nodes) node.skewMs = this.#random.between(-2000, 2000);
+    const jump = (): void => {
+      if (this.#isCalm) return;
+      const node = this.#nodes[this.#random.below(this.#nodes.length)];
+      if (node !== undefined) node.skewMs = this.#random.between(-20_000, 20_000);
+      this.#time.events.after(this.#random.between(3000, 20_000), jump);
+    };
+    this.#time.events.after(this.#random.between(3000, 20_000), jump);
+  }
+
+  /** Now and then one is full or fails, until its box is switched off and on. */
+  #fillDisks(): void {
+    this.#time.events.after(this.#random.between(5000, 40_000), () => {
+      if (this.#isCalm) return;
+      const node = this.#nodes[this.#random.below(this.#nodes.length)];
+      if (node !== undefined) {
+        this.#note(`the disk of ${node.name} fails`);
+        node.disk.isFailing = true;
+      }
+      this.#fillDisks();
+    });
+  }
+
+  /** Faults stop: all run, hear each other, and their clocks are right to two seconds. */
+  #calmDown(): void {
+    this.#note('calm');
+    this.#isCalm = true;
+    this.#weather.calm();
+    this.#changeClocks();
+    for (const node of this.#nodes) {
+      if (node.disk.isFailing) this.#crash(node, true);
+      if (node.status === 'off') this.#startLater(node, 0);
+    }
+  }
+
+  /** Views until a block that was proposed in calm is final. */
+  async #viewsToProgress(): Promise<number> {
+    this.#client.finish();
+    const viewBefore = this.#voteWatch.greatestView;
+    const views = (): number => this.#greatestFinalView() - viewBefore;
+    await this.#time.pass(this.#options.calmMsMax, () => this.#violations.length > 0 || views() > 0);
+    return views() > 0 ? views() : Infinity;
+  }
+
+  /** Then nobody waits for an answer any more, and each honest box has all that any of them had. */
+  async #isSettled(): Promise<boolean> {
+    const { height } = this.#agreement;
+    const isSettled = (): boolean =>
+      this.#client.waiting === 0 &&
+      this.#honest()
+        .filter(({ status }) => status !== 'broken')
+        .every(({ validator }) => (validator?.head().height ?? 0) >= height);
+    await this.#time.pass(this.#options.calmMsMax, () => this.#violations.length > 0 || isSettled());
+    return isSettled();
+  }
+
+  #greatestFinalView(): number {
+    return Math.max(
+      0,
+      ...this.#honest().map(({ validator }) => validator?.evidence().block.header.view ?? 0),
+    );
+  }
+
+  #sends(node: SimNode, message: Uint8Array): void {
+    this.#note(node.name);
+    if (!this.#isHonest(node.institution)) return;
+    const index = this.#genesis.validators.indexOf(node.institution);
+    this.#report(this.#voteWatch.sent(node.institution, index, message));
+  }
+
+  #checkMisbehaviour(node: SimNode): void {
+    if (!this.#isHonest(node.institution)) return;
+    for (const { validator, kind } of node.validator?.misbehaviour() ?? [])
+      this.#accuse(this.#genesis.validators[validator] ?? '', `${node.name} accuses it of ${kind}`);
+  }
+
+  #guilty(): ReadonlySet<string> {
+    const honest = this.#honest();
+    const votes = honest.flatMap(({ votes: log }) => [...votesInVoteLog(log.everything)]);
+    const certified = honest.flatMap(({ blocks: log }) => [...votesInBlockLog(log.everything)]);
+    const guilty = [...guiltyBy([...votes, ...certified])].map(
+      (index) => this.#genesis.validators[index] ?? '',
+    );
+    for (const institution of guilty) this.#accuse(institution, 'the logs show it');
+    return new Set(guilty);
+  }
+
+  #accuse(institution: string, reason: string): void {
+    if (this.#isHonest(institution)) this.#report(`the honest ${institution} is accused: ${reason}`);
+  }
+
+  /** With more than f liars honest boxes may differ; what matters then is who is named. */
+  #conflictOr(violation: string | undefined): void {
+    const validators = this.#genesis.validators.length;
+    const liars = this.#options.flaws.filter((flaw) => !honestFlaws.has(flaw)).length;
+    if (violation !== undefined && liars > faultsTolerated(validators)) this.#conflicts.push(violation);
+    else this.#report(violation);
+  }
+
+  #report(violation: string | undefined): void {
+    if (violation === undefined) return;
+    this.#note(`VIOLATION ${violation}`);
+    this.#violations.push(violation);
+  }
+
+  #note(event: string): void {
+    this.#trace.note(this.#time.events.now, event);
+  }
+}

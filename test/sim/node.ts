@@ -1,0 +1,217 @@
+/** One whole box of the simulation: the real validator on a real log, on a seeded disk, with a clock of its own. */
+import { AppError } from '../../firmware/src/errors.ts';
+import type { Genesis } from '../../firmware/src/ledger/types.ts';
+import type { Network, VotingKeys } from '../../firmware/src/ports.ts';
+import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+import { Validator } from '../../firmware/src/validator/validator.ts';
+import { silentLogger } from '../fakes/consortium.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
+import { verifyIdentity } from '../fakes/ledger.ts';
+import { memberKeysOf } from '../fakes/member-keys.ts';
+import type { MemoryHub } from '../fakes/network.ts';
+import { MemoryStateStore } from '../fakes/state-store.ts';
+import type { VirtualTime } from '../fakes/virtual-clock.ts';
+import { MemoryStartCounter, MemoryVotingKeys } from '../fakes/voting-keys.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { LogWatch } from './log-watch.ts';
+import type { Random } from './random.ts';
+import { institutionOf, seatOf } from './seat.ts';
+import { SimDisk, type DiskFault } from './sim-disk.ts';
+import type { SimFixture, Signatures } from './sim-fixture.ts';
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly random: Random;
+  readonly time: VirtualTime;
+  readonly hub: MemoryHub;
+  readonly fixture: SimFixture;
+  readonly genesis: Genesis;
+  readonly signatures: Signatures;
+  /** Of the vote log; a small one is begun anew often. */
+  readonly voteLogBytesMax: number;
+  /** Puts an actor between the validator and the network. */
+  readonly disguise: (network: Network) => Network;
+  /** Asked before and after each effect on disk or network: the node may be crashed here. */
+  readonly aboutTo: (node: SimNode) => void;
+  /** A message is about to leave. */
+  readonly sends: (node: SimNode, message: Uint8Array) => void;
+}
+
+/** `broken`: it does not start, since its block log is damaged. */
+export type NodeStatus = 'off' | 'starting' | 'running' | 'broken';
+
+/** What a bad disk does to a log at a power cut. */
+export interface LogFault {
+  readonly kind: DiskFault['kind'];
+  readonly log: keyof typeof paths;
+}
+
+/** How a start ended. One that is crashed meanwhile does not end. */
+export type StartOutcome = 'begun' | 'disk-failed' | 'damaged';
+
+/** Space of each log on the disk. */
+const allocationBytes = 16384;
+const never = new Promise<never>(() => undefined);
+const paths = { votes: '/votes.log', blocks: '/blocks.log' };
+
+export class SimNode {
+  readonly name: string;
+  readonly institution: string;
+  readonly disk: SimDisk;
+  readonly votes = new LogWatch();
+  readonly blocks = new LogWatch();
+  readonly #options: NodeOptions;
+  readonly #votingKeys: VotingKeys;
+  readonly #handovers = new MemoryStore();
+  readonly #starts = new MemoryStartCounter();
+  #state = new MemoryStateStore();
+  #life = new AbortController();
+  #validator: Validator | undefined;
+  status: NodeStatus = 'off';
+  /** Milliseconds by which its clock is off. */
+  skewMs = 0;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.institution = institutionOf(options.name);
+    this.disk = new SimDisk({ random: options.random, events: options.time.events });
+    const keys = new MemoryVotingKeys(this.institution, options.fixture.box(this.institution).voting);
+    this.#votingKeys = signingAs(options.signatures, keys);
+  }
+
+  /** Undefined unless it runs. */
+  get validator(): Validator | undefined {
+    return this.status === 'running' ? this.#validator : undefined;
+  }
+
+  /**
+   * Starts the process. `begun` is called once it takes part, with the number of acknowledged records that its logs
+   * lack; never if it is crashed before.
+   */
+  async start(
+    begun: (validator: Validator, lost: { readonly votes: number; readonly blocks: number }) => void,
+  ): Promise<StartOutcome> {
+    const { time, hub, fixture, genesis, signatures } = this.#options;
+    const life = new AbortController();
+    this.#life = life;
+    this.status = 'starting';
+    const files = this.disk.filesFor(life.signal, () => this.#options.aboutTo(this));
+    let blockLog: FileAppendLog;
+    let voteLog: FileAppendLog | undefined;
+    try {
+      voteLog = await openVoteLog(files);
+      blockLog = await FileAppendLog.open(paths.blocks, {
+        domain: 'blocks',
+        damageCode: 'STORE_CORRUPT',
+        allocationBytes,
+        files,
+      });
+    } catch (error) {
+      return this.#failed(error);
+    }
+    const lost = {
+      votes: voteLog === undefined ? 0 : await this.votes.reopened(voteLog),
+      blocks: await this.blocks.reopened(blockLog),
+    };
+    if (life.signal.aborted) return await never;
+    const validator = new Validator({
+      genesis,
+      self: this.institution,
+      keys: memberKeysOf(fixture.box(this.institution), this.#votingKeys, this.#starts),
+      network: this.#options.disguise(this.#watched(seatOf(hub.join(this.name)), life.signal)),
+      clock: this.#clock(time, life.signal),
+      logger: silentLogger,
+      health: new MemoryHealthBoard(),
+      voteLog: voteLog === undefined ? undefined : this.votes.watched(voteLog),
+      voteLogBytesMax: this.#options.voteLogBytesMax,
+      blockLog: this.blocks.watched(blockLog),
+      state: this.#state,
+      handovers: this.#handovers,
+      verify: signatures.verify,
+      verifyIdentity,
+    });
+    this.#validator = validator;
+    try {
+      await validator.start();
+    } catch (error) {
+      return this.#failed(error);
+    }
+    // It may have been crashed in between without noticing: nothing more was asked of the disk.
+    if (life.signal.aborted) return await never;
+    this.status = 'running';
+    begun(validator, lost);
+    return 'begun';
+  }
+
+  /** As by kill -9: the operating system goes on, and with it what was written. */
+  kill(): void {
+    this.#life.abort();
+    this.#options.hub.remove(this.name);
+    this.#validator = undefined;
+    if (this.status !== 'broken') this.status = 'off';
+  }
+
+  /** As `kill`; then the disk forgets what it may, or more if it is a bad one. True if the fault found its place. */
+  cutPower(fault?: LogFault): boolean {
+    this.kill();
+    // Rebuildable: LevelDB may lose it whole, never a part.
+    if (this.#options.random.chance(0.2)) this.#state = new MemoryStateStore();
+    return this.disk.cutPower(fault && { kind: fault.kind, path: paths[fault.log] });
+  }
+
+  #clock(time: VirtualTime, life: AbortSignal) {
+    return { ...time.clock(0, life), now: () => time.now + this.skewMs };
+  }
+
+  #watched(network: Network, life: AbortSignal): Network {
+    return {
+      ...network,
+      send: (to, message) => {
+        if (!life.aborted) this.#options.aboutTo(this);
+        if (life.aborted) return;
+        this.#options.sends(this, message);
+        network.send(to, message);
+      },
+    };
+  }
+
+  /** A box whose disk cannot be used does not start. Any other error is a bug. */
+  #failed(error: unknown): StartOutcome {
+    if (!(error instanceof AppError)) throw error;
+    this.kill();
+    if (error.code === 'STORE_FAILED') return 'disk-failed';
+    if (error.code !== 'STORE_CORRUPT') throw error;
+    this.status = 'broken';
+    return 'damaged';
+  }
+}
+
+/** The same keys, and signatures of the simulated kind. */
+function signingAs({ signerOf }: Signatures, keys: VotingKeys): VotingKeys {
+  return {
+    held: () => keys.held(),
+    signer: (publicKey) => {
+      const signer = keys.signer(publicKey);
+      return signer && signerOf(signer);
+    },
+    make: () => keys.make(),
+    keepOnly: (publicKeys) => keys.keepOnly(publicKeys),
+  };
+}
+
+/** As the box does it: without a trusted vote log it follows without a vote. */
+async function openVoteLog(files: ReturnType<SimDisk['filesFor']>): Promise<FileAppendLog | undefined> {
+  try {
+    return await FileAppendLog.open(paths.votes, {
+      domain: 'votes',
+      damageCode: 'VOTE_LOG_CORRUPT',
+      allocationBytes,
+      keepsSpare: true,
+      files,
+    });
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'VOTE_LOG_CORRUPT') return undefined;
+    throw error;
+  }
+}

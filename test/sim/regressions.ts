@@ -1,0 +1,8 @@
+/** Seeds that once failed, with what they had found. They are run with every `npm test`. */
+import type { SeedRun } from './seed-run.ts';
+
+export interface Regression extends SeedRun {
+  readonly found: string;
+}
+
+export const regressions: readonly Regression[] = [];

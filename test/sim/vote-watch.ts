@@ -1,0 +1,40 @@
+/**
+ * Looks at every vote that leaves a box: an honest one never contradicts an earlier one of its own, restarts or not.
+ * Keeps what was said, so that a test can ask what it would have shown.
+ */
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
+import type { Vote } from '../../firmware/src/consensus/types.ts';
+import { decodeMessage } from '../../firmware/src/validator/messages.ts';
+
+export class VoteWatch {
+  /** Digest of the vote under `author epoch view kind`. */
+  readonly #cast = new Map<string, string>();
+  /** The greatest view in which anybody has voted who was looked at. */
+  greatestView = 0;
+  /** A broadcast is the same bytes to everyone. */
+  readonly #seen = new WeakSet<Uint8Array>();
+
+  /** What is wrong with this message of an honest validator, or undefined. */
+  sent(author: string, validator: number, bytes: Uint8Array): string | undefined {
+    if (this.#seen.has(bytes)) return undefined;
+    this.#seen.add(bytes);
+    const decoded = decodeMessage(bytes);
+    if (decoded.kind === 'refused') return `${author} sends what does not decode: ${decoded.reason}`;
+    const { message } = decoded;
+    if (message.type !== 'vote' && message.type !== 'proposal') return undefined;
+    if (message.vote.validator !== validator) return `${author} sends a vote of another`;
+    return this.#check(author, message.vote);
+  }
+
+  #check(author: string, { kind, epoch, view, digest }: Vote): string | undefined {
+    this.greatestView = Math.max(this.greatestView, view);
+    const place = (of: string): string => `${author} ${epoch} ${view} ${of}`;
+    const before = this.#cast.get(place(kind));
+    if (before !== undefined && before !== toHex(digest))
+      return `${author} votes twice, to ${kind} in view ${view}`;
+    this.#cast.set(place(kind), toHex(digest));
+    if (this.#cast.has(place('nullify')) && this.#cast.has(place('finalize')))
+      return `${author} nullifies and finalizes view ${view}`;
+    return undefined;
+  }
+}
