@@ -112,7 +112,7 @@ test("a study appears in the console's page in Chromium, without reload", async 
   t.after(() => browser.close());
   const page = await logInWithBrowser(browser, box.origin, password);
   await page.getByText('CT chest, synthesised').first().waitFor();
-  await page.getByText('the patient withdrew the grant').first().waitFor();
+  await page.getByText('the grant was withdrawn').first().waitFor();
 
   const folder = join(consortium.folder, 'modality', 'later');
   await mkdir(folder, { recursive: true });

@@ -2,15 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeTransaction, basisId, idBytes, signingMessage } from '../../firmware/src/ledger/index.ts';
-import type { AccessGrant, AccessOpen } from '../../firmware/src/ledger/types.ts';
+import type { AccessOpen, BasisBody } from '../../firmware/src/ledger/types.ts';
 import { recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import {
   admitOpen,
-  grantPermits,
+  basisPermits,
   isFresh,
   type LedgerSnapshot,
 } from '../../firmware/src/release/admission.ts';
 import { bytesOf } from '../fakes/ledger.ts';
+import { actOn, confirmEmergency, declareEmergency, refer } from '../support/release-bases.ts';
 import { ReleaseWorld } from '../support/release-world.ts';
 
 const world = new ReleaseWorld();
@@ -29,11 +30,11 @@ function at(blockTime: number, now: number): LedgerSnapshot {
   return snapshot({ head: { ...world.ledger.head(), time: blockTime }, now });
 }
 
-function tweakOf(of: AccessGrant, institution = 'south'): Uint8Array {
+function tweakOf(of: BasisBody, institution = 'south'): Uint8Array {
   return recogniseGrant(world.account(institution), of)?.tweak ?? new Uint8Array(32);
 }
 
-function openOf(of: AccessGrant, change: Partial<AccessOpen> = {}): AccessOpen {
+function openOf(of: BasisBody, change: Partial<AccessOpen> = {}): AccessOpen {
   const head = world.record(study)?.commitment ?? new Uint8Array(32);
   return { ...world.fixture.openBody('north', of, 1, head), ...change };
 }
@@ -50,7 +51,8 @@ test('the member to whom the grant is addressed is admitted, with the grant and 
   const admission = admitOpen(snapshot(), 'north', 'south', openOf(grant), tweakOf(grant));
   assert.equal(admission.kind, 'admitted');
   if (admission.kind !== 'admitted') return;
-  assert.deepEqual(admission.grant.granteeKey, grant.granteeKey);
+  assert.deepEqual(admission.basis.granteeKey, grant.granteeKey);
+  assert.equal(admission.basis.kind, 'grant');
   assert.equal(admission.study.source, 'north');
 });
 
@@ -100,7 +102,7 @@ test('no grant, the grant of another study, a withdrawn grant', async () => {
   const open: AccessOpen = {
     ...world.fixture.openBody('north', elsewhere, 1, world.record(second)?.commitment ?? bytesOf('')),
   };
-  assert.equal(ground(open, { tweak: tweakOf(elsewhere) }), 'the patient withdrew the grant');
+  assert.equal(ground(open, { tweak: tweakOf(elsewhere) }), 'the grant was withdrawn');
 });
 
 test('a grant serves only the member whose account its key was made for', () => {
@@ -157,8 +159,64 @@ test('the first ground in order is the one that is told: an old ledger before a 
   const open = openOf(grant, { basisId: bytesOf('no grant') });
   assert.equal(ground(open, { view: at(time, time + 60_000) }), 'the ledger is not fresh');
   assert.equal(
-    grantPermits(at(time, time + 60_000), idBytes(basisId(grant))).kind,
+    basisPermits(at(time, time + 60_000), idBytes(basisId(grant))).kind,
     'refused',
     'a running stream is judged by the same rule',
   );
+});
+
+test('a referral admits like a grant, an emergency only the member that declared it', async () => {
+  const referral = await refer(world, study, 'south');
+  assert.equal(ground(openOf(referral), { tweak: tweakOf(referral) }), 'admitted');
+  assert.equal(
+    ground(openOf(referral), { asker: 'east', tweak: tweakOf(referral) }),
+    'the grant is addressed to another institution',
+  );
+  const emergency = await declareEmergency(world, study, 'east');
+  const tweak = tweakOf(emergency, 'east');
+  assert.equal(ground(openOf(emergency), { asker: 'east', tweak }), 'admitted');
+  assert.equal(
+    ground(openOf(emergency), { asker: 'south', tweak }),
+    'the grant is addressed to another institution',
+  );
+});
+
+test('an emergency that nobody confirmed ends when either clock says so', async () => {
+  const emergency = await declareEmergency(world, study, 'south');
+  const { confirmMs } = world.ledger.state().parameters();
+  const end = world.ledger.head().time + confirmMs;
+  const permits = (blockTime: number, now: number): string => {
+    const permitted = basisPermits(at(blockTime, now), idBytes(basisId(emergency)));
+    return permitted.kind === 'refused' ? permitted.ground : 'admitted';
+  };
+  assert.equal(permits(end - 1, end - 1), 'admitted');
+  assert.equal(permits(end, end - 1), 'the emergency was not confirmed in time');
+  assert.equal(permits(end - 1, end), 'the emergency was not confirmed in time');
+  confirmEmergency(world, emergency);
+  assert.equal(permits(end, end), 'admitted');
+});
+
+test('nothing is released of a study that is frozen, rescinded or erased, on whatever basis', async () => {
+  const doubted = await world.registeredStudy('1.2.7', [new Uint8Array(10)]);
+  const bases = [
+    await world.grant(doubted, 'south'),
+    await refer(world, doubted, 'south'),
+    await declareEmergency(world, doubted, 'south'),
+  ];
+  const head = world.record(doubted)?.commitment ?? bytesOf('');
+  const expect = (expected: string): void => {
+    for (const basis of bases) {
+      const open = world.fixture.openBody('north', basis, 1, head);
+      assert.equal(ground(open, { tweak: tweakOf(basis) }), expected, basis.type);
+    }
+  };
+  expect('admitted');
+  actOn(world, doubted, 'study.freeze');
+  expect('the study is frozen');
+  actOn(world, doubted, 'study.unfreeze');
+  expect('admitted');
+  actOn(world, doubted, 'study.rescind');
+  expect('the study was rescinded');
+  actOn(world, doubted, 'study.erase');
+  expect('the study was erased');
 });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { verifyEd25519 } from '../../firmware/src/box/signatures.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { basisId, toBasisId } from '../../firmware/src/ledger/index.ts';
-import type { AccessGrant } from '../../firmware/src/ledger/types.ts';
+import type { BasisBody, AccessGrant } from '../../firmware/src/ledger/types.ts';
 import type { OpenPlane } from '../../firmware/src/ports.ts';
 import { Disclosures } from '../../firmware/src/release/disclosures.ts';
 import { FetchJobs, type FetchJob } from '../../firmware/src/release/fetch-jobs.ts';
@@ -23,6 +23,7 @@ import { bytesOf } from '../fakes/ledger.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 import { ampleRoom } from '../support/ample-room.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { declareEmergency, refer } from '../support/release-bases.ts';
 import { openPlainScanner } from '../support/plain-data-set.ts';
 import { ReleaseWorld } from '../support/release-world.ts';
 import { settle, until } from '../support/until.ts';
@@ -122,12 +123,12 @@ class Scene {
     await this.grantee.start();
   }
 
-  job(grant: AccessGrant): FetchJob | undefined {
+  job(grant: BasisBody): FetchJob | undefined {
     return this.jobs.get(toBasisId(Buffer.from(basisId(grant), 'hex')));
   }
 
   /** Lets both sides work and moves the clock by as much as a pause or a refusal takes, until the job is there. */
-  async untilJob(grant: AccessGrant, state: FetchJob['state']): Promise<void> {
+  async untilJob(grant: BasisBody, state: FetchJob['state']): Promise<void> {
     for (let turn = 0; this.job(grant)?.state !== state; turn++) {
       if (turn > 200) assert.fail(`the job stays ${this.job(grant)?.state ?? 'unknown'}, not ${state}`);
       await settle();
@@ -169,6 +170,24 @@ test('a grant is recognised, opened, taken, delivered and closed', async () => {
   assert.deepEqual([told?.direction, told?.outcome, told?.objects], ['in', 'released', 3]);
   await scene.stop();
 });
+
+for (const [name, make, words] of [
+  ['referral', refer, /^referral [0-9a-f]{8} by the source$/],
+  ['declared emergency', declareEmergency, /^emergency [0-9a-f]{8} declared by the recipient$/],
+] as const) {
+  test(`a ${name} is seen through like a grant, and told as what it is`, async () => {
+    const scene = await Scene.start();
+    const study = await scene.world.registeredStudy('1.2.3', bodies);
+    const basis = await make(scene.world, study, 'south');
+    await scene.untilJob(basis, 'done');
+    assert.equal(scene.held(study), 3);
+    const { studyId } = study;
+    assert.ok(studyId !== undefined);
+    assert.notEqual(scene.world.ledger.state().open(studyId, 1)?.closed, null);
+    assert.match(scene.disclosures.list()[0]?.reason ?? '', words);
+    await scene.stop();
+  });
+}
 
 test('a grant to somebody else is not recognised', async () => {
   const scene = await Scene.start();

@@ -138,6 +138,14 @@ test('the studies of a batch are opened up one by one', () => {
   for (const other of bulk.ids) if (other !== study) assert.equal(opened.study(other), undefined);
 });
 
+test('a leaf tells its study’s record before its first use and after it', () => {
+  assert.deepEqual(registered.studyOf(leaf), singly.study(study));
+  const amended = applied(registered, ledger.amend('north', study, 2, { leaf }));
+  assert.deepEqual(amended.studyOf(leaf), amended.study(study));
+  assert.equal(ledger.initial.studyOf(leaf), undefined);
+  assert.equal(registered.studyOf({ ...leaf, index: 1 }), undefined);
+});
+
 test('a batch is registered once, in bulk or singly', () => {
   assert.equal(refusal(registered, bulk.transaction), 'study-exists');
   const again = ledger.register('north', 'batch', owners.slice(0, 1)).transaction;

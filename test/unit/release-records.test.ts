@@ -186,6 +186,7 @@ function jobOf(seq: number, change: Partial<FetchJob> = {}): FetchJob {
     studyId: study,
     source: 'north',
     grant: encodeTransaction({ body, signatures: [signature] }),
+    finalAt: { height: seq, place: 0 },
     patientAccount: null,
     state: 'granted',
     open: null,

@@ -184,7 +184,7 @@ test('every ground gives one and the same answer after one and the same time; th
     ['the request is malformed', await resign({ chain: bytesOf('another chain') })],
     ['no such study here', await resign({ studyId: bytesOf('unknown') })],
     ['no grant by the patient', await resign({ basisId: bytesOf('unknown') })],
-    ['the patient withdrew the grant', await resign({}, withdrawn)],
+    ['the grant was withdrawn', await resign({}, withdrawn)],
     ['the grant is not yet valid', await resign({}, later)],
     ['the grant has expired', await resign({}, short)],
     ['the grant is addressed to another institution', bytes, 'east'],
@@ -360,7 +360,7 @@ test('a stream that is asked for after a revocation is refused, with the ground 
   await scene.world.revoke(study, 'all');
   assert.equal((await scene.stream(open, grantee)).frames, undefined);
   const [told] = scene.disclosures.list();
-  assert.deepEqual([told?.outcome, told?.reason], ['refused', 'the patient withdrew the grant']);
+  assert.deepEqual([told?.outcome, told?.reason], ['refused', 'the grant was withdrawn']);
 });
 
 test('a stream that a revocation cuts stands in the console as cut, with what had left', async () => {
@@ -382,7 +382,7 @@ test('a stream that a revocation cuts stands in the console as cut, with what ha
   assert.deepEqual(cuts, ['cut']);
   await assert.rejects(async () => iterator.next(), { code: 'NOT_RELEASED' });
   const [told] = scene.disclosures.list();
-  assert.deepEqual([told?.outcome, told?.reason], ['failed', 'cut: the patient withdrew the grant']);
+  assert.deepEqual([told?.outcome, told?.reason], ['failed', 'cut: the grant was withdrawn']);
   assert.equal(told?.bytes, sent);
 });
 

@@ -7,7 +7,7 @@ import { basisId, idBytes } from '../../firmware/src/ledger/index.ts';
 import type { Clock } from '../../firmware/src/ports.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { decodeManifest, verifyManifest } from '../../firmware/src/protocol/manifests.ts';
-import { grantPermits, type RefusalGround } from '../../firmware/src/release/admission.ts';
+import { basisPermits, type RefusalGround } from '../../firmware/src/release/admission.ts';
 import { recheckMs } from '../../firmware/src/release/limits.ts';
 import { decodeStreamHead } from '../../firmware/src/release/messages.ts';
 import { streamObjects } from '../../firmware/src/release/stream.ts';
@@ -30,7 +30,7 @@ async function makeStream(
     skip: change.skip ?? 0,
     clock,
     groundAgainst: () => {
-      const permitted = grantPermits(
+      const permitted = basisPermits(
         { head: world.ledger.head(), state: world.ledger.state(), now: clock.now() },
         idBytes(basisId(grant)),
       );
@@ -98,7 +98,7 @@ for (let taken = 0; taken < 8; taken++) {
     world.ledger.finalise();
     world.clock.advance(1);
     await assert.rejects(async () => frames.next(), notReleased);
-    assert.deepEqual(cuts, ['the patient withdrew the grant']);
+    assert.deepEqual(cuts, ['the grant was withdrawn']);
     assert.equal((await frames.next()).done, true);
     world.clock.advance(10 * recheckMs);
     assert.equal(cuts.length, 1);
@@ -112,7 +112,7 @@ test('a stalled receiver is cut by the timer: nobody has to ask for a frame', as
   await frames.next();
   await world.revoke(study, 'all');
   world.clock.advance(recheckMs);
-  assert.deepEqual(cuts, ['the patient withdrew the grant']);
+  assert.deepEqual(cuts, ['the grant was withdrawn']);
 });
 
 test('an expiry in the middle cuts, at the own clock’s time', async () => {

@@ -3,10 +3,8 @@ import { fromHex, lengthPrefixed, toHex, u32, utf8 } from '../encoding/bytes.ts'
 import { hash } from '../encoding/hash.ts';
 import { encodeBody } from './body-encoding.ts';
 import type {
-  AccessEmergency,
-  AccessGrant,
   AccessOpen,
-  AccessRefer,
+  BasisBody,
   BasisId,
   ChainId,
   OpenId,
@@ -52,7 +50,7 @@ const basisDomains = {
 } as const;
 
 /** H("grant", canonical body); of a referral and an emergency in their own domains. */
-export function basisId(body: AccessGrant | AccessRefer | AccessEmergency): BasisId {
+export function basisId(body: BasisBody): BasisId {
   return toBasisId(hash(basisDomains[body.type], encodeBody(body)));
 }
 

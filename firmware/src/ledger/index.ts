@@ -43,7 +43,7 @@ export {
 export { isInHistory } from './history.ts';
 export { historyRecord } from './history-record.ts';
 export { isPrimeOrderKey } from './public-keys.ts';
-export { basisRefusal } from './access/basis.ts';
+export { isBasis } from './access/transactions.ts';
 export { basisRecord, studyBasisRecord } from './access/basis-record.ts';
 export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';

@@ -1,5 +1,5 @@
 /** The ledger's state: decoded records over the state tree, as immutable snapshots. */
-import { basisHolds } from './access/basis.ts';
+import { basisHolds, basisRefusal } from './access/basis.ts';
 import { basisRecord } from './access/basis-record.ts';
 import { openRecord } from './access/open-record.ts';
 import { epochRecord } from './consortium/epoch-record.ts';
@@ -13,13 +13,15 @@ import type { RecordFormat } from './record-format.ts';
 import { stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
 import { batchRecord } from './studies/batch-record.ts';
+import { namedStudy } from './studies/leaf.ts';
 import { studyRecord } from './studies/study-record.ts';
-import { toStudyId } from './ids.ts';
+import { studyId, toStudyId } from './ids.ts';
 import type {
   BlockHeader,
   ChainId,
   EpochRecord,
   BasisId,
+  BasisReason,
   BasisRecord,
   BatchRecord,
   InstitutionRecord,
@@ -30,6 +32,7 @@ import type {
   StateChange,
   StateProof,
   StudyId,
+  StudyLeaf,
   StudyRecord,
 } from './types.ts';
 
@@ -117,6 +120,12 @@ export class LedgerSnapshot implements LedgerState {
     return this.get(basisRecord, stateKeys.basis(id));
   }
 
+  studyOf(leaf: StudyLeaf): StudyRecord | undefined {
+    const id = studyId(this.chain, leaf.source, leaf.batch, leaf.index);
+    const study = namedStudy(this, id, leaf);
+    return typeof study === 'string' ? undefined : study;
+  }
+
   batch(source: string, batch: Uint8Array): BatchRecord | undefined {
     return this.get(batchRecord, stateKeys.batch(source, batch));
   }
@@ -127,6 +136,13 @@ export class LedgerSnapshot implements LedgerState {
     return (
       basis !== undefined && study !== undefined && basisHolds(basis, study, this.has(stateKeys.revoked(id)))
     );
+  }
+
+  basisRefusal(id: BasisId, time: number): BasisReason | 'unknown-basis' | undefined {
+    const basis = this.basis(id);
+    const study = basis && this.study(toStudyId(basis.studyId));
+    if (basis === undefined || study === undefined) return 'unknown-basis';
+    return basisRefusal(basis, study, this.has(stateKeys.revoked(id)), time);
   }
 
   open(studyId: StudyId, number: number): OpenRecord | undefined {

@@ -1,5 +1,6 @@
 /** What stands on the ledger: transactions, blocks, records. Byte formats: docs/formats.md. Nothing here knows DICOM. */
 import type { MerkleFrontier } from '../encoding/merkle-frontier.ts';
+import type { BasisReason } from './access/basis.ts';
 import type { BasisRecord } from './access/basis-record.ts';
 import type { OpenRecord } from './access/open-record.ts';
 import type { AccessBody } from './access/transactions.ts';
@@ -9,6 +10,7 @@ import type { KeyQuorum } from './consortium/key-quorum.ts';
 import type { Parameters } from './consortium/parameters.ts';
 import type { RuleReason } from './refusals.ts';
 import type { BatchRecord } from './studies/batch-record.ts';
+import type { StudyLeaf } from './studies/leaf.ts';
 import type { StudyRecord } from './studies/study-record.ts';
 import type { StudyBody } from './studies/transactions.ts';
 
@@ -116,16 +118,20 @@ export interface LedgerState {
   history(): MerkleFrontier;
   /** Keys that sign releases. */
   vendor(): KeyQuorum;
-  /** None of a study that was registered in bulk and not used yet: see `batch`. */
+  /** None of a study that was registered in bulk and not used yet. */
   study(id: StudyId): StudyRecord | undefined;
+  /** The record of a leaf's study, or, before its first use, the one that the leaf proves. */
+  studyOf(leaf: StudyLeaf): StudyRecord | undefined;
   basis(id: BasisId): BasisRecord | undefined;
   /** A registration in bulk: its studies have no records before their first use. */
   batch(source: string, batch: Uint8Array): BatchRecord | undefined;
   /**
    * True if the basis is on the ledger and nobody took it back: no revocation, no new owner. Time, and the study's status,
-   * are the caller's to check (`basisRefusal`).
+   * are asked by `basisRefusal`.
    */
   basisStands(id: BasisId): boolean;
+  /** Why the basis permits no release at this time (UTC milliseconds), or undefined. */
+  basisRefusal(id: BasisId, time: number): BasisReason | 'unknown-basis' | undefined;
   /** Opens of a study are numbered from 1. */
   open(studyId: StudyId, number: number): OpenRecord | undefined;
   prove(key: string): StateProof;
@@ -144,9 +150,9 @@ export type Applied =
 
 export type * from './access/transactions.ts';
 export type * from './studies/transactions.ts';
-export type { BasisRecord, BatchRecord, Institution, OpenRecord, StudyRecord };
+export type { BasisReason, BasisRecord, BatchRecord, StudyLeaf, Institution, OpenRecord, StudyRecord };
 export type { BasisKind, EmergencyState, StudyBasisRecord } from './access/basis-record.ts';
-export type { StudyEntry, StudyLeaf } from './studies/leaf.ts';
+export type { StudyEntry } from './studies/leaf.ts';
 export type { PendingReassignment, StudyStatus } from './studies/study-record.ts';
 export type { OpenNumberRecord } from './access/open-record.ts';
 export type { RevocationRecord } from './access/revocation-record.ts';

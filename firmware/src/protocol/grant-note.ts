@@ -10,7 +10,7 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256, HpkeError } 
 import { concatBytes, equalBytes, fromHex, u8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { domainPrefix, hash } from '../encoding/hash.ts';
-import type { AccessEmergency, AccessGrant, AccessRefer } from '../ledger/types.ts';
+import type { AccessEmergency, AccessGrant, AccessRefer, BasisBody } from '../ledger/types.ts';
 import { saltBytes } from './commitments.ts';
 import { decodeIfCanonical, isBytes, isText, mapWith } from '../encoding/cbor-fields.ts';
 import {
@@ -42,9 +42,6 @@ export interface GrantNote {
   readonly grantee: string;
   readonly terms: GrantTerms;
 }
-
-/** What the ledger shows of a basis on which a study may be opened. */
-export type BasisBody = AccessGrant | AccessRefer | AccessEmergency;
 
 /** A grant, referral or emergency before its note is sealed to it. */
 export type BasisWithoutNote =

@@ -4,9 +4,9 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { hash } from '../encoding/hash.ts';
+import type { BasisBody } from '../ledger/types.ts';
 import type { Account, ScalarSigner } from './accounts.ts';
 import { baseTimes, decodeScalar, readPublicKey } from './edwards25519.ts';
-import type { BasisBody } from './grant-note.ts';
 import { recogniseOneTime } from './owner-keys.ts';
 
 /** A grant is a batch of one: index i of its derivation. */

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { toBasisId, toStudyId } from '../ledger/ids.ts';
-import type { AccessOpen, BasisRecord, LedgerState, StudyRecord } from '../ledger/types.ts';
+import type { AccessOpen, BasisReason, BasisRecord, LedgerState, StudyRecord } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead } from '../ports.ts';
 import { isGrantee } from '../protocol/grants.ts';
 import { headAgeMsMax } from './limits.ts';
@@ -14,9 +14,14 @@ export type RefusalGround =
   | 'no such study here'
   | 'the ledger is not fresh'
   | 'no grant by the patient'
-  | 'the patient withdrew the grant'
+  | 'the grant was withdrawn'
+  | 'the study has another owner since'
   | 'the grant is not yet valid'
   | 'the grant has expired'
+  | 'the emergency was not confirmed in time'
+  | 'the study is frozen'
+  | 'the study was rescinded'
+  | 'the study was erased'
   | 'the grant is addressed to another institution'
   | 'the grant is used up'
   | 'the grant does not cover this version'
@@ -42,20 +47,34 @@ export function isFresh(snapshot: LedgerSnapshot): boolean {
   return Math.abs(snapshot.now - snapshot.head.time) <= headAgeMsMax;
 }
 
-/** Whether this grant permits bytes to leave now: asked before an open, and again while streaming. */
-export function grantPermits(
+/** The ledger's word for why a basis permits nothing, as the source's console tells it. */
+const grounds: Readonly<Record<BasisReason, RefusalGround>> = {
+  revoked: 'the grant was withdrawn',
+  'owner-epoch-stale': 'the study has another owner since',
+  'basis-not-yet-valid': 'the grant is not yet valid',
+  'basis-expired': 'the grant has expired',
+  'emergency-unconfirmed': 'the emergency was not confirmed in time',
+  'study-frozen': 'the study is frozen',
+  'study-rescinded': 'the study was rescinded',
+  'study-erased': 'the study was erased',
+};
+
+/**
+ * Whether this grant, referral or emergency permits bytes to leave now, by block time and by the own clock: asked before
+ * an open, and again while streaming.
+ */
+export function basisPermits(
   snapshot: LedgerSnapshot,
-  grantIdBytes: Uint8Array,
-): Admission<{ readonly grant: BasisRecord }> {
+  basisIdBytes: Uint8Array,
+): Admission<{ readonly basis: BasisRecord }> {
   const { state, head, now } = snapshot;
   if (!isFresh(snapshot)) return refused('the ledger is not fresh');
-  const id = toBasisId(grantIdBytes);
-  const grant = state.basis(id);
-  if (grant === undefined) return refused('no grant by the patient');
-  if (!state.basisStands(id)) return refused('the patient withdrew the grant');
-  if (Math.min(head.time, now) < grant.notBefore) return refused('the grant is not yet valid');
-  if (Math.max(head.time, now) >= grant.expiry) return refused('the grant has expired');
-  return { kind: 'admitted', grant };
+  const id = toBasisId(basisIdBytes);
+  const basis = state.basis(id);
+  if (basis === undefined) return refused('no grant by the patient');
+  const reason = state.basisRefusal(id, head.time) ?? state.basisRefusal(id, now);
+  if (reason === 'unknown-basis') throw new Error('a basis stands on the ledger without its study');
+  return reason === undefined ? { kind: 'admitted', basis } : refused(grounds[reason]);
 }
 
 /** Whether a member may open a study: everything but the signature, which the caller verifies with the grant's key. */
@@ -65,23 +84,23 @@ export function admitOpen(
   asker: InstitutionId,
   open: AccessOpen,
   tweak: Uint8Array,
-): Admission<{ readonly grant: BasisRecord; readonly study: StudyRecord }> {
+): Admission<{ readonly basis: BasisRecord; readonly study: StudyRecord }> {
   const { state } = snapshot;
   if (!equalBytes(open.chain, state.chain)) return refused('the request is malformed');
   const study = state.study(toStudyId(open.studyId));
   if (study === undefined || study.source !== self || open.source !== self)
     return refused('no such study here');
-  const permitted = grantPermits(snapshot, open.basisId);
+  const permitted = basisPermits(snapshot, open.basisId);
   if (permitted.kind === 'refused') return permitted;
-  const { grant } = permitted;
-  if (!equalBytes(grant.studyId, open.studyId)) return refused('no grant by the patient');
+  const { basis } = permitted;
+  if (!equalBytes(basis.studyId, open.studyId)) return refused('no grant by the patient');
   const member = state.institution(asker);
-  if (member === undefined || !isGrantee(member.account.spend, tweak, grant.granteeKey)) {
+  if (member === undefined || !isGrantee(member.account.spend, tweak, basis.granteeKey)) {
     return refused('the grant is addressed to another institution');
   }
-  if (grant.opens >= grant.maxOpens) return refused('the grant is used up');
-  if (!equalBytes(open.head, grant.amendments ? study.commitment : grant.head)) {
+  if (basis.opens >= basis.maxOpens) return refused('the grant is used up');
+  if (!equalBytes(open.head, basis.amendments ? study.commitment : basis.head)) {
     return refused('the grant does not cover this version');
   }
-  return { kind: 'admitted', grant, study };
+  return { kind: 'admitted', basis, study };
 }

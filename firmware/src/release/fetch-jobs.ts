@@ -1,7 +1,5 @@
 /** Grants to this institution and how far their studies have come; on disk before anything is asked. */
 import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
-import { AppError } from '../errors.ts';
-import { decodeTransaction } from '../ledger/transactions.ts';
 import type { BasisId, StudyId } from '../ledger/types.ts';
 import type { InstitutionId, KeyValueChange, KeyValueStore } from '../ports.ts';
 
@@ -16,11 +14,14 @@ export type FetchState =
   | 'refused';
 
 export interface FetchJob {
+  /** Of a grant, a referral or an emergency. */
   readonly grantId: BasisId;
   readonly studyId: StudyId;
   readonly source: InstitutionId;
-  /** The grant's transaction, from which K_g is derived again. */
+  /** Its transaction, from which K_g is derived again. */
   readonly grant: Uint8Array;
+  /** Height of the block in which it became final, and its place there: the newest of several of a study counts. */
+  readonly finalAt: { readonly height: number; readonly place: number };
   /** S of the patient's account here: leads to the local patient ID. */
   readonly patientAccount: Uint8Array | null;
   readonly state: FetchState;
@@ -30,12 +31,8 @@ export interface FetchJob {
   readonly reason: string;
 }
 
-/** Number of a job's grant among those of its study. @throws AppError STORE_CORRUPT. */
-function seqOf(job: FetchJob): number {
-  const decoded = decodeTransaction(job.grant);
-  if (decoded.kind !== 'transaction' || decoded.transaction.body.type !== 'access.grant')
-    throw new AppError('STORE_CORRUPT', 'A fetch job holds no access.grant.');
-  return decoded.transaction.body.seq;
+function newestFirst(a: FetchJob, b: FetchJob): number {
+  return b.finalAt.height - a.finalAt.height || b.finalAt.place - a.finalAt.place;
 }
 
 const jobPrefix = 'fetch/';
@@ -77,8 +74,7 @@ export class FetchJobs {
   /** The newest grant of this study. */
   ofStudy(studyId: StudyId): FetchJob | undefined {
     const jobs = [...(this.#grants.get(studyId) ?? [])].flatMap((grantId) => this.get(grantId) ?? []);
-    if (jobs.length < 2) return jobs[0];
-    return jobs.sort((a, b) => seqOf(b) - seqOf(a))[0];
+    return jobs.sort(newestFirst)[0];
   }
 
   async save(job: FetchJob): Promise<FetchJob> {

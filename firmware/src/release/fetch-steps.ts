@@ -13,6 +13,7 @@ import type { Account } from '../protocol/accounts.ts';
 import { closingDigest, recogniseGrant, type RecognisedGrant } from '../protocol/grants.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
+import { basisInWords } from './basis-words.ts';
 import type { Disclosures } from './disclosures.ts';
 import { granteeSignatureOf, grantOf, openOf } from './fetch-job-contents.ts';
 import type { FetchJob, FetchJobs } from './fetch-jobs.ts';
@@ -131,7 +132,8 @@ export class FetchSteps {
   /** The commitment that the grant covers now. */
   #headOf(job: FetchJob): Uint8Array | undefined {
     const state = this.#options.ledger.state();
-    return grantOf(job).amendments ? state.study(job.studyId)?.commitment : state.basis(job.grantId)?.head;
+    const basis = state.basis(job.grantId);
+    return basis?.amendments === true ? state.study(job.studyId)?.commitment : basis?.head;
   }
 
   async #take(job: FetchJob): Promise<FetchJob> {
@@ -146,7 +148,7 @@ export class FetchSteps {
       institution: job.source,
       studyId: job.studyId,
       outcome: 'running',
-      reason: `grant ${job.grantId.slice(0, 8)} by the patient`,
+      reason: basisInWords(ledger.state(), job.grantId),
       objects: 0,
       bytes: 0,
     });

@@ -1,11 +1,12 @@
 /**
- * The grantee's side of a release: recognises its grants in final blocks and sees each through (fetch-steps.ts), one
+ * The grantee's side of a release: recognises its grants, referrals to it and its own emergencies in final blocks, and sees each through (fetch-steps.ts), one
  * at a time for each grant, a few at a time in all, again until it is settled.
  */
 import { setMaxListeners } from 'node:events';
 import { basisId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction } from '../ledger/transactions.ts';
-import type { AccessGrant, BasisId, StudyId } from '../ledger/types.ts';
+import { isBasis } from '../ledger/access/transactions.ts';
+import type { BasisBody, BasisId, StudyId } from '../ledger/types.ts';
 import type { FinalBlock, InstitutionId, Service } from '../ports.ts';
 import { retryPauseMs } from '../retry/pause.ts';
 import { openGrantNote } from '../protocol/grant-note.ts';
@@ -120,9 +121,10 @@ export class Grantee implements Service {
 
   async #jobsIn(final: FinalBlock): Promise<FetchJob[]> {
     const found: FetchJob[] = [];
-    for (const { body, signatures } of final.transactions) {
-      if (body.type === 'access.grant') {
-        const job = await this.#jobOf(body, signatures);
+    const { height } = final.block.header;
+    for (const [place, { body, signatures }] of final.transactions.entries()) {
+      if (isBasis(body)) {
+        const job = await this.#jobOf(body, signatures, { height, place });
         if (job !== undefined) found.push(job);
       } else if (body.type === 'study.amend') {
         const job = this.#options.jobs.ofStudy(toStudyId(body.studyId));
@@ -133,7 +135,11 @@ export class Grantee implements Service {
     return found;
   }
 
-  async #jobOf(body: AccessGrant, signatures: readonly Uint8Array[]): Promise<FetchJob | undefined> {
+  async #jobOf(
+    body: BasisBody,
+    signatures: readonly Uint8Array[],
+    finalAt: FetchJob['finalAt'],
+  ): Promise<FetchJob | undefined> {
     const { account, ledger, logger } = this.#options;
     if (recogniseGrant(account, body) === undefined) return undefined;
     const studyId = toStudyId(body.studyId);
@@ -149,6 +155,7 @@ export class Grantee implements Service {
       studyId,
       source,
       grant: encodeTransaction({ body, signatures }),
+      finalAt,
       patientAccount: note.terms.patientAtGrantee,
       state: 'granted',
       open: null,
@@ -213,7 +220,6 @@ export class Grantee implements Service {
   /** Whether the source should release, as this box knows the ledger. */
   #stands({ grantId }: FetchJob): boolean {
     const { ledger, clock } = this.#options;
-    const grant = ledger.state().basis(grantId);
-    return grant !== undefined && ledger.state().basisStands(grantId) && clock.now() < grant.expiry;
+    return ledger.state().basisRefusal(grantId, clock.now()) === undefined;
   }
 }

@@ -2,9 +2,9 @@
  * The source's side of a release. It answers a member's request for a receipt, and streams under a receipt that is
  * final. Every refusal is one answer after one time; its ground stands in this box's own disclosures.
  */
-import { equalBytes, toHex } from '../encoding/bytes.ts';
+import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { openId, toOpenId, toStudyId } from '../ledger/ids.ts';
+import { openId, toBasisId, toOpenId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
 import type {
@@ -21,7 +21,8 @@ import type {
 import { closingDigest, isGrantee } from '../protocol/grants.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { ObjectKept } from '../studies/manifest.ts';
-import { admitOpen, grantPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
+import { admitOpen, basisPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
+import { basisInWords } from './basis-words.ts';
 import type { Disclosure, Disclosures } from './disclosures.ts';
 import { refusalAnswerMs, releaseRequestBytesMax } from './limits.ts';
 import {
@@ -178,14 +179,14 @@ export class ReleaseSource implements Service {
       return undefined;
     const admission = admitOpen(this.#snapshot(), self, asker, body, tweak);
     if (admission.kind === 'refused') return admission.ground;
-    if (!verify(admission.grant.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
+    if (!verify(admission.basis.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
     if (this.#objectsUnder(toStudyId(body.studyId), body.head) === undefined) return 'no such study here';
     await sessions.keep({
       openId: Buffer.from(id, 'hex'),
       grantId: body.basisId,
       studyId: toStudyId(body.studyId),
       institution: asker,
-      granteeKey: admission.grant.granteeKey,
+      granteeKey: admission.basis.granteeKey,
       head: body.head,
     });
     return this.#record(body, signature, signal);
@@ -247,7 +248,7 @@ export class ReleaseSource implements Service {
       institution: call.institution,
       studyId: session.studyId,
       outcome: 'running',
-      reason: `grant ${toHex(session.grantId).slice(0, 8)} by the patient`,
+      reason: basisInWords(ledger.state(), toBasisId(session.grantId)),
       objects: 0,
       bytes: 0,
     });
@@ -299,7 +300,7 @@ export class ReleaseSource implements Service {
   }
 
   #groundAgainst(session: OpenSession): RefusalGround | undefined {
-    const permitted = grantPermits(this.#snapshot(), session.grantId);
+    const permitted = basisPermits(this.#snapshot(), session.grantId);
     return permitted.kind === 'refused' ? permitted.ground : undefined;
   }
 

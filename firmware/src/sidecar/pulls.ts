@@ -5,7 +5,7 @@
  */
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
-import { toStudyId } from '../ledger/index.ts';
+import { isBasis, toStudyId } from '../ledger/index.ts';
 import type {
   ArchiveScu,
   Clock,
@@ -148,7 +148,7 @@ export class Pulls implements Service {
 
   *#granted(final: FinalBlock): Iterable<KeptStudy> {
     for (const { body } of final.transactions) {
-      if (body.type !== 'access.grant') continue;
+      if (!isBasis(body)) continue;
       const study = this.#options.catalogue.byStudyId(toStudyId(body.studyId));
       if (study?.isByReference === true) yield study;
     }

@@ -34,7 +34,7 @@ export function basisHolds(basis: BasisRecord, study: StudyRecord, revoked: bool
   return basis.kind !== 'grant' || basis.seq > study.revokedUpTo;
 }
 
-type BasisReason = Extract<
+export type BasisReason = Extract<
   RuleReason,
   | 'study-frozen'
   | 'study-rescinded'
@@ -44,12 +44,11 @@ type BasisReason = Extract<
   | 'basis-not-yet-valid'
   | 'basis-expired'
   | 'emergency-unconfirmed'
-  | 'opens-exhausted'
 >;
 
 /**
- * Why the basis permits no open of its study at this time (UTC milliseconds), or undefined. The ledger asks with block
- * time; a source and a light client, which know another time besides, ask with both.
+ * Why the basis permits no release of its study at this time (UTC milliseconds), or undefined; how often it was opened
+ * is not asked. The ledger asks with block time; a source, which knows another time besides, asks with both.
  */
 export function basisRefusal(
   basis: BasisRecord,
@@ -62,7 +61,6 @@ export function basisRefusal(
   if (time >= basis.expiry) return 'basis-expired';
   const { emergency } = basis;
   if (emergency?.confirmed === null && time >= emergency.confirmBy) return 'emergency-unconfirmed';
-  if (basis.opens >= basis.maxOpens) return 'opens-exhausted';
   const status = statusRefusal(study);
   if (status !== undefined) return status;
   return time < basis.notBefore ? 'basis-not-yet-valid' : undefined;

@@ -51,6 +51,7 @@ export const accessOpen: TransactionType<AccessOpen> = {
     if (!equalBytes(basis.studyId, body.studyId)) return 'wrong-study';
     const refusal = basisRefusal(basis, study, state.has(stateKeys.revoked(basisKey)), context.time);
     if (refusal !== undefined) return refusal;
+    if (basis.opens >= basis.maxOpens) return 'opens-exhausted';
     if (body.openNo <= basis.opens) return 'open-no-stale';
     if (body.openNo > basis.opens + 1) return 'open-no-gap';
     if (!equalBytes(body.head, basis.amendments ? study.commitment : basis.head)) return 'wrong-head';

@@ -16,8 +16,15 @@ export type {
   AccessRevoke,
 };
 
+/** What lets an institution open a study. */
+export type BasisBody = AccessGrant | AccessRefer | AccessEmergency;
+
 export type AccessBody =
   AccessGrant | AccessRevoke | AccessRefer | AccessEmergency | AccessConfirm | AccessOpen | AccessClose;
+
+export function isBasis(body: { readonly type: string }): body is BasisBody {
+  return body.type === 'access.grant' || body.type === 'access.refer' || body.type === 'access.emergency';
+}
 
 export const accessTransactions = {
   'access.grant': accessGrant,
