@@ -141,7 +141,7 @@ export class LedgerFixture {
   readonly chain: ChainId;
   readonly initial: LedgerState;
 
-  constructor(ids: readonly string[] = ['north', 'south', 'east', 'west']) {
+  constructor(ids: readonly string[] = ['north', 'south', 'east', 'west'], change: Partial<Genesis> = {}) {
     this.boxes = ids.map(boxOf);
     this.genesis = {
       name: 'Test consortium',
@@ -150,6 +150,7 @@ export class LedgerFixture {
       institutions: this.boxes.map(institutionOf),
       parameters: defaultParameters,
       vendor: { keys: [1, 2, 3].map((key) => vendorSignerOf(key).publicKey), threshold: 2 },
+      ...change,
     };
     this.chain = chainId(this.genesis);
     this.initial = genesisState(this.genesis);

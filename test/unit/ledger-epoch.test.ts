@@ -3,11 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   buildBlock,
-  chainId,
   defaultParameters,
   executeBlock,
-  genesisBlock,
-  genesisState,
   stateEntries,
   stateFromEntries,
 } from '../../firmware/src/ledger/index.ts';
@@ -16,15 +13,15 @@ import type { Block, BlockHeader, LedgerState } from '../../firmware/src/ledger/
 import { genesisTime, LedgerFixture, verifySignature } from '../fakes/ledger.ts';
 
 const epochMs = 60_000;
-const { genesis: founding } = new LedgerFixture();
-const genesis = { ...founding, parameters: { ...defaultParameters, epochMs } };
+const ledger = new LedgerFixture(undefined, { parameters: { ...defaultParameters, epochMs } });
+const { genesis } = ledger;
 
 interface Tip {
   readonly state: LedgerState;
   readonly header: BlockHeader;
 }
 
-const start: Tip = { state: genesisState(genesis), header: genesisBlock(genesis).header };
+const start: Tip = { state: ledger.initial, header: ledger.genesisHeader };
 
 /** An empty block on the tip, as its proposer builds it and every other box executes it. */
 function extend({ state, header }: Tip, time: number): Tip {
@@ -137,7 +134,7 @@ test('epochs are numbered without a gap, also after a long silence, and old ones
   }
   assert.equal(tip.state.epochOf(1), undefined);
   assert.equal(tip.state.epochOf(2)?.number, 2);
-  const again = stateFromEntries(chainId(genesis), stateEntries(tip.state));
+  const again = stateFromEntries(ledger.chain, stateEntries(tip.state));
   assert.deepEqual(again.epoch(), tip.state.epoch());
   assert.deepEqual(again.root, tip.state.root);
 });

@@ -1,35 +1,23 @@
 /** Bytes of votes and certificates, and the check of a certificate: used by the boxes and by light clients alike. */
-import { concatBytes, u64, u8 } from '../encoding/bytes.ts';
 import type { CborValue } from '../encoding/canonical-cbor.ts';
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
-import { domainPrefix } from '../encoding/hash.ts';
+import { voteKindNumbers, voteMessage } from '../encoding/vote-message.ts';
 import { validatorsMax } from './limits.ts';
 import type { Certificate, Vote, VoteContent, VoteKind } from './types.ts';
 import { quorum } from './types.ts';
+
+export { voteMessage };
 
 type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
 /** Digest field of a nullify vote. */
 export const noDigest: Uint8Array = new Uint8Array(32);
 
-const kindNumbers = { notarize: 1, nullify: 2, finalize: 3 } as const satisfies Record<VoteKind, number>;
 const kinds: readonly (VoteKind | undefined)[] = [undefined, 'notarize', 'nullify', 'finalize'];
-
-/** The signed bytes: domainPrefix('vote') ‖ chain (32) ‖ u8 kind ‖ u64 epoch ‖ u64 view ‖ digest (32). */
-export function voteMessage(chain: Uint8Array, content: VoteContent): Uint8Array {
-  return concatBytes(
-    domainPrefix('vote'),
-    chain,
-    u8(kindNumbers[content.kind]),
-    u64(content.epoch),
-    u64(content.view),
-    content.digest,
-  );
-}
 
 export function voteToCbor(vote: Vote): CborValue {
   return {
-    kind: kindNumbers[vote.kind],
+    kind: voteKindNumbers[vote.kind],
     epoch: vote.epoch,
     view: vote.view,
     digest: vote.digest,
@@ -50,7 +38,7 @@ export function voteFromCbor(value: CborValue): Vote {
 
 export function certificateToCbor(certificate: Certificate): CborValue {
   return {
-    kind: kindNumbers[certificate.kind],
+    kind: voteKindNumbers[certificate.kind],
     epoch: certificate.epoch,
     view: certificate.view,
     digest: certificate.digest,

@@ -1,16 +1,8 @@
 /** Simplex (Chan and Pass, ePrint 2023/463): what is voted on, what is signed, what is kept as evidence. */
 
-export type VoteKind = 'notarize' | 'nullify' | 'finalize';
+import type { VoteContent, VoteKind } from '../encoding/vote-message.ts';
 
-/** What a vote says; `voteMessage` turns it into the signed bytes. */
-export interface VoteContent {
-  readonly kind: VoteKind;
-  readonly epoch: number;
-  /** From 1 on in each epoch; view 0 is the genesis block's, or that of the block which closed the epoch before. */
-  readonly view: number;
-  /** Digest of the block; 32 zero bytes for nullify. */
-  readonly digest: Uint8Array;
-}
+export type { VoteContent, VoteKind };
 
 export interface Vote extends VoteContent {
   /** Index in the epoch's validator list. */

@@ -22,6 +22,7 @@ export type Domain =
   | 'close'
   | 'proposal'
   | 'vote'
+  | 'release-accept'
   | 'handover'
   | 'wal'
   | 'study-log'

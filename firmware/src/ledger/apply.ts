@@ -16,6 +16,8 @@ export function applyTransaction(state: LedgerState, transaction: Transaction, b
   const outcome = transactionType(body.type).apply(asSnapshot(state), body, {
     height: block.height,
     time: block.time,
+    signatures,
+    verify: block.verify,
     signedBy: (...publicKeys) => {
       if (publicKeys.length !== signatures.length) return false;
       const message = signingMessage(body);

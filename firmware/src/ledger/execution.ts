@@ -3,6 +3,7 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
 import { afterBlock } from './consortium/epoch.ts';
+import { formatKnown } from './formats/formats.ts';
 import { blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
 import { historyRoot, withParentInHistory } from './history.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
@@ -45,6 +46,8 @@ export type ExecutedBlock =
 
 export type InvalidBlockReason =
   | 'wrong-chain'
+  /** Of a newer format than this firmware knows: it stops voting and releasing, and waits for its update. */
+  | 'unknown-format'
   | 'wrong-epoch'
   | 'wrong-height'
   | 'wrong-parent'
@@ -173,6 +176,8 @@ function headerFault(state: LedgerState, parent: BlockHeader, header: BlockHeade
     return invalid('wrong-height', `${header.height} after ${parent.height}`);
   if (!equalBytes(header.parent, blockDigest(parent)))
     return invalid('wrong-parent', 'digest of another parent');
+  const format = state.formatAt(header.height);
+  if (format > formatKnown) return invalid('unknown-format', `format ${format} at height ${header.height}`);
   const { number } = state.epoch();
   if (header.epoch !== number) return invalid('wrong-epoch', `${header.epoch} in epoch ${number}`);
   const parentView = parentViewOf(number, parent);

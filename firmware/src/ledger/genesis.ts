@@ -1,7 +1,7 @@
 /** The genesis document: name, time, validators, institutions, parameters, vendor. Its digest is the chain's identity. */
-import { concatBytes, fromHex, lengthPrefixed, toHex, u64, utf8 } from '../encoding/bytes.ts';
+import { fromHex, toHex, utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
-import { domainPrefix, hash } from '../encoding/hash.ts';
+import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import {
   decodeStrictly,
@@ -18,13 +18,14 @@ import {
   institutionsMax,
   validatorsMax,
 } from './limits.ts';
+import { keysMessage } from './consortium/certified-keys.ts';
 import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
 import { readParameters } from './consortium/parameters.ts';
 import { isPrimeOrderKey } from './public-keys.ts';
 import { institutionValue, readInstitution } from './consortium/institution-record.ts';
 import { initialState } from './initial-state.ts';
 import type { DecodeRefusal } from './refusals.ts';
-import type { CertifiedKeys, ChainId, Genesis, Institution, LedgerState } from './types.ts';
+import type { ChainId, Genesis, Institution, LedgerState } from './types.ts';
 
 /** ECDSA P-256 with SHA-256 over the message: key 65 bytes (SEC1, uncompressed), signature 64 bytes r ‖ s. */
 export type VerifyIdentity = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
@@ -53,24 +54,6 @@ export function chainId(genesis: Genesis): ChainId {
 /** The ledger's state at block 0. */
 export function genesisState(genesis: Genesis): LedgerState {
   return initialState(chainId(genesis), genesis);
-}
-
-/**
- * What an institution's identity key signs to certify its three keys:
- * domain `keys` ‖ lp(institution id) ‖ voting ‖ transaction ‖ transport ‖ u64 expiry.
- */
-export function keysMessage(
-  institution: string,
-  keys: Pick<CertifiedKeys, 'voting' | 'transaction' | 'transport' | 'expiry'>,
-): Uint8Array {
-  return concatBytes(
-    domainPrefix('keys'),
-    lengthPrefixed(utf8(institution)),
-    keys.voting,
-    keys.transaction,
-    keys.transport,
-    u64(keys.expiry),
-  );
 }
 
 /** Names of the document's fields that hold bytes; they stand as hexadecimal in its JSON. */

@@ -8,6 +8,7 @@ import type {
   BasisId,
   ChainId,
   OpenId,
+  ProposalId,
   StudyId,
   StudyReassign,
   TransactionId,
@@ -34,7 +35,7 @@ export function toOpenId(bytes: Uint8Array): OpenId {
 }
 
 /** The 32 bytes as they stand in transactions. */
-export function idBytes(id: StudyId | BasisId | OpenId | TransactionId): Uint8Array {
+export function idBytes(id: StudyId | BasisId | OpenId | TransactionId | ProposalId): Uint8Array {
   return fromHex(id);
 }
 

@@ -25,7 +25,6 @@ export {
   formatGenesis,
   formatInstitution,
   genesisState,
-  keysMessage,
   parseGenesis,
   type VerifyIdentity,
 } from './genesis.ts';
@@ -48,6 +47,20 @@ export { basisRecord, studyBasisRecord } from './access/basis-record.ts';
 export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';
 export { institutionRecord } from './consortium/institution-record.ts';
+export { keysMessage, verifyIdentitySignature } from './consortium/certified-keys.ts';
+export { guiltRecord, guiltyRecord } from './consortium/guilt-record.ts';
+export { openProposalsRecord, proposalRecord, toProposalId } from './consortium/proposal-record.ts';
+export { proposalId } from './consortium/propose.ts';
+export { quorumOf } from './consortium/quorum.ts';
+export { formatKnown } from './formats/formats.ts';
+export { formatsRecord } from './formats/formats-record.ts';
+export { acceptanceMessage } from './releases/accept.ts';
+export {
+  acceptanceRecord,
+  releaseRecord,
+  releasesRecord,
+  toReleaseDigest,
+} from './releases/release-record.ts';
 export { epochRecord } from './consortium/epoch-record.ts';
 export { idListRecord } from './consortium/id-list-record.ts';
 export { keyQuorumRecord, nobody } from './consortium/key-quorum.ts';

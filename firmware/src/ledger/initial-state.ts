@@ -2,11 +2,15 @@
 import { emptyFrontier } from '../encoding/merkle-frontier.ts';
 import { epochRecord } from './consortium/epoch-record.ts';
 import { epochValidator } from './consortium/epoch.ts';
+import { guiltyRecord } from './consortium/guilt-record.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord, type InstitutionRecord } from './consortium/institution-record.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
 import { historyRecord } from './history-record.ts';
+import { openProposalsRecord } from './consortium/proposal-record.ts';
+import { formatsRecord } from './formats/formats-record.ts';
+import { releasesRecord } from './releases/release-record.ts';
 import { stateKeys } from './state-keys.ts';
 import { LedgerSnapshot } from './state.ts';
 import { StateTree } from './state-tree.ts';
@@ -30,7 +34,11 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     .put(idListRecord, stateKeys.nextValidators, genesis.validators)
     .put(parametersRecord, stateKeys.parameters, genesis.parameters)
     .put(historyRecord, stateKeys.history, emptyFrontier)
-    .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor);
+    .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor)
+    .put(openProposalsRecord, stateKeys.proposals, [])
+    .put(guiltyRecord, stateKeys.guilty, [])
+    .put(releasesRecord, stateKeys.releases, [])
+    .put(formatsRecord, stateKeys.formats, { activations: [{ format: 1, height: 0 }], signals: [] });
   for (const [id, institution] of institutions) {
     state = state.put(institutionRecord, stateKeys.institution(id), institution);
   }

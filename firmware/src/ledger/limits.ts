@@ -51,6 +51,24 @@ export const validatorsMax = 512;
 /** Keys of the vendor or of an institution's offline root: people who hold one each. */
 export const quorumKeysMax = 16;
 
+/** Proposals that are open at once: their list is one value of the state. */
+export const openProposalsMax = 256;
+
+/** Of one institution: it takes many members together to leave no room for the proposals of others. */
+export const openProposalsOfInstitutionMax = 8;
+
+/** Records of guilt that a console lists: more is a matter for people. */
+export const guiltyListedMax = 256;
+
+/** Releases that are listed: a box updates to the newest that was accepted. */
+export const releasesListedMax = 64;
+
+/** Version of a release: three numbers and a short word. Characters. */
+export const releaseVersionCharactersMax = 32;
+
+/** Formats of the ledger are numbered from 1; a few a year at most. */
+export const formatNumberMax = 255;
+
 /** Past epochs whose validators the state keeps: evidence is judged by their keys, and a light client trusts for 90 days. */
 export const epochsKeptMax = 128;
 

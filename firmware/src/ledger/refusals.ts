@@ -37,6 +37,36 @@ const ruleReasonList = [
   'unknown-reassignment',
   /** The reassignment may still be objected to. */
   'time-to-object',
+  /** The keys are not certified by the identity key that stands beside them. */
+  'bad-certificate',
+  /** A signing key that serves another purpose or another institution. */
+  'key-in-use',
+  /** Another identity key than the institution's: only its offline root replaces that. */
+  'wrong-identity',
+  'institution-exists',
+  'too-many-institutions',
+  'last-institution',
+  'already-a-validator',
+  'not-a-validator',
+  'last-validator',
+  'too-many-validators',
+  'proposal-exists',
+  'too-many-proposals',
+  'unknown-proposal',
+  /** Decided, or its time has passed. */
+  'proposal-closed',
+  'already-voted',
+  /** Not begun, or so long ago that its validators' keys are not kept. */
+  'unknown-epoch',
+  /** Votes that an honest validator may sign both, or that it did not sign. */
+  'no-evidence',
+  'already-reported',
+  'release-exists',
+  'unknown-release',
+  'already-accepted',
+  /** The format is active already, or its height is set. */
+  'format-stale',
+  'already-signalled',
   /** A one-time key that is no point of the prime-order subgroup of edwards25519 in its canonical encoding. */
   'bad-key',
   /** Made under an owner before, or under one to come. */
@@ -88,6 +118,8 @@ const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'unknown-basis',
   'unknown-open',
   'unknown-reassignment',
+  'unknown-proposal',
+  'unknown-release',
   'version-gap',
   'act-gap',
   'owner-epoch-gap',

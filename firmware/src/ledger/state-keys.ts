@@ -1,9 +1,13 @@
 /** Keys of the state. Ids are lower-case hexadecimal of 32 bytes, numbers decimal without leading zeros. */
 import { toHex } from '../encoding/bytes.ts';
+import type { ProposalId } from './consortium/proposal-record.ts';
+import type { ReleaseDigest } from './releases/release-record.ts';
 import type { BasisId, OpenId, StudyId } from './types.ts';
 
 export const stateKeys = {
   institution: (id: string): string => `institution/${id}`,
+  /** The last record of an institution that was removed. */
+  departed: (id: string): string => `departed/${id}`,
   /** Ids of all members, in order. */
   institutions: 'institutions',
   /** Ids of the validators of the next epoch, as the votes so far want them, in the order of their index. */
@@ -18,6 +22,19 @@ export const stateKeys = {
   nextParameters: 'next-parameters',
   /** Keys that sign releases. */
   vendor: 'vendor',
+  proposal: (id: ProposalId): string => `proposal/${id}`,
+  /** The open proposals. */
+  proposals: 'proposals',
+  /** That an institution's votes conflicted in an epoch. */
+  guilt: (epoch: number, institution: string): string => `guilty/${epoch}/${institution}`,
+  /** Where the last records of guilt stand. */
+  guilty: 'guilty',
+  release: (digest: ReleaseDigest): string => `release/${digest}`,
+  releaseAcceptance: (digest: ReleaseDigest, institution: string): string =>
+    `release-acceptance/${digest}/${institution}`,
+  /** Digests of the last releases. */
+  releases: 'releases',
+  formats: 'formats',
   study: (id: StudyId): string => `study/${id}`,
   /** A registration in bulk. */
   batch: (source: string, batch: Uint8Array): string => `batch/${source}/${toHex(batch)}`,

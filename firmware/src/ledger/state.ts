@@ -3,12 +3,31 @@ import { basisHolds, basisRefusal } from './access/basis.ts';
 import { basisRecord } from './access/basis-record.ts';
 import { openRecord } from './access/open-record.ts';
 import { epochRecord } from './consortium/epoch-record.ts';
+import { guiltRecord, guiltyRecord, type GuiltRecord, type Guilty } from './consortium/guilt-record.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord } from './consortium/institution-record.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
 import type { MerkleFrontier } from '../encoding/merkle-frontier.ts';
 import { historyRecord } from './history-record.ts';
+import {
+  openProposalsRecord,
+  proposalRecord,
+  toProposalId,
+  type OpenProposal,
+  type ProposalId,
+  type ProposalRecord,
+} from './consortium/proposal-record.ts';
+import { formatAt } from './formats/formats.ts';
+import { formatsRecord, type FormatsRecord } from './formats/formats-record.ts';
+import {
+  acceptanceRecord,
+  releaseRecord,
+  releasesRecord,
+  type AcceptanceRecord,
+  type ReleaseDigest,
+  type ReleaseRecord,
+} from './releases/release-record.ts';
 import type { RecordFormat } from './record-format.ts';
 import { stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
@@ -110,6 +129,55 @@ export class LedgerSnapshot implements LedgerState {
 
   vendor(): KeyQuorum {
     return this.#standing(keyQuorumRecord, stateKeys.vendor);
+  }
+
+  departed(id: string): InstitutionRecord | undefined {
+    return this.get(institutionRecord, stateKeys.departed(id));
+  }
+
+  proposal(id: ProposalId): ProposalRecord | undefined {
+    return this.get(proposalRecord, stateKeys.proposal(id));
+  }
+
+  openProposals(): readonly OpenProposal[] {
+    return this.#standing(openProposalsRecord, stateKeys.proposals);
+  }
+
+  proposals(): readonly { readonly id: ProposalId; readonly proposal: ProposalRecord }[] {
+    return this.openProposals().map((open) => {
+      const id = toProposalId(open.id);
+      const proposal = this.proposal(id);
+      if (proposal === undefined) throw new Error(`proposal ${id} is listed but missing`);
+      return { id, proposal };
+    });
+  }
+
+  guilt(epoch: number, institution: string): GuiltRecord | undefined {
+    return this.get(guiltRecord, stateKeys.guilt(epoch, institution));
+  }
+
+  guilty(): readonly Guilty[] {
+    return this.#standing(guiltyRecord, stateKeys.guilty);
+  }
+
+  release(digest: ReleaseDigest): ReleaseRecord | undefined {
+    return this.get(releaseRecord, stateKeys.release(digest));
+  }
+
+  releaseAcceptance(digest: ReleaseDigest, institution: string): AcceptanceRecord | undefined {
+    return this.get(acceptanceRecord, stateKeys.releaseAcceptance(digest, institution));
+  }
+
+  releases(): readonly Uint8Array[] {
+    return this.#standing(releasesRecord, stateKeys.releases);
+  }
+
+  formats(): FormatsRecord {
+    return this.#standing(formatsRecord, stateKeys.formats);
+  }
+
+  formatAt(height: number): number {
+    return formatAt(this.formats(), height);
   }
 
   study(id: StudyId): StudyRecord | undefined {
@@ -226,6 +294,10 @@ export function stateFromEntries(
   state.history();
   state.nextValidators();
   state.vendor();
+  state.openProposals();
+  state.guilty();
+  state.releases();
+  state.formats();
   return state;
 }
 

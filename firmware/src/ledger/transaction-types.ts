@@ -1,5 +1,8 @@
 /** All types of transactions. A new one is a file of its own and a row in its family's table. */
 import { accessTransactions } from './access/transactions.ts';
+import { consortiumTransactions } from './consortium/transactions.ts';
+import { formatTransactions } from './formats/signal.ts';
+import { releaseTransactions } from './releases/transactions.ts';
 import { studyTransactions } from './studies/transactions.ts';
 import type { TransactionType } from './transaction-type.ts';
 import type { TransactionBody } from './types.ts';
@@ -9,6 +12,9 @@ type BodyOf<Type extends TransactionBody['type']> = Extract<TransactionBody, { r
 const table: { readonly [Type in TransactionBody['type']]: TransactionType<BodyOf<Type>> } = {
   ...studyTransactions,
   ...accessTransactions,
+  ...consortiumTransactions,
+  ...releaseTransactions,
+  ...formatTransactions,
 };
 
 /** In the order of the table. */

@@ -4,6 +4,13 @@ import type { BasisReason } from './access/basis.ts';
 import type { BasisRecord } from './access/basis-record.ts';
 import type { OpenRecord } from './access/open-record.ts';
 import type { AccessBody } from './access/transactions.ts';
+import type { ConsortiumBody } from './consortium/transactions.ts';
+import type { GuiltRecord, Guilty } from './consortium/guilt-record.ts';
+import type { ProposalId, ProposalRecord } from './consortium/proposal-record.ts';
+import type { FormatsRecord } from './formats/formats-record.ts';
+import type { FormatSignal } from './formats/signal.ts';
+import type { ReleaseBody } from './releases/transactions.ts';
+import type { AcceptanceRecord, ReleaseDigest, ReleaseRecord } from './releases/release-record.ts';
 import type { EpochRecord } from './consortium/epoch-record.ts';
 import type { Institution, InstitutionRecord } from './consortium/institution-record.ts';
 import type { KeyQuorum } from './consortium/key-quorum.ts';
@@ -45,7 +52,7 @@ export interface BodyBase {
   readonly validUntil: number;
 }
 
-export type TransactionBody = StudyBody | AccessBody;
+export type TransactionBody = StudyBody | AccessBody | ConsortiumBody | ReleaseBody | FormatSignal;
 
 /** A transaction: its body and its signatures in the order that its type names. */
 export interface Transaction {
@@ -118,6 +125,22 @@ export interface LedgerState {
   history(): MerkleFrontier;
   /** Keys that sign releases. */
   vendor(): KeyQuorum;
+  /** The last record of an institution that was removed by vote. */
+  departed(id: string): InstitutionRecord | undefined;
+  proposal(id: ProposalId): ProposalRecord | undefined;
+  /** Proposals that are not decided, oldest first. Those whose `expiry` has passed in block time may still be among them. */
+  proposals(): readonly { readonly id: ProposalId; readonly proposal: ProposalRecord }[];
+  /** What was proved against an institution in an epoch. */
+  guilt(epoch: number, institution: string): GuiltRecord | undefined;
+  /** Where the last records of guilt stand, oldest first. */
+  guilty(): readonly Guilty[];
+  release(digest: ReleaseDigest): ReleaseRecord | undefined;
+  releaseAcceptance(digest: ReleaseDigest, institution: string): AcceptanceRecord | undefined;
+  /** Digests of the last releases, oldest first. */
+  releases(): readonly Uint8Array[];
+  formats(): FormatsRecord;
+  /** Format of the block at this height, as far as this state tells: compare it with `formatKnown`. */
+  formatAt(height: number): number;
   /** None of a study that was registered in bulk and not used yet. */
   study(id: StudyId): StudyRecord | undefined;
   /** The record of a leaf's study, or, before its first use, the one that the leaf proves. */
@@ -157,5 +180,11 @@ export type { PendingReassignment, StudyStatus } from './studies/study-record.ts
 export type { OpenNumberRecord } from './access/open-record.ts';
 export type { RevocationRecord } from './access/revocation-record.ts';
 export type { EpochRecord, InstitutionRecord, KeyQuorum, Parameters };
+export type { AcceptanceRecord, FormatSignal, FormatsRecord, GuiltRecord, Guilty };
+export type { ProposalId, ProposalRecord, ReleaseDigest, ReleaseRecord };
+export type { ProposalAction } from './consortium/action.ts';
+export type { Offence } from './consortium/guilt-record.ts';
+export type * from './consortium/transactions.ts';
+export type * from './releases/transactions.ts';
 export type { EpochValidator } from './consortium/epoch-record.ts';
 export type { CertifiedKeys } from './consortium/institution-record.ts';

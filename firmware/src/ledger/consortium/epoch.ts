@@ -2,6 +2,8 @@
  * The end of an epoch. Block time alone decides: the first block whose time is at or after the epoch's start and its
  * length closes it, and its execution ends with the step below. No block of the same epoch may follow.
  */
+import { formatsRecord } from '../formats/formats-record.ts';
+import { withoutFormerValidators } from '../formats/formats.ts';
 import { epochsKeptMax } from '../limits.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
@@ -43,7 +45,15 @@ export function afterBlock(
   const moved = state
     .put(epochRecord, stateKeys.pastEpoch(closed.number), closed)
     .delete(stateKeys.pastEpoch(closed.number - epochsKeptMax))
-    .put(epochRecord, stateKeys.epoch, opened);
+    .put(epochRecord, stateKeys.epoch, opened)
+    .put(
+      formatsRecord,
+      stateKeys.formats,
+      withoutFormerValidators(
+        state.formats(),
+        opened.validators.map(({ id }) => id),
+      ),
+    );
   const parameters = state.get(parametersRecord, stateKeys.nextParameters);
   return parameters === undefined
     ? moved

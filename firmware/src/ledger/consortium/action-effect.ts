@@ -1,0 +1,70 @@
+/** What a passed proposal does, and why it cannot. */
+import { institutionsMax, validatorsMax } from '../limits.ts';
+import { isPrimeOrderKey } from '../public-keys.ts';
+import type { Outcome, RuleContext } from '../rule.ts';
+import { stateKeys } from '../state-keys.ts';
+import type { LedgerSnapshot } from '../state.ts';
+import type { ProposalAction } from './action.ts';
+import { keysRefusal } from './certified-keys.ts';
+import { idListRecord } from './id-list-record.ts';
+import type { Institution } from './institution-record.ts';
+import { keyQuorumRecord } from './key-quorum.ts';
+import { admitted, removed } from './members.ts';
+import { parametersRecord } from './parameters.ts';
+
+function admit(
+  state: LedgerSnapshot,
+  institution: Institution,
+  validates: boolean,
+  { time }: Pick<RuleContext, 'time'>,
+): Outcome {
+  if (state.institution(institution.id) !== undefined) return 'institution-exists';
+  if (state.institutions().length >= institutionsMax) return 'too-many-institutions';
+  const refusal = keysRefusal(state, institution, time);
+  if (refusal !== undefined) return refusal;
+  const member = admitted(state, institution);
+  return validates ? changeValidators(member, [institution.id], []) : member;
+}
+
+function remove(state: LedgerSnapshot, id: string): Outcome {
+  const member = state.institution(id);
+  if (member === undefined) return 'unknown-institution';
+  // A consortium without members, or an epoch without validators, would never make a block again.
+  if (state.institutions().length === 1) return 'last-institution';
+  if (state.nextValidators().every((validator) => validator === id)) return 'last-validator';
+  return removed(state, member);
+}
+
+/** Those who stay keep their order; the new ones follow. */
+function changeValidators(state: LedgerSnapshot, add: readonly string[], leave: readonly string[]): Outcome {
+  const before = state.nextValidators();
+  if (add.some((id) => state.institution(id) === undefined)) return 'unknown-institution';
+  if (add.some((id) => before.includes(id))) return 'already-a-validator';
+  if (leave.some((id) => !before.includes(id))) return 'not-a-validator';
+  const after = [...before.filter((id) => !leave.includes(id)), ...add];
+  if (after.length === 0) return 'last-validator';
+  if (after.length > validatorsMax) return 'too-many-validators';
+  return state.put(idListRecord, stateKeys.nextValidators, after);
+}
+
+/** The state after the action, or why it cannot be done: asked when it is proposed, and again when it has passed. */
+export function actionEffect(
+  state: LedgerSnapshot,
+  action: ProposalAction,
+  context: Pick<RuleContext, 'time'>,
+): Outcome {
+  switch (action.kind) {
+    case 'admit':
+      return admit(state, action.institution, action.validator, context);
+    case 'remove':
+      return remove(state, action.id);
+    case 'validators':
+      return changeValidators(state, action.add, action.remove);
+    case 'parameters':
+      return state.put(parametersRecord, stateKeys.nextParameters, action.parameters);
+    case 'vendor':
+      return action.vendor.keys.every(isPrimeOrderKey)
+        ? state.put(keyQuorumRecord, stateKeys.vendor, action.vendor)
+        : 'bad-key';
+  }
+}

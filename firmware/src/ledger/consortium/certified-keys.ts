@@ -1,0 +1,78 @@
+/** Whether an institution may have these keys: certified by its identity key, safe, and nobody else's. */
+import { p256 } from '@noble/curves/nist.js';
+import { concatBytes, lengthPrefixed, toHex, u64, utf8 } from '../../encoding/bytes.ts';
+import { domainPrefix } from '../../encoding/hash.ts';
+import { isPrimeOrderKey } from '../public-keys.ts';
+import type { RuleReason } from '../refusals.ts';
+import type { LedgerSnapshot } from '../state.ts';
+import type { CertifiedKeys, Institution } from './institution-record.ts';
+
+/**
+ * What an institution's identity key signs to certify its three keys:
+ * domain `keys` ‖ lp(institution id) ‖ voting ‖ transaction ‖ transport ‖ u64 expiry.
+ */
+export function keysMessage(
+  institution: string,
+  keys: Pick<CertifiedKeys, 'voting' | 'transaction' | 'transport' | 'expiry'>,
+): Uint8Array {
+  return concatBytes(
+    domainPrefix('keys'),
+    lengthPrefixed(utf8(institution)),
+    keys.voting,
+    keys.transaction,
+    keys.transport,
+    u64(keys.expiry),
+  );
+}
+
+/**
+ * ECDSA P-256 with SHA-256: key 65 bytes (SEC 1, uncompressed), signature 64 bytes r ‖ s with s in the low half. The rule
+ * for identity keys wherever the ledger or a light client judges them; there are few, so its speed does not matter.
+ */
+export function verifyIdentitySignature(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (publicKey.length !== 65 || publicKey[0] !== 4 || signature.length !== 64) return false;
+  if (!p256.utils.isValidPublicKey(publicKey, false)) return false;
+  return p256.verify(signature, message, publicKey, { prehash: true, lowS: true, format: 'compact' });
+}
+
+function ownKeys({ voting, transaction, transport }: CertifiedKeys): readonly string[] {
+  return [voting, transaction, transport].map(toHex);
+}
+
+/** Signing keys of everybody else: members' and those of the epoch that is being voted in. */
+function keysOfOthers(state: LedgerSnapshot, id: string): ReadonlySet<string> {
+  const others = new Set<string>();
+  for (const member of state.institutions()) {
+    if (member.id !== id) for (const key of ownKeys(member.keys)) others.add(key);
+  }
+  for (const validator of state.epoch().validators) {
+    if (validator.id !== id) others.add(toHex(validator.voting));
+  }
+  return others;
+}
+
+type KeysReason = Extract<
+  RuleReason,
+  'institution-keys-expired' | 'bad-key' | 'bad-certificate' | 'key-in-use'
+>;
+
+/** Why the institution may not have these keys at this block time, cheapest reason first. */
+export function keysRefusal(
+  state: LedgerSnapshot,
+  { id, keys, account, root }: Pick<Institution, 'id' | 'keys' | 'account' | 'root'>,
+  time: number,
+): KeysReason | undefined {
+  if (keys.expiry <= time) return 'institution-keys-expired';
+  const own = ownKeys(keys);
+  const others = keysOfOthers(state, id);
+  if (new Set(own).size < own.length || own.some((key) => others.has(key))) return 'key-in-use';
+  const points = [keys.voting, keys.transaction, keys.transport, account.spend, ...root.keys];
+  if (!points.every(isPrimeOrderKey)) return 'bad-key';
+  return verifyIdentitySignature(keys.identity, keysMessage(id, keys), keys.certificate)
+    ? undefined
+    : 'bad-certificate';
+}

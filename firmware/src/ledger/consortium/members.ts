@@ -1,0 +1,33 @@
+/** Members as they come, change and go. */
+import { stateKeys } from '../state-keys.ts';
+import type { LedgerSnapshot } from '../state.ts';
+import { idListRecord } from './id-list-record.ts';
+import { institutionRecord, type Institution, type InstitutionRecord } from './institution-record.ts';
+
+/** The state with a member as it is from now on. Epochs that have begun keep the voting keys that they began with. */
+export function withMember(state: LedgerSnapshot, member: InstitutionRecord): LedgerSnapshot {
+  return state.put(institutionRecord, stateKeys.institution(member.id), member);
+}
+
+/** An institution that was a member before goes on with its count of versions: no update of then applies again. */
+export function admitted(state: LedgerSnapshot, institution: Institution): LedgerSnapshot {
+  const { id } = institution;
+  const ids = [...state.institutions().map((member) => member.id), id].sort();
+  const version = (state.departed(id)?.version ?? 0) + 1;
+  return withMember(state, { ...institution, version })
+    .put(idListRecord, stateKeys.institutions, ids)
+    .delete(stateKeys.departed(id));
+}
+
+/**
+ * It signs nothing from now on and validates no further epoch. Its last record is kept: studies and receipts name it, and
+ * what it was must stay readable.
+ */
+export function removed(state: LedgerSnapshot, member: InstitutionRecord): LedgerSnapshot {
+  const without = (ids: readonly string[]): readonly string[] => ids.filter((id) => id !== member.id);
+  return state
+    .delete(stateKeys.institution(member.id))
+    .put(institutionRecord, stateKeys.departed(member.id), member)
+    .put(idListRecord, stateKeys.institutions, without(state.institutions().map(({ id }) => id)))
+    .put(idListRecord, stateKeys.nextValidators, without(state.nextValidators()));
+}

@@ -1,0 +1,182 @@
+/** Transactions about the consortium, as institutions, their roots and the vendor make them. */
+import { p256 } from '@noble/curves/nist.js';
+import { voteMessage, type VoteKind } from '../../firmware/src/encoding/vote-message.ts';
+import { idBytes, keysMessage, proposalId } from '../../firmware/src/ledger/index.ts';
+import type {
+  CertifiedKeys,
+  EvidenceReport,
+  Institution,
+  InstitutionPropose,
+  InstitutionReplace,
+  InstitutionUpdate,
+  ProposalAction,
+  ReleasePublish,
+  Transaction,
+} from '../../firmware/src/ledger/types.ts';
+import type { Signer } from '../../firmware/src/ports.ts';
+import {
+  bytesOf,
+  genesisTime,
+  institutionOf,
+  keysExpiry,
+  rootSignerOf,
+  signerOf,
+  vendorSignerOf,
+  boxOf,
+  type LedgerFixture,
+} from './ledger.ts';
+
+/** Ten years: no test of these runs past it by itself. */
+const validUntil = genesisTime + 315_360_000_000;
+
+/** Keys of a box, certified by its identity key. They follow from the name. */
+export function certifiedKeys(
+  institution: string,
+  name: string,
+  change: Partial<CertifiedKeys> & { readonly identityName?: string } = {},
+): CertifiedKeys {
+  const { identityName = `identity ${institution}`, ...rest } = change;
+  const working = {
+    voting: signerOf(`${name} voting`).publicKey,
+    transaction: signerOf(`${name} transaction`).publicKey,
+    transport: signerOf(`${name} transport`).publicKey,
+    expiry: keysExpiry,
+    ...rest,
+  };
+  const identity = bytesOf(identityName);
+  return {
+    identity: p256.getPublicKey(identity, false),
+    certificate: p256.sign(keysMessage(institution, working), identity),
+    ...working,
+  };
+}
+
+/** An institution that could be admitted: its box is `boxOf(id)`. */
+export function candidate(id: string): Institution {
+  return institutionOf(boxOf(id), 50);
+}
+
+export class ConsortiumFixture {
+  readonly ledger: LedgerFixture;
+
+  constructor(ledger: LedgerFixture) {
+    this.ledger = ledger;
+  }
+
+  #base() {
+    return { chain: this.ledger.chain, validUntil };
+  }
+
+  proposeBody(
+    proposer: string,
+    action: ProposalAction,
+    change: Partial<InstitutionPropose> = {},
+  ): InstitutionPropose {
+    return { ...this.#base(), type: 'institution.propose', proposer, action, ...change };
+  }
+
+  propose(proposer: string, action: ProposalAction, signer = boxOf(proposer).transaction): Transaction {
+    return this.ledger.sign(this.proposeBody(proposer, action), signer);
+  }
+
+  vote(
+    institution: string,
+    proposal: InstitutionPropose,
+    approve = true,
+    signer = boxOf(institution).transaction,
+  ): Transaction {
+    const id = idBytes(proposalId(proposal));
+    return this.ledger.sign(
+      { ...this.#base(), type: 'institution.vote', institution, proposalId: id, approve },
+      signer,
+    );
+  }
+
+  update(
+    institution: string,
+    version: number,
+    keys: CertifiedKeys,
+    signer: Signer,
+    change: Partial<InstitutionUpdate> = {},
+  ): Transaction {
+    const { account, endpoints } = candidate(institution);
+    const body: InstitutionUpdate = {
+      ...this.#base(),
+      type: 'institution.update',
+      institution,
+      version,
+      keys,
+      account,
+      endpoints,
+      ...change,
+    };
+    return this.ledger.sign(body, signer);
+  }
+
+  /** Signed by the root keys of these numbers, from 1 on, unless others are given. */
+  replace(
+    institution: string,
+    version: number,
+    keys: CertifiedKeys,
+    roots: readonly number[],
+    change: Partial<InstitutionReplace> = {},
+    signers: readonly Signer[] = roots.map((root) => rootSignerOf(institution, root)),
+  ): Transaction {
+    const { account, endpoints, root } = candidate(institution);
+    const body: InstitutionReplace = {
+      ...this.#base(),
+      type: 'institution.replace',
+      institution,
+      version,
+      signers: roots.map((number) => number - 1),
+      keys,
+      account,
+      endpoints,
+      root,
+      ...change,
+    };
+    return this.ledger.sign(body, ...signers);
+  }
+
+  reportedVote(kind: VoteKind, digest: Uint8Array, place: { epoch: number; view: number }, voter: Signer) {
+    const content = { kind, digest: kind === 'nullify' ? new Uint8Array(32) : digest, ...place };
+    return {
+      kind,
+      digest: content.digest,
+      signature: voter.sign(voteMessage(this.ledger.chain, content)),
+    };
+  }
+
+  report(
+    reporter: string,
+    evidence: Pick<EvidenceReport, 'epoch' | 'view' | 'validator' | 'first' | 'second'>,
+  ): Transaction {
+    return this.ledger.sign(
+      { ...this.#base(), type: 'evidence.report', reporter, ...evidence },
+      boxOf(reporter).transaction,
+    );
+  }
+
+  /** Signed by the vendor's keys of these numbers, from 1 on. */
+  publish(version: string, vendors: readonly number[], change: Partial<ReleasePublish> = {}): Transaction {
+    const body: ReleasePublish = {
+      ...this.#base(),
+      type: 'release.publish',
+      version,
+      digest: bytesOf(`release ${version}`),
+      metadataHash: bytesOf(`metadata ${version}`),
+      signers: vendors.map((number) => number - 1),
+      ...change,
+    };
+    return this.ledger.sign(body, ...vendors.map(vendorSignerOf));
+  }
+
+  accept(institution: string, version: string, signer = boxOf(institution).transaction): Transaction {
+    const digest = bytesOf(`release ${version}`);
+    return this.ledger.sign({ ...this.#base(), type: 'release.accept', institution, digest }, signer);
+  }
+
+  signal(institution: string, format: number, signer = boxOf(institution).transaction): Transaction {
+    return this.ledger.sign({ ...this.#base(), type: 'format.signal', institution, format }, signer);
+  }
+}
