@@ -7,6 +7,7 @@ import {
 } from '../../firmware/src/ledger/index.ts';
 import type { Block, LedgerState, StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
 import { bytesOf, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { consortiumChapters } from './consortium-story.ts';
 import { studyChapters } from './study-story.ts';
 
 export interface NamedTransaction {
@@ -78,7 +79,7 @@ function firstChapters(ledger: LedgerFixture): {
 export function tellLedgerStory(): LedgerStory {
   const ledger = new LedgerFixture();
   const { studies, chapters: first } = firstChapters(ledger);
-  const chapters = [...first, ...studyChapters(ledger)];
+  const chapters = [...first, ...studyChapters(ledger), ...consortiumChapters(ledger)];
   const blocks = [genesisBlock(ledger.genesis)];
   let state = ledger.initial;
   for (const { afterMs, transactions } of chapters) {

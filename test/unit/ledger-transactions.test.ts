@@ -16,6 +16,7 @@ import {
   decodeTransaction,
   encodeTransaction,
   openId,
+  proposalId,
   reassignmentId,
   signerCount,
   signingMessage,
@@ -38,6 +39,7 @@ interface TransactionVector {
   readonly basisId?: string;
   readonly reassignmentId?: string;
   readonly openId?: string;
+  readonly proposalId?: string;
 }
 
 const vectors = (
@@ -70,6 +72,7 @@ for (const [index, vector] of vectors.entries()) {
       const ids = body.entries.map((_, entry) => studyId(body.chain, body.source, body.batch, entry));
       assert.deepEqual(ids, vector.studyIds);
     }
+    if (body.type === 'institution.propose') assert.equal(proposalId(body), vector.proposalId);
     if (body.type === 'study.registerBulk') {
       const leaves = bulkLeaves(body.entries);
       const ids = leaves.map((_, entry) => studyId(body.chain, body.source, body.batch, entry));

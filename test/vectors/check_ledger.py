@@ -122,6 +122,9 @@ for vector in transactions:
     check(name, encoded, vector["encoded"])
     check(f"{name} id", domain_hash("transaction", encoded), vector["id"])
     message = length_prefixed(body["type"].encode()) + length_prefixed(chain) + cbor(body)
+    if body["type"] == "release.accept":
+        text = b"hilum/release-accept/1"
+        message = len(text).to_bytes(2, "big") + text + chain + raw(body["digest"])
     check(f"{name} message", message, vector["signingMessage"])
     if body["type"] == "study.registerBulk":
         entries = raw(body["entries"])
@@ -137,6 +140,8 @@ for vector in transactions:
         check(f"{name} reassignment", domain_hash("reassignment", cbor(body)), vector["reassignmentId"])
     if "leaf" in body:
         check_leaf(name, body, bulk)
+    if "proposalId" in vector:
+        check(f"{name} proposal", domain_hash("proposal", cbor(body)), vector["proposalId"])
     if "openId" in vector:
         check(f"{name} open", domain_hash("open", cbor(body)), vector["openId"])
 

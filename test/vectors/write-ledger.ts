@@ -17,6 +17,7 @@ import {
   basisId,
   keysMessage,
   openId,
+  proposalId,
   reassignmentId,
   signingMessage,
   stateEntries,
@@ -47,6 +48,7 @@ function idsOf(body: TransactionBody): object {
   if (body.type === 'access.grant' || body.type === 'access.refer' || body.type === 'access.emergency') {
     return { basisId: basisId(body) };
   }
+  if (body.type === 'institution.propose') return { proposalId: proposalId(body) };
   if (body.type === 'study.reassign') return { reassignmentId: toHex(reassignmentId(body)) };
   return body.type === 'access.open' ? { openId: openId(body) } : {};
 }

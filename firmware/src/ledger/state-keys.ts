@@ -26,7 +26,7 @@ export const stateKeys = {
   /** The open proposals. */
   proposals: 'proposals',
   /** That an institution's votes conflicted in an epoch. */
-  guilt: (epoch: number, institution: string): string => `guilty/${epoch}/${institution}`,
+  guilt: (epoch: number, institution: string): string => `guilt/${epoch}/${institution}`,
   /** Where the last records of guilt stand. */
   guilty: 'guilty',
   release: (digest: ReleaseDigest): string => `release/${digest}`,

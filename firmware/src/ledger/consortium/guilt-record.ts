@@ -7,7 +7,7 @@ import type { CborValue } from '../../encoding/canonical-cbor.ts';
 export const offences = ['conflicting-notarize', 'conflicting-finalize', 'nullify-and-finalize'] as const;
 export type Offence = (typeof offences)[number];
 
-/** Under `guilty/<epoch>/<institution>`: once for each epoch, however often it did it. */
+/** Under `guilt/<epoch>/<institution>`: once for each epoch, however often it did it. */
 export interface GuiltRecord {
   readonly offence: Offence;
   readonly view: number;
