@@ -61,6 +61,14 @@ export interface VotingKeys {
   keepOnly(publicKeys: readonly Uint8Array[]): Promise<void>;
 }
 
+/** A counter in the TPM that nobody can set back: it takes a step at each start of the box as a validator. */
+export interface StartCounter {
+  /** @throws AppError of the TPM, as below. */
+  value(): Promise<number>;
+  /** One step; the value after it. */
+  advance(): Promise<number>;
+}
+
 /** What the TPM gives a box: made at first start, sealed to this TPM and this firmware. */
 export interface DeviceKeys {
   /** P-256, uncompressed SEC1 point, 65 bytes; the private half never leaves the TPM. */
@@ -69,6 +77,7 @@ export interface DeviceKeys {
   signWithIdentity(message: Uint8Array): Promise<Uint8Array>;
   /** Votes on blocks. */
   readonly voting: VotingKeys;
+  readonly starts: StartCounter;
   /** Signs the institution's transactions. */
   readonly transaction: Signer;
   /** libp2p and the TLS plane. The seed is needed to build their certificates. */
@@ -82,7 +91,7 @@ export interface DeviceKeys {
 /** What a box signs with as a member of the ledger. */
 export type MemberKeys = Pick<
   DeviceKeys,
-  'voting' | 'transaction' | 'identityPublicKey' | 'signWithIdentity'
+  'voting' | 'starts' | 'transaction' | 'identityPublicKey' | 'signWithIdentity'
 >;
 
 export type TpmHealth = 'ready' | 'absent' | 'locked-out' | 'policy-mismatch' | 'wedged' | 'wrong-tpm';

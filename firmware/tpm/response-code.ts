@@ -25,6 +25,8 @@ export type ResponseKind =
   | 'locked-out'
   /** A blob was altered, or belongs under another parent. */
   | 'integrity'
+  /** An NV index that was defined has no value yet. */
+  | 'no-value'
   /** tpm2-tss has no such transport. */
   | 'no-transport'
   /** The way to the TPM is cut; the context cannot be used any more. */
@@ -41,6 +43,8 @@ const resourceManagerLayers = [0x0b, 0x0c];
 /** TSS2_BASE_RC_NOT_SUPPORTED: the loader found no library for the TCTI's name. */
 const notSupported = 0x15;
 
+/** TPM_RC_NV_UNINITIALIZED. */
+const nvUninitialized = 0x14a;
 const warningLockout = 0x921;
 const warningPcrChanged = 0x128;
 
@@ -55,6 +59,7 @@ const formatOneKinds = new Map<number, ResponseKind>([
 function tpmKind(code: number): ResponseKind {
   if (code === warningLockout) return 'locked-out';
   if (code === warningPcrChanged) return 'policy';
+  if (code === nvUninitialized) return 'no-value';
   if ((code & formatOne) !== 0) return formatOneKinds.get(code & formatOneMask) ?? 'other';
   return 'other';
 }

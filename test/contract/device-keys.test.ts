@@ -8,6 +8,7 @@ import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { fromHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import type { DeviceKeys, Signer } from '../../firmware/src/ports.ts';
 import { FakeDeviceKeys } from '../fakes/device-keys.ts';
+import { MemoryStartCounter } from '../fakes/voting-keys.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 
 /** RFC 8410 and RFC 5480: what stands before the key in a SubjectPublicKeyInfo. */
@@ -94,6 +95,17 @@ function contract(name: string, newBox: (t: TestContext) => Promise<Box>): void 
       assert.deepEqual(voting.held(), []);
     });
 
+    test('counts starts upwards, also over a restart', async (t) => {
+      const box = await newBox(t);
+      const { starts } = await box.open();
+      const first = await starts.value();
+      assert.equal(await starts.value(), first);
+      assert.equal(await starts.advance(), first + 1);
+      const again = await box.open();
+      assert.equal(await again.starts.value(), first + 1);
+      assert.equal(await again.starts.advance(), first + 2);
+    });
+
     test('has the same keys when it is opened again', async (t) => {
       const box = await newBox(t);
       const first = await box.open();
@@ -108,9 +120,10 @@ function contract(name: string, newBox: (t: TestContext) => Promise<Box>): void 
   });
 }
 
-contract('FakeDeviceKeys', () =>
-  Promise.resolve({ open: () => Promise.resolve(new FakeDeviceKeys('north')) }),
-);
+contract('FakeDeviceKeys', () => {
+  const starts = new MemoryStartCounter();
+  return Promise.resolve({ open: () => Promise.resolve(new FakeDeviceKeys('north', starts)) });
+});
 
 contract('openDeviceKeys on swtpm', async (t) => {
   const tpm = await FreshTpm.make(t);

@@ -13,7 +13,7 @@ import { memberKeysOf } from './member-keys.ts';
 import { MemoryHub } from './network.ts';
 import { MemoryStateStore } from './state-store.ts';
 import { VirtualTime } from './virtual-clock.ts';
-import { MemoryVotingKeys } from './voting-keys.ts';
+import { MemoryStartCounter, MemoryVotingKeys } from './voting-keys.ts';
 
 /** Decides the fate of a step between two boxes: after how many milliseconds it happens, or never. */
 export type Fate = (from: string, to: string) => readonly number[];
@@ -24,6 +24,7 @@ export interface Disks {
   readonly blocks: MemoryDisk;
   readonly state: MemoryStateStore;
   readonly keys: MemoryVotingKeys;
+  readonly starts: MemoryStartCounter;
   readonly handovers: MemoryStore;
 }
 
@@ -79,6 +80,7 @@ export class Cluster {
         blocks: { records: [] },
         state: new MemoryStateStore(),
         keys: new MemoryVotingKeys(id, this.fixture.box(id).voting),
+        starts: new MemoryStartCounter(),
         handovers: new MemoryStore(),
       });
     }
@@ -105,7 +107,7 @@ export class Cluster {
     const validator = new Validator({
       genesis: this.genesis,
       self: id,
-      keys: memberKeysOf(this.fixture.box(id), disks.keys),
+      keys: memberKeysOf(this.fixture.box(id), disks.keys, disks.starts),
       network: this.hub.join(id),
       clock: this.time.clock(this.skews.get(id) ?? 0, life.signal),
       logger: this.logger.child({ box: id }),

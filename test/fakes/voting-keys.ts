@@ -1,5 +1,6 @@
+import { AppError } from '../../firmware/src/errors.ts';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
-import type { Signer, VotingKeys } from '../../firmware/src/ports.ts';
+import type { Signer, StartCounter, VotingKeys } from '../../firmware/src/ports.ts';
 import { signerOf } from './ledger.ts';
 
 /** Voting keys in memory. Those that it makes follow from the box's name, so that tests are the same at every run. */
@@ -34,5 +35,19 @@ export class MemoryVotingKeys implements VotingKeys {
   #keep(signer: Signer): Uint8Array {
     this.#signers.set(toHex(signer.publicKey), signer);
     return signer.publicKey;
+  }
+}
+
+/** As a TPM begins it: somewhere. */
+export class MemoryStartCounter implements StartCounter {
+  count = 7;
+  fails = false;
+
+  value(): Promise<number> {
+    return this.fails ? Promise.reject(new AppError('TPM_ABSENT', 'no TPM')) : Promise.resolve(this.count);
+  }
+
+  advance(): Promise<number> {
+    return Promise.resolve(++this.count);
   }
 }

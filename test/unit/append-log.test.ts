@@ -9,6 +9,7 @@ import { test, type TestContext } from 'node:test';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
 import type { FileSystem } from '../../firmware/src/store/file-system.ts';
+import { damagedLogsMax } from '../../firmware/src/store/limits.ts';
 import { watchedDisk, type DiskCall } from '../support/watched-disk.ts';
 
 const options = { domain: 'votes', damageCode: 'VOTE_LOG_CORRUPT', allocationBytes: 4096 } as const;
@@ -296,6 +297,37 @@ test('a log that was put aside is begun anew without its votes', async (t) => {
   const anew = await FileAppendLog.open(path, withSpare);
   assert.deepEqual(await recordsOf(anew), []);
   await anew.close();
+});
+
+test('a damaged log is begun anew with what it is told, and stays beside it', async (t) => {
+  const path = await newPath(t);
+  const damage = async (): Promise<Buffer> => {
+    const bytes = await readFile(path);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    return bytes;
+  };
+  const log = await FileAppendLog.open(path, withSpare);
+  await log.append(records);
+  await log.close();
+  const damaged = await damage();
+  await assert.rejects(FileAppendLog.open(path, withSpare), { code: 'VOTE_LOG_CORRUPT' });
+  // A crash between the two names leaves both for the damaged log.
+  await link(path, `${path}.damaged-1`);
+  for (let number = 1; number <= damagedLogsMax; number++) {
+    const anew = await FileAppendLog.beginAnew(path, withSpare, [utf8('gap')]);
+    assert.deepEqual(await recordsOf(anew), [utf8('gap')]);
+    await anew.append(records);
+    await anew.close();
+    if (number === 1) assert.deepEqual(await readFile(`${path}.damaged-1`), damaged);
+    const again = await FileAppendLog.open(path, withSpare);
+    assert.deepEqual(await recordsOf(again), [utf8('gap'), ...records]);
+    await again.close();
+    await damage();
+  }
+  const last = await readFile(path);
+  await assert.rejects(FileAppendLog.beginAnew(path, withSpare, []), { code: 'STORE_FAILED' });
+  assert.deepEqual(await readFile(path), last);
 });
 
 /** A disk of which a flush of this kind fails once when told to. */

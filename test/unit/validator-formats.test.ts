@@ -21,7 +21,7 @@ import { decodeVoteRecord, encodeVoteRecord } from '../../firmware/src/validator
 
 interface Vectors {
   readonly block: string;
-  readonly records: Record<'vote' | 'voteWithBlock' | 'certificate' | 'floor' | 'gap', string>;
+  readonly records: Record<'vote' | 'voteWithBlock' | 'certificate' | 'floor' | 'gap' | 'start', string>;
   readonly finalRecords: Record<'withCertificate' | 'without', string>;
   readonly requests: Record<'from' | 'digest', string>;
   readonly messages: Record<Message['type'], string>;
@@ -44,6 +44,7 @@ test('records of the vote log have the bytes of the golden vectors', () => {
     certificate: { type: 'certificate', certificate },
     floor: { type: 'floor', epoch: 3, view: 77 },
     gap: { type: 'gap' },
+    start: { type: 'start', number: 9 },
   };
   for (const [name, hex] of Object.entries(vectors.records)) {
     const record = records[name as keyof Vectors['records']];

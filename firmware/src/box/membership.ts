@@ -5,13 +5,13 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
 import type { DiskRoom } from '../ingest/disk-room.ts';
-import { Registrar, studyIdOf, type StudySteps } from '../ingest/registrar.ts';
+import { Registrar, type StudySteps } from '../ingest/registrar.ts';
 import { chainId, parseGenesis } from '../ledger/index.ts';
 import type { Genesis, StudyId } from '../ledger/types.ts';
 import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
-import type { Ledger, Logger, Network, Service, Unsubscribe } from '../ports.ts';
+import type { Ledger, Network, Service, Unsubscribe } from '../ports.ts';
 import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
 import { Grantee } from '../release/grantee.ts';
@@ -21,13 +21,14 @@ import { StudyReceiver } from '../release/study-receiver.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
 import { FileAppendLog } from '../store/append-log.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
-import { voteLogAllocationBytes } from '../store/limits.ts';
 import { Validator } from '../validator/validator.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
+import { warnIfTorn } from './torn-log.ts';
 import type { Undo } from './undo.ts';
+import { openVoteLog } from './vote-log.ts';
 
 export interface Membership {
   readonly genesis: Genesis;
@@ -65,36 +66,6 @@ async function readGenesis({ config, keys }: Foundation, path: string): Promise<
     );
   }
   return genesis;
-}
-
-/** Undefined if it is damaged: the box then receives and follows the ledger, but does not vote until an admin acts. */
-async function openVoteLog(
-  { config, health, logger }: Foundation,
-  undo: Undo,
-): Promise<FileAppendLog | undefined> {
-  const path = join(config.dataDir, 'votes.log');
-  try {
-    const log = await FileAppendLog.open(path, {
-      domain: 'votes',
-      damageCode: 'VOTE_LOG_CORRUPT',
-      allocationBytes: voteLogAllocationBytes,
-      keepsSpare: true,
-    });
-    undo.later(() => log.close());
-    warnIfTorn(log, path, logger);
-    return log;
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'VOTE_LOG_CORRUPT') throw error;
-    logger.error({ error }, 'the vote log is damaged, this box does not vote');
-    health.raise('VOTE_LOG_CORRUPT', 'vote log', error.message);
-    return undefined;
-  }
-}
-
-/** A last record that a power cut left unfinished was never acknowledged; that it was cut off is worth a line. */
-function warnIfTorn(log: FileAppendLog, name: string, logger: Logger): void {
-  if (log.torn !== undefined)
-    logger.warn({ log: name, offset: log.torn.offset }, 'an unfinished last record was cut off');
 }
 
 export interface MembershipModules {

@@ -19,7 +19,7 @@ import { judgeTail } from './append-log-damage.ts';
 import { readAt, writeZeros } from './file-bytes.ts';
 import { nodeFileSystem, type FileSystem, type StoredFile } from './file-system.ts';
 import { allocationBytesDefault, frameBytesMax } from './limits.ts';
-import { openSpare, putSpareInPlace, removeSpare } from './spare-file.ts';
+import { nameAside, openSpare, putSpareInPlace, removeSpare } from './spare-file.ts';
 
 export interface AppendLogOptions {
   /** What the log is for, 1 to 32 bytes; a log of another purpose is not opened. */
@@ -91,6 +91,31 @@ export class FileAppendLog implements ReplaceableLog {
         return new FileAppendLog(path, options, opened.content, opened.torn);
       } catch (error) {
         await opened.content.file.close();
+        throw error;
+      }
+    } catch (error) {
+      throw asFault(error, path);
+    }
+  }
+
+  /**
+   * Begins the log with these records in the place of a damaged one, which stays under another name (`nameAside`). A
+   * crash leaves the damaged log or the new one. @throws AppError STORE_FAILED; the damaged log stands then.
+   */
+  static async beginAnew(
+    path: string,
+    options: AppendLogOptions,
+    records: readonly Uint8Array[],
+  ): Promise<FileAppendLog> {
+    assertSizes(records);
+    try {
+      await nameAside(filesOf(options), path);
+      const content = await begin(path, options, records);
+      try {
+        await prepareSpare(path, options);
+        return new FileAppendLog(path, options, content, undefined);
+      } catch (error) {
+        await content.file.close();
         throw error;
       }
     } catch (error) {
@@ -227,8 +252,12 @@ function* groupsOf(records: readonly Uint8Array[]): Generator<readonly Uint8Arra
 }
 
 /** A new log; its spare is not there yet. */
-async function begin(path: string, options: AppendLogOptions): Promise<Content> {
-  const content = await writeSpare(path, options, []);
+async function begin(
+  path: string,
+  options: AppendLogOptions,
+  records: readonly Uint8Array[] = [],
+): Promise<Content> {
+  const content = await writeSpare(path, options, records);
   try {
     await putSpareInPlace(filesOf(options), path, false);
     await filesOf(options).syncFolder(dirname(path));

@@ -114,3 +114,6 @@ export const voteLogAllocationBytes = 25165824;
 
 /** Files that the disk did not let go and that are removed as soon as it does; the next start removes what is beyond. */
 export const leftoversMax = 10_000;
+
+/** Damaged vote logs that are put aside: a disk that damages more of them is to be replaced before the box votes again. */
+export const damagedLogsMax = 8;

@@ -3,7 +3,9 @@
  * nothing. A log that keeps a spare changes places with it: no file is made and none is removed, so that a full disk
  * does not matter. Between the two the former log is called `<log>.old`.
  */
+import { AppError } from '../errors.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
+import { damagedLogsMax } from './limits.ts';
 
 /** The spare, kept from before or new and empty. */
 export async function openSpare(files: FileSystem, log: string): Promise<StoredFile> {
@@ -20,6 +22,20 @@ export async function putSpareInPlace(files: FileSystem, log: string, keepsForme
 
 export async function removeSpare(files: FileSystem, log: string): Promise<void> {
   await files.remove(spareOf(log));
+}
+
+/**
+ * Gives a damaged log a second name beside it, `<log>.damaged-1` and so on: it shows how this box has voted, and nothing
+ * of it is to be lost. @throws AppError STORE_FAILED if there are too many already: that disk is not to be trusted.
+ */
+export async function nameAside(files: FileSystem, log: string): Promise<void> {
+  for (let number = 1; number <= damagedLogsMax; number++) {
+    const aside = `${log}.damaged-${number}`;
+    if (!(await files.exists(aside))) return files.link(log, aside);
+    // Named already, before a crash.
+    if (await files.isSameFile(log, aside)) return;
+  }
+  throw new AppError('STORE_FAILED', `${log} was damaged ${damagedLogsMax} times before`);
 }
 
 /** Finishes, or takes back, a change of places. */

@@ -23,6 +23,8 @@ export interface Instance {
   readonly voteLog: ReplaceableLog | undefined;
   /** Bytes that the vote log holds already. */
   readonly voteLogBytes: number;
+  /** The count of starts under which it is written: a log that is begun anew says it again. */
+  readonly start: number;
 }
 
 export interface EngineOptions {
@@ -63,6 +65,7 @@ export class Engine {
   #startEffects: readonly Effect[];
   #voteLog: ReplaceableLog | undefined;
   #voteLogBytes: number;
+  #start: number;
   #wake = Promise.withResolvers<void>();
   #room: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined;
@@ -77,6 +80,7 @@ export class Engine {
     this.#startEffects = instance.stepped.effects;
     this.#voteLog = instance.voteLog;
     this.#voteLogBytes = instance.voteLogBytes;
+    this.#start = instance.start;
   }
 
   /** The validators of the core's epoch. */
@@ -191,6 +195,7 @@ export class Engine {
     this.#core = next.stepped.state;
     this.#voteLog = next.voteLog;
     this.#voteLogBytes = next.voteLogBytes;
+    this.#start = next.start;
     this.#options.begun();
     await this.#finishBatch(next.stepped.effects);
   }
@@ -273,7 +278,10 @@ export class Engine {
     if (this.#voteLog === undefined || this.#voteLogBytes < this.#options.voteLogBytesMax) return;
     const place = this.#options.place();
     if (place.epoch !== epoch || place.view !== view) return;
-    const kept: VoteRecord[] = [{ type: 'floor', epoch, view: Math.max(view, this.#core.floor) }];
+    const kept: VoteRecord[] = [
+      { type: 'floor', epoch, view: Math.max(view, this.#core.floor) },
+      { type: 'start', number: this.#start },
+    ];
     for (const record of recordsToKeep(this.#core)) kept.push(this.#recordOf(record));
     const encoded = kept.map(encodeVoteRecord);
     try {

@@ -74,7 +74,8 @@ export class Participant {
     if (founder !== undefined && chain.place.epoch === 0 && !keys.voting.signer(founder.keys.voting)) {
       throw new AppError('GENESIS_INVALID', `the genesis lists ${self} with another voting key`);
     }
-    const rights = new VotingRights({ ...options, chain: chain.state.chain, keys: keys.voting });
+    const rights = new VotingRights({ ...options, chain: chain.state.chain });
+    await rights.begin(chain.place);
     const right = await rights.in(chain.electorate, chain.place);
     const participant = new Participant({ ...options, verify }, chain, rights, right);
     await participant.#handovers.load();
@@ -217,11 +218,11 @@ export class Participant {
   }
 
   /** Consensus as it goes on where the block log ends. */
-  #instance({ core, voteLog, content }: Right): Instance {
+  #instance({ core, voteLog, content, start }: Right): Instance {
     for (const block of content?.blocks ?? []) this.#tree.add(block);
     const { floor, records, bytes } = content ?? { floor: 0, records: [], bytes: 0 };
     const stepped = recover(core, { final: this.#finalPoint(), floor, records });
-    return { electorate: this.chain.electorate, stepped, voteLog, voteLogBytes: bytes };
+    return { electorate: this.chain.electorate, stepped, voteLog, voteLogBytes: bytes, start };
   }
 
   #observe(): Stepped {

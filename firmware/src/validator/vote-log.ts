@@ -19,6 +19,10 @@ export interface VoteLogContent {
   /** The blocks that were voted for. */
   readonly blocks: readonly Block[];
   readonly bytes: number;
+  /** Count of the last start that the log knows of. */
+  readonly start: number | undefined;
+  /** True of a box that has never voted. */
+  readonly isNew: boolean;
   /** The log without what belongs to earlier epochs, as `replace` takes it; undefined if nothing does. */
   readonly withoutEarlier: readonly Uint8Array[] | undefined;
 }
@@ -30,14 +34,15 @@ export interface VoteLogContent {
  * if the log cannot be begun.
  */
 export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLogContent> {
+  const isAtBeginning = place.epoch === 0 && place.view === 0;
   if (log.length === 0) {
-    const isNew = place.epoch === 0 && place.view === 0;
-    await log.append([encodeVoteRecord(isNew ? { type: 'floor', ...place } : { type: 'gap' })]);
+    await log.append([encodeVoteRecord(isAtBeginning ? { type: 'floor', ...place } : { type: 'gap' })]);
   }
   let isComplete = true;
   let floor = 0;
   let bytes = 0;
   let hasEarlier = false;
+  let start: number | undefined;
   const records: PersistRecord[] = [];
   const blocks: Block[] = [];
   const kept: Uint8Array[] = [];
@@ -46,17 +51,17 @@ export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLog
     const encoded = new Uint8Array(read);
     const record = decode(encoded, index);
     bytes += encoded.length;
-    if (record.type === 'gap') {
-      isComplete = false;
-    } else {
-      const epoch = epochOf(record);
-      if (epoch < place.epoch) hasEarlier = true;
-      else kept.push(encoded);
-      // The ledger of this box is older than its votes: those of this epoch may be dropped already.
-      if (epoch > place.epoch) floor = Number.MAX_SAFE_INTEGER;
-    }
+    const epoch = epochOf(record) ?? place.epoch;
+    if (epoch < place.epoch) hasEarlier = true;
+    else if (record.type !== 'gap') kept.push(encoded);
+    // The ledger of this box is older than its votes: those of this epoch may be dropped already.
+    if (epoch > place.epoch) floor = Number.MAX_SAFE_INTEGER;
     switch (record.type) {
       case 'gap':
+        isComplete = false;
+        break;
+      case 'start':
+        start = record.number;
         break;
       case 'floor':
         isComplete = true;
@@ -77,7 +82,8 @@ export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLog
   }
   const first: VoteRecord = isComplete ? { type: 'floor', epoch: place.epoch, view: 0 } : { type: 'gap' };
   const withoutEarlier = hasEarlier ? [encodeVoteRecord(first), ...kept] : undefined;
-  return { isComplete, floor, records, blocks, bytes, withoutEarlier };
+  const isNew = isAtBeginning && start === undefined && records.length === 0;
+  return { isComplete, floor, records, blocks, bytes, start, isNew, withoutEarlier };
 }
 
 /**
@@ -92,7 +98,8 @@ export function proposalHeader({ header }: Block, view = header.view): ProposalH
     : { epoch, view, digest, parentView: header.view, parentDigest: digest };
 }
 
-function epochOf(record: Exclude<VoteRecord, { readonly type: 'gap' }>): number {
+/** Undefined: it holds whatever the epoch. */
+function epochOf(record: VoteRecord): number | undefined {
   switch (record.type) {
     case 'vote':
       return record.vote.epoch;
@@ -100,6 +107,9 @@ function epochOf(record: Exclude<VoteRecord, { readonly type: 'gap' }>): number 
       return record.certificate.epoch;
     case 'floor':
       return record.epoch;
+    case 'gap':
+    case 'start':
+      return undefined;
   }
 }
 

@@ -13,7 +13,9 @@ export type VoteRecord =
   /** The box may have voted up to this view of the epoch without a record of it: it votes later only. */
   | { readonly type: 'floor'; readonly epoch: number; readonly view: number }
   /** How far the box may have voted is not known, until a floor follows: it does not vote. */
-  | { readonly type: 'gap' };
+  | { readonly type: 'gap' }
+  /** The box started: with this count of its TPM's starts the records after it were written. */
+  | { readonly type: 'start'; readonly number: number };
 
 export function encodeVoteRecord(record: VoteRecord): Uint8Array {
   switch (record.type) {
@@ -23,6 +25,7 @@ export function encodeVoteRecord(record: VoteRecord): Uint8Array {
       return encodeCanonical({ type: record.type, certificate: certificateToCbor(record.certificate) });
     case 'floor':
     case 'gap':
+    case 'start':
       return encodeCanonical({ ...record });
   }
 }
@@ -47,6 +50,8 @@ export function decodeVoteRecord(bytes: Uint8Array): VoteRecord {
     case 'gap':
       mapWith(value, ['type']);
       return { type };
+    case 'start':
+      return { type, number: counterIn(mapWith(value, ['type', 'number'])['number']) };
     default:
       throw new RangeError('unknown record of a vote log');
   }

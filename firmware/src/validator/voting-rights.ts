@@ -2,16 +2,18 @@
 import { voteMessage } from '../consensus/signatures.ts';
 import type { CoreOptions } from '../consensus/state.ts';
 import { AppError } from '../errors.ts';
-import type { HealthBoard, InstitutionId, Logger, ReplaceableLog, VotingKeys } from '../ports.ts';
+import type { HealthBoard, InstitutionId, Logger, MemberKeys, ReplaceableLog } from '../ports.ts';
 import type { Electorate } from './electorate.ts';
 import type { Place } from './place.ts';
 import type { VoteLogContent } from './vote-log.ts';
 import { readVoteLog } from './vote-log.ts';
+import type { VoteRecord } from './vote-records.ts';
+import { encodeVoteRecord } from './vote-records.ts';
 
 export interface VotingRightsOptions {
   readonly self: InstitutionId;
   readonly chain: Uint8Array;
-  readonly keys: VotingKeys;
+  readonly keys: Pick<MemberKeys, 'voting' | 'starts'>;
   /** Undefined if it was found damaged. */
   readonly voteLog: ReplaceableLog | undefined;
   readonly logger: Logger;
@@ -23,6 +25,7 @@ export interface Right {
   /** Both undefined: the box follows without a vote. */
   readonly voteLog: ReplaceableLog | undefined;
   readonly content: VoteLogContent | undefined;
+  readonly start: number;
 }
 
 const alarmSubject = 'vote log';
@@ -30,6 +33,7 @@ const alarmSubject = 'vote log';
 export class VotingRights {
   readonly #options: VotingRightsOptions;
   #voteLog: ReplaceableLog | undefined;
+  #start = 0;
 
   constructor(options: VotingRightsOptions) {
     this.#options = options;
@@ -41,12 +45,34 @@ export class VotingRights {
     this.#voteLog = undefined;
   }
 
+  /**
+   * Once, before anything else: compares the log with the TPM's count of starts, and counts this one. A log of an
+   * earlier start is one that was set back; what the box did since is not known.
+   */
+  async begin(place: Place): Promise<void> {
+    const log = this.#voteLog;
+    if (log === undefined) return;
+    await this.#unlessFaulty(async () => {
+      const { starts } = this.#options.keys;
+      const counted = await starts.value();
+      const { start, isNew } = await readVoteLog(log, place);
+      // One ahead: the box stopped between the two steps below, and has not voted since.
+      const isOurs = isNew || start === counted || start === counted + 1;
+      this.#start = counted + 1;
+      const records: VoteRecord[] = [{ type: 'start', number: this.#start }];
+      if (!isOurs) records.unshift({ type: 'gap' });
+      await log.append(records.map(encodeVoteRecord));
+      await starts.advance();
+    });
+  }
+
   /** What this box may do in the epoch in which its ledger stands. */
   async in(electorate: Electorate, place: Place): Promise<Right> {
     const index = electorate.validators.indexOf(this.#options.self);
-    const follows = { core: this.coreWithout(electorate), voteLog: undefined, content: undefined };
+    const core = this.coreWithout(electorate);
+    const follows = { core, voteLog: undefined, content: undefined, start: this.#start };
     if (index < 0) return follows;
-    const signer = this.#options.keys.signer(electorate.votingKeys[index] ?? new Uint8Array());
+    const signer = this.#options.keys.voting.signer(electorate.votingKeys[index] ?? new Uint8Array());
     if (signer === undefined) {
       this.#raise('VOTING_KEY_LOST', `The voting key of epoch ${electorate.epoch} is not on this box.`);
       return follows;
@@ -56,7 +82,7 @@ export class VotingRights {
     if (content === undefined) return follows;
     const { chain } = this.#options;
     const sign: CoreOptions['sign'] = (vote) => signer.sign(voteMessage(chain, vote));
-    return { core: { ...follows.core, self: index, sign }, voteLog: this.#voteLog, content };
+    return { ...follows, core: { ...core, self: index, sign }, voteLog: this.#voteLog, content };
   }
 
   /** A core that follows without a vote. */
@@ -71,13 +97,18 @@ export class VotingRights {
   async #read(place: Place): Promise<VoteLogContent | undefined> {
     const log = this.#voteLog;
     if (log === undefined) return undefined;
-    try {
+    return this.#unlessFaulty(async () => {
       const content = await readVoteLog(log, place);
-      if (!content.isComplete) {
-        this.#raise('VOTE_LOG_CORRUPT', 'Earlier votes of this box are not known.');
-        return undefined;
-      }
-      return await this.#dropEarlier(log, content);
+      if (content.isComplete) return this.#dropEarlier(log, content);
+      this.#raise('VOTE_LOG_CORRUPT', 'Earlier votes of this box are not known.');
+      return undefined;
+    });
+  }
+
+  /** Undefined after a fault: this box then votes no more. */
+  async #unlessFaulty<Result>(run: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await run();
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.#raise(error.code, error.message);

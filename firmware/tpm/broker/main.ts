@@ -46,6 +46,8 @@ async function perform(call: Call): Promise<Operations[OperationName]['answer']>
       return openTpm().unseal(call.request);
     case 'sign':
       return openTpm().sign(call.request, call.request.digest);
+    case 'startCounter':
+      return openTpm().startCounter(call.request.rootName, call.request.advance);
     case 'lockedOut':
       return openTpm().lockedOut();
     case 'close':

@@ -39,6 +39,8 @@ export interface Operations {
   unseal: { request: Guarded; answer: Uint8Array };
   /** ECDSA over a SHA-256 digest: r ‖ s as the TPM gave it. */
   sign: { request: Guarded & { readonly digest: Uint8Array }; answer: Uint8Array };
+  /** The counter of starts, made if there is none; one step further if told to. */
+  startCounter: { request: { readonly rootName: Uint8Array; readonly advance: boolean }; answer: number };
   /** True while the TPM is in dictionary-attack lock-out. */
   lockedOut: { request: null; answer: boolean };
   /** Shuts the TPM down in order and ends the broker. */

@@ -3,14 +3,17 @@ import { AppError } from '../../src/errors.ts';
 import { EsysContext } from '../esys/context.ts';
 import { esysHandle } from '../esys/functions.ts';
 import { randomBytesPerCallMax, sealedBytesMax } from '../limits.ts';
+import { kindOf, TpmError } from '../response-code.ts';
 import {
   algorithm,
   capability,
+  counterBytes,
   handleRange,
   permanentAttribute,
   property,
   sessionAttribute,
   sessionType,
+  startCounterIndex,
   startupType,
 } from '../wire/constants.ts';
 import {
@@ -28,13 +31,14 @@ import {
   unsized,
   type ObjectBlob,
 } from '../wire/structures.ts';
-import { identityTemplate, sealedTemplate, storageRootTemplate } from '../wire/templates.ts';
+import { counterTemplate, identityTemplate, sealedTemplate, storageRootTemplate } from '../wire/templates.ts';
 import type { Creation, Guarded } from './operations.ts';
 
 const { none, password, owner } = esysHandle;
 const noSessions = [none, none, none] as const;
 const noOutsideInfo = sized(new Uint8Array(0));
 const noDigest = sized(new Uint8Array(0));
+const noAuthorization = sized(new Uint8Array(0));
 const noCreationPcrs = pcrSelection([]);
 
 /** All attribute bits of a session are set, not some of them. */
@@ -147,6 +151,58 @@ export class Tpm {
       );
       return parseEcdsaSignature(signature);
     });
+  }
+
+  /**
+   * Value of the counter of starts, after one more step if told to. Made at first use, and then stepped once: it has no
+   * value before. @throws TpmError
+   */
+  async startCounter(rootName: Uint8Array, advance: boolean): Promise<number> {
+    const root = await this.#pinnedRoot(rootName);
+    return this.#inSession(root, sessionType.hmac, 0, async (session) => {
+      const index = await this.#counterIndex(session);
+      if (advance || !(await this.#hasValue(index, session)))
+        await this.#esys.call('NV_Increment', owner, index, session, none, none);
+      return this.#readCounter(index, session);
+    });
+  }
+
+  async #counterIndex(session: number): Promise<number> {
+    const [, data] = await this.#esys.call(
+      'GetCapability',
+      ...noSessions,
+      capability.handles,
+      startCounterIndex,
+      1,
+    );
+    const [index] = parseHandles(data).includes(startCounterIndex)
+      ? await this.#esys.call('TR_FromTPMPublic', startCounterIndex, ...noSessions)
+      : await this.#esys.call(
+          'NV_DefineSpace',
+          owner,
+          session,
+          none,
+          none,
+          noAuthorization,
+          counterTemplate(startCounterIndex),
+        );
+    return index;
+  }
+
+  async #hasValue(index: number, session: number): Promise<boolean> {
+    try {
+      await this.#readCounter(index, session);
+      return true;
+    } catch (failure) {
+      if (failure instanceof TpmError && kindOf(failure.code) === 'no-value') return false;
+      throw failure;
+    }
+  }
+
+  async #readCounter(index: number, session: number): Promise<number> {
+    const [data] = await this.#esys.call('NV_Read', owner, index, session, none, none, counterBytes, 0);
+    const value = unsized(data);
+    return Number(new DataView(value.buffer, value.byteOffset, value.length).getBigUint64(0));
   }
 
   async lockedOut(): Promise<boolean> {

@@ -8,6 +8,8 @@ export type StructureName =
   | 'TPM2B_DATA'
   | 'TPM2B_DIGEST'
   | 'TPM2B_CREATION_DATA'
+  | 'TPM2B_MAX_NV_BUFFER'
+  | 'TPM2B_NV_PUBLIC'
   | 'TPM2B_PRIVATE'
   | 'TPM2B_PUBLIC'
   | 'TPM2B_SENSITIVE_CREATE'
@@ -59,6 +61,9 @@ export const esysFunctions = {
   GetCapability: { takes: [...sessions, 'u32', 'u32', 'u32'], gives: ['u8', 'TPMS_CAPABILITY_DATA'] },
   GetRandom: { takes: [...sessions, 'u16'], gives: ['TPM2B_DIGEST'] },
   Load: { takes: ['handle', ...sessions, 'TPM2B_PRIVATE', 'TPM2B_PUBLIC'], gives: ['handle'] },
+  NV_DefineSpace: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPM2B_NV_PUBLIC'], gives: ['handle'] },
+  NV_Increment: { takes: ['handle', 'handle', ...sessions], gives: [] },
+  NV_Read: { takes: ['handle', 'handle', ...sessions, 'u16', 'u16'], gives: ['TPM2B_MAX_NV_BUFFER'] },
   PCR_Read: {
     takes: [...sessions, 'TPML_PCR_SELECTION'],
     gives: ['u32', 'TPML_PCR_SELECTION', 'TPML_DIGEST'],

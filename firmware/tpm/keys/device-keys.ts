@@ -1,7 +1,15 @@
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError, type ErrorCode } from '../../src/errors.ts';
-import type { DeviceKeys, Logger, Signer, TpmHealth, Unsubscribe, VotingKeys } from '../../src/ports.ts';
+import type {
+  DeviceKeys,
+  Logger,
+  Signer,
+  StartCounter,
+  TpmHealth,
+  Unsubscribe,
+  VotingKeys,
+} from '../../src/ports.ts';
 import { BrokerClient } from '../broker/client.ts';
 import { fixedEndpoint, type TpmEndpoint } from '../endpoint.ts';
 import { healthOf } from '../fault.ts';
@@ -66,6 +74,7 @@ function aboutFile(failure: unknown, file: string): unknown {
 class TpmDeviceKeys implements OpenDeviceKeys {
   readonly identityPublicKey: Uint8Array;
   readonly voting: VotingKeys;
+  readonly starts: StartCounter;
   readonly transaction: Signer;
   readonly transport: Signer & { readonly seed: Uint8Array };
   readonly boxKey: Uint8Array;
@@ -89,6 +98,11 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     this.#file = file;
     this.identityPublicKey = parseSigningPoint(stored.identity.publicArea);
     this.voting = openVotingKeys(broker, stored, votingSeeds, file);
+    const { rootName } = stored;
+    this.starts = {
+      value: () => broker.call('startCounter', { rootName, advance: false }),
+      advance: () => broker.call('startCounter', { rootName, advance: true }),
+    };
     this.transaction = ed25519Signer(sealed.transactionSeed);
     this.transport = { ...ed25519Signer(sealed.transportSeed), seed: sealed.transportSeed };
     this.boxKey = sealed.boxKey;

@@ -26,6 +26,21 @@ export const objectAttribute = {
   sign: 0x0004_0000,
 } as const;
 
+/** TPMA_NV, table 204: a counter that the owner increments and reads, outside dictionary-attack protection. */
+export const nvCounterAttributes = {
+  /** TPM_NT_COUNTER, table 203, in bits 4 to 7. */
+  counter: 0x0000_0010,
+  ownerWrite: 0x0000_0002,
+  ownerRead: 0x0002_0000,
+  noDa: 0x0200_0000,
+} as const;
+
+/** Handles 0x01800000 to 0x01bfffff are the owner's to give ("Registry of Reserved TPM 2.0 Handles", table 2). */
+export const startCounterIndex = 0x0180_6849;
+
+/** Bytes of a counter's value (part 3, 31.8). */
+export const counterBytes = 8;
+
 /** TPMA_SESSION, table 34. */
 export const sessionAttribute = { continueSession: 0x01, decrypt: 0x20, encrypt: 0x40 } as const;
 

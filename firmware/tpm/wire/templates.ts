@@ -1,6 +1,13 @@
 /** Templates (TPM2B_PUBLIC) of the objects that Hilum makes. An object's kind and policy are fixed at its creation. */
 import { concatBytes, u16, u32 } from '../../src/encoding/bytes.ts';
-import { algorithm, curve, digestBytes, objectAttribute } from './constants.ts';
+import {
+  algorithm,
+  counterBytes,
+  curve,
+  digestBytes,
+  nvCounterAttributes,
+  objectAttribute,
+} from './constants.ts';
 import { aes128Cfb, sized } from './structures.ts';
 
 interface PublicArea {
@@ -68,4 +75,13 @@ export function sealedTemplate(policy: Uint8Array): Uint8Array {
     parameters: nothing,
     unique: u16(0),
   });
+}
+
+/** TPM2B_NV_PUBLIC of a counter at this index. A TPM begins it above every counter that it ever had (part 3, 31.8). */
+export function counterTemplate(index: number): Uint8Array {
+  const { counter, ownerWrite, ownerRead, noDa } = nvCounterAttributes;
+  const attributes = counter | ownerWrite | ownerRead | noDa;
+  return sized(
+    concatBytes(u32(index), u16(algorithm.sha256), u32(attributes), sized(noPolicy), u16(counterBytes)),
+  );
 }
