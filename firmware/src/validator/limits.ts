@@ -45,17 +45,17 @@ export const institutionBytesMax = 2097152;
 /** Revocations and objections that wait, in addition to the others: as many as a block takes. */
 export const firstTransactionsMax = 2048;
 
-/** Bytes of them: each is below 500. */
-export const firstBytesMax = 1048576;
+/** Bytes of them: each is below 1 KiB, the leaf of a bulk registration included. */
+export const firstBytesMax = 2097152;
 
 /** Revocations and objections of one institution: all that the patients in its custody could want within a second. */
 export const institutionFirstTransactionsMax = 256;
 
 /** Bytes of them. */
-export const institutionFirstBytesMax = 131072;
+export const institutionFirstBytesMax = 262144;
 
-/** Places of a block that revocations and objections have before all others; beyond it they share the rest. */
-export const firstInBlockMax = 1024;
+/** Places of a block that are for revocations and objections first: half of its bytes. Beyond it they come last. */
+export const firstInBlockMax = 512;
 
 /** Transactions with a wrong signature from one institution, each a check of 0.2 ms; then it is not listened to. */
 export const forgedTransactionsMax = 64;

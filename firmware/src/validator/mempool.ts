@@ -1,4 +1,11 @@
-/** Transactions that wait for a block, bounded in all and for each institution that sent them. */
+/**
+ * Transactions that wait for a block, bounded in all and for each institution that brought them. What owners take back
+ * (revocations, objections) waits in a lane of its own, with room of its own here and in each block: neither a member
+ * that floods nor the source against which it is directed can hold it up.
+ *
+ * Who brought a transaction pays for its room and its turns, not who is named in it: that a name is right is known only
+ * when the signature can be checked, and nobody shall fill another's share.
+ */
 import {
   applyTransaction,
   decodeTransaction,
@@ -9,14 +16,21 @@ import {
 import { blockTransactionsMax } from '../ledger/limits.ts';
 import type { LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead, VerifySignature } from '../ports.ts';
+import { ForgedSignatures } from './forged-signatures.ts';
 import {
+  firstBytesMax,
+  firstInBlockMax,
+  firstTransactionsMax,
   institutionBytesMax,
+  institutionFirstBytesMax,
+  institutionFirstTransactionsMax,
   institutionTransactionsMax,
   mempoolBytesMax,
   mempoolTransactionsMax,
   recheckedTransactionsMax,
   waitingMsMax,
 } from './limits.ts';
+import { WaitingLane, type WaitingTransaction } from './waiting-lane.ts';
 
 export interface MempoolOptions {
   readonly self: InstitutionId;
@@ -34,90 +48,81 @@ export type Admission =
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'full' };
 
-interface Entry {
-  readonly id: TransactionId;
-  readonly bytes: Uint8Array;
-  readonly transaction: Transaction;
-  readonly from: InstitutionId;
-  /** When it came, UTC milliseconds. */
-  readonly since: number;
-  /** False while it builds on something that is not final yet: no reason for a block by itself. */
-  ready: boolean;
-}
-
 export interface Refusal {
   readonly id: TransactionId;
   readonly reason: string;
 }
 
+const firstBounds = {
+  transactionsMax: firstTransactionsMax,
+  bytesMax: firstBytesMax,
+  institutionTransactionsMax: institutionFirstTransactionsMax,
+  institutionBytesMax: institutionFirstBytesMax,
+};
+const restBounds = {
+  transactionsMax: mempoolTransactionsMax,
+  bytesMax: mempoolBytesMax,
+  institutionTransactionsMax,
+  institutionBytesMax,
+};
+
 export class Mempool {
   readonly #options: MempoolOptions;
-  readonly #entries = new Map<TransactionId, Entry>();
-  readonly #use = new Map<InstitutionId, { transactions: number; bytes: number }>();
-  #bytes = 0;
+  readonly #first: WaitingLane;
+  readonly #rest: WaitingLane;
+  readonly #forged = new ForgedSignatures();
 
   constructor(options: MempoolOptions) {
     this.#options = options;
+    this.#first = new WaitingLane(options.self, firstBounds);
+    this.#rest = new WaitingLane(options.self, restBounds);
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#first.size + this.#rest.size;
   }
 
-  /** Takes a transaction in the name of the institution that sent it. */
+  /** Takes a transaction in the name of the institution that brought it. */
   add(from: InstitutionId, bytes: Uint8Array, final: FinalState, now: number): Admission {
+    const isSelf = from === this.#options.self;
+    if (!isSelf && this.#forged.isTooMany(from, now))
+      return { kind: 'refused', reason: 'too many forged signatures' };
     const decoded = decodeTransaction(bytes);
     if (decoded.kind === 'refused') return { kind: 'refused', reason: decoded.reason };
     const { id, transaction } = decoded;
-    const known = this.#entries.get(id);
-    // What this box submits itself is kept for as long as it is valid, whoever brought it first.
-    if (known !== undefined && (from !== this.#options.self || known.from === from)) {
+    const lane = goesFirst(transaction.body.type) ? this.#first : this.#rest;
+    const known = lane.get(id);
+    if (known !== undefined) {
+      // It has its turn in the name of each who brought it: nobody can put it at the end of his own queue.
+      if (!lane.isBroughtBy(id, from)) lane.add(from, known);
       return { kind: 'waiting', id, isNew: false };
     }
-    this.remove(id);
-    const use = this.#use.get(from) ?? { transactions: 0, bytes: 0 };
-    if (
-      this.#entries.size >= mempoolTransactionsMax ||
-      this.#bytes + bytes.length > mempoolBytesMax ||
-      use.transactions >= institutionTransactionsMax ||
-      use.bytes + bytes.length > institutionBytesMax
-    ) {
-      return { kind: 'full' };
-    }
+    if (!lane.hasRoom(from, bytes.length)) return { kind: 'full' };
     const outcome = this.#judge(transaction, final);
-    if (outcome !== undefined && !outcome.later) return { kind: 'refused', reason: outcome.reason };
-    this.#entries.set(id, { id, bytes, transaction, from, since: now, ready: outcome === undefined });
-    this.#use.set(from, { transactions: use.transactions + 1, bytes: use.bytes + bytes.length });
-    this.#bytes += bytes.length;
+    if (outcome !== undefined && !outcome.later) {
+      if (!isSelf && outcome.reason === 'bad-signature') this.#forged.note(from, now);
+      return { kind: 'refused', reason: outcome.reason };
+    }
+    const ready = outcome === undefined;
+    if (!lane.add(from, { id, bytes, transaction, since: now, ready })) return { kind: 'full' };
     return { kind: 'waiting', id, isNew: true };
-  }
-
-  remove(id: TransactionId): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    this.#entries.delete(id);
-    this.#bytes -= entry.bytes.length;
-    const use = this.#use.get(entry.from);
-    if (use === undefined) return;
-    if (use.transactions === 1) this.#use.delete(entry.from);
-    else
-      this.#use.set(entry.from, {
-        transactions: use.transactions - 1,
-        bytes: use.bytes - entry.bytes.length,
-      });
   }
 
   /** True if a transaction waits that could stand in a block on top of these blocks' transactions. */
   hasWork(contained: ReadonlySet<TransactionId>): boolean {
-    for (const { id, ready } of this.#entries.values()) if (ready && !contained.has(id)) return true;
+    for (const { id, ready } of this.#all()) if (ready && !contained.has(id)) return true;
     return false;
   }
 
-  /** What a block may be built of: revocations and objections, then the others, oldest first; those that build on others too. */
+  /**
+   * What a block may be built of: what owners take back, up to its part of the block; then the others, each institution
+   * in its turn; those that build on others too.
+   */
   candidates(contained: ReadonlySet<TransactionId>): Uint8Array[] {
-    const open = [...this.#entries.values()].filter(({ id }) => !contained.has(id));
-    const first = ({ transaction }: Entry): boolean => goesFirst(transaction.body.type);
-    const ordered = [...open.filter(first), ...open.filter((entry) => !first(entry))];
+    const first = this.#first.inTurn(blockTransactionsMax, contained);
+    const rest = this.#rest.inTurn(blockTransactionsMax, contained);
+    const reserved = first.slice(0, firstInBlockMax);
+    const ordered = [...reserved, ...rest, ...first.slice(firstInBlockMax)];
     return ordered.slice(0, blockTransactionsMax).map(({ bytes }) => bytes);
   }
 
@@ -127,26 +132,45 @@ export class Mempool {
   }
 
   /**
-   * After final blocks: those in them go; some of the others, oldest first, are judged anew, and dropped if they can
+   * After final blocks: those in them go; some of the others, in their turns, are judged anew, and dropped if they can
    * never apply, or came from elsewhere and have waited long.
    */
   afterFinal(contained: Iterable<TransactionId>, final: FinalState, now: number): Refusal[] {
-    for (const id of contained) this.remove(id);
-    for (const { id, from, since, ready } of this.#entries.values()) {
-      if (!ready && from !== this.#options.self && now - since > waitingMsMax) this.remove(id);
+    for (const id of contained) {
+      this.#first.served(id);
+      this.#rest.served(id);
     }
-    return this.#recheck([...this.#entries.keys()].slice(0, recheckedTransactionsMax), final);
+    const { self } = this.#options;
+    for (const lane of [this.#first, this.#rest]) {
+      for (const { id, since, ready } of [...lane.values()]) {
+        if (!ready && now - since > waitingMsMax && !lane.isBroughtBy(id, self)) lane.remove(id);
+      }
+    }
+    const next = [
+      ...this.#first.inTurn(recheckedTransactionsMax),
+      ...this.#rest.inTurn(recheckedTransactionsMax),
+    ];
+    return this.#recheck(
+      next.map(({ id }) => id),
+      final,
+    );
+  }
+
+  *#all(): Iterable<WaitingTransaction> {
+    yield* this.#first.values();
+    yield* this.#rest.values();
   }
 
   #recheck(ids: readonly TransactionId[], final: FinalState): Refusal[] {
     const refused: Refusal[] = [];
     for (const id of ids) {
-      const entry = this.#entries.get(id);
-      if (entry === undefined) continue;
-      const outcome = this.#judge(entry.transaction, final);
-      entry.ready = outcome === undefined;
+      const waiting = this.#first.get(id) ?? this.#rest.get(id);
+      if (waiting === undefined) continue;
+      const outcome = this.#judge(waiting.transaction, final);
+      waiting.ready = outcome === undefined;
       if (outcome === undefined || outcome.later) continue;
-      this.remove(id);
+      this.#first.remove(id);
+      this.#rest.remove(id);
       refused.push({ id, reason: outcome.reason });
     }
     return refused;

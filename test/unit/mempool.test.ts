@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
+import { blockTransactionsMax } from '../../firmware/src/ledger/limits.ts';
+import type { LedgerState, StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
+import {
+  firstInBlockMax,
+  forgedCountMs,
+  forgedTransactionsMax,
+  institutionFirstTransactionsMax,
+  institutionTransactionsMax,
+  waitingMsMax,
+} from '../../firmware/src/validator/limits.ts';
+import { Mempool } from '../../firmware/src/validator/mempool.ts';
+import { genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { applied } from '../support/ledger-outcome.ts';
+
+const ledger = new LedgerFixture();
+const owner = signerOf('owner');
+const registered = ledger.register('south', 'one', [owner]);
+const study = registered.ids[0] as StudyId;
+const head = { height: 4, time: genesisTime + 1000, digest: new Uint8Array(32) };
+const final = { head, state: applied(ledger.initial, registered.transaction) };
+const unknown = ledger.register('south', 'never', [owner]).ids[0] as StudyId;
+
+function pool(): Mempool {
+  return new Mempool({ self: 'north', verify: verifySignature });
+}
+
+/** Waits for a study that never comes; costs no signature. */
+function waitingAmendment(number: number): Uint8Array {
+  const change = { validUntil: genesisTime + 86_400_000 + number };
+  return encodeTransaction(ledger.amend('west', unknown, 2, change));
+}
+
+function waitingRevocation(number: number): Uint8Array {
+  const change = { validUntil: genesisTime + 86_400_000 + number };
+  return encodeTransaction(ledger.sign(ledger.revokeBody(unknown, { upTo: 1 }, change), owner));
+}
+
+function revocation(): Uint8Array {
+  return encodeTransaction(ledger.sign(ledger.revokeBody(study, { upTo: 1 }), owner));
+}
+
+function kindOf(mempool: Mempool, from: string, bytes: Uint8Array, now = 0): string {
+  return mempool.add(from, bytes, final, now).kind;
+}
+
+test('a duplicate waits once, whoever brings it again', () => {
+  const mempool = pool();
+  const bytes = revocation();
+  const id = transactionId(bytes);
+  assert.deepEqual(mempool.add('south', bytes, final, 0), { kind: 'waiting', id, isNew: true });
+  for (const from of ['south', 'west', 'north'])
+    assert.deepEqual(mempool.add(from, bytes, final, 0), { kind: 'waiting', id, isNew: false });
+  assert.equal(mempool.size, 1);
+  assert.equal(mempool.candidates(new Set()).length, 1);
+});
+
+test('what is final is refused for ever when it is brought again', () => {
+  let state: LedgerState = final.state;
+  const grant = ledger.sign(ledger.grantBody(study, 1, signerOf('grantee').publicKey), owner);
+  const story: readonly Transaction[] = [
+    grant,
+    ledger.amend('south', study, 2),
+    ledger.sign(ledger.revokeBody(study, { upTo: 1 }), owner),
+  ];
+  for (const transaction of story) state = applied(state, transaction);
+  const mempool = pool();
+  for (const transaction of [registered.transaction, ...story]) {
+    const admission = mempool.add('west', encodeTransaction(transaction), { head, state }, 0);
+    assert.equal(admission.kind, 'refused', transaction.body.type);
+  }
+  assert.equal(mempool.size, 0);
+});
+
+test('a full share of one institution leaves room for the others, and for what owners take back', () => {
+  const mempool = pool();
+  for (let number = 0; number < institutionTransactionsMax; number++)
+    assert.equal(kindOf(mempool, 'west', waitingAmendment(number)), 'waiting');
+  assert.equal(kindOf(mempool, 'west', waitingAmendment(institutionTransactionsMax)), 'full');
+  assert.equal(kindOf(mempool, 'south', waitingAmendment(institutionTransactionsMax)), 'waiting');
+  // Of the same box: a source that floods cannot keep its own patients from taking a grant back.
+  assert.equal(kindOf(mempool, 'west', revocation()), 'waiting');
+});
+
+test('revocations come first, in turns; a flood of them leaves half of the block to the rest', () => {
+  const mempool = pool();
+  const flood = ['west', 'east', 'upper', 'lower', 'middle'];
+  for (const [index, from] of flood.entries()) {
+    for (let number = 0; number < institutionFirstTransactionsMax; number++)
+      kindOf(mempool, from, waitingRevocation(index * institutionFirstTransactionsMax + number));
+  }
+  for (let number = 0; number < 100; number++) kindOf(mempool, 'south', waitingAmendment(number));
+  const wanted = revocation();
+  kindOf(mempool, 'south', wanted);
+  const candidates = mempool.candidates(new Set()).map(transactionId);
+  assert.ok(candidates.indexOf(transactionId(wanted)) < flood.length + 1);
+  assert.ok(candidates.indexOf(transactionId(waitingAmendment(99))) < firstInBlockMax + 100);
+  assert.ok(candidates.length <= blockTransactionsMax);
+});
+
+test('after final blocks each institution has its turn to be judged anew', () => {
+  const mempool = pool();
+  for (let number = 0; number < institutionTransactionsMax; number++)
+    kindOf(mempool, 'west', waitingAmendment(number));
+  const own = ledger.register('south', 'two', [owner]);
+  const amendment = encodeTransaction(ledger.amend('south', own.ids[0] ?? unknown, 2));
+  kindOf(mempool, 'south', amendment);
+  assert.equal(mempool.hasWork(new Set()), false);
+  const state = applied(final.state, own.transaction);
+  assert.deepEqual(
+    mempool.afterFinal([transactionId(encodeTransaction(own.transaction))], { head, state }, 0),
+    [],
+  );
+  assert.equal(mempool.hasWork(new Set()), true);
+});
+
+test('what waits in vain for others is dropped after a while, unless it was submitted here', () => {
+  const mempool = pool();
+  kindOf(mempool, 'west', waitingAmendment(1));
+  kindOf(mempool, 'west', waitingAmendment(2));
+  kindOf(mempool, 'north', waitingAmendment(2));
+  mempool.afterFinal([], final, waitingMsMax);
+  assert.equal(mempool.size, 2);
+  mempool.afterFinal([], final, waitingMsMax + 1);
+  assert.deepEqual(mempool.candidates(new Set()), [waitingAmendment(2)]);
+});
+
+test('who brings forged signatures is not listened to for a while, others are', () => {
+  const mempool = pool();
+  const forged = (number: number): Uint8Array => {
+    const body = ledger.revokeBody(study, { upTo: 1 }, { validUntil: genesisTime + 86_400_000 + number });
+    return encodeTransaction(ledger.sign(body, signerOf('somebody else')));
+  };
+  for (let number = 0; number < forgedTransactionsMax; number++)
+    assert.deepEqual(mempool.add('west', forged(number), final, 0), {
+      kind: 'refused',
+      reason: 'bad-signature',
+    });
+  assert.deepEqual(mempool.add('west', revocation(), final, forgedCountMs - 1), {
+    kind: 'refused',
+    reason: 'too many forged signatures',
+  });
+  assert.equal(kindOf(mempool, 'south', revocation(), 1), 'waiting');
+  assert.deepEqual(mempool.add('west', forged(0), final, forgedCountMs), {
+    kind: 'refused',
+    reason: 'bad-signature',
+  });
+});
