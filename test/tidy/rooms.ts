@@ -43,7 +43,7 @@ export const rooms: readonly Room[] = [
   pure('errors', 'firmware/src/errors.ts', { imports: [], packages: [] }),
   pure('encoding', 'firmware/src/encoding/', {
     imports: ['errors'],
-    packages: ['@ipld/dag-cbor', '@noble/hashes'],
+    packages: ['@noble/hashes'],
   }),
   pure('protocol', 'firmware/src/protocol/', {
     imports: ['errors', 'encoding'],

@@ -71,9 +71,11 @@ export function lengthPrefixed(field: Uint8Array): Uint8Array {
   return concatBytes(u32(field.length), field);
 }
 
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 export function toHex(bytes: Uint8Array): string {
   let hex = '';
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');
+  for (const byte of bytes) hex += hexOfByte[byte] as string;
   return hex;
 }
 

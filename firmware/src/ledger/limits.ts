@@ -107,3 +107,6 @@ export const stateValueBytesMax = 65536;
 
 /** State proof, encoded: one value and the longest path. */
 export const stateProofBytesMax = 81920;
+
+/** Keys known to be of prime order: those of a minute at full load, at 100 bytes each. */
+export const primeOrderKeysKeptMax = 16384;

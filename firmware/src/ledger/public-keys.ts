@@ -10,6 +10,8 @@
  * f(Q) = (v − √(A+2)·u)² / u is a fourth power. See Pornin, "Point-Halving and Subgroup Membership in Twisted Edwards
  * Curves", ePrint 2022/1164, and Koshelev, ePrint 2022/037. Tests compare it with noble's multiplication by L.
  */
+import { toHex } from '../encoding/bytes.ts';
+import { primeOrderKeysKeptMax } from './limits.ts';
 
 /** Field prime, 2^255 − 19. */
 const p = 2n ** 255n - 19n;
@@ -91,11 +93,30 @@ function hasPrimeOrder(y: bigint): boolean {
 }
 
 /**
+ * Keys that were good, the latest last: a box judges a transaction when it comes, when a block is built of it and when
+ * the block is executed, and this is the most expensive part of it. Bad ones are not remembered.
+ */
+const good = new Set<string>();
+
+/**
  * True if these are the 32 bytes of the canonical encoding (RFC 8032, section 5.1.2) of a point of edwards25519 that
  * has the prime order L: not the identity, no small order, no torsion.
  */
 export function isPrimeOrderKey(key: Uint8Array): boolean {
   if (key.length !== 32) return false;
+  const name = toHex(key);
+  if (good.has(name)) return true;
+  if (!encodesPrimeOrderPoint(key)) return false;
+  good.add(name);
+  if (good.size > primeOrderKeysKeptMax) {
+    // A set keeps the order of insertion: the first is the oldest.
+    const [oldest] = good;
+    if (oldest !== undefined) good.delete(oldest);
+  }
+  return true;
+}
+
+function encodesPrimeOrderPoint(key: Uint8Array): boolean {
   let encoded = 0n;
   for (let i = 31; i >= 0; i--) encoded = (encoded << 8n) | BigInt(key[i] as number);
   // The top bit is the sign of x: either sign is canonical, since x = 0 only where y = ±1, which has no order L.
