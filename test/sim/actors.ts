@@ -23,9 +23,8 @@ import type { Random } from './random.ts';
 /** What an actor knows of itself and the world. */
 export interface Stage {
   readonly chain: ChainId;
-  /** Own index in the validator list, and their number. */
-  readonly self: number;
-  readonly validators: number;
+  /** How many vote in an epoch. */
+  readonly validatorsOf: (epoch: number) => number;
   readonly voting: Signer;
   readonly random: Random;
   readonly verify: VerifySignature;
@@ -38,7 +37,8 @@ export type Actor = (network: Network, stage: Stage) => Network;
 
 type MessageOf<Type extends Message['type']> = Extract<Message, { readonly type: Type }>;
 
-function signed({ chain, self, voting }: Stage, content: VoteContent, validator = self): Vote {
+/** `validator`: an index in the epoch's list, the own one or another's. */
+function signed({ chain, voting }: Stage, content: VoteContent, validator: number): Vote {
   return { ...content, validator, signature: voting.sign(voteMessage(chain, content)) };
 }
 
@@ -86,8 +86,8 @@ function otherProposal(stage: Stage, message: MessageOf<'proposal'>): MessageOf<
     candidates: [],
     verify: stage.verify,
   });
-  const { kind, epoch, view } = message.vote;
-  const vote = signed(stage, { kind, epoch, view, digest: blockDigest(block.header) });
+  const { kind, epoch, view, validator } = message.vote;
+  const vote = signed(stage, { kind, epoch, view, digest: blockDigest(block.header) }, validator);
   return { ...message, vote, block: encodeBlock(block) };
 }
 
@@ -95,9 +95,12 @@ function otherProposal(stage: Stage, message: MessageOf<'proposal'>): MessageOf<
 const nuller: Actor = (network, stage) =>
   sending(network, (_to, message, bytes) => {
     if (message.type !== 'vote' && message.type !== 'proposal') return [bytes];
-    const { epoch, view, digest, kind } = message.vote;
+    const { epoch, view, digest, kind, validator } = message.vote;
     const also = (of: 'nullify' | 'finalize', about: Uint8Array): Uint8Array =>
-      encodeMessage({ type: 'vote', vote: signed(stage, { kind: of, epoch, view, digest: about }) });
+      encodeMessage({
+        type: 'vote',
+        vote: signed(stage, { kind: of, epoch, view, digest: about }, validator),
+      });
     if (kind === 'nullify') return [bytes];
     return [bytes, also('nullify', noDigest), also('finalize', digest)];
   });
@@ -106,8 +109,9 @@ const nuller: Actor = (network, stage) =>
 const impersonator: Actor = (network, stage) =>
   sending(network, (_to, message, bytes) => {
     if (message.type !== 'vote' && message.type !== 'proposal') return [bytes];
-    const { epoch, view, digest } = message.vote;
-    const other = (stage.self + stage.random.between(1, stage.validators - 1)) % stage.validators;
+    const { epoch, view, digest, validator } = message.vote;
+    const validators = stage.validatorsOf(epoch);
+    const other = (validator + stage.random.between(1, validators - 1)) % validators;
     const kind = (['notarize', 'nullify', 'finalize'] as const)[stage.random.below(3)] ?? 'notarize';
     const about =
       kind === 'nullify' ? noDigest : stage.random.chance(0.5) ? digest : digest.map((byte) => byte ^ 1);
@@ -123,8 +127,8 @@ const impersonator: Actor = (network, stage) =>
 
 /** A quorum of indices, all signed by one. */
 function forgedCertificate(stage: Stage, content: VoteContent): Certificate {
-  const { signature } = signed(stage, content);
-  const signatures = Array.from({ length: quorum(stage.validators) }, (_, validator) => ({
+  const { signature } = signed(stage, content, 0);
+  const signatures = Array.from({ length: quorum(stage.validatorsOf(content.epoch)) }, (_, validator) => ({
     validator,
     signature,
   }));

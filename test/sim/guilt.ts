@@ -29,9 +29,15 @@ function* votesOf({ kind, epoch, view, digest, signatures }: Certificate): Gener
   for (const { validator } of signatures) yield { kind, epoch, view, digest, validator };
 }
 
-/** Indices of validators of whom two of these votes cannot both be honest. */
-export function guiltyBy(votes: Iterable<Said>): ReadonlySet<number> {
-  const guilty = new Set<number>();
+/** A validator of an epoch. */
+export interface Guilty {
+  readonly epoch: number;
+  readonly validator: number;
+}
+
+/** Those of whom two of these votes cannot both be honest; some may be named twice. */
+export function guiltyBy(votes: Iterable<Said>): Guilty[] {
+  const guilty: Guilty[] = [];
   const said = new Map<string, string>();
   const placeOf = ({ epoch, view, validator }: Said, kind: VoteKind): string =>
     `${epoch} ${view} ${validator} ${kind}`;
@@ -39,9 +45,9 @@ export function guiltyBy(votes: Iterable<Said>): ReadonlySet<number> {
     const place = placeOf(vote, vote.kind);
     const before = said.get(place);
     const digest = toHex(vote.digest);
-    if (before !== undefined && before !== digest) guilty.add(vote.validator);
+    if (before !== undefined && before !== digest) guilty.push(vote);
     said.set(place, digest);
-    if (said.has(placeOf(vote, 'nullify')) && said.has(placeOf(vote, 'finalize'))) guilty.add(vote.validator);
+    if (said.has(placeOf(vote, 'nullify')) && said.has(placeOf(vote, 'finalize'))) guilty.push(vote);
   }
   return guilty;
 }

@@ -28,7 +28,7 @@ const pick = <T>(random: Random, list: readonly T[]): T => {
 /** What the seed is used for here must not be what the world draws from it: else the two would go together. */
 const randomOf = (seed: number): Random => randomFrom(seed ^ 0x5eed5eed);
 
-const usual = { faultyMs: 20_000, calmMsMax: 120_000 };
+const usual = { faultyMs: 12_000, calmMsMax: 120_000 };
 
 function nodes(
   what: string,
@@ -65,6 +65,8 @@ function judgeNodes(options: NodeWorldOptions, result: NodeWorldResult): Outcome
     failures,
     figures: {
       blocks: result.height,
+      epochs: result.epochs,
+      validatorSets: result.validatorSets,
       transactions: result.transactions,
       crashes: result.crashes,
       forks: isForked ? 1 : 0,
@@ -131,7 +133,7 @@ export const modes = {
     const institutions = pick(random, sizes);
     return {
       institutions,
-      flaws: flawsOf(random, institutions, ['lost-tail', 'flipped-vote', 'flipped-block']),
+      flaws: flawsOf(random, institutions, ['lost-tail', 'flipped-vote', 'flipped-block', 'absent']),
       blackouts: random.below(2),
       voteLogBytesMax: voteLogBytesMaxOf(random),
       realSignatures: random.chance(0.05),
@@ -157,6 +159,28 @@ export const modes = {
     return {
       institutions,
       flaws: flawsOf(random, institutions, actorNames),
+      blackouts: random.below(2),
+      voteLogBytesMax: voteLogBytesMaxOf(random),
+    };
+  }),
+  epochs: nodes('epochs of a few seconds, f boxes with flaws of any kind', (random) => {
+    const institutions = pick(random, [4, 4, 5, 7]);
+    return {
+      institutions,
+      epochMs: random.between(1000, 5000),
+      flaws: flawsOf(random, institutions, [...actorNames, 'twins', 'lost-tail', 'flipped-vote', 'absent']),
+      blackouts: random.below(2),
+      voteLogBytesMax: voteLogBytesMaxOf(random),
+    };
+  }),
+  changes: nodes('members vote on who validates, and epochs last seconds', (random) => {
+    const institutions = pick(random, [5, 6, 7]);
+    return {
+      institutions,
+      validators: 4,
+      setChanges: true,
+      epochMs: random.between(1000, 4000),
+      flaws: flawsOf(random, 4, [...actorNames, 'lost-tail', 'absent']),
       blackouts: random.below(2),
       voteLogBytesMax: voteLogBytesMaxOf(random),
     };

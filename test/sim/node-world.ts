@@ -3,15 +3,20 @@
  * disks, the clocks, the crashes and who lies. The rules are looked at with every step.
  */
 import { faultsTolerated } from '../../firmware/src/consensus/types.ts';
-import { chainId } from '../../firmware/src/ledger/index.ts';
+import { decodeHandover } from '../../firmware/src/handover/handover.ts';
+import { verifyHandover } from '../../firmware/src/handover/verify.ts';
+import { chainId, genesisState } from '../../firmware/src/ledger/index.ts';
 import type { Genesis } from '../../firmware/src/ledger/types.ts';
 import type { Network } from '../../firmware/src/ports.ts';
-import { genesisTime } from '../fakes/ledger.ts';
+import { isAfter } from '../../firmware/src/validator/place.ts';
+import type { Validator } from '../../firmware/src/validator/validator.ts';
+import { genesisTime, verifyIdentity } from '../fakes/ledger.ts';
 import { MemoryHub } from '../fakes/network.ts';
 import { VirtualTime } from '../fakes/virtual-clock.ts';
 import { actors, type ActorName } from './actors.ts';
 import { Agreement } from './agreement.ts';
-import { Client } from './client.ts';
+import { Client, type ClientOptions } from './client.ts';
+import { amendments, setChanges } from './stories.ts';
 import { guiltyBy, votesInBlockLog, votesInVoteLog } from './guilt.ts';
 import { SimNode, type LogFault } from './node.ts';
 import type { Random } from './random.ts';
@@ -25,6 +30,8 @@ import { Weather } from './weather.ts';
 /** What may be wrong with a box, each counted as one of the f. */
 export type Flaw =
   | ActorName
+  /** It is started only when the faults are over. */
+  | 'absent'
   /** Two nodes with one key. */
   | 'twins'
   /** At a power cut its vote log loses records that it had acknowledged. */
@@ -34,8 +41,8 @@ export type Flaw =
   /** At a power cut a bit of its block log turns: it is noticed, and the box does not start. */
   | 'flipped-block';
 
-/** What a bad disk does to a box does not make it a liar. */
-const honestFlaws: ReadonlySet<Flaw> = new Set<Flaw>(['flipped-vote', 'flipped-block']);
+/** Neither absence nor what a bad disk does to a box makes it a liar. */
+const honestFlaws: ReadonlySet<Flaw> = new Set<Flaw>(['absent', 'flipped-vote', 'flipped-block']);
 const diskFlaws = {
   'lost-tail': { kind: 'lost-tail', log: 'votes' },
   'flipped-vote': { kind: 'flipped-bit', log: 'votes' },
@@ -51,6 +58,10 @@ export interface NodeWorldOptions {
   readonly flaws: readonly Flaw[];
   /** Keeps the honest in two halves, each with all that have flaws; nothing crashes then. */
   readonly isSplit?: boolean;
+  /** Members vote on who validates; who has flaws stays. */
+  readonly setChanges?: boolean;
+  /** How long an epoch lasts, in block time; a day by default. */
+  readonly epochMs?: number;
   /** Times at which all boxes lose power at once. */
   readonly blackouts: number;
   /** Ed25519 instead of hashes. */
@@ -72,6 +83,9 @@ export interface NodeWorldResult {
   readonly crashes: number;
   readonly transactions: number;
   readonly height: number;
+  readonly epochs: number;
+  /** Different lists of validators among them. */
+  readonly validatorSets: number;
   /** Views from the end of the faults until a block that was proposed after it is final. */
   readonly viewsToProgress: number;
   /** Before the end all good transactions were answered, and all honest boxes had the same blocks. */
@@ -103,7 +117,9 @@ class NodeWorld {
   readonly #nodes: SimNode[];
   readonly #flaws: ReadonlyMap<string, Flaw>;
   readonly #weather: Weather;
-  readonly #client: Client;
+  readonly #clients: readonly Client[];
+  /** Validators of each epoch that somebody has seen begin. */
+  readonly #electorates = new Map<number, readonly string[]>();
   readonly #agreement = new Agreement();
   readonly #voteWatch = new VoteWatch();
   readonly #violations: string[] = [];
@@ -118,7 +134,9 @@ class NodeWorld {
     const ids = names.slice(0, options.institutions);
     const fixture = fixtureOf(ids, options.realSignatures === true);
     const validators = ids.slice(0, options.validators ?? ids.length);
-    this.#genesis = { ...fixture.genesis, validators };
+    const { parameters } = fixture.genesis;
+    const epochMs = options.epochMs ?? parameters.epochMs;
+    this.#genesis = { ...fixture.genesis, validators, parameters: { ...parameters, epochMs } };
     fixture.chain.set(chainId(this.#genesis));
     this.#flaws = new Map(options.flaws.map((flaw, index) => [validators.at(-1 - index) ?? '', flaw]));
     const nodes = ids.flatMap((id) => (this.#flaws.get(id) === 'twins' ? [id, `${id} 2`] : [id]));
@@ -152,11 +170,32 @@ class NodeWorld {
           sends: (node, message) => this.#sends(node, message),
         }),
     );
-    this.#client = new Client({
+    this.#electorates.set(0, validators);
+    const source = ids[0] ?? '';
+    const members = {
+      fixture,
+      random: this.#random,
+      members: ids,
+      validators,
+      fixed: new Set(this.#flaws.keys()),
+    };
+    this.#clients = [
+      this.#newClient(amendments(fixture, source), { underWayMax: 6, pauseMsMax: 2000 }),
+      ...(options.setChanges === true
+        ? [this.#newClient(setChanges(members), { underWayMax: 1, pauseMsMax: 100 })]
+        : []),
+    ];
+  }
+
+  #newClient(
+    transactions: Iterator<Uint8Array>,
+    pace: Pick<ClientOptions, 'underWayMax' | 'pauseMsMax'>,
+  ): Client {
+    return new Client({
       random: this.#random,
       events: this.#time.events,
-      fixture,
-      source: ids[0] ?? '',
+      transactions,
+      ...pace,
       running: () => this.#honest().flatMap(({ validator }) => validator ?? []),
       answered: (id, outcome) => {
         if (outcome.kind === 'final') this.#conflictOr(this.#agreement.answered(id, outcome.height));
@@ -170,11 +209,13 @@ class NodeWorld {
   async run(): Promise<NodeWorldResult> {
     const { faultyMs, blackouts } = this.#options;
     const { events } = this.#time;
-    for (const node of this.#nodes) this.#startLater(node, this.#random.between(0, 300));
+    for (const node of this.#nodes)
+      if (this.#flaws.get(node.institution) !== 'absent')
+        this.#startLater(node, this.#random.between(0, 300));
     for (let left = blackouts; left > 0; left--)
       events.after(this.#random.below(faultyMs), () => this.#blackout());
     this.#weather.begin();
-    this.#client.begin();
+    for (const client of this.#clients) client.begin();
     this.#changeClocks();
     this.#fillDisks();
     await this.#time.pass(faultyMs, () => this.#violations.length > 0);
@@ -184,6 +225,7 @@ class NodeWorld {
     const viewsToProgress = mayGoOn ? await this.#viewsToProgress() : Infinity;
     const isSettled = mayGoOn && (await this.#isSettled());
     for (const node of this.#nodes) this.#checkMisbehaviour(node);
+    if (isSettled) await this.#checkHandovers();
     const result = {
       violations: this.#violations,
       conflicts: this.#conflicts,
@@ -191,6 +233,8 @@ class NodeWorld {
       crashes: this.#crashes,
       transactions: this.#agreement.transactions,
       height: this.#agreement.height,
+      epochs: this.#voteWatch.newest.epoch + 1,
+      validatorSets: new Set([...this.#electorates.values()].map((ids) => ids.join())).size,
       isSettled,
       viewsToProgress,
     };
@@ -221,8 +265,7 @@ class NodeWorld {
     if (flaw === undefined || !(flaw in actors)) return network;
     return actors[flaw as ActorName](network, {
       chain: fixture.chain,
-      self: this.#genesis.validators.indexOf(network.self),
-      validators: this.#genesis.validators.length,
+      validatorsOf: (epoch) => this.#electorates.get(epoch)?.length ?? this.#genesis.validators.length,
       voting: fixture.box(network.self).voting,
       random: this.#random,
       verify: this.#options.realSignatures === true ? realSignatures.verify : hashedSignatures.verify,
@@ -252,6 +295,12 @@ class NodeWorld {
         const { height } = final.block.header;
         this.#note(`final ${node.name} ${height}`);
         this.#conflictOr(this.#agreement.final(node.name, final));
+        const { number, validators } = validator.state().epoch();
+        if (!this.#electorates.has(number))
+          this.#electorates.set(
+            number,
+            validators.map(({ id }) => id),
+          );
       });
     });
     // Full disks have room again after a while; a damaged one is for an administrator.
@@ -324,18 +373,58 @@ class NodeWorld {
 
   /** Views until a block that was proposed in calm is final. */
   async #viewsToProgress(): Promise<number> {
-    this.#client.finish();
-    const viewBefore = this.#voteWatch.greatestView;
-    const views = (): number => this.#greatestFinalView() - viewBefore;
-    await this.#time.pass(this.#options.calmMsMax, () => this.#violations.length > 0 || views() > 0);
-    return views() > 0 ? views() : Infinity;
+    for (const client of this.#clients) client.finish();
+    const viewsBefore = this.#voteWatch.views;
+    const { epoch, view } = this.#voteWatch.newest;
+    const hasProgressed = (): boolean =>
+      this.#honest().some(({ validator }) => {
+        const header = validator?.evidence().block.header;
+        return header !== undefined && isAfter(header, { epoch, view });
+      });
+    await this.#time.pass(this.#options.calmMsMax, () => this.#violations.length > 0 || hasProgressed());
+    return hasProgressed() ? this.#voteWatch.views - viewsBefore : Infinity;
+  }
+
+  /** A light client that trusts the genesis document follows the epochs to the newest by what honest boxes hand out. */
+  async #checkHandovers(): Promise<void> {
+    const validators = this.#honest().flatMap(({ validator }) => validator ?? []);
+    const [{ chain } = { chain: new Uint8Array() }] = validators.map((validator) => validator.state());
+    const last = Math.max(...validators.map((validator) => validator.state().epoch().number));
+    const { verify } = this.#options.realSignatures === true ? realSignatures : hashedSignatures;
+    let trusted = genesisState(this.#genesis).epoch();
+    while (trusted.number < last) {
+      const { number } = trusted;
+      const handovers = await this.#handoversOf(number, validators);
+      const verified = handovers.map((bytes) =>
+        verifyHandover(chain, trusted, decodeHandover(bytes), { verify, verifyIdentity }),
+      );
+      const refused = verified.find(({ kind }) => kind === 'refused');
+      if (refused?.kind === 'refused')
+        this.#report(`a handover of epoch ${number} is refused: ${refused.reason}`);
+      const [first] = verified;
+      if (first?.kind !== 'verified') {
+        this.#report(`nobody has a handover of epoch ${number} of ${last}`);
+        return;
+      }
+      trusted = first.next;
+    }
+  }
+
+  /** Of all who have it; after a while if nobody has. */
+  async #handoversOf(epoch: number, validators: readonly Validator[]): Promise<Uint8Array[]> {
+    for (let patience = 6; ; patience--) {
+      const all = await Promise.all(validators.map((validator) => validator.handover(epoch)));
+      const handovers = all.flatMap((bytes) => bytes ?? []);
+      if (handovers.length > 0 || patience === 0) return handovers;
+      await this.#time.pass(5000);
+    }
   }
 
   /** Then nobody waits for an answer any more, and each honest box has all that any of them had. */
   async #isSettled(): Promise<boolean> {
     const { height } = this.#agreement;
     const isSettled = (): boolean =>
-      this.#client.waiting === 0 &&
+      this.#clients.every(({ waiting }) => waiting === 0) &&
       this.#honest()
         .filter(({ status }) => status !== 'broken')
         .every(({ validator }) => (validator?.head().height ?? 0) >= height);
@@ -343,32 +432,32 @@ class NodeWorld {
     return isSettled();
   }
 
-  #greatestFinalView(): number {
-    return Math.max(
-      0,
-      ...this.#honest().map(({ validator }) => validator?.evidence().block.header.view ?? 0),
-    );
-  }
-
   #sends(node: SimNode, message: Uint8Array): void {
     this.#note(node.name);
     if (!this.#isHonest(node.institution)) return;
-    const index = this.#genesis.validators.indexOf(node.institution);
-    this.#report(this.#voteWatch.sent(node.institution, index, message));
+    this.#report(
+      this.#voteWatch.sent(node.institution, message, ({ epoch, validator }) =>
+        this.#institutionAt(epoch, validator),
+      ),
+    );
+  }
+
+  #institutionAt(epoch: number, validator: number): string {
+    return this.#electorates.get(epoch)?.[validator] ?? '';
   }
 
   #checkMisbehaviour(node: SimNode): void {
     if (!this.#isHonest(node.institution)) return;
-    for (const { validator, kind } of node.validator?.misbehaviour() ?? [])
-      this.#accuse(this.#genesis.validators[validator] ?? '', `${node.name} accuses it of ${kind}`);
+    for (const { validator, kind, first } of node.validator?.misbehaviour() ?? [])
+      this.#accuse(this.#institutionAt(first.epoch, validator), `${node.name} accuses it of ${kind}`);
   }
 
   #guilty(): ReadonlySet<string> {
     const honest = this.#honest();
     const votes = honest.flatMap(({ votes: log }) => [...votesInVoteLog(log.everything)]);
     const certified = honest.flatMap(({ blocks: log }) => [...votesInBlockLog(log.everything)]);
-    const guilty = [...guiltyBy([...votes, ...certified])].map(
-      (index) => this.#genesis.validators[index] ?? '',
+    const guilty = guiltyBy([...votes, ...certified]).map(({ epoch, validator }) =>
+      this.#institutionAt(epoch, validator),
     );
     for (const institution of guilty) this.#accuse(institution, 'the logs show it');
     return new Set(guilty);
