@@ -199,6 +199,36 @@ export interface ReplaceableLog extends AppendLog {
   replace(records: readonly Uint8Array[]): Promise<void>;
 }
 
+/** A log that says what it takes on the disk. */
+export interface SizedLog extends AppendLog {
+  /** Bytes of its records and their frames. */
+  readonly bytes: number;
+}
+
+/** A folder of logs of one kind, each under a number. */
+export interface LogFolder {
+  /** In ascending order. */
+  numbers(): Promise<readonly number[]>;
+  /** Begins it if it is not there. Its user closes it. @throws AppError STORE_CORRUPT, STORE_FAILED. */
+  open(number: number): Promise<SizedLog>;
+  /** With all its records; it must be closed. None is no error. @throws AppError STORE_FAILED. */
+  remove(number: number): Promise<void>;
+  /** What the logs take on the disk, space taken ahead included. */
+  bytes(): Promise<number>;
+}
+
+/** An append-only log whose oldest records can be dropped; the others keep their indexes. */
+export interface PrunableLog extends AppendLog {
+  /** Index of the oldest record that is kept; `length` if there is none. */
+  readonly first: number;
+  /** What it takes on the disk, space taken ahead included. */
+  bytes(): Promise<number>;
+  /** Drops records below this index, in whole pieces: some of them may stay. A crash leaves a part of them. */
+  dropBefore(index: number): Promise<void>;
+  /** Drops everything; the next record has this index. A crash leaves the newest records, or none. */
+  restartAt(index: number): Promise<void>;
+}
+
 /** Rebuildable or encrypted state by key. `write` is atomic and on disk (fsync) when it resolves. */
 export interface KeyValueStore {
   get(key: string): Promise<Uint8Array | undefined>;

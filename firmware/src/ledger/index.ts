@@ -43,6 +43,7 @@ export { isInHistory } from './history.ts';
 export { historyRecord } from './history-record.ts';
 export { isPrimeOrderKey } from './public-keys.ts';
 export { isBasis } from './access/transactions.ts';
+export { basisRefusal } from './access/basis.ts';
 export { basisRecord, studyBasisRecord } from './access/basis-record.ts';
 export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';
@@ -80,6 +81,14 @@ export {
 export { stateChanges, stateEntries, stateFromEntries } from './state.ts';
 export { stateKeys } from './state-keys.ts';
 export { decodeStateProof, encodeStateProof, verifyStateProof } from './state-proof.ts';
+export {
+  stateRanges,
+  verifyStateRange,
+  type StateAnchor,
+  type StateEntry,
+  type StateRange,
+  type VerifiedRange,
+} from './state-range.ts';
 export {
   decodeTransaction,
   encodeTransaction,

@@ -117,3 +117,9 @@ export const leftoversMax = 10_000;
 
 /** Damaged vote logs that are put aside: a disk that damages more of them is to be replaced before the box votes again. */
 export const damagedLogsMax = 8;
+
+/** Bytes after which the block log goes on in another file: what is dropped at once, and read at a start. */
+export const segmentBytesMax = 67108864;
+
+/** Older files of it that are kept open, for boxes that catch up: one each for a few of them. */
+export const openSegmentsMax = 4;
