@@ -220,6 +220,22 @@ export const configSchema = section('A Hilum box.', {
       description: 'Its public identifier in the consortium: lower-case letters, digits, dashes; at most 32.',
     }),
     name: Type.String({ minLength: 1, maxLength: 100, description: 'Its name as people write it.' }),
+    root: Type.Optional(
+      section('Keys that the hospital keeps offline: with them it replaces a dead box without a vote.', {
+        keys: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+          minItems: 1,
+          maxItems: 16,
+          uniqueItems: true,
+          description:
+            'Ed25519 public keys in hexadecimal, one for each person who holds one. They go into the record that `enrol` writes.',
+        }),
+        threshold: Type.Integer({
+          minimum: 1,
+          maximum: 16,
+          description: 'How many of them must sign together.',
+        }),
+      }),
+    ),
   }),
   dataDir: Type.String({
     minLength: 1,

@@ -1,7 +1,9 @@
 /** institution.update and institution.replace: new keys, and what the old ones can do no more. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildBlock } from '../../firmware/src/ledger/index.ts';
+import { p256 } from '@noble/curves/nist.js';
+import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
+import { buildBlock, keysMessage, verifyIdentitySignature } from '../../firmware/src/ledger/index.ts';
 import type { LedgerState } from '../../firmware/src/ledger/types.ts';
 import {
   boxOf,
@@ -10,6 +12,7 @@ import {
   LedgerFixture,
   rootSignerOf,
   signerOf,
+  verifyIdentity,
   verifySignature,
 } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
@@ -76,6 +79,27 @@ test('an update is certified by the same identity key, and its keys are nobody e
     refusal(initial, consortium.update('north', 2, keys, boxOf('south').transaction)),
     'bad-signature',
   );
+});
+
+test('identity signatures are judged as node:crypto judges them, but for a high s', () => {
+  const { identity, certificate } = certifiedKeys('north', 'renewed');
+  const message = keysMessage('north', certifiedKeys('north', 'renewed'));
+  const high = certificate.slice();
+  const s = p256.Point.Fn.ORDER - BigInt(`0x${toHex(certificate.subarray(32))}`);
+  high.set(fromHex(s.toString(16).padStart(64, '0')), 32);
+  assert.ok(verifyIdentitySignature(identity, message, certificate));
+  assert.ok(verifyIdentity(identity, message, high) && !verifyIdentitySignature(identity, message, high));
+  const offCurve = identity.slice();
+  offCurve[64]! ^= 1;
+  assert.equal(verifyIdentitySignature(offCurve, message, certificate), false);
+  for (let bit = 0; bit < 512; bit += 37) {
+    const changed = certificate.slice();
+    changed[bit >> 3]! ^= 1 << (bit & 7);
+    assert.equal(verifyIdentitySignature(identity, message, changed), false);
+    assert.equal(verifyIdentity(identity, message, changed), false);
+  }
+  assert.equal(verifyIdentitySignature(identity, message, new Uint8Array(64)), false);
+  assert.equal(verifyIdentitySignature(identity.subarray(1), message, certificate), false);
 });
 
 test('a voting key that another still votes with in this epoch is taken', () => {

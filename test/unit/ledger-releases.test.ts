@@ -37,6 +37,7 @@ test('a consortium without a vendor publishes none, whoever signs', () => {
   let state = applied(ledger.initial, consortium.propose('north', proposal.action));
   for (const voter of ['south', 'east']) state = applied(state, consortium.vote(voter, proposal));
   assert.equal(refusal(state, consortium.publish('1.2.0', [1, 2, 3])), 'bad-signature');
+  assert.equal(refusal(state, consortium.publish('1.2.0', [])), 'bad-signature', 'nor nobody');
 });
 
 test('signers are named once each, in ascending order', () => {

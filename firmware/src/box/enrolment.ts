@@ -1,9 +1,10 @@
 /** What an institution gives to the consortium: its name, its certified keys, its account and where it is reached. */
 import { dirname, basename } from 'node:path';
 import type { Config } from '../config.ts';
-import { utf8 } from '../encoding/bytes.ts';
-import { formatInstitution, keysMessage, nobody } from '../ledger/index.ts';
-import type { Institution } from '../ledger/types.ts';
+import { fromHex, utf8 } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
+import { formatInstitution, isPrimeOrderKey, keysMessage, nobody } from '../ledger/index.ts';
+import type { Institution, KeyQuorum } from '../ledger/types.ts';
 import type { Clock, DeviceKeys } from '../ports.ts';
 import { deriveAccount, type Account } from '../protocol/accounts.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
@@ -17,6 +18,26 @@ const keysValidMs = 2 * 365 * 86_400_000;
 
 export function institutionAccount(config: Config, keys: DeviceKeys): Account {
   return deriveAccount(keys.accountSeed, config.institution.id);
+}
+
+/** @throws AppError CONFIG_INVALID if so many keys cannot sign together. */
+function offlineRoot({ institution: { root } }: Config): KeyQuorum {
+  if (root === undefined) return nobody;
+  const keys = root.keys.map(fromHex);
+  const { threshold } = root;
+  if (threshold > keys.length) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      'Configuration: institution.root.threshold: more than there are keys.',
+    );
+  }
+  if (!keys.every(isPrimeOrderKey)) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      'Configuration: institution.root.keys: one is no Ed25519 public key.',
+    );
+  }
+  return { keys, threshold };
 }
 
 /** The record that goes into the genesis file, its three keys certified by the identity key in the TPM. */
@@ -43,7 +64,7 @@ async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): 
       plane: `${config.plane.host}:${config.plane.port}`,
       https: `https://${config.console.host}:${config.console.port}`,
     },
-    root: nobody,
+    root: offlineRoot(config),
   };
 }
 
