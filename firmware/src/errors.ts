@@ -85,13 +85,13 @@ export const errorTable = {
     500,
     0x0110,
     'none',
-    'The box goes on receiving and does not vote. docs/runbooks/vote-log.md says how it rejoins.',
+    'The box goes on receiving and gets its vote back by itself. If it does not, docs/runbooks/vote-log.md says why.',
   ),
   VOTING_KEY_LOST: row(
     500,
     0x0110,
     'none',
-    'The box follows the ledger without a vote: it does not hold its voting key of this epoch. Restore keys.json, or wait for the next epoch.',
+    'The box does not hold its voting key of this epoch. It names another by itself and votes again from the next epoch on.',
   ),
   GENESIS_INVALID: row(
     500,
@@ -243,6 +243,12 @@ export const errorTable = {
     0x0110,
     'none',
     'The box could not prove what it answered. Try again; if it returns, ask another hospital and tell the consortium.',
+  ),
+  WALLET_TRUST_EXPIRED: row(
+    409,
+    0x0110,
+    'none',
+    'The wallet was not used for so long that it no longer knows whom to believe. Scan a new QR code at the reception of a hospital; nothing in the wallet is lost.',
   ),
   MEMPOOL_FULL: row(503, 0x0110, 'none', 'Too many transactions wait. Send it again in a minute.'),
   WALLET_UNREADABLE: row(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import type { VoteRecord } from '../../firmware/src/validator/vote-records.ts';
+import { keyChangePauseMs } from '../../firmware/src/validator/limits.ts';
 import { Cluster } from '../fakes/cluster.ts';
 
 async function startedCluster(t: TestContext): Promise<Cluster> {
@@ -60,6 +61,79 @@ test('a log of an earlier start was set back: the box does not vote', async (t) 
       .map(({ type }) => type),
     ['gap', 'start'],
   );
+});
+
+test('a box that may have forgotten votes names a fresh key, and votes again after the block that holds it', async (t) => {
+  const cluster = await startedCluster(t);
+  cluster.crash('south');
+  const old = cluster.fixture.box('south').voting.publicKey;
+  cluster.disksOf('south').votes.records = [];
+  const { validator, health } = await cluster.start('south');
+  assert.equal(validator.consensus().isVoting, false);
+  await cluster.time.pass(5000, () => health.list().length === 0);
+  assert.deepEqual(health.list(), []);
+  const named = validator.state().institution('south')?.keys.voting ?? assert.fail();
+  assert.notDeepEqual(named, old);
+  const holder = cluster
+    .box('north')
+    .final.find(({ transactions }) => transactions.some(({ body }) => body.type === 'institution.update'));
+  const floor = recordsOf(cluster, 'south').find(({ type }) => type === 'floor');
+  assert.deepEqual(floor, { type: 'floor', epoch: 0, view: (holder?.block.header.view ?? 0) + 1 });
+  // Not one vote of it is for a view up to the floor, and it counts again: another box may be off.
+  for (const record of recordsOf(cluster, 'south')) {
+    if (record.type === 'vote') assert.ok(record.vote.view > floor.view);
+  }
+  await cluster.time.pass(15_000, () => validator.consensus().isVoting);
+  cluster.crash('west');
+  const { height } = validator.head();
+  await cluster.time.pass(25_000);
+  assert.ok(validator.head().height > height);
+  for (const { validator: other } of cluster.boxes.values()) assert.deepEqual(other.misbehaviour(), []);
+});
+
+test('a transaction that was made before the box forgot does not give it its vote back', async (t) => {
+  const cluster = await startedCluster(t);
+  const { votes } = cluster.disksOf('south');
+  cluster.crash('south');
+  votes.records = [];
+  // It names a key, which is lost on the way; it stops, and that transaction becomes final after its next start.
+  let first: Uint8Array | undefined;
+  await cluster.start('south');
+  for (const id of ['north', 'east', 'west']) {
+    cluster.onlyHears(id, (message, from) => {
+      if (message.type !== 'transaction' || from !== 'south') return true;
+      first ??= message.transaction;
+      return false;
+    });
+  }
+  await cluster.time.pass(3000, () => first !== undefined);
+  cluster.crash('south');
+  for (const id of ['north', 'east', 'west']) {
+    cluster.crash(id);
+    await cluster.start(id);
+  }
+  await cluster.time.pass(1000);
+  void cluster.box('north').validator.submit(first ?? assert.fail('no key was named'));
+  const { validator } = await cluster.start('south');
+  await cluster.time.pass(300, () => validator.state().institution('south')?.version === 2);
+  assert.equal(validator.state().institution('south')?.version, 2);
+  assert.ok(!recordsOf(cluster, 'south').some(({ type }) => type === 'floor'));
+  await cluster.time.pass(keyChangePauseMs + 15_000, () => validator.consensus().isVoting);
+  assert.equal(validator.consensus().isVoting, true);
+  assert.ok((validator.state().institution('south')?.version ?? 0) >= 3);
+});
+
+test('more than f boxes that forgot stand still, whatever the time', async (t) => {
+  const cluster = await startedCluster(t);
+  for (const id of ['south', 'east']) {
+    cluster.crash(id);
+    cluster.disksOf(id).votes.records = [];
+  }
+  const [height] = cluster.heights();
+  for (const id of ['south', 'east']) await cluster.start(id);
+  await cluster.time.pass(120_000);
+  assert.deepEqual(cluster.heights(), [height, height, height, height]);
+  for (const id of ['south', 'east']) assert.equal(cluster.box(id).validator.consensus().isVoting, false);
 });
 
 test('a log that is begun anew says again under which start', async (t) => {

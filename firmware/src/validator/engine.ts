@@ -92,8 +92,10 @@ export class Engine {
     return this.#core;
   }
 
+  /** False also while the box is in a view in which it may have voted and forgotten it. */
   get isVoting(): boolean {
-    return this.#core.options.self !== undefined && !this.#stopped;
+    const { options, view, floor } = this.#core;
+    return options.self !== undefined && view > floor && !this.#stopped;
   }
 
   start(): void {

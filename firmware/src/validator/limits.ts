@@ -146,3 +146,18 @@ export const handoverResendMs = 5000;
 
 /** One handover from one peer: at most 384 KiB. */
 export const handoverRequestMs = 10000;
+
+/** How long a transaction that names a voting key may wait for its block: epochs are hours, and it is made anew. */
+export const keyChangeValidMs = 600000;
+
+/** Pause after a voting key could not be named: the TPM or the network may need a while. */
+export const keyChangePauseMs = 30000;
+
+/** Voting keys that were made and are named by no final transaction: one of them may be in a transaction that waits. */
+export const unnamedKeysMax = 4;
+
+/** How long a report of evidence may wait for its block. */
+export const evidenceValidMs = 600000;
+
+/** Pause between two reports of one box: others report the same, and one is enough. */
+export const evidencePauseMs = 2000;

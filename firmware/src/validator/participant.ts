@@ -18,17 +18,11 @@ import { Engine } from './engine.ts';
 import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
 import { closesEpoch, FinalChain } from './final-chain.ts';
 import { Handovers } from './handovers.ts';
-import {
-  blocksAskedMax,
-  evidenceKeptMax,
-  headAgeMsMax,
-  retransmitMs,
-  submissionResendMs,
-  voteLogBytesMax,
-} from './limits.ts';
+import { blocksAskedMax, headAgeMsMax, retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
 import { Mempool } from './mempool.ts';
 import type { Message } from './messages.ts';
 import { encodeMessage } from './messages.ts';
+import { OwnKeys } from './own-keys.ts';
 import { isAfter } from './place.ts';
 import { Receiver } from './receiver.ts';
 import { rememberVerified } from './signature-cache.ts';
@@ -37,6 +31,7 @@ import type { ValidatorOptions } from './validator.ts';
 import { ViewWork } from './view-work.ts';
 import type { Right } from './voting-rights.ts';
 import { VotingRights } from './voting-rights.ts';
+import { Witness } from './witness.ts';
 
 export interface ParticipantOptions extends ValidatorOptions {
   readonly onFinal: (final: FinalBlock) => void;
@@ -48,6 +43,8 @@ export class Participant {
   readonly #tree: BlockTree;
   readonly #rights: VotingRights;
   readonly #handovers: Handovers;
+  readonly #ownKeys: OwnKeys;
+  readonly #witness: Witness;
   readonly #mempool: Mempool;
   readonly #submissions = new Submissions();
   readonly #engine: Engine;
@@ -55,7 +52,6 @@ export class Participant {
   readonly #catchUp: CatchUp;
   readonly #receiver: Receiver;
   readonly #checks: Checks;
-  readonly #evidence: Evidence[] = [];
   readonly #subscriptions: Unsubscribe[] = [];
   #connected: ReadonlySet<InstitutionId> = new Set();
   #wakeTimer: Timer | undefined;
@@ -69,16 +65,12 @@ export class Participant {
   static async open(options: ParticipantOptions): Promise<Participant> {
     const verify = rememberVerified(options.verify);
     const chain = await FinalChain.open({ ...options, stateStore: options.state, verify });
-    const { self, keys, genesis } = options;
-    const founder = genesis.institutions.find(({ id }) => id === self);
-    if (founder !== undefined && chain.place.epoch === 0 && !keys.voting.signer(founder.keys.voting)) {
-      throw new AppError('GENESIS_INVALID', `the genesis lists ${self} with another voting key`);
-    }
     const rights = new VotingRights({ ...options, chain: chain.state.chain });
     await rights.begin(chain.place);
     const right = await rights.in(chain.electorate, chain.place);
     const participant = new Participant({ ...options, verify }, chain, rights, right);
     await participant.#handovers.load();
+    await participant.#ownKeys.erasePast();
     return participant;
   }
 
@@ -87,12 +79,18 @@ export class Participant {
     this.#options = options;
     this.chain = chain;
     this.#rights = rights;
-    this.#handovers = new Handovers({
+    const duties = {
       ...options,
       chain,
+      submit: (transaction: Uint8Array) => this.submit(transaction),
+      failed: (fault: AppError) => this.#fail(fault),
+    };
+    this.#ownKeys = new OwnKeys(duties);
+    this.#witness = new Witness(duties);
+    this.#handovers = new Handovers({
+      ...duties,
       store: options.handovers,
       broadcast: (signature) => this.#broadcast({ type: 'handover', signature }),
-      failed: (fault) => this.#fail(fault),
     });
     const tree = new BlockTree(chain, verify, logger);
     this.#tree = tree;
@@ -181,6 +179,7 @@ export class Participant {
     await this.#catchUp.stop();
     await this.#handovers.stop();
     this.#submissions.fail(new AppError('LEDGER_STALE', 'the box stops before the transaction is final'));
+    await Promise.all([this.#ownKeys.stop(), this.#witness.stop()]);
   }
 
   submit(bytes: Uint8Array): Promise<Submitted> {
@@ -204,7 +203,7 @@ export class Participant {
   }
 
   get evidence(): readonly Evidence[] {
-    return this.#evidence;
+    return this.#witness.evidence;
   }
 
   get standing(): {
@@ -276,7 +275,7 @@ export class Participant {
         // Written in #afterBatch, from the core's newest final point: one write for several.
         break;
       case 'evidence':
-        this.#keepEvidence(effect.evidence);
+        this.#witness.saw(effect.evidence);
         break;
     }
   }
@@ -284,9 +283,10 @@ export class Participant {
   async #afterBatch(): Promise<void> {
     await this.#writeFinal();
     const { electorate, place } = this.chain;
-    if (place.epoch !== this.#engine.core.options.epoch) {
-      // The block that closed the epoch is final and on disk.
+    if (place.epoch !== this.#engine.core.options.epoch || this.#rights.haveChanged) {
+      // The block that closed the epoch is final and on disk; or the box has learned up to where it may have voted.
       this.#engine.begin(this.#instance(await this.#rights.in(electorate, place)));
+      await this.#ownKeys.erasePast();
       return;
     }
     const { inputs, wakeAt } = this.#work.look(this.#engine.core);
@@ -352,6 +352,8 @@ export class Participant {
     for (const { executed, certificate } of final) {
       if (certificate !== null && closesEpoch(executed))
         await this.#handovers.epochClosed(executed, certificate);
+      const floor = this.#ownKeys.becameFinal(executed);
+      if (floor !== undefined) await this.#rights.votedUpTo(floor);
     }
     this.#tree.prune();
     this.#checkFreshness();
@@ -387,6 +389,8 @@ export class Participant {
     }
     this.#catchUp.look();
     this.#handovers.tick();
+    this.#ownKeys.tick(this.#rights.isForgetful);
+    this.#witness.tick();
     this.#checkFreshness();
   }
 
@@ -425,13 +429,6 @@ export class Participant {
 
   #ownStanding(): Message {
     return { type: 'standing', standing: standingOf(this.#engine.core), height: this.chain.head.height };
-  }
-
-  #keepEvidence(evidence: Evidence): void {
-    const { kind, validator, view } = evidence;
-    const institution = this.#engine.electorate.validators[validator] ?? '';
-    this.#options.logger.warn({ institution, view, kind }, 'a validator contradicts itself');
-    if (this.#evidence.length < evidenceKeptMax) this.#evidence.push(evidence);
   }
 
   #broadcast(message: Message): void {

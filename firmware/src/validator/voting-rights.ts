@@ -34,15 +34,36 @@ export class VotingRights {
   readonly #options: VotingRightsOptions;
   #voteLog: ReplaceableLog | undefined;
   #start = 0;
+  #isForgetful = false;
+  #haveChanged = false;
 
   constructor(options: VotingRightsOptions) {
     this.#options = options;
     this.#voteLog = options.voteLog;
   }
 
+  /** The vote log lacks votes of this box: it follows until `votedUpTo`. */
+  get isForgetful(): boolean {
+    return this.#isForgetful;
+  }
+
+  /** What `in` said last holds no more. */
+  get haveChanged(): boolean {
+    return this.#haveChanged;
+  }
+
+  /** The box has not voted after this place, whatever it has forgotten. */
+  async votedUpTo(place: Place): Promise<void> {
+    const log = this.#voteLog;
+    if (log === undefined) return;
+    await this.#unlessFaulty(() => log.append([encodeVoteRecord({ type: 'floor', ...place })]));
+    this.#haveChanged = true;
+  }
+
   /** For the rest of this process: what is on disk is unknown, and an admin must look. */
   voteLogFailed(): void {
     this.#voteLog = undefined;
+    this.#isForgetful = false;
   }
 
   /**
@@ -68,6 +89,7 @@ export class VotingRights {
 
   /** What this box may do in the epoch in which its ledger stands. */
   async in(electorate: Electorate, place: Place): Promise<Right> {
+    this.#haveChanged = false;
     const index = electorate.validators.indexOf(this.#options.self);
     const core = this.coreWithout(electorate);
     const follows = { core, voteLog: undefined, content: undefined, start: this.#start };
@@ -99,7 +121,11 @@ export class VotingRights {
     if (log === undefined) return undefined;
     return this.#unlessFaulty(async () => {
       const content = await readVoteLog(log, place);
-      if (content.isComplete) return this.#dropEarlier(log, content);
+      this.#isForgetful = !content.isComplete;
+      if (content.isComplete) {
+        this.#options.health.clear('VOTE_LOG_CORRUPT', alarmSubject);
+        return this.#dropEarlier(log, content);
+      }
       this.#raise('VOTE_LOG_CORRUPT', 'Earlier votes of this box are not known.');
       return undefined;
     });
