@@ -43,7 +43,7 @@ export const rooms: readonly Room[] = [
   pure('errors', 'firmware/src/errors.ts', { imports: [], packages: [] }),
   pure('encoding', 'firmware/src/encoding/', {
     imports: ['errors'],
-    packages: ['@noble/hashes'],
+    packages: ['@ipld/dag-cbor', '@noble/hashes'],
   }),
   pure('protocol', 'firmware/src/protocol/', {
     imports: ['errors', 'encoding'],
