@@ -9,6 +9,7 @@ import {
   ChallengeAnswerSchema,
   ErrorAnswerSchema,
   GenesisAnswerSchema,
+  HandoverAnswerSchema,
   MailboxAnswerSchema,
   ProofAnswerSchema,
   TransactionAnswerSchema,
@@ -39,6 +40,12 @@ export class BoxClient {
   /** Canonical CBOR of the genesis document, not yet checked against its digest. */
   async genesis(): Promise<Uint8Array> {
     return fromHex((await this.#get(walletPaths.genesis, GenesisAnswerSchema)).genesis);
+  }
+
+  /** From this epoch to the next, encoded and not yet verified; undefined if the box has none (yet). */
+  async handover(epoch: number): Promise<Uint8Array | undefined> {
+    const { handover } = await this.#get(`${walletPaths.handover}?epoch=${epoch}`, HandoverAnswerSchema);
+    return handover === null ? undefined : fromHex(handover);
   }
 
   /** Evidence and proofs of these keys, not yet verified. At most `proofKeysMax` keys. */

@@ -1,6 +1,13 @@
 /** Making the transactions by which an owner grants and revokes access. */
 import { encodeTransaction, basisId, idBytes, signingMessage } from '../src/ledger/index.ts';
-import type { AccessGrant, AccessRevoke, BasisId, Institution, StudyId } from '../src/ledger/types.ts';
+import type {
+  AccessGrant,
+  AccessRevoke,
+  BasisId,
+  Institution,
+  StudyId,
+  StudyLeaf,
+} from '../src/ledger/types.ts';
 import { saltBytes } from '../src/protocol/commitments.ts';
 import type { ScalarSigner } from '../src/protocol/accounts.ts';
 import { sealGrantNote, termsHash, type GrantTerms } from '../src/protocol/grant-note.ts';
@@ -56,6 +63,7 @@ export async function buildGrant(wish: GrantWish): Promise<SignedGrant> {
     expiry: wish.expiry,
     maxOpens: wish.maxOpens,
     amendments: wish.amendments,
+    ...(study.leaf && { leaf: study.leaf }),
   } as const;
   const note = await sealGrantNote(
     unsealed,
@@ -79,6 +87,7 @@ export interface RevocationWish {
   readonly signer: ScalarSigner;
   readonly now: number;
   readonly target: AccessRevoke['target'];
+  readonly leaf: StudyLeaf | undefined;
 }
 
 /** The encoded, signed revocation. */
@@ -90,6 +99,7 @@ export async function buildRevocation(wish: RevocationWish): Promise<Uint8Array>
     studyId: idBytes(wish.studyId),
     ownerEpoch: wish.ownerEpoch,
     target: wish.target,
+    ...(wish.leaf && { leaf: wish.leaf }),
   };
   return encodeTransaction({ body, signatures: [await wish.signer.sign(signingMessage(body))] });
 }

@@ -7,6 +7,7 @@
 import { Type, type Static } from 'typebox';
 import {
   genesisBytesMax,
+  handoverBytesMax,
   mailboxEntriesMax,
   mailboxNoteBytesMax,
   proofKeysMax,
@@ -23,6 +24,8 @@ export const walletPaths = {
   genesis: '/ledger/genesis',
   /** GET → HeadAnswer */
   head: '/ledger/head',
+  /** GET ?epoch=… → HandoverAnswer: from this epoch to the next */
+  handover: '/ledger/handover',
   /** GET ?key=…&key=… → ProofAnswer */
   proof: '/ledger/proof',
   /** POST TransactionRequest → TransactionAnswer, within 30 s; LEDGER_STALE if it is not final by then */
@@ -71,6 +74,8 @@ export const TicketSchema = Type.Object(
     nonce: hexOf(16),
     /** Chain: digest of the genesis document. */
     genesis: hexOf(32),
+    /** Where the wallet's light client starts: the block after which this epoch begins. */
+    checkpoint: Type.Object({ epoch: CountSchema, height: CountSchema, digest: hexOf(32) }, closed),
   },
   closed,
 );
@@ -94,6 +99,21 @@ export type GenesisAnswer = Static<typeof GenesisAnswerSchema>;
 
 export const HeadAnswerSchema = Type.Object({ header: HeaderSchema, certificate: CertificateSchema }, closed);
 export type HeadAnswer = Static<typeof HeadAnswerSchema>;
+
+export const HandoverQuerySchema = Type.Object(
+  { epoch: Type.String({ pattern: '^(0|[1-9][0-9]{0,15})$' }) },
+  closed,
+);
+export type HandoverQuery = Static<typeof HandoverQuerySchema>;
+
+export const HandoverAnswerSchema = Type.Object(
+  {
+    /** Encoded (docs/formats.md, "Handover"); null while it is not complete, or if the box has none of that epoch. */
+    handover: Type.Union([hexUpTo(handoverBytesMax), Type.Null()]),
+  },
+  closed,
+);
+export type HandoverAnswer = Static<typeof HandoverAnswerSchema>;
 
 export const ProofQuerySchema = Type.Object(
   {
@@ -160,6 +180,18 @@ export const MailboxRequestSchema = Type.Object(
 );
 export type MailboxRequest = Static<typeof MailboxRequestSchema>;
 
+/** Bytes and path as the ledger reads them (docs/formats.md, "Registration in bulk"). */
+const StudyLeafSchema = Type.Object(
+  {
+    source: InstitutionIdSchema,
+    batch: hexOf(16),
+    index: Type.Integer({ minimum: 0, maximum: 1_023 }),
+    entry: hexOf(97),
+    path: Type.Array(hexOf(32), { maxItems: 10 }),
+  },
+  closed,
+);
+
 /** An account that the source does not know is answered with no entries, like one that owns nothing. */
 export const MailboxAnswerSchema = Type.Object(
   {
@@ -174,6 +206,8 @@ export const MailboxAnswerSchema = Type.Object(
           tag: Type.Integer({ minimum: 0, maximum: 255 }),
           /** The newest note, sealed (protocol/notes.ts). */
           note: hexUpTo(mailboxNoteBytesMax),
+          /** Of a study that was registered in bulk and not used yet (ledger/studies/leaf.ts); else null. */
+          leaf: Type.Union([StudyLeafSchema, Type.Null()]),
         },
         closed,
       ),

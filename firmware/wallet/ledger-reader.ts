@@ -1,9 +1,9 @@
 /** Proven reading of the ledger through whichever bound box answers; what a box cannot prove is never returned. */
-import { AppError } from '../src/errors.ts';
+import { AppError, type ErrorCode } from '../src/errors.ts';
 import type { BlockHeader } from '../src/ledger/types.ts';
 import { BoxClient } from './box-client.ts';
-import type { LightClient } from './light-client.ts';
-import { proofKeysMax, proofRetryMs, proofWaitMsMax } from './limits.ts';
+import type { EvidenceRefusal, LightClient, ProvenValues } from './light-client.ts';
+import { handoversFollowedMax, proofKeysMax, proofRetryMs, proofWaitMsMax } from './limits.ts';
 import type { BoundBox } from './wallet-data.ts';
 import type { WalletClock, WalletTransport } from './wallet-ports.ts';
 
@@ -79,20 +79,52 @@ export class LedgerReader {
     let oldest: BlockHeader | undefined;
     for (let at = 0; at < keys.length; at += proofKeysMax) {
       const page = keys.slice(at, at + proofKeysMax);
-      const { evidence, proofs } = await client.proofs(page);
-      const { lightClient, clock } = this.#options;
-      const proven = await lightClient.verifyValues(evidence, page, proofs, clock.now());
-      if (proven.kind === 'refused') {
-        const code = proven.reason === 'stale' ? 'LEDGER_STALE' : 'LEDGER_UNPROVEN';
-        throw new AppError(
-          code,
-          `The evidence of ${box.institution} for the ledger was refused: ${proven.reason}.`,
-        );
-      }
+      const proven = await this.#proven(box, client, page);
       values.push(...proven.values);
       if (oldest === undefined || proven.header.height < oldest.height) oldest = proven.header;
     }
     if (oldest === undefined) throw new RangeError('no keys to read');
     return { header: oldest, values };
   }
+
+  /** The values, after as many handovers as the box's head is ahead of what the light client knows. */
+  async #proven(box: BoundBox, client: BoxClient, keys: readonly string[]): Promise<ProvenValues> {
+    const { lightClient, clock } = this.#options;
+    const deadline = clock.now() + proofWaitMsMax;
+    for (let followed = 0; followed <= handoversFollowedMax;) {
+      const { evidence, proofs } = await client.proofs(keys);
+      const proven = await lightClient.verifyValues(evidence, keys, proofs, clock.now());
+      if (proven.kind === 'proven') return proven;
+      const isOtherEpoch = proven.reason === 'later-epoch' || proven.reason === 'earlier-epoch';
+      if (!isOtherEpoch) throw refusedBy(box, proven.reason);
+      const steps = proven.reason === 'later-epoch' ? await this.#follow(box, client) : 0;
+      followed += steps;
+      if (steps > 0) continue;
+      // Members sign an epoch's end one by one, and the next epoch's first block follows in 10 s: both pass.
+      if (clock.now() >= deadline) throw refusedBy(box, proven.reason);
+      await clock.sleep(proofRetryMs);
+    }
+    throw refusedBy(box, 'later-epoch');
+  }
+
+  /** Follows all handovers that the box has. The number of epochs. */
+  async #follow(box: BoundBox, client: BoxClient): Promise<number> {
+    const { lightClient, clock } = this.#options;
+    for (let steps = 0; ; steps++) {
+      const handover = await client.handover(lightClient.epoch.number);
+      if (handover === undefined || steps === handoversFollowedMax) return steps;
+      const outcome = await lightClient.follow(handover, clock.now());
+      if (outcome.kind === 'refused') throw refusedBy(box, outcome.reason);
+    }
+  }
+}
+
+const codes: Partial<Record<EvidenceRefusal, ErrorCode>> = {
+  stale: 'LEDGER_STALE',
+  'trust-expired': 'WALLET_TRUST_EXPIRED',
+};
+
+function refusedBy({ institution }: BoundBox, reason: EvidenceRefusal): AppError {
+  const code = codes[reason] ?? 'LEDGER_UNPROVEN';
+  return new AppError(code, `The evidence of ${institution} for the ledger was refused: ${reason}.`);
 }

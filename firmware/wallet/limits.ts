@@ -24,6 +24,9 @@ export const ticketCodeCharactersMax = 64;
 /** Genesis document that a wallet accepts: a few hundred institutions of about 700 bytes. */
 export const genesisBytesMax = 1_048_576;
 
+/** A handover in an answer, the same as in handover/limits.ts. */
+export const handoverBytesMax = 393_216;
+
 /** Sealed note in a mailbox answer: today's longest has 2,064 bytes; other kinds of record may have longer ones. */
 export const mailboxNoteBytesMax = 4_096;
 
@@ -32,6 +35,12 @@ export const headAgeMsMax = 120_000;
 
 /** A head from the future beyond this means a wrong clock, the wallet's or the consortium's: nothing is judged by it. */
 export const headAheadMsMax = 60_000;
+
+/** An epoch's validators are trusted for so long after its beginning: 90 days. Who comes later needs a new checkpoint. */
+export const trustMsMax = 7_776_000_000;
+
+/** Handovers that a wallet follows in one reading: 90 days of epochs of half an hour. */
+export const handoversFollowedMax = 4_320;
 
 /** How long a wallet's transaction may wait for its block before it lapses: twelve heartbeats. */
 export const transactionValidMs = 120_000;
@@ -54,5 +63,5 @@ export const boxesMax = 64;
 /** Grants that a wallet remembers. At one a day this lasts for years. */
 export const grantsMax = 10_000;
 
-/** Encoded wallet: its grants, about 600 bytes each, and the genesis document. */
+/** Encoded wallet: its grants, about 600 bytes each, and the validators whom it trusts. */
 export const walletBytesMax = 8_388_608;

@@ -1,7 +1,7 @@
 /** The studies that a wallet owns at one source: its mailbox there, opened and compared with the ledger. */
 import { equalBytes, fromHex, toHex } from '../src/encoding/bytes.ts';
-import { stateKeys, studyRecord, toStudyId } from '../src/ledger/index.ts';
-import type { StudyId, StudyRecord } from '../src/ledger/types.ts';
+import { batchRecord, openLeaf, stateKeys, studyRecord, toStudyId } from '../src/ledger/index.ts';
+import type { StudyId, StudyLeaf, StudyRecord } from '../src/ledger/types.ts';
 import type { Account, ScalarSigner } from '../src/protocol/accounts.ts';
 import { mailboxMessage } from '../src/protocol/mailbox-proof.ts';
 import { noteHash, openStudyNote, type StudyNote } from '../src/protocol/notes.ts';
@@ -30,6 +30,10 @@ export type OwnedStudy =
       readonly source: string;
       readonly note: StudyNote;
       readonly record: StudyRecord;
+      /** Of a study that was registered in bulk and not used yet: the first transaction about it brings it. */
+      readonly leaf: StudyLeaf | undefined;
+      /** The block under which this was proved. */
+      readonly provedAt: { readonly height: number; readonly time: number };
       /** Signs as the study's owner. */
       readonly signer: ScalarSigner;
     }
@@ -73,11 +77,39 @@ export async function readOwnedStudies(reading: MailboxReading): Promise<readonl
   const { box, account, chain, ledger } = reading;
   const entries = await readMailbox(box, account, chain);
   if (entries.length === 0) return [];
-  const keys = entries.map((entry) => stateKeys.study(toStudyId(fromHex(entry.studyId))));
-  const { values } = await ledger.read(keys, account.institution);
+  const read = entries.map((entry) => ({ ...entry, leaf: leafIn(entry) }));
+  const batches = new Set(read.flatMap(({ leaf }) => (leaf === undefined ? [] : [batchKey(leaf)])));
+  const keys = [...read.map(({ studyId }) => stateKeys.study(idOf(studyId))), ...batches];
+  const { header, values } = await ledger.read(keys, account.institution);
+  const provedAt = { height: header.height, time: header.time };
+  const batchOf = (leaf: StudyLeaf) =>
+    readRecord(batchRecord, values[read.length + [...batches].indexOf(batchKey(leaf))]);
   return Promise.all(
-    entries.map((entry, index) => judge(entry, readRecord(studyRecord, values[index]), account, chain)),
+    read.map(({ leaf, ...entry }, index) => {
+      const record = readRecord(studyRecord, values[index]);
+      const batch = record === undefined && leaf !== undefined ? batchOf(leaf) : undefined;
+      if (leaf === undefined || batch === undefined)
+        return judge(entry, record, undefined, { account, chain, provedAt });
+      // That the study has no record of its own was proved, too: what the leaf says still stands.
+      const opened = openLeaf(chain, idOf(entry.studyId), leaf, batch);
+      const unused = typeof opened === 'string' ? undefined : opened;
+      return judge(entry, unused, leaf, { account, chain, provedAt });
+    }),
   );
+}
+
+function idOf(studyId: string): StudyId {
+  return toStudyId(fromHex(studyId));
+}
+
+function batchKey({ source, batch }: StudyLeaf): string {
+  return stateKeys.batch(source, batch);
+}
+
+function leafIn({ leaf }: MailboxEntry): StudyLeaf | undefined {
+  if (leaf === null) return undefined;
+  const { source, batch, index, entry, path } = leaf;
+  return { source, batch: fromHex(batch), index, entry: fromHex(entry), path: path.map(fromHex) };
 }
 
 /** The means to act as a study's owner, from what the ledger says of its key; undefined if it is not this account's. */
@@ -90,11 +122,17 @@ export function recogniseStudy(
   return recogniseOneTime(account, { chain, ephemeral, index, tag, ownerKey });
 }
 
+interface Judging {
+  readonly account: Account;
+  readonly chain: Uint8Array;
+  readonly provedAt: { readonly height: number; readonly time: number };
+}
+
 async function judge(
-  entry: MailboxEntry,
+  entry: Omit<MailboxEntry, 'leaf'>,
   record: StudyRecord | undefined,
-  account: Account,
-  chain: Uint8Array,
+  leaf: StudyLeaf | undefined,
+  { account, chain, provedAt }: Judging,
 ): Promise<OwnedStudy> {
   const studyId = toStudyId(fromHex(entry.studyId));
   const source = account.institution;
@@ -107,5 +145,5 @@ async function judge(
   if (!equalBytes(noteHash(ciphertext), record.noteHash)) return unverified('note-differs');
   const note = await openStudyNote(recognised.prk, record.batchIndex, record.commitment, ciphertext);
   if (note === undefined) return unverified('note-unreadable');
-  return { kind: 'verified', studyId, source, note, record, signer: recognised.signer };
+  return { kind: 'verified', studyId, source, note, record, leaf, provedAt, signer: recognised.signer };
 }

@@ -1,23 +1,34 @@
 /**
- * Who was sent a study and when, from receipts that are proved one by one. The study's record counts its opens, so
- * that no box can leave one out. To whom a receipt belongs stands in the wallet's own record of grants alone.
+ * Who was permitted and who was sent a study, and when, from records that are proved one by one. The study's record
+ * counts its permissions and its opens, so that no box can leave one out: what a source or a member did without the
+ * owner is among them. To whom a grant was made stands in the wallet's own record of grants alone.
  */
 import { toHex } from '../src/encoding/bytes.ts';
 import { AppError } from '../src/errors.ts';
+import { stateKeys, toBasisId } from '../src/ledger/index.ts';
+import type { BasisId, BasisKind, OpenRecord, StudyId, StudyRecord } from '../src/ledger/types.ts';
 import {
-  basisRecord,
-  openRecord,
-  revocationRecord,
-  stateKeys,
-  studyRecord,
-  toBasisId,
-} from '../src/ledger/index.ts';
-import type { BlockHeader, BasisId, BasisRecord, StudyId, StudyRecord } from '../src/ledger/types.ts';
-import type { LedgerReader } from './ledger-reader.ts';
-import { readRecord } from './records.ts';
+  judgeBasis,
+  judgeReceipts,
+  judgeStudy,
+  judgeStudyBases,
+  receiptKeys,
+  studyBasisKeys,
+  studyKeys,
+  type BasisClaim,
+} from './ledger-claims.ts';
+import type { LedgerReader, LedgerReading } from './ledger-reader.ts';
+import type { OwnedStudy } from './owned-studies.ts';
 import type { RecordedGrant } from './wallet-data.ts';
 
-export type GrantStatus = 'active' | 'used-up' | 'expired' | 'revoked' | 'not-on-ledger';
+export type GrantStatus =
+  | 'active'
+  | 'used-up'
+  | 'expired'
+  | 'revoked'
+  /** The source has frozen, rescinded or erased the study. */
+  | 'withheld'
+  | 'not-on-ledger';
 
 export interface GrantHistory {
   readonly grantId: BasisId;
@@ -32,11 +43,25 @@ export interface GrantHistory {
   readonly maxOpens: number | null;
 }
 
+/** A permission that this wallet did not give: by another of the patient's devices, by the source, by a member. */
+export interface OtherBasis {
+  readonly basisId: BasisId;
+  readonly kind: BasisKind;
+  /** Who declared the emergency; null of others, whose grantee the ledger hides. */
+  readonly institution: string | null;
+  readonly status: GrantStatus;
+  /** Block times, UTC milliseconds. */
+  readonly grantedAt: number;
+  readonly expiry: number;
+  readonly opens: number;
+  readonly maxOpens: number;
+}
+
 export interface Release {
   /** Receipts of a study are numbered from 1. */
   readonly number: number;
   readonly grantId: BasisId;
-  /** From the wallet's own record; null for a grant that this wallet did not make. */
+  /** From the wallet's own record, or who declared the emergency; null if neither says it. */
   readonly grantee: string | null;
   readonly purpose: string | null;
   /** Block time, UTC milliseconds. */
@@ -53,11 +78,13 @@ export interface StudyHistory {
   /** The oldest block under which a part of this was proved: complete up to it. */
   readonly asOf: { readonly height: number; readonly time: number };
   readonly grants: readonly GrantHistory[];
+  readonly others: readonly OtherBasis[];
   readonly releases: readonly Release[];
 }
 
 export interface HistoryQuestion {
   readonly ledger: LedgerReader;
+  readonly chain: Uint8Array;
   readonly studyId: StudyId;
   /** Whose box is asked first. */
   readonly preferred: string;
@@ -65,83 +92,146 @@ export interface HistoryQuestion {
   readonly grants: readonly RecordedGrant[];
 }
 
-/** undefined if the ledger proves that there is no such study. @throws AppError LEDGER_UNPROVEN if a receipt is left out. */
+/** undefined if the ledger proves that there is no such study. @throws AppError LEDGER_UNPROVEN if something is left out. */
 export async function readHistory(question: HistoryQuestion): Promise<StudyHistory | undefined> {
-  const { ledger, studyId, preferred, grants } = question;
-  const first = await ledger.read([stateKeys.study(studyId)], preferred);
-  const study = readRecord(studyRecord, first.values[0]);
+  const { ledger, chain, studyId, preferred, grants } = question;
+  const { header, values } = await ledger.read(studyKeys(studyId), preferred);
+  const study = judgeStudy(chain, studyId, values);
   if (study === undefined) return undefined;
-  const grantIds = grants.map((grant) => toBasisId(grant.grantId));
-  const openNumbers = Array.from({ length: study.opens }, (_, index) => index + 1);
-  const keys = [
-    ...openNumbers.map((number) => stateKeys.open(studyId, number)),
-    ...grantIds.flatMap((id) => [stateKeys.basis(id), stateKeys.revoked(id)]),
-  ];
-  const values = keys.length === 0 ? [] : (await ledger.read(keys, preferred)).values;
+  const { receipts, basisIds } = await readLists(question, study);
+  const ownIds = grants.map((grant) => toBasisId(grant.grantId));
+  const otherIds = basisIds.filter((id) => !ownIds.includes(id));
+  const claims = await readClaims(question, [...ownIds, ...otherIds], header.time);
+  const others = otherIds.map((id) => describeOther(id, claims.get(id)));
   return {
     studyId,
     source: study.source,
     version: study.version,
     closed: study.closed,
-    asOf: { height: first.header.height, time: first.header.time },
+    asOf: { height: header.height, time: header.time },
     grants: grants
-      .map((grant, index) => describeGrant(grant, study, first.header, values.slice(study.opens + 2 * index)))
+      .map((grant, index) => describeGrant(grant, claims.get(ownIds[index] as BasisId)))
       // A grant that the ledger refused and can no longer take was none.
       .filter(
-        ({ status }, index) =>
-          status !== 'not-on-ledger' || (grants[index]?.validUntil ?? 0) >= first.header.time,
+        ({ status }, index) => status !== 'not-on-ledger' || (grants[index]?.validUntil ?? 0) >= header.time,
       ),
-    releases: openNumbers.map((number, index) => describeOpen(number, values[index], grants)),
+    others,
+    releases: receipts.map((receipt, index) => describeRelease(index + 1, receipt, grants, others)),
   };
 }
 
-function describeGrant(
-  grant: RecordedGrant,
+/** Of a study that was registered in bulk and that nobody used yet: the ledger has no record of it alone. */
+export function unusedHistory({
+  studyId,
+  source,
+  record,
+  provedAt,
+}: Extract<OwnedStudy, { kind: 'verified' }>): StudyHistory {
+  const { version, closed } = record;
+  return { studyId, source, version, closed, asOf: provedAt, grants: [], others: [], releases: [] };
+}
+
+/** All receipts and the ids of all bases, as many as the study's record counts. */
+async function readLists(
+  { ledger, studyId, preferred }: HistoryQuestion,
   study: StudyRecord,
-  header: BlockHeader,
-  [grantValue, revokedValue]: readonly (Uint8Array | null)[],
-): GrantHistory {
-  const record = readRecord(basisRecord, grantValue);
-  const revoked = readRecord(revocationRecord, revokedValue) !== undefined || grant.seq <= study.revokedUpTo;
+): Promise<{ readonly receipts: readonly OpenRecord[]; readonly basisIds: readonly BasisId[] }> {
+  const receiptList = receiptKeys(studyId, study);
+  const values = await readAll(ledger, [...receiptList, ...studyBasisKeys(studyId, study)], preferred);
+  const receipts = judgeReceipts(study, values);
+  const basisIds = judgeStudyBases(study, values.slice(receiptList.length));
+  if (receipts === undefined || basisIds === undefined) {
+    const missing = receipts === undefined ? 'receipt' : 'permission';
+    throw new AppError('LEDGER_UNPROVEN', `A ${missing} of the study is missing from the ledger's proof.`);
+  }
+  return { receipts, basisIds };
+}
+
+/** How each basis stands, by its id. */
+async function readClaims(
+  { ledger, studyId, preferred }: HistoryQuestion,
+  ids: readonly BasisId[],
+  time: number,
+): Promise<ReadonlyMap<BasisId, BasisClaim>> {
+  if (ids.length === 0) return new Map();
+  const own = ids.flatMap((id) => [stateKeys.basis(id), stateKeys.revoked(id)]);
+  const [study, ...values] = await readAll(ledger, [stateKeys.study(studyId), ...own], preferred);
+  return new Map(
+    ids.map((id, index) => {
+      const [basis, revoked] = values.slice(2 * index, 2 * index + 2);
+      return [id, judgeBasis(studyId, [study, basis, revoked], time)];
+    }),
+  );
+}
+
+async function readAll(
+  ledger: LedgerReader,
+  keys: readonly string[],
+  preferred: string,
+): Promise<LedgerReading['values']> {
+  return keys.length === 0 ? [] : (await ledger.read(keys, preferred)).values;
+}
+
+function describeGrant(grant: RecordedGrant, claim: BasisClaim | undefined): GrantHistory {
+  const basis = claim?.basis;
   return {
     grantId: toBasisId(grant.grantId),
     grantee: grant.grantee,
     purpose: grant.terms.purpose,
     person: grant.terms.person,
-    status: record === undefined ? 'not-on-ledger' : grantStatus(record, revoked, study, header.time),
-    grantedAt: record?.grantedAt ?? null,
+    status: statusOf(claim),
+    grantedAt: basis?.grantedAt ?? null,
     expiry: grant.expiry,
-    opens: record?.opens ?? 0,
-    maxOpens: record?.maxOpens ?? null,
+    opens: basis?.opens ?? 0,
+    maxOpens: basis?.maxOpens ?? null,
   };
 }
 
-function grantStatus(record: BasisRecord, revoked: boolean, study: StudyRecord, time: number): GrantStatus {
-  if (revoked || record.ownerEpoch !== study.ownerEpoch) return 'revoked';
-  if (record.expiry <= time) return 'expired';
-  return record.opens >= record.maxOpens ? 'used-up' : 'active';
+/** @throws AppError LEDGER_UNPROVEN if the basis, which the ledger numbered, is proved not to stand there. */
+function describeOther(basisId: BasisId, claim: BasisClaim | undefined): OtherBasis {
+  const basis = claim?.basis;
+  if (basis === undefined) {
+    throw new AppError('LEDGER_UNPROVEN', 'A permission of the study is numbered but missing.');
+  }
+  const { kind, grantedAt, expiry, opens, maxOpens, emergency } = basis;
+  const institution = emergency?.institution ?? null;
+  return { basisId, kind, institution, status: statusOf(claim), grantedAt, expiry, opens, maxOpens };
 }
 
-function describeOpen(
+const statuses: Readonly<Record<Extract<BasisClaim, { kind: 'inactive' }>['reason'], GrantStatus>> = {
+  'unknown-basis': 'not-on-ledger',
+  'opens-exhausted': 'used-up',
+  'basis-expired': 'expired',
+  'emergency-unconfirmed': 'expired',
+  revoked: 'revoked',
+  // What an owner before signed holds no more.
+  'owner-epoch-stale': 'revoked',
+  'basis-not-yet-valid': 'active',
+  'study-frozen': 'withheld',
+  'study-rescinded': 'withheld',
+  'study-erased': 'withheld',
+};
+
+function statusOf(claim: BasisClaim | undefined): GrantStatus {
+  if (claim === undefined) return 'not-on-ledger';
+  return claim.kind === 'active' ? 'active' : statuses[claim.reason];
+}
+
+function describeRelease(
   number: number,
-  value: Uint8Array | null | undefined,
+  { basisId, openedAt, closed }: OpenRecord,
   grants: readonly RecordedGrant[],
+  others: readonly OtherBasis[],
 ): Release {
-  const record = readRecord(openRecord, value);
-  if (record === undefined) {
-    throw new AppError(
-      'LEDGER_UNPROVEN',
-      `Receipt ${number} of the study is missing from the ledger's proof.`,
-    );
-  }
-  const grantId = toHex(record.basisId);
+  const grantId = toBasisId(basisId);
   const grant = grants.find((candidate) => toHex(candidate.grantId) === grantId);
+  const other = others.find((candidate) => candidate.basisId === grantId);
   return {
     number,
-    grantId: toBasisId(record.basisId),
-    grantee: grant?.grantee ?? null,
+    grantId,
+    grantee: grant?.grantee ?? other?.institution ?? null,
     purpose: grant?.terms.purpose ?? null,
-    openedAt: record.openedAt,
-    closed: record.closed && { at: record.closed.at, sizeBucket: record.closed.sizeBucket },
+    openedAt,
+    closed: closed && { at: closed.at, sizeBucket: closed.sizeBucket },
   };
 }

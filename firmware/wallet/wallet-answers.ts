@@ -16,6 +16,8 @@ export type WalletRefusal =
   | 'study-ambiguous'
   /** The source's note of the study does not agree with the ledger now. */
   | 'study-unverified'
+  /** The source has frozen, rescinded or erased the study. */
+  | 'study-not-open'
   | 'grantee-unknown'
   | 'grantee-is-source'
   /** The grantee's account on the ledger has keys that are refused. */
@@ -34,7 +36,8 @@ export type Refusal =
   | { readonly kind: 'refused'; readonly by: 'box' | 'ledger'; readonly reason: string };
 
 export type WalletStudy =
-  Omit<Extract<OwnedStudy, { kind: 'verified' }>, 'signer'> | Extract<OwnedStudy, { kind: 'unverified' }>;
+  | Omit<Extract<OwnedStudy, { kind: 'verified' }>, 'signer' | 'leaf' | 'provedAt'>
+  | Extract<OwnedStudy, { kind: 'unverified' }>;
 
 export interface WalletStudies {
   readonly studies: readonly WalletStudy[];

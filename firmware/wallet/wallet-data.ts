@@ -2,9 +2,11 @@
 import { decodeCanonical, encodeCanonical, type CborValue } from '../src/encoding/canonical-cbor.ts';
 import { readGrantTerms, type GrantTerms } from '../src/protocol/grant-note.ts';
 import { isBytes, isCount, isList, isText, mapWith, type CborMap } from '../src/encoding/cbor-fields.ts';
+import { epochRecord } from '../src/ledger/index.ts';
+import type { EpochRecord } from '../src/ledger/types.ts';
 import { seedBytes } from '../src/protocol/accounts.ts';
 import { institutionIdCharactersMax } from '../src/protocol/limits.ts';
-import { boxesMax, genesisBytesMax, grantsMax, walletBytesMax } from './limits.ts';
+import { boxesMax, grantsMax, walletBytesMax } from './limits.ts';
 import type { BoxEndpoint } from './wallet-ports.ts';
 
 export interface BoundBox extends BoxEndpoint {
@@ -26,10 +28,15 @@ export interface RecordedGrant {
   readonly terms: GrantTerms;
 }
 
+export interface Trust {
+  readonly chain: Uint8Array;
+  readonly epoch: EpochRecord;
+}
+
 export interface WalletData {
   readonly seed: Uint8Array;
-  /** Chain and document of the consortium, once the wallet is bound anywhere. */
-  readonly genesis: { readonly chain: Uint8Array; readonly document: Uint8Array } | null;
+  /** Which consortium, and the newest epoch whose validators are known, once the wallet is bound anywhere. */
+  readonly trust: Trust | null;
   readonly boxes: readonly BoundBox[];
   readonly grants: readonly RecordedGrant[];
 }
@@ -40,7 +47,7 @@ export function encodeWallet(data: WalletData): Uint8Array {
   return encodeCanonical({
     v: 1,
     seed: data.seed,
-    genesis: data.genesis && { ...data.genesis },
+    trust: data.trust && { chain: data.trust.chain, epoch: epochRecord.encode(data.trust.epoch) },
     boxes: data.boxes.map((box) => ({ ...box })),
     grants: data.grants.map((grant) => ({ ...grant, terms: { ...grant.terms } })),
   });
@@ -49,14 +56,14 @@ export function encodeWallet(data: WalletData): Uint8Array {
 /** @throws RangeError if the bytes are not a wallet. */
 export function decodeWallet(bytes: Uint8Array): WalletData {
   if (bytes.length > walletBytesMax) throw new RangeError('longer than a wallet');
-  const map = required(decodeCanonical(bytes), ['v', 'seed', 'genesis', 'boxes', 'grants']);
-  const { seed, genesis, boxes, grants } = map;
+  const map = required(decodeCanonical(bytes), ['v', 'seed', 'trust', 'boxes', 'grants']);
+  const { seed, trust, boxes, grants } = map;
   if (map['v'] !== 1 || !isBytes(seed, seedBytes)) throw new RangeError('no wallet of version 1');
   if (!isList(boxes) || boxes.length > boxesMax) throw new RangeError('boxes');
   if (!isList(grants) || grants.length > grantsMax) throw new RangeError('grants');
   return {
     seed,
-    genesis: genesis === null || genesis === undefined ? null : readGenesis(genesis),
+    trust: trust === null || trust === undefined ? null : readTrust(trust),
     boxes: boxes.map(readBox),
     grants: grants.map(readGrant),
   };
@@ -68,12 +75,12 @@ function required(value: CborValue, keys: readonly string[]): CborMap {
   return map;
 }
 
-function readGenesis(value: CborValue): NonNullable<WalletData['genesis']> {
-  const { chain, document } = required(value, ['chain', 'document']);
-  if (!isBytes(chain, 32) || !(document instanceof Uint8Array) || document.length > genesisBytesMax) {
-    throw new RangeError('genesis');
-  }
-  return { chain, document };
+function readTrust(value: CborValue): Trust {
+  const { chain, epoch } = required(value, ['chain', 'epoch']);
+  if (!isBytes(chain, 32) || !(epoch instanceof Uint8Array)) throw new RangeError('trust');
+  const record = epochRecord.decode(epoch);
+  if (record.kind === 'refused') throw new RangeError(`trust: ${record.detail}`);
+  return { chain, epoch: record.value };
 }
 
 function readBox(value: CborValue): BoundBox {

@@ -22,14 +22,15 @@ import { grantPersonBytesMax, grantPurposeBytesMax } from '../src/protocol/limit
 import { accountKeysRefusal } from '../src/protocol/owner-keys.ts';
 import { isText } from '../src/encoding/cbor-fields.ts';
 import { BoxClient } from './box-client.ts';
-import { openGenesis, type GenesisCheckpoint } from './genesis-checkpoint.ts';
+import { openCheckpoint, openGenesis } from './checkpoint.ts';
 import { buildGrant, buildRevocation, type SignedGrant } from './grant-building.ts';
 import { LedgerReader, preferredFirst } from './ledger-reader.ts';
 import { LightClient } from './light-client.ts';
 import { boxesMax, grantDaysMax, grantOpensMax, grantsMax } from './limits.ts';
 import { readOwnedStudies, recogniseStudy, type OwnedStudy } from './owned-studies.ts';
 import { readRecord } from './records.ts';
-import { readHistory, type StudyHistory } from './study-history.ts';
+import { readHistory, unusedHistory, type StudyHistory } from './study-history.ts';
+import type { Ticket } from './http-contract.ts';
 import { parseTicket } from './tickets.ts';
 import type {
   Granted,
@@ -45,6 +46,7 @@ import {
   encodeWallet,
   type BoundBox,
   type RecordedGrant,
+  type Trust,
   type WalletData,
 } from './wallet-data.ts';
 import type { WalletClock, WalletStore, WalletTransport } from './wallet-ports.ts';
@@ -63,6 +65,7 @@ const idDigitsMin = 8;
 export class Wallet {
   readonly #modules: WalletModules;
   #data: WalletData;
+  #ledger: LightClient | undefined;
   /** Changes run one after the other, so that none is built on a state that another is about to replace. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -77,7 +80,7 @@ export class Wallet {
       throw new AppError('WALLET_EXISTS', 'There is a wallet already.');
     }
     const seed = crypto.getRandomValues(new Uint8Array(seedBytes));
-    const wallet = new Wallet(modules, { seed, genesis: null, boxes: [], grants: [] });
+    const wallet = new Wallet(modules, { seed, trust: null, boxes: [], grants: [] });
     await wallet.#save(wallet.#data);
     return wallet;
   }
@@ -105,22 +108,16 @@ export class Wallet {
       const ticket = parseTicket(ticketText);
       if (ticket === undefined) return refused('ticket-malformed');
       const chain = fromHex(ticket.genesis);
-      const known = this.#data.genesis;
+      const known = this.#data.trust;
       if (known !== null && !equalBytes(known.chain, chain)) return refused('ticket-other-consortium');
       const others = this.#data.boxes.filter((box) => box.institution !== ticket.institution);
       if (others.length >= boxesMax) return refused('too-many-hospitals');
       const { institution, origin, certificateSha256 } = ticket;
       const box = new BoxClient(this.#modules.transport, { origin, certificateSha256 });
-      const checkpoint = openGenesis(known?.document ?? (await box.genesis()), chain);
-      if (checkpoint === undefined) {
-        throw new AppError(
-          'LEDGER_UNPROVEN',
-          `${origin} gave another genesis document than its ticket names.`,
-        );
-      }
+      const ledger = await this.#trustFrom(ticket, box);
       const bound: BoundBox = { institution, origin, certificateSha256, boundAt: this.#modules.clock.now() };
       // The box proves that its institution is a member before it learns an address.
-      const reader = this.#reader(checkpoint, [bound]);
+      const reader = this.#reader(ledger, [bound]);
       const { values } = await reader.read([stateKeys.institution(institution)], institution);
       if (readRecord(institutionRecord, values[0]) === undefined) return refused('ticket-no-member');
       const address = await makeAddress(this.#account(institution), chain, fromHex(ticket.nonce));
@@ -128,7 +125,7 @@ export class Wallet {
       if (answer.kind === 'refused') return { kind: 'refused', by: 'box', reason: answer.reason };
       await this.#save({
         ...this.#data,
-        genesis: { chain, document: checkpoint.bytes },
+        trust: { chain, epoch: ledger.epoch },
         boxes: [...others, bound],
       });
       return { kind: 'bound', institution };
@@ -138,10 +135,11 @@ export class Wallet {
   /** The patient's studies at all hospitals where the wallet is bound, each compared with the ledger. */
   async studies(): Promise<WalletStudies> {
     const { studies, unread } = await this.#ownedStudies();
+    await this.#keepTrust();
     return {
       studies: studies.map((study) => {
         if (study.kind === 'unverified') return study;
-        const { signer: _stays, ...shown } = study;
+        const { signer: _signer, leaf: _leaf, provedAt: _provedAt, ...shown } = study;
         return shown;
       }),
       unread,
@@ -162,24 +160,27 @@ export class Wallet {
       const study = await this.#find(request.study);
       if (study.kind === 'refused') return study;
       if (request.grantee === study.source) return refused('grantee-is-source');
-      const { checkpoint, reader } = this.#consortium();
+      const { chain, reader } = this.#consortium();
       const keys = [
         stateKeys.study(study.studyId),
         stateKeys.institution(study.source),
         stateKeys.institution(request.grantee),
       ];
       const { header, values } = await reader.read(keys, study.source);
-      const record = readRecord(studyRecord, values[0]);
+      const own = readRecord(studyRecord, values[0]);
+      const leaf = own === undefined ? study.leaf : undefined;
+      const record = own ?? (leaf && study.record);
       const source = readRecord(institutionRecord, values[1]);
       const grantee = readRecord(institutionRecord, values[2]);
       if (record === undefined || source === undefined) return refused('study-unverified');
+      if (record.status !== 'open') return refused('study-not-open');
       if (grantee === undefined) return refused('grantee-unknown');
       if (accountKeysRefusal(grantee.account.spend, grantee.account.view) !== undefined) {
         return refused('grantee-keys');
       }
       const grant = await buildGrant({
-        chain: checkpoint.chain,
-        study: { ...study, record },
+        chain,
+        study: { ...study, record, leaf },
         source,
         grantee,
         now: header.time,
@@ -202,22 +203,25 @@ export class Wallet {
     return this.#serially(async () => {
       const study = await this.#identify(request.study);
       if ('kind' in study) return study;
-      const { checkpoint, reader } = this.#consortium();
+      const { chain, reader } = this.#consortium();
       const { header, values } = await reader.read([stateKeys.study(study.studyId)], study.source);
-      const record = readRecord(studyRecord, values[0]);
+      const own = readRecord(studyRecord, values[0]);
+      const unused = own === undefined ? await this.#unusedStudy(study.studyId) : undefined;
+      const record = own ?? unused?.record;
       // The ledger's record alone: a source that withholds or changes a note must not hold up a revocation.
-      const owned = record && recogniseStudy(this.#account(study.source), checkpoint.chain, record);
+      const owned = record && recogniseStudy(this.#account(study.source), chain, record);
       if (record === undefined || owned === undefined) return refused('study-not-found');
       const target = this.#revocationTarget(study.studyId, record, header.time, request.grant);
       if (target === undefined) return refused('grant-not-found');
       if ('upTo' in target && target.upTo <= record.revokedUpTo) return refused('nothing-to-revoke');
       const transaction = await buildRevocation({
-        chain: checkpoint.chain,
+        chain,
         studyId: study.studyId,
         ownerEpoch: record.ownerEpoch,
         signer: owned.signer,
         now: header.time,
         target,
+        leaf: unused?.leaf,
       });
       const answer = await this.#submit(transaction, study.source);
       if (answer.kind === 'refused') return answer;
@@ -231,14 +235,18 @@ export class Wallet {
   async history(study: string): Promise<StudyHistory | Refusal> {
     const known = await this.#identify(study);
     if ('kind' in known) return known;
-    const { reader } = this.#consortium();
+    const { chain, reader } = this.#consortium();
     const history = await readHistory({
       ledger: reader,
+      chain,
       studyId: known.studyId,
       preferred: known.source,
       grants: this.#grantsOf(known.studyId),
     });
-    return history ?? refused('study-not-found');
+    await this.#keepTrust();
+    if (history !== undefined) return history;
+    const unused = await this.#unusedStudy(known.studyId);
+    return unused === undefined ? refused('study-not-found') : unusedHistory(unused);
   }
 
   async #submitGrant(
@@ -348,6 +356,12 @@ export class Wallet {
     return found.kind === 'unverified' ? refused('study-unverified') : found;
   }
 
+  /** A study that was registered in bulk and that nobody used yet: the ledger has no record of it alone. */
+  async #unusedStudy(studyId: StudyId): Promise<Extract<OwnedStudy, { kind: 'verified' }> | undefined> {
+    const found = await this.#locate(studyId);
+    return found.kind === 'verified' && found.leaf !== undefined ? found : undefined;
+  }
+
   async #locate(reference: string): Promise<OwnedStudy | Refusal> {
     const { studies, unread } = await this.#ownedStudies();
     const fitting = studies.filter(
@@ -368,14 +382,14 @@ export class Wallet {
     readonly unread: WalletStudies['unread'];
   }> {
     if (this.#data.boxes.length === 0) return { studies: [], unread: [] };
-    const { checkpoint, reader } = this.#consortium();
+    const { chain, reader } = this.#consortium();
     const studies: OwnedStudy[] = [];
     const unread: WalletStudies['unread'][number][] = [];
     for (const { institution } of this.#data.boxes) {
       const account = this.#account(institution);
       const box = this.#box(institution);
       try {
-        studies.push(...(await readOwnedStudies({ box, account, chain: checkpoint.chain, ledger: reader })));
+        studies.push(...(await readOwnedStudies({ box, account, chain, ledger: reader })));
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
         unread.push({ institution, error });
@@ -384,22 +398,46 @@ export class Wallet {
     return { studies, unread };
   }
 
-  /** @throws AppError WALLET_UNREADABLE if the wallet's own genesis document is damaged, or PEER_UNREACHABLE if it has none. */
-  #consortium(): { readonly checkpoint: GenesisCheckpoint; readonly reader: LedgerReader } {
-    const { genesis, boxes } = this.#data;
-    if (genesis === null) {
-      throw new AppError('PEER_UNREACHABLE', 'The wallet is bound at no hospital yet.');
+  /**
+   * What the wallet believes, if that is still young enough; otherwise what the ticket of a reception vouches for.
+   * @throws AppError LEDGER_UNPROVEN if the box cannot show the block that its ticket names.
+   */
+  async #trustFrom(ticket: Ticket, box: BoxClient): Promise<LightClient> {
+    const chain = fromHex(ticket.genesis);
+    const { trust } = this.#data;
+    if (trust !== null && !this.#lightClient(trust).hasExpired(this.#modules.clock.now())) {
+      return this.#lightClient(trust);
     }
-    const checkpoint = openGenesis(genesis.document, genesis.chain);
-    if (checkpoint === undefined) {
-      throw new AppError('WALLET_UNREADABLE', 'The genesis document in the wallet is damaged.');
-    }
-    return { checkpoint, reader: this.#reader(checkpoint, boxes) };
+    const { epoch: number, height, digest } = ticket.checkpoint;
+    const handover = number === 0 ? undefined : await box.handover(number - 1);
+    const epoch =
+      number === 0
+        ? openGenesis(await box.genesis(), chain)
+        : handover && openCheckpoint({ chain, epoch: number, height, digest: fromHex(digest) }, handover);
+    if (epoch !== undefined) return this.#lightClient({ chain, epoch });
+    throw new AppError('LEDGER_UNPROVEN', `${ticket.origin} does not show the block that its ticket names.`);
   }
 
-  #reader(checkpoint: GenesisCheckpoint, boxes: readonly BoundBox[]): LedgerReader {
+  /** @throws AppError PEER_UNREACHABLE if the wallet is bound nowhere. */
+  #consortium(): { readonly chain: Uint8Array; readonly reader: LedgerReader } {
+    const { trust, boxes } = this.#data;
+    if (trust === null) {
+      throw new AppError('PEER_UNREACHABLE', 'The wallet is bound at no hospital yet.');
+    }
+    return { chain: trust.chain, reader: this.#reader(this.#lightClient(trust), boxes) };
+  }
+
+  /** One light client lives as long as the wallet, so that each handover is verified once. */
+  #lightClient(trust: Trust): LightClient {
+    if (this.#ledger === undefined || this.#ledger.epoch.number < trust.epoch.number) {
+      this.#ledger = new LightClient(trust.chain, trust.epoch);
+    }
+    return this.#ledger;
+  }
+
+  #reader(lightClient: LightClient, boxes: readonly BoundBox[]): LedgerReader {
     const { transport, clock } = this.#modules;
-    return new LedgerReader({ lightClient: new LightClient(checkpoint), transport, clock, boxes });
+    return new LedgerReader({ lightClient, transport, clock, boxes });
   }
 
   #account(institution: string): Account {
@@ -423,8 +461,18 @@ export class Wallet {
   }
 
   async #save(data: WalletData): Promise<void> {
-    await this.#modules.store.save(encodeWallet(data));
-    this.#data = data;
+    const { trust } = data;
+    const saved =
+      trust === null ? data : { ...data, trust: { ...trust, epoch: this.#lightClient(trust).epoch } };
+    await this.#modules.store.save(encodeWallet(saved));
+    this.#data = saved;
+  }
+
+  /** The epochs that were followed while reading: the next reading, perhaps on another day, starts there. */
+  async #keepTrust(): Promise<void> {
+    const { trust } = this.#data;
+    if (trust === null || this.#lightClient(trust).epoch.number === trust.epoch.number) return;
+    await this.#serially(() => this.#save(this.#data));
   }
 
   #serially<T>(run: () => Promise<T>): Promise<T> {

@@ -18,6 +18,8 @@ const refusals: Record<WalletRefusal, string> = {
   'study-ambiguous': 'More than one study begins like that. Give more digits of its id.',
   'study-unverified':
     'The study does not agree with the ledger now; it may still be growing. Try again in a minute.',
+  'study-not-open':
+    'The hospital has stopped access to this study: it has doubts about it, or has withdrawn or erased it. Ask there.',
   'grantee-unknown': 'No member of the consortium has this id.',
   'grantee-is-source': 'The study comes from there: no grant is needed.',
   'grantee-keys': 'The keys of that institution are refused. Tell its reception.',
@@ -81,6 +83,14 @@ export function describeHistory(history: StudyHistory): string {
     grant.maxOpens === null ? '' : `${grant.opens} of ${grant.maxOpens}`,
     grant.status,
   ]);
+  const others = history.others.map((other) => [
+    other.basisId.slice(0, idDigitsShown),
+    other.institution === null ? other.kind : `${other.kind}, ${other.institution}`,
+    formatTime(other.grantedAt),
+    formatTime(other.expiry),
+    `${other.opens} of ${other.maxOpens}`,
+    other.status,
+  ]);
   const releases = history.releases.map((release) => [
     String(release.number),
     release.grantee ?? 'not granted by this wallet',
@@ -95,6 +105,13 @@ export function describeHistory(history: StudyHistory): string {
     grants.length === 0
       ? 'Granted to nobody by this wallet.'
       : formatTable(['grant', 'to', 'purpose', 'granted', 'until', 'opened', 'state'], grants),
+    ...(others.length === 0
+      ? []
+      : [
+          '',
+          'Permitted by others:',
+          formatTable(['id', 'kind', 'since', 'until', 'opened', 'state'], others),
+        ]),
     '',
     releases.length === 0
       ? 'Sent to nobody.'

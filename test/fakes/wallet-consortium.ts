@@ -3,10 +3,13 @@
  * tickets by the HTTP contract. Each transaction becomes final in a block of its own; time stands still until told.
  */
 import { createHash } from 'node:crypto';
-import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
+import { p256 } from '@noble/curves/nist.js';
+import { concatBytes, fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
+import { merklePath } from '../../firmware/src/encoding/merkle-tree.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { encodeCertificate, voteMessage } from '../../firmware/src/consensus/signatures.ts';
 import type { Certificate } from '../../firmware/src/consensus/types.ts';
+import { encodeHandover, handoverMessage, type Handover } from '../../firmware/src/handover/handover.ts';
 import {
   blockDigest,
   buildBlock,
@@ -18,9 +21,11 @@ import {
   genesisBlock,
   genesisState,
   basisId,
+  encodeEntry,
   idBytes,
   openId,
   signingMessage,
+  stateKeys,
   studyId,
 } from '../../firmware/src/ledger/index.ts';
 import type {
@@ -39,7 +44,7 @@ import { recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import { mailboxMessage } from '../../firmware/src/protocol/mailbox-proof.ts';
 import { noteHash, sealStudyNote, type StudyNote } from '../../firmware/src/protocol/notes.ts';
 import { registerOwner } from '../../firmware/src/protocol/owner-keys.ts';
-import { walletApiPrefix, walletPaths, type Ticket } from '../../firmware/wallet/http-contract.ts';
+import { walletApiPrefix, walletPaths, type MailboxAnswer, type Ticket } from '../../firmware/wallet/http-contract.ts';
 import type {
   BoxAnswer,
   BoxEndpoint,
@@ -56,6 +61,7 @@ interface MailboxEntry {
   readonly ephemeral: string;
   readonly tag: number;
   note: string;
+  readonly leaf: MailboxAnswer['entries'][number]['leaf'];
 }
 
 interface Binding {
@@ -87,6 +93,8 @@ export class WalletConsortium implements WalletTransport {
   state: LedgerState;
   header: BlockHeader;
   certificate: Certificate;
+  /** By the epoch that ended. */
+  readonly handovers = new Map<number, Handover>();
   readonly #mailboxes = new Map<string, MailboxEntry[]>();
   readonly #tickets = new Map<string, { readonly institution: string; readonly nonce: Uint8Array }>();
   readonly #bindings = new Map<string, Binding>();
@@ -129,6 +137,23 @@ export class WalletConsortium implements WalletTransport {
     if (refused !== undefined) throw new Error(`the ledger refused a transaction: ${refused}`);
   }
 
+  /** A block that closes the epoch, and its handover, signed by these members' identity keys. */
+  endEpoch(signers: readonly string[] = ['north', 'south', 'east']): Handover {
+    const from = this.state.epoch();
+    this.now = Math.max(this.now, from.startTime + this.genesis.parameters.epochMs);
+    this.heartbeat();
+    const proof = this.state.prove(stateKeys.epoch);
+    if (proof.value === null) throw new Error('no epoch');
+    const message = handoverMessage(this.chain, from.number, blockDigest(this.header), proof.value);
+    const signatures = signers
+      .map((id) => ({ id, validator: from.validators.findIndex((validator) => validator.id === id) }))
+      .sort((a, b) => a.validator - b.validator)
+      .map(({ id, validator }) => ({ validator, signature: p256.sign(message, bytesOf(`identity ${id}`)) }));
+    const handover = { header: this.header, certificate: this.certificate, proof, signatures };
+    this.handovers.set(from.number, handover);
+    return handover;
+  }
+
   /** An empty block, a second later. */
   heartbeat(): void {
     this.#append([]);
@@ -137,7 +162,7 @@ export class WalletConsortium implements WalletTransport {
   #append(candidates: readonly Uint8Array[]): string | undefined {
     this.now += 1_000;
     const built = buildBlock(this.state, this.header, {
-      view: this.header.view + 1,
+      view: (this.header.epoch === this.state.epoch().number ? this.header.view : 0) + 1,
       time: this.now,
       proposer: 'north',
       candidates,
@@ -176,6 +201,14 @@ export class WalletConsortium implements WalletTransport {
     };
   }
 
+  /** Of the newest epoch that was handed over. */
+  checkpoint(): Ticket['checkpoint'] {
+    const last = [...this.handovers.values()].at(-1);
+    const header = last?.header ?? genesisBlock(this.genesis).header;
+    const epoch = last === undefined ? 0 : last.header.epoch + 1;
+    return { epoch, height: header.height, digest: toHex(blockDigest(header)) };
+  }
+
   /** The text of a reception's QR code. */
   ticket(institution: string, change: Partial<Ticket> = {}): string {
     const code = `ticket-${String(this.#count++).padStart(8, '0')}`;
@@ -188,19 +221,21 @@ export class WalletConsortium implements WalletTransport {
       ticket: code,
       nonce: toHex(nonce),
       genesis: toHex(this.chain),
+      checkpoint: this.checkpoint(),
       ...change,
     };
     return JSON.stringify(ticket);
   }
 
-  /** Registers a study of the patient who is bound at the source. */
-  async register(source: string, description: string): Promise<StudyId> {
+  /** Registers a study of the patient who is bound at the source; in bulk beside somebody else's, which stands first. */
+  async register(source: string, description: string, { inBulk = false } = {}): Promise<StudyId> {
     const binding = this.#bindings.get(source);
     if (binding === undefined) throw new Error(`nobody is bound at ${source}`);
     const { spend, view } = binding;
     const name = `${source} ${this.#count++}`;
+    const index = inBulk ? 1 : 0;
     const owner = registerOwner(
-      { chain: this.chain, institution: source, spend, view, index: 0 },
+      { chain: this.chain, institution: source, spend, view, index },
       bytesOf(`r ${name}`),
     );
     const commitment = bytesOf(`commitment ${name}`);
@@ -214,29 +249,29 @@ export class WalletConsortium implements WalletTransport {
       instances: 200,
       bytes: 105_000_000,
     };
-    const sealed = await sealStudyNote(owner.prk, 0, commitment, note);
+    const sealed = await sealStudyNote(owner.prk, index, commitment, note);
     const batch = bytesOf(`batch ${name}`).subarray(0, 16);
     const { ephemeral, ownerKey, tag, prk } = owner;
+    const own = { commitment, ownerKey, tag, noteHash: noteHash(sealed) };
+    const shared = { chain: this.chain, validUntil: this.now + 60_000, source, batch, ephemeral };
+    const leaves = [encodeEntry({ ...own, ownerKey: bytesOf('somebody else') }), encodeEntry(own)];
     this.#sign(
-      {
-        type: 'study.register',
-        chain: this.chain,
-        validUntil: this.now + 60_000,
-        source,
-        batch,
-        ephemeral,
-        entries: [{ commitment, ownerKey, tag, noteHash: noteHash(sealed) }],
-      },
+      inBulk
+        ? { type: 'study.registerBulk', ...shared, entries: concatBytes(...leaves) }
+        : { type: 'study.register', ...shared, entries: [own] },
       this.fixture.box(source).transaction,
     );
-    const id = studyId(this.chain, source, batch, 0);
+    const id = studyId(this.chain, source, batch, index);
+    const path = merklePath(leaves, 1).map(toHex);
+    const leaf = { source, batch: toHex(batch), index, entry: toHex(encodeEntry(own)), path };
     const entry: MailboxEntry = {
       spend,
       studyId: id,
-      index: 0,
+      index,
       ephemeral: toHex(ephemeral),
       tag,
       note: toHex(sealed),
+      leaf: inBulk ? leaf : null,
     };
     this.#mailboxes.set(source, [...(this.#mailboxes.get(source) ?? []), entry]);
     this.#studies.set(id, { source, spend, view, prk, entry, note });
@@ -346,6 +381,10 @@ export class WalletConsortium implements WalletTransport {
     switch (place) {
       case walletPaths.genesis:
         return { genesis: toHex(encodeGenesis(this.genesis)) };
+      case walletPaths.handover: {
+        const handover = this.handovers.get(Number(new URLSearchParams(path.split('?')[1]).get('epoch')));
+        return { handover: handover === undefined ? null : toHex(encodeHandover(handover)) };
+      }
       case walletPaths.proof:
         return this.#proofs(new URLSearchParams(path.slice(path.indexOf('?'))).getAll('key'));
       case walletPaths.transactions:

@@ -71,6 +71,7 @@ test('the routes that need no login are these and no others', () => {
     'GET /api/v1/me',
     'GET /healthz',
     'GET /wallet/v1/ledger/genesis',
+    'GET /wallet/v1/ledger/handover',
     'GET /wallet/v1/ledger/head',
     'GET /wallet/v1/ledger/proof',
     'POST /api/v1/login',

@@ -219,6 +219,7 @@ test('reception gets the wallet’s ticket, or the reason why there is none', as
     ticket: code,
     nonce: '07'.repeat(16),
     genesis: '09'.repeat(32),
+    checkpoint: { epoch: 3, height: 25_920, digest: '08'.repeat(32) },
   });
   assert.deepEqual(box.box.tickets, [{ patient, by: 'rita' }]);
   const refused = await reception.call('POST', '/api/v1/tickets', {

@@ -32,6 +32,14 @@ function assertAnswer({ status, json }: Answer, schema: TSchema): void {
 test('each answer is the one of the contract', async () => {
   assertAnswer(await wallet.call('GET', path('genesis')), contract.GenesisAnswerSchema);
   assertAnswer(await wallet.call('GET', path('head')), contract.HeadAnswerSchema);
+  for (const [epoch, handover] of [
+    [2, 'a0'],
+    [3, null],
+  ] as const) {
+    const answer = await wallet.call('GET', `${path('handover')}?epoch=${epoch}`);
+    assertAnswer(answer, contract.HandoverAnswerSchema);
+    assert.deepEqual(answer.json, { handover });
+  }
   const proof = await wallet.call(
     'GET',
     `${path('proof')}?key=institution/north&key=open/${'0'.repeat(64)}/1`,

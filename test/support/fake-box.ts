@@ -60,6 +60,7 @@ export class FakeBox implements BoxView {
         code: 'Zm9yLXRlc3RzLW9ubHktYWE',
         nonce: new Uint8Array(16).fill(7),
         genesis: new Uint8Array(32).fill(9),
+        checkpoint: { epoch: 3, height: 25_920, digest: new Uint8Array(32).fill(8) },
         expiresAt: this.#overview.time + 900_000,
       },
     });
@@ -78,6 +79,10 @@ export class FakeWallet implements WalletService {
 
   /** Told when a submitted transaction is waited for no longer. */
   onAbort: (reason: unknown) => void = () => undefined;
+
+  handover(epoch: number): Promise<Uint8Array | undefined> {
+    return Promise.resolve(epoch === 2 ? Uint8Array.of(0xa0) : undefined);
+  }
 
   genesis(): Uint8Array {
     return Uint8Array.of(0xa0);
@@ -120,6 +125,7 @@ export class FakeWallet implements WalletService {
       ephemeral: new Uint8Array(32).fill(2),
       tag: 3,
       note: new Uint8Array(528).fill(4),
+      leaf: null,
     };
     return Promise.resolve({ kind: 'entries', entries: proof.spend[0] === 1 ? [entry] : [] });
   }

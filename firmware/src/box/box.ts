@@ -1,4 +1,5 @@
 /** One box: opened in order, stopped in reverse. Reception is up whether or not the ledger is. */
+import { newestCheckpoint } from './checkpoint.ts';
 import { fileURLToPath } from 'node:url';
 import { commitmentResultService, DicomServer, digestPixels } from '../../dimse/index.ts';
 import type { Config } from '../config.ts';
@@ -190,21 +191,20 @@ function boxView(sources: OverviewSources, keeper: Keeper): BoxView {
       };
     },
     dicom: dicomDesk({ ...foundation, access, forwarding, keeper }),
-    createTicket: (patient) => {
+    createTicket: async (patient) => {
       const ticket = membership?.bindings.createTicket({ ...patient, issuer: patient.issuer ?? '' });
       if (membership === undefined || ticket === undefined) {
-        return Promise.resolve({
-          kind: 'refused',
-          reason: 'This hospital is not a member of a consortium yet.',
-        });
+        return { kind: 'refused', reason: 'This hospital is not a member of a consortium yet.' };
       }
-      if ('refused' in ticket) return Promise.resolve({ kind: 'refused', reason: ticket.refused });
-      const { chain } = membership.ledger.state();
+      if ('refused' in ticket) return { kind: 'refused', reason: ticket.refused };
+      const { ledger, genesis } = membership;
+      const { chain } = ledger.state();
       const origin = `https://${config.console.host}:${config.console.port}`;
-      return Promise.resolve({
+      const checkpoint = await newestCheckpoint(ledger, genesis);
+      return {
         kind: 'created',
-        ticket: { institution: config.institution.id, origin, genesis: chain, ...ticket },
-      });
+        ticket: { institution: config.institution.id, origin, genesis: chain, checkpoint, ...ticket },
+      };
     },
     requestStudy: async ({ source, studyId }) => {
       if (membership === undefined)

@@ -20,3 +20,6 @@ export const certificateUrgentMs = 604_800_000;
 
 /** One file of certificates: the authorities of a whole country have some 500 KB. */
 export const certificateFileBytesMax = 1_048_576;
+
+/** Epochs back to which a ticket's checkpoint reaches: with none handed over for so long a wallet starts at the genesis document. */
+export const checkpointEpochsMax = 8;

@@ -17,6 +17,7 @@ import type { Bindings } from '../patients/bindings.ts';
 import { mailboxMessage } from '../protocol/mailbox-proof.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
+import { batchIndexOf, leafOf, ownRecordOf } from '../studies/ledger-place.ts';
 import { verifyEd25519 } from './signatures.ts';
 
 export interface WalletDeskOptions {
@@ -28,11 +29,8 @@ export interface WalletDeskOptions {
   readonly clock: Clock;
 }
 
-/** Studies are registered one to a batch, at index 0 (ingest/registrar.ts). */
-const batchIndex = 0;
-
 export function walletDesk(options: WalletDeskOptions): WalletService {
-  const { institution, genesis, ledger, catalogue, bindings, clock } = options;
+  const { institution, genesis, ledger, bindings, clock } = options;
   const challenges = new Challenges(clock);
   const head = (): WalletEvidence => {
     const { block, certificate } = ledger.evidence();
@@ -44,6 +42,7 @@ export function walletDesk(options: WalletDeskOptions): WalletService {
   return {
     genesis: () => encodeGenesis(genesis),
     head,
+    handover: (epoch) => ledger.handover(epoch),
     proofs: (keys) => {
       const state = ledger.state();
       return { ...head(), proofs: keys.map((key) => state.prove(key)) };
@@ -55,7 +54,7 @@ export function walletDesk(options: WalletDeskOptions): WalletService {
       if (!challenges.use(nonce) || !verifyEd25519(spend, message, signature)) {
         return Promise.resolve({ kind: 'refused' });
       }
-      return Promise.resolve({ kind: 'entries', entries: mailboxOf(catalogue, ledger, spend) });
+      return Promise.resolve({ kind: 'entries', entries: mailboxOf(options, spend) });
     },
     bind: async ({ ticket, address }) => ({
       kind: (await bindings.bind(ticket, address)) ? 'bound' : 'refused',
@@ -64,20 +63,22 @@ export function walletDesk(options: WalletDeskOptions): WalletService {
 }
 
 /** The notes of the versions that are final: what a wallet reads here it can check on the ledger. */
-function mailboxOf(catalogue: Catalogue, ledger: Ledger, spend: Uint8Array): MailboxEntry[] {
+function mailboxOf({ catalogue, ledger, institution }: WalletDeskOptions, spend: Uint8Array): MailboxEntry[] {
+  const state = ledger.state();
   const entries: MailboxEntry[] = [];
   for (const study of catalogue.studies()) {
     const { owner, studyId } = study;
     if (owner === undefined || studyId === undefined || !equalBytes(owner.account, spend)) continue;
-    const record = ledger.state().study(studyId);
+    const record = ownRecordOf(state, study, institution);
     const note = record && study.noteFor((commitment) => equalBytes(commitment, record.commitment));
     if (note === undefined) continue;
     entries.push({
       studyId: idBytes(studyId),
-      index: batchIndex,
+      index: batchIndexOf(owner),
       ephemeral: owner.ephemeral,
       tag: owner.tag,
       note,
+      leaf: (state.study(studyId) === undefined && leafOf(study, institution)) || null,
     });
   }
   return entries;
@@ -92,6 +93,7 @@ export function closedWalletDesk(): WalletService {
   return {
     genesis: closed,
     head: closed,
+    handover: () => Promise.resolve().then(closed),
     proofs: closed,
     submit: () => Promise.resolve().then(closed),
     challenge: () => Promise.resolve().then(closed),

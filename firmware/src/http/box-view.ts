@@ -37,6 +37,8 @@ export interface BindingTicket {
   readonly nonce: Uint8Array;
   /** Digest of the genesis document, 32 bytes. */
   readonly genesis: Uint8Array;
+  /** The block after which this epoch begins: the wallet's light client starts there. */
+  readonly checkpoint: { readonly epoch: number; readonly height: number; readonly digest: Uint8Array };
   /** UTC milliseconds. */
   readonly expiresAt: number;
 }

@@ -12,6 +12,7 @@ export function encodeTicket(ticket: BindingTicket, certificateSha256: string): 
     ticket: ticket.code,
     nonce: toHex(ticket.nonce),
     genesis: toHex(ticket.genesis),
+    checkpoint: { ...ticket.checkpoint, digest: toHex(ticket.checkpoint.digest) },
   };
   return JSON.stringify(payload);
 }

@@ -6,6 +6,7 @@ import type { Clock, Submitted } from '../ports.ts';
 import {
   BindingRequestSchema,
   ChallengeRequestSchema,
+  HandoverQuerySchema,
   MailboxRequestSchema,
   ProofQuerySchema,
   TransactionRequestSchema,
@@ -14,6 +15,7 @@ import {
   type BindingAnswer,
   type ChallengeAnswer,
   type GenesisAnswer,
+  type HandoverAnswer,
   type HeadAnswer,
   type MailboxAnswer,
   type ProofAnswer,
@@ -56,12 +58,19 @@ export function addWalletRoutes(app: App, wallet: WalletService, clock: Clock, s
       if (answer.kind === 'refused')
         throw new AppError('NOT_AUTHENTICATED', 'the proof of the account does not hold');
       return {
-        entries: answer.entries.map(({ studyId, index, ephemeral, tag, note }) => ({
+        entries: answer.entries.map(({ studyId, index, ephemeral, tag, note, leaf }) => ({
           studyId: toHex(studyId),
           index,
           ephemeral: toHex(ephemeral),
           tag,
           note: toHex(note),
+          leaf: leaf && {
+            source: leaf.source,
+            batch: toHex(leaf.batch),
+            index: leaf.index,
+            entry: toHex(leaf.entry),
+            path: leaf.path.map(toHex),
+          },
         })),
       };
     },
@@ -84,6 +93,14 @@ export function addWalletRoutes(app: App, wallet: WalletService, clock: Clock, s
 function addLedgerRoutes(app: App, wallet: WalletService): void {
   app.get(pathOf('genesis'), reading, (): GenesisAnswer => ({ genesis: toHex(wallet.genesis()) }));
   app.get(pathOf('head'), reading, (): HeadAnswer => evidenceJson(wallet.head()));
+  app.get(
+    pathOf('handover'),
+    { ...reading, schema: { querystring: HandoverQuerySchema } },
+    async ({ query }): Promise<HandoverAnswer> => {
+      const handover = await wallet.handover(Number(query.epoch));
+      return { handover: handover === undefined ? null : toHex(handover) };
+    },
+  );
   app.get(
     pathOf('proof'),
     { ...reading, schema: { querystring: ProofQuerySchema } },

@@ -3,7 +3,7 @@
  * Callers are unauthenticated: each answer reveals nothing beyond what the ledger shows every member, and has the
  * same shape and effort whether or not the account, ticket or key exists.
  */
-import type { StateProof } from '../ledger/types.ts';
+import type { StateProof, StudyLeaf } from '../ledger/types.ts';
 import type { Submitted } from '../ports.ts';
 
 export interface WalletService {
@@ -11,6 +11,8 @@ export interface WalletService {
   genesis(): Uint8Array;
   /** The head's evidence. */
   head(): WalletEvidence;
+  /** From this epoch to the next, encoded; undefined if it is not complete, or not kept. */
+  handover(epoch: number): Promise<Uint8Array | undefined>;
   /** Proofs of these state keys against the header of the same answer. */
   proofs(keys: readonly string[]): WalletEvidence & { readonly proofs: readonly StateProof[] };
   /**
@@ -56,6 +58,8 @@ export interface MailboxEntry {
   readonly tag: number;
   /** Ciphertext. */
   readonly note: Uint8Array;
+  /** Of a study that was registered in bulk and not used yet: its first transaction brings it. */
+  readonly leaf: StudyLeaf | null;
 }
 
 export type BindAnswer =
