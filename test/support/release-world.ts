@@ -28,6 +28,7 @@ import { sealGrantNote, termsHash } from '../../firmware/src/protocol/grant-note
 import { grantKeyIndex } from '../../firmware/src/protocol/grants.ts';
 import { recogniseOneTime, registerOwner } from '../../firmware/src/protocol/owner-keys.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
+import { leafOf, ownRecordOf } from '../../firmware/src/studies/ledger-place.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { LocalPatient } from '../../firmware/src/studies/patient-identity.ts';
 import { silentLogger } from '../fakes/consortium.ts';
@@ -191,13 +192,14 @@ export class ReleaseWorld {
   }
 
   record(study: KeptStudy): StudyRecord | undefined {
-    return study.studyId === undefined ? undefined : this.ledger.state().study(study.studyId);
+    return ownRecordOf(this.ledger.state(), study, 'north');
   }
 
   owner(study: KeptStudy): ScalarSigner {
     const record = this.record(study);
     if (record === undefined) throw new Error('only a registered study has an owner');
-    const recognised = recogniseOneTime(this.wallet, { chain: this.fixture.chain, index: 0, ...record });
+    const place = { chain: this.fixture.chain, index: record.batchIndex };
+    const recognised = recogniseOneTime(this.wallet, { ...place, ...record });
     if (recognised === undefined) throw new Error('the study is the wallet’s');
     return recognised.signer;
   }
@@ -212,6 +214,7 @@ export class ReleaseWorld {
     const { studyId } = study;
     if (studyId === undefined) throw new Error('only a registered study can be granted');
     const { spend, view } = this.account(to);
+    const leaf = leafOf(study, 'north');
     const seq = (this.#seq.get(studyId) ?? 0) + 1;
     const key = registerOwner(
       {
@@ -236,6 +239,7 @@ export class ReleaseWorld {
       termsHash: termsHash(terms),
       notBefore: this.clock.now() - 3_600_000,
       expiry: this.clock.now() + 604_800_000,
+      ...(leaf && this.ledger.state().study(studyId) === undefined && { leaf }),
       ...change,
     });
     const note = await sealGrantNote(

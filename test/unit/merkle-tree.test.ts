@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { fromHex, toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import { merklePath, merkleRoot, verifyMerklePath } from '../../firmware/src/encoding/merkle-tree.ts';
+import {
+  merklePath,
+  merklePaths,
+  merkleRoot,
+  verifyMerklePath,
+} from '../../firmware/src/encoding/merkle-tree.ts';
 
 /** RFC 9162, section 2.1.1, as it is written there, with node:crypto. */
 function mth(entries: readonly Uint8Array[]): Buffer {
@@ -75,4 +80,14 @@ test('every leaf has a path, and no other leaf, place, size or root fits it', ()
 
 test('an index that is none of the list has no path', () => {
   for (const index of [-1, 1, 0.5]) assert.throws(() => merklePath([utf8('a')], index), RangeError);
+});
+
+test('the paths of all entries are those of each', () => {
+  for (let size = 0; size <= 33; size++) {
+    const entries = Array.from({ length: size }, (_, index) => utf8(`entry ${index}`));
+    assert.deepEqual(
+      merklePaths(entries),
+      entries.map((_, index) => merklePath(entries, index)),
+    );
+  }
 });

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
-import { studyIdOf } from '../../firmware/src/ingest/registrar.ts';
 import { openStudyNote } from '../../firmware/src/protocol/notes.ts';
 import { parseInstancePrefix } from '../../firmware/src/protocol/instance-prefix.ts';
 import { referenceBytes } from '../../firmware/src/protocol/references.ts';
 import { dayBefore, dayOf, daysFrom } from '../../firmware/src/sidecar/days.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
+import { bulkGatherMs } from '../../firmware/src/ingest/limits.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
+import { studyIdOf } from '../../firmware/src/studies/ledger-place.ts';
 import type { StudyOrigin } from '../../firmware/src/studies/manifest.ts';
 import { commitmentTo } from '../../firmware/src/studies/study-commitment.ts';
 import { MemoryObjectStore } from '../fakes/object-store.ts';
@@ -37,6 +38,13 @@ async function referenced(scene: SidecarScene, uid: string, instances = 2): Prom
   await untilDone(scene, backfill);
   await backfill.stop();
   return studyOf(scene.world, uid);
+}
+
+/** On the ledger, after the time in which studies by reference are gathered. */
+async function registered(world: ReleaseWorld, study: KeptStudy): Promise<void> {
+  await settle();
+  world.clock.advance(bulkGatherMs);
+  await until(() => world.record(study) !== undefined, 'the study on the ledger');
 }
 
 test('days go back over months, years and leap days', () => {
@@ -72,11 +80,16 @@ test('the archive’s past is registered by reference, the newest day first', as
     [4, 2, 2, 3, 3],
   );
   const study = studyOf(world, '1.3');
-  await until(() => world.record(study) !== undefined, 'the study on the ledger');
+  await registered(world, study);
   const record = world.record(study);
   assert.ok(record !== undefined && study.owner !== undefined && study.latestVersion !== undefined);
   assert.ok(equalBytes(record.commitment, commitmentTo(study, 0).commitment()));
-  const note = await openStudyNote(study.owner.prk, 0, record.commitment, study.latestVersion.note);
+  const note = await openStudyNote(
+    study.owner.prk,
+    record.batchIndex,
+    record.commitment,
+    study.latestVersion.note,
+  );
   assert.equal(note?.kind, 'imaging-study-by-reference');
   assert.deepEqual([note?.instances, note?.bytes, note?.modalities], [5, 0, ['CT']]);
   world.clock.advance(10_000_000);
@@ -176,7 +189,7 @@ test('a grant makes the archive send the study, and its bytes are committed to',
   const study = await referenced(scene, '1.3', 3);
   const registrar = world.registrar();
   await registrar.start();
-  await until(() => world.record(study) !== undefined, 'the study on the ledger');
+  await registered(world, study);
   const head = world.record(study)?.commitment;
   assert.ok(head !== undefined);
   assert.equal(

@@ -4,6 +4,7 @@ import test from 'node:test';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { decodeTransaction, basisId, signingMessage } from '../../firmware/src/ledger/index.ts';
 import { openGrantNote } from '../../firmware/src/protocol/grant-note.ts';
+import type { MailboxAnswer } from '../../firmware/wallet/http-contract.ts';
 import { proofKeysMax } from '../../firmware/wallet/limits.ts';
 import { Wallet } from '../../firmware/wallet/wallet.ts';
 import { decodeWallet } from '../../firmware/wallet/wallet-data.ts';
@@ -57,6 +58,44 @@ test('studies of all hospitals are listed, each verified', async () => {
     ],
   );
   assert.ok(studies.every((study) => !('signer' in study)));
+});
+
+test('a study that was registered in bulk is one like any other: listed, granted with its leaf, revoked', async () => {
+  const { consortium, wallet } = await setUpWallet('north');
+  const study = await consortium.register('north', 'Thorax', { inBulk: true });
+  assert.equal(consortium.state.study(study), undefined, 'nobody used it yet');
+  const { studies } = await wallet.studies();
+  assert.deepEqual(
+    studies.map((listed) => [listed.studyId, listed.kind === 'verified' && listed.note.description]),
+    [[study, 'Thorax']],
+  );
+  const history = await wallet.history(study);
+  assert.ok(!('kind' in history));
+  assert.deepEqual([history.grants, history.releases, history.version], [[], [], 1]);
+  assert.deepEqual(await wallet.revoke({ study }), refusedBy('wallet', 'nothing-to-revoke'));
+  const granted = await wallet.grant({ ...wish, study });
+  assert.ok(granted.kind === 'granted');
+  assert.equal(consortium.lastGrant.leaf?.index, 1);
+  assert.equal(consortium.state.study(study)?.grantSeq, 1);
+  assert.equal((await wallet.grant({ ...wish, study, grantee: 'east' })).kind, 'granted');
+  assert.equal(consortium.lastGrant.leaf, undefined, 'it has a record now');
+  assert.equal((await wallet.revoke({ study })).kind, 'revoked');
+  assert.ok(!consortium.state.basisStands(granted.grantId));
+});
+
+test('a leaf that is not the study’s own proves nothing', async () => {
+  const { consortium, wallet } = await setUpWallet('north');
+  const study = await consortium.register('north', 'Thorax', { inBulk: true });
+  consortium.tamper = (_institution, path, answer) => {
+    if (!path.endsWith('/mailbox')) return answer;
+    const { entries } = answer.body as MailboxAnswer;
+    const bent = entries.map((entry) => ({ ...entry, leaf: entry.leaf && { ...entry.leaf, index: 0 } }));
+    return { ...answer, body: { entries: bent } };
+  };
+  const { studies } = await wallet.studies();
+  assert.deepEqual(studies, [
+    { kind: 'unverified', studyId: study, source: 'north', reason: 'not-on-ledger' },
+  ]);
 });
 
 test('another wallet at the same hospital sees none of it', async () => {

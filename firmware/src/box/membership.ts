@@ -18,6 +18,7 @@ import { Grantee } from '../release/grantee.ts';
 import { OpenSessions } from '../release/open-sessions.ts';
 import { ReleaseSource } from '../release/source.ts';
 import { StudyReceiver } from '../release/study-receiver.ts';
+import { studyIdOf } from '../studies/ledger-place.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
 import { FileAppendLog } from '../store/append-log.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';

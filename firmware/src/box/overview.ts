@@ -6,6 +6,7 @@ import type { Overview, PeerView, ReleaseView, StudyView } from '../http/contrac
 import type { Institution } from '../ledger/types.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
+import { ownRecordOf } from '../studies/ledger-place.ts';
 import type { Disclosure } from '../release/disclosures.ts';
 import { headAgeMsMax } from '../release/limits.ts';
 import type { Foundation } from './foundation.ts';
@@ -180,7 +181,7 @@ function isComplete(
 }
 
 function ledgerOf(study: KeptStudy, membership: Membership | undefined): StudyView['ledger'] {
-  const record = study.studyId === undefined ? undefined : membership?.ledger.state().study(study.studyId);
+  const record = membership && ownRecordOf(membership.ledger.state(), study, membership.network.self);
   if (record === undefined) return { kind: 'waiting' };
   return { kind: 'final', at: record.amendedAt, version: record.version, closed: record.closed };
 }

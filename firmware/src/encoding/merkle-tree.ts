@@ -55,6 +55,23 @@ export function merklePath(entries: readonly Uint8Array[], index: number): Uint8
   return path.reverse();
 }
 
+/** PATH of every entry, in order: each hash of the tree is made once. */
+export function merklePaths(entries: readonly Uint8Array[]): Uint8Array[][] {
+  const hashes = entries.map(merkleLeafHash);
+  const paths: Uint8Array[][] = entries.map(() => []);
+  const rootOf = (from: number, to: number): Uint8Array => {
+    if (to - from === 1) return hashes[from] as Uint8Array;
+    const middle = from + splitPoint(to - from);
+    const left = rootOf(from, middle);
+    const right = rootOf(middle, to);
+    for (let i = from; i < middle; i++) paths[i]?.push(right);
+    for (let i = middle; i < to; i++) paths[i]?.push(left);
+    return merkleNodeHash(left, right);
+  };
+  if (entries.length > 0) rootOf(0, entries.length);
+  return paths;
+}
+
 /** RFC 9162 section 2.1.3.2: true if the entry is leaf `index` of the tree of `size` leaves with this root. */
 export function verifyMerklePath(
   entry: Uint8Array,

@@ -48,3 +48,9 @@ export const correctionsMax = 8;
 
 /** The time in which corrections are counted, a day: a loop over a slow archive makes a round in some hours. */
 export const correctionsMsMax = 86_400_000;
+
+/** How long studies by reference are gathered to be registered together: nobody waits for one of the archive's past. */
+export const bulkGatherMs = 15_000;
+
+/** Studies that are registered together: each costs its manifest two flushes, beside what modalities send. */
+export const bulkStudiesMax = 256;

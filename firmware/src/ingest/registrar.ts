@@ -1,21 +1,13 @@
 /**
  * Brings kept studies to the ledger: registers at the first object, amends as a study grows, closes it when it is
- * complete. What is sent stands in the study's manifest first, so that a crash never derives another key or seals
- * another note. Reception never waits for any of it.
+ * complete; gathers those by reference, which are registered in bulk. What is sent stands in the study's manifest first,
+ * so that a crash never derives another key that counts or seals another note. Reception never waits for any of it.
  */
-import { randomBytes } from 'node:crypto';
 import { equalBytes } from '../encoding/bytes.ts';
 import type { ErrorCode } from '../errors.ts';
-import { idBytes, studyId } from '../ledger/ids.ts';
+import { idBytes } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
-import type {
-  ChainId,
-  StudyAmend,
-  StudyId,
-  StudyRecord,
-  StudyRegister,
-  TransactionBody,
-} from '../ledger/types.ts';
+import type { StudyAmend, StudyRecord, StudyRegister, TransactionBody } from '../ledger/types.ts';
 import type {
   Clock,
   HealthBoard,
@@ -28,30 +20,21 @@ import type {
   Timer,
   Unsubscribe,
 } from '../ports.ts';
-import { deriveAccount } from '../protocol/accounts.ts';
-import { clipNoteText, noteHash, sealStudyNote } from '../protocol/notes.ts';
-import { registerOwner } from '../protocol/owner-keys.ts';
+import { noteHash } from '../protocol/notes.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
+import { leafOf, ownRecordOf, studyIdOf } from '../studies/ledger-place.ts';
 import type { OwnerDerived, VersionPlanned } from '../studies/manifest.ts';
-import type { LocalPatient } from '../studies/patient-identity.ts';
 import { commitmentTo, objectsToCommit } from '../studies/study-commitment.ts';
-import { registrationRetryMs, transactionValidMs } from './limits.ts';
+import { registerInBulk, type BulkOutcome } from './bulk-registration.ts';
+import { bulkGatherMs, bulkStudiesMax, registrationRetryMs, transactionValidMs } from './limits.ts';
 import { nextRegistrationStep, type StudyProgress, type StudyTiming } from './registration-plan.ts';
+import { composeVersion, deriveOwner, newBatch, type OwnerKeys } from './registration-records.ts';
 
-export interface WalletAddress {
-  readonly spend: Uint8Array;
-  readonly view: Uint8Array;
-}
-
-export interface RegistrarOptions {
+export interface RegistrarOptions extends OwnerKeys {
   readonly catalogue: Catalogue;
   readonly ledger: Ledger;
-  readonly chain: ChainId;
-  readonly institution: InstitutionId;
   readonly signer: Signer;
-  /** The wallet that reception bound to this patient; without one the box holds the study in custody. */
-  readonly walletOf: (patient: LocalPatient) => WalletAddress | undefined;
   readonly timing: StudyTiming;
   readonly steps: StudySteps;
   readonly clock: Clock;
@@ -66,14 +49,15 @@ export interface StudySteps {
   onChange(listener: (studyInstanceUid: string) => void): Unsubscribe;
 }
 
-/** Each study is registered in a batch of its own for now, so its index is 0. */
-const batchIndex = 0;
 const healthCode: ErrorCode = 'TRANSACTION_INVALID';
 
 export class Registrar implements Service {
   readonly #options: RegistrarOptions;
   readonly #working = new Map<string, Promise<void>>();
   readonly #timers = new Map<string, Timer>();
+  /** By reference, waiting for more of the kind. */
+  readonly #gathered = new Set<KeptStudy>();
+  #gathering: Timer | undefined;
   readonly #stopping = new AbortController();
   #unsubscribes: readonly Unsubscribe[] = [];
 
@@ -97,6 +81,7 @@ export class Registrar implements Service {
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#stopping.abort();
     for (const timer of this.#timers.values()) timer.cancel();
+    this.#gathering?.cancel();
     await Promise.allSettled(this.#working.values());
   }
 
@@ -106,7 +91,7 @@ export class Registrar implements Service {
     if (this.#stopping.signal.aborted) return;
     this.#timers.get(study.ref)?.cancel();
     this.#timers.delete(study.ref);
-    const { clock, timing, logger, health } = this.#options;
+    const { clock, timing, health } = this.#options;
     const step = nextRegistrationStep(this.#progress(study), timing, clock.now());
     if (step.kind === 'settled' || step.kind === 'wait') health.clear(healthCode, study.ref);
     if (step.kind === 'settled') return;
@@ -114,21 +99,61 @@ export class Registrar implements Service {
       this.#later(study, step.until - clock.now());
       return;
     }
-    const work = this.#bring(study, step.kind === 'amend' && step.closed)
+    if (step.kind === 'register' && isForBulk(study)) {
+      this.#gather(study);
+      return;
+    }
+    const closed = step.kind === 'amend' && step.closed;
+    this.#work(
+      [study],
+      this.#bring(study, closed).then((submitted) => [{ studies: [study], submitted }]),
+    );
+  }
+
+  /** A moment's studies by reference go to the ledger together. */
+  #gather(study: KeptStudy): void {
+    this.#gathered.add(study);
+    if (this.#gathered.size >= bulkStudiesMax) this.#registerGathered();
+    else this.#gathering ??= this.#options.clock.setTimer(bulkGatherMs, () => this.#registerGathered());
+  }
+
+  #registerGathered(): void {
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
+    const studies = [...this.#gathered].filter(isForBulk);
+    const others = [...this.#gathered].filter((study) => !isForBulk(study));
+    this.#gathered.clear();
+    const signal = this.#stopping.signal;
+    if (studies.length > 0) this.#work(studies, registerInBulk(this.#options, studies, signal));
+    // What was pulled meanwhile is registered with its objects.
+    for (const study of others) this.#consider(study);
+  }
+
+  /** Nobody else works on these studies until it ends. */
+  #work(studies: readonly KeptStudy[], bringing: Promise<readonly BulkOutcome[]>): void {
+    const { logger } = this.#options;
+    const work = bringing
       .then(
-        (submitted) => this.#settle(study, submitted),
+        (outcomes) => {
+          const settled = new Map<KeptStudy, 'done' | 'again later'>();
+          for (const { studies: those, submitted } of outcomes)
+            for (const study of those) settled.set(study, this.#settle(study, submitted));
+          return settled;
+        },
         (error: unknown) => {
-          if (this.#stopping.signal.aborted) return 'stopped' as const;
-          logger.error({ study: study.ref, error }, 'registration failed');
-          return 'again later' as const;
+          if (this.#stopping.signal.aborted) return undefined;
+          logger.error({ study: studies[0]?.ref, studies: studies.length, error }, 'registration failed');
+          return new Map<KeptStudy, 'done' | 'again later'>();
         },
       )
-      .then((outcome) => {
-        this.#working.delete(study.ref);
-        if (outcome === 'done') this.#consider(study);
-        else if (outcome === 'again later') this.#later(study, registrationRetryMs);
+      .then((settled) => {
+        for (const study of studies) {
+          this.#working.delete(study.ref);
+          if (settled?.get(study) === 'done') this.#consider(study);
+          else if (settled !== undefined) this.#later(study, registrationRetryMs);
+        }
       });
-    this.#working.set(study.ref, work);
+    for (const study of studies) this.#working.set(study.ref, work);
   }
 
   #later(study: KeptStudy, ms: number): void {
@@ -157,7 +182,7 @@ export class Registrar implements Service {
   }
 
   #onLedger(study: KeptStudy): StudyRecord | undefined {
-    return study.studyId === undefined ? undefined : this.#options.ledger.state().study(study.studyId);
+    return ownRecordOf(this.#options.ledger.state(), study, this.#options.institution);
   }
 
   #settle(study: KeptStudy, submitted: Submitted): 'done' | 'again later' {
@@ -177,38 +202,25 @@ export class Registrar implements Service {
   }
 
   async #bring(study: KeptStudy, closed: boolean): Promise<Submitted> {
-    const owner = study.owner ?? (await this.#deriveOwner(study));
+    const { ledger, signer, clock } = this.#options;
     const record = this.#onLedger(study);
-    const version = await this.#planVersion(study, owner, (record?.version ?? 0) + 1, closed);
-    const { ledger, signer } = this.#options;
+    const owner = await this.#ownerOf(study, record);
+    const version = await this.#planVersion(study, owner, (record?.version ?? 0) + 1, closed, clock.now());
     const body = record === undefined ? this.#registration(owner, version) : this.#amendment(study, version);
     const transaction = encodeTransaction({ body, signatures: [signer.sign(signingMessage(body))] });
     return ledger.submit(transaction, this.#stopping.signal);
   }
 
-  async #deriveOwner(study: KeptStudy): Promise<OwnerDerived> {
-    const { chain, institution, walletOf } = this.#options;
-    const wallet = walletOf(study.created.patient);
-    const custodySeed = wallet === undefined ? randomBytes(32) : new Uint8Array(0);
-    const address = wallet ?? this.#custodyAddress(custodySeed);
-    const r = randomBytes(32);
-    const derived = registerOwner({ chain, institution, ...address, index: batchIndex }, r);
-    r.fill(0);
-    const owner: OwnerDerived = {
-      is: 'owner',
-      batch: randomBytes(16),
-      ...derived,
-      account: address.spend,
-      custodySeed,
-    };
-    await study.append(owner);
-    study.studyId = studyId(chain, institution, owner.batch, batchIndex);
-    return owner;
-  }
-
-  #custodyAddress(seed: Uint8Array): WalletAddress {
-    const account = deriveAccount(seed, this.#options.institution);
-    return { spend: account.spend.publicKey, view: account.view };
+  /** Of a registration in bulk that never came to be: what was planned for it is no plan for the study by itself. */
+  async #ownerOf(study: KeptStudy, record: StudyRecord | undefined): Promise<OwnerDerived> {
+    const { owner } = study;
+    if (owner !== undefined && (record !== undefined || owner.bulk === undefined)) return owner;
+    const batch = newBatch();
+    const derived = deriveOwner(this.#options, study, batch, 0);
+    batch.r.fill(0);
+    await study.append(derived);
+    study.studyId = studyIdOf(study, this.#options.chain, this.#options.institution);
+    return derived;
   }
 
   async #planVersion(
@@ -216,39 +228,13 @@ export class Registrar implements Service {
     owner: OwnerDerived,
     number: number,
     closed: boolean,
+    at: number,
   ): Promise<VersionPlanned> {
-    const objects = objectsToCommit(study);
-    const committed = commitmentTo(study, objects);
-    const commitment = committed.commitment();
+    const commitment = commitmentTo(study, objectsToCommit(study)).commitment();
     const planned = study.plan(number, (earlier) => equalBytes(earlier, commitment));
     // Sent before a crash: the same bytes again.
     if (planned?.closed === closed) return planned;
-    const reference = objects === 0 ? study.reference : undefined;
-    const version: VersionPlanned = {
-      is: 'version',
-      version: number,
-      objects,
-      commitment,
-      note:
-        study.noteFor((earlier) => equalBytes(earlier, commitment)) ??
-        (await sealStudyNote(owner.prk, batchIndex, commitment, {
-          salt: study.created.salt,
-          kind: reference === undefined ? 'imaging-study' : 'imaging-study-by-reference',
-          studyInstanceUid: study.created.studyInstanceUid,
-          date: clipNoteText(study.created.date),
-          modalities: [
-            ...new Set(
-              reference?.modalities ??
-                study.newest.map((object) => clipNoteText(object.header.modality ?? '')),
-            ),
-          ].slice(0, 16),
-          description: clipNoteText(study.created.description),
-          instances: reference?.instances ?? committed.instances.length,
-          bytes: reference === undefined ? committed.bytes : 0,
-        })),
-      closed,
-      at: this.#options.clock.now(),
-    };
+    const version = await composeVersion(study, owner, number, { closed, at });
     await study.append(version);
     if (closed) await study.folder.rest();
     return version;
@@ -273,7 +259,11 @@ export class Registrar implements Service {
 
   #amendment(study: KeptStudy, version: VersionPlanned): StudyAmend {
     if (study.studyId === undefined) throw new Error('an amended study has an id');
+    const { ledger, institution } = this.#options;
+    const opened = ledger.state().study(study.studyId) !== undefined;
+    const leaf = opened ? undefined : leafOf(study, institution);
     return {
+      ...(leaf && { leaf }),
       type: 'study.amend',
       ...this.#envelope(),
       studyId: idBytes(study.studyId),
@@ -300,9 +290,7 @@ function isAsPulled({ pulled, lastObjectAt }: KeptStudy): boolean {
   return pulled !== undefined && lastObjectAt <= pulled.at;
 }
 
-/** The ledger's id of a kept study, from its manifest. */
-export function studyIdOf(study: KeptStudy, chain: ChainId, institution: InstitutionId): StudyId | undefined {
-  const { origin } = study.created;
-  if (origin.kind === 'fetched') return origin.studyId;
-  return study.owner === undefined ? undefined : studyId(chain, institution, study.owner.batch, batchIndex);
+/** Of which nothing more comes until it is pulled, and of which no registration by itself was planned before. */
+function isForBulk({ isByReference, owner }: KeptStudy): boolean {
+  return isByReference && (owner === undefined || owner.bulk !== undefined);
 }

@@ -227,6 +227,7 @@ export class KeptStudy {
       }
       case 'owner':
         this.#owner = record;
+        this.#versions = [];
         return;
       case 'reference':
         this.#reference = record;

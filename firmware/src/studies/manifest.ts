@@ -78,7 +78,10 @@ export interface StudyPulled {
   readonly at: number;
 }
 
-/** The one-time owner key of a study, kept before it is sent, so that a crash never derives another. */
+/**
+ * The one-time owner key of a study, kept before it is sent. It is derived again only if it was never sent: then the
+ * plans of versions that were made for the one before are void, since their notes were sealed for it.
+ */
 export interface OwnerDerived {
   readonly is: 'owner';
   readonly batch: Uint8Array;
@@ -90,6 +93,13 @@ export interface OwnerDerived {
   readonly account: Uint8Array;
   /** Seed of the account that this box holds for a patient without a wallet; empty for a patient with one. */
   readonly custodySeed: Uint8Array;
+  /** Where it stands in a registration in bulk, which is one of so many studies; a study by itself has none. */
+  readonly bulk?: {
+    readonly index: number;
+    readonly count: number;
+    /** Proves its entry under the batch's root (ledger/studies/leaf.ts). */
+    readonly path: readonly Uint8Array[];
+  };
 }
 
 /** One state of the study as it goes to the ledger. The note of a commitment is sealed once and then used again. */
