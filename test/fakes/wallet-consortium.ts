@@ -44,7 +44,12 @@ import { recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import { mailboxMessage } from '../../firmware/src/protocol/mailbox-proof.ts';
 import { noteHash, sealStudyNote, type StudyNote } from '../../firmware/src/protocol/notes.ts';
 import { registerOwner } from '../../firmware/src/protocol/owner-keys.ts';
-import { walletApiPrefix, walletPaths, type MailboxAnswer, type Ticket } from '../../firmware/wallet/http-contract.ts';
+import {
+  walletApiPrefix,
+  walletPaths,
+  type MailboxAnswer,
+  type Ticket,
+} from '../../firmware/wallet/http-contract.ts';
 import type {
   BoxAnswer,
   BoxEndpoint,
@@ -93,6 +98,8 @@ export class WalletConsortium implements WalletTransport {
   state: LedgerState;
   header: BlockHeader;
   certificate: Certificate;
+  /** Of all blocks from height 1 on. */
+  readonly headers: BlockHeader[] = [];
   /** By the epoch that ended. */
   readonly handovers = new Map<number, Handover>();
   readonly #mailboxes = new Map<string, MailboxEntry[]>();
@@ -171,6 +178,7 @@ export class WalletConsortium implements WalletTransport {
     if (built.refused[0] !== undefined) return built.refused[0].reason;
     this.state = built.state;
     this.header = built.block.header;
+    this.headers.push(this.header);
     this.certificate = this.certify(this.header, ['north', 'south', 'east']);
     for (const { body } of built.transactions) if (body.type === 'access.grant') this.#grants.push(body);
     return undefined;
