@@ -252,9 +252,12 @@ test('the firmware is measured: any file counts, the built console does not', as
   await mkdir(join(root, 'firmware', 'console', 'dist'), { recursive: true });
   await writeFile(join(root, 'firmware', 'console', 'dist', 'page.js'), 'built');
   assert.equal(await hex(), first);
+  await writeFile(join(root, 'package.json'), '{"imports":{}}\n');
+  const redirected = await hex();
+  assert.notEqual(redirected, first);
   await writeFile(join(root, 'package-lock.json'), '{"changed":true}\n');
   const second = await hex();
-  assert.notEqual(second, first);
+  assert.notEqual(second, redirected);
   await writeFile(join(root, 'firmware', 'new.ts'), '');
   assert.notEqual(await hex(), second);
 });

@@ -24,7 +24,8 @@ export class FreshTpm {
     t.after(() => fresh.#remove());
     await mkdir(join(fresh.firmwareRoot, 'firmware'), { recursive: true });
     await writeFile(join(fresh.firmwareRoot, 'firmware', 'main.ts'), 'first version\n');
-    await writeFile(join(fresh.firmwareRoot, 'package-lock.json'), '{}\n');
+    for (const name of ['package.json', 'package-lock.json'])
+      await writeFile(join(fresh.firmwareRoot, name), '{}\n');
     return fresh;
   }
 

@@ -58,7 +58,7 @@ test('what the firmware imports is a dependency, and what is a dependency is use
       codeFiles
         .filter(belongs)
         .flatMap((path) => importsOf(path))
-        .filter(({ specifier }) => !/^(\.|node:)/.test(specifier))
+        .filter(({ specifier }) => !/^(\.|#|node:)/.test(specifier))
         .map(({ specifier }) => packageOf(specifier)),
     );
   const shipped = importedBy((path) => path.startsWith('firmware/') || path.startsWith('provisioning/'));

@@ -1,4 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js';
+import { sha256 } from '#sha256';
 import { concatBytes, u16, utf8 } from './bytes.ts';
 
 /** Every domain string that is hashed or signed anywhere in Hilum. A new purpose gets a new one. */

@@ -39,13 +39,13 @@ async function contentDigest(file: string): Promise<Uint8Array> {
 }
 
 /**
- * One digest over Hilum's own files: firmware/ without the built console, and package-lock.json, which pins every
- * dependency. For each path in ascending order: its length and bytes, its kind, and the SHA-256 of its content or of
+ * One digest over Hilum's own files: firmware/ without the built console, package.json, which says what its imports
+ * mean, and package-lock.json, which pins every dependency. For each path in ascending order: its length and bytes, its kind, and the SHA-256 of its content or of
  * its link's target.
  */
 export async function firmwareDigest(root: string): Promise<Uint8Array> {
   const entries = await entriesBelow(root, 'firmware');
-  entries.push({ path: 'package-lock.json', isLink: false });
+  for (const path of ['package.json', 'package-lock.json']) entries.push({ path, isLink: false });
   entries.sort((a, b) => (a.path < b.path ? -1 : 1));
   const digest = createHash('sha256');
   for (const { path, isLink } of entries) {

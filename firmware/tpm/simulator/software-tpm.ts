@@ -27,7 +27,7 @@ export interface SoftwareTpmOptions {
   /** Absolute path; made if it is missing. It is the TPM: whoever exchanges it exchanges the TPM. */
   readonly stateFolder: string;
   readonly logger: Logger;
-  /** The folder that holds firmware/ and package-lock.json, which are measured; that of this file unless told. */
+  /** The folder that holds firmware/, package.json and package-lock.json, which are measured; that of this file unless told. */
   readonly firmwareRoot?: string;
   /** Names or paths of the programs; `swtpm` and `swtpm_setup` unless told. */
   readonly programs?: { readonly swtpm: string; readonly setup: string };
