@@ -7,7 +7,17 @@ export function bodyValue(body: BodyBase): CborValue {
   return body as unknown as CborValue;
 }
 
-/** Canonical CBOR of the body. @throws RangeError if a field holds what CBOR here cannot. */
+/** Encodings of bodies that are in use: each is asked for by its ids and its signatures, several times. */
+const encodings = new WeakMap<BodyBase, Uint8Array>();
+
+/**
+ * Canonical CBOR of the body. Neither the body nor these bytes may be changed afterwards.
+ * @throws RangeError if a field holds what CBOR here cannot.
+ */
 export function encodeBody(body: BodyBase): Uint8Array {
-  return encodeCanonical(bodyValue(body));
+  const known = encodings.get(body);
+  if (known !== undefined) return known;
+  const encoded = encodeCanonical(bodyValue(body));
+  encodings.set(body, encoded);
+  return encoded;
 }

@@ -90,9 +90,7 @@ export function decodeStrictly<T>(
   bytesMax: number,
   read: (value: CborValue) => T,
 ): { readonly kind: 'decoded'; readonly value: T } | DecodeRefusal {
-  if (bytes.length > bytesMax) {
-    return { kind: 'refused', reason: 'too-large', detail: `${bytes.length} bytes, ${bytesMax} allowed` };
-  }
+  if (bytes.length > bytesMax) return tooLarge(bytes, bytesMax);
   let value: CborValue;
   try {
     value = decodeCanonical(bytes);
@@ -106,4 +104,8 @@ export function decodeStrictly<T>(
     if (!(error instanceof ShapeError)) throw error;
     return { kind: 'refused', reason: 'wrong-shape', detail: error.message };
   }
+}
+
+export function tooLarge({ length }: Uint8Array, bytesMax: number): DecodeRefusal {
+  return { kind: 'refused', reason: 'too-large', detail: `${length} bytes, ${bytesMax} allowed` };
 }

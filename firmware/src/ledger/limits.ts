@@ -110,3 +110,6 @@ export const stateProofBytesMax = 81920;
 
 /** Keys known to be of prime order: those of a minute at full load, at 100 bytes each. */
 export const primeOrderKeysKeptMax = 16384;
+
+/** Transactions kept decoded, by their encoded bytes: four full blocks. */
+export const decodedTransactionsBytesMax = 4194304;

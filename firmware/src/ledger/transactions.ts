@@ -2,9 +2,10 @@
 import { concatBytes, lengthPrefixed, utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { bodyValue, encodeBody } from './body-encoding.ts';
-import { bytesField, decodeStrictly, listField, mapField, ShapeError } from './fields.ts';
+import { bytesField, decodeStrictly, listField, mapField, ShapeError, tooLarge } from './fields.ts';
 import { transactionId } from './ids.ts';
 import { transactionBytesMax } from './limits.ts';
+import { RecentlyDecoded } from './recently-decoded.ts';
 import type { DecodeRefusal } from './refusals.ts';
 import { isTransactionType, transactionType } from './transaction-types.ts';
 import type { Transaction, TransactionBody, TransactionId } from './types.ts';
@@ -33,11 +34,22 @@ function readTransaction(value: CborValue): Transaction {
   };
 }
 
-/** Strict: the one canonical encoding of a well-formed transaction within the size limit, or a refusal. */
+const recent = new RecentlyDecoded();
+
+/**
+ * Strict: the one canonical encoding of a well-formed transaction within the size limit, or a refusal. Who decodes the
+ * same bytes again may get the same object: it must not be changed.
+ */
 export function decodeTransaction(bytes: Uint8Array): DecodedTransaction {
+  // The refusal of what is too long costs nothing: it is not hashed.
+  if (bytes.length > transactionBytesMax) return tooLarge(bytes, transactionBytesMax);
+  const id = transactionId(bytes);
+  const known = recent.get(id);
+  if (known !== undefined) return { kind: 'transaction', transaction: known, id };
   const decoded = decodeStrictly(bytes, transactionBytesMax, readTransaction);
   if (decoded.kind === 'refused') return decoded;
-  return { kind: 'transaction', transaction: decoded.value, id: transactionId(bytes) };
+  recent.add(id, decoded.value, bytes.length);
+  return { kind: 'transaction', transaction: decoded.value, id };
 }
 
 /** Its bytes on the wire and in blocks. The receiver's `decodeTransaction` decides whether they are well-formed. */
