@@ -37,6 +37,14 @@ export interface ToPropose {
   readonly parentDigest: Uint8Array;
 }
 
+/** What stands in blocks above the final head, up to one of them. */
+interface Unfinal {
+  readonly upTo: Uint8Array;
+  readonly head: Uint8Array;
+  readonly ids: ReadonlySet<TransactionId>;
+  readonly blocks: number;
+}
+
 export class ViewWork {
   readonly #options: ViewWorkOptions;
   #startedAt: number;
@@ -44,6 +52,7 @@ export class ViewWork {
   #toPropose: ToPropose | undefined;
   #toJudge: ProposalHeader | undefined;
   #gaveUp = false;
+  #unfinal: Unfinal | undefined;
 
   constructor(options: ViewWorkOptions) {
     this.#options = options;
@@ -185,11 +194,16 @@ export class ViewWork {
   }
 
   /** Transactions of the blocks above the head up to this one, which wait for finality there. */
-  #transactionsUpTo(digest: Uint8Array): {
-    readonly ids: ReadonlySet<TransactionId>;
-    readonly blocks: number;
-  } {
-    const path = this.#options.tree.pathTo(digest) ?? [];
-    return { ids: new Set(path.flatMap(({ ids }) => ids)), blocks: path.length };
+  #transactionsUpTo(digest: Uint8Array): Unfinal {
+    const { tree, chain } = this.#options;
+    const last = this.#unfinal;
+    // Asked after each batch of messages, and another answer only after a block.
+    if (last !== undefined && equalBytes(last.upTo, digest) && equalBytes(last.head, chain.head.digest))
+      return last;
+    const path = tree.pathTo(digest);
+    const ids = new Set(path?.flatMap((block) => block.ids));
+    const unfinal = { upTo: digest, head: chain.head.digest, ids, blocks: path?.length ?? 0 };
+    if (path !== undefined) this.#unfinal = unfinal;
+    return unfinal;
   }
 }
