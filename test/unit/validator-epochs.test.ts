@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test, type TestContext } from 'node:test';
+import { describe, test } from 'node:test';
 import { decodeHandover, encodeHandover } from '../../firmware/src/handover/handover.ts';
 import { verifyHandover } from '../../firmware/src/handover/verify.ts';
 import {
@@ -8,11 +8,8 @@ import {
   encodeTransaction,
   genesisState,
 } from '../../firmware/src/ledger/index.ts';
-import { voteMessage } from '../../firmware/src/consensus/signatures.ts';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import { AppError } from '../../firmware/src/errors.ts';
-import { decodeFinalRecord, encodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
-import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
+import { encodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
 import { handoverProtocol } from '../../firmware/src/validator/handovers.ts';
 import { HeldMessages } from '../../firmware/src/validator/held-messages.ts';
 import {
@@ -22,43 +19,18 @@ import {
   retransmitMs,
 } from '../../firmware/src/validator/limits.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
-import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { decodeMessage } from '../../firmware/src/validator/messages.ts';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
-import { Cluster } from '../fakes/cluster.ts';
+import type { Cluster } from '../fakes/cluster.ts';
 import { signerOf, verifyIdentity, verifySignature } from '../fakes/ledger.ts';
-
-/** Heartbeats come every 10 s: two or three blocks an epoch. */
-const epochMs = 25_000;
-
-async function startedCluster(t: TestContext): Promise<Cluster> {
-  const cluster = new Cluster(['north', 'south', 'east', 'west'], { parameters: { epochMs } });
-  await cluster.startAll();
-  t.after(() => cluster.stopAll());
-  return cluster;
-}
-
-function assertEqualHeads(cluster: Cluster): void {
-  const heads = [...cluster.boxes.values()].map(({ validator }) => validator.head());
-  for (const head of heads) assert.deepEqual(head, heads[0]);
-}
-
-function recordsOf(cluster: Cluster, id: string): FinalRecord[] {
-  return cluster.disksOf(id).blocks.records.map(decodeFinalRecord);
-}
-
-/** All boxes in the epoch, with equal ledgers, and nobody accused. */
-function assertInEpoch(cluster: Cluster, epoch: number): void {
-  assertEqualHeads(cluster);
-  for (const { validator } of cluster.boxes.values()) {
-    assert.equal(validator.state().epoch().number, epoch);
-    assert.deepEqual(validator.misbehaviour(), []);
-    assert.equal(validator.consensus().isVoting, true);
-  }
-}
-
-async function untilEpoch(cluster: Cluster, epoch: number, id = 'north', msMax = 60_000): Promise<void> {
-  await cluster.time.pass(msMax, () => cluster.box(id).validator.state().epoch().number >= epoch);
-}
+import {
+  assertEqualHeads,
+  assertInEpoch,
+  epochMs,
+  recordsOf,
+  startedCluster,
+  untilEpoch,
+} from '../support/epochs.ts';
 
 test('epochs follow each other by block time; views begin anew, heights do not', async (t) => {
   const cluster = await startedCluster(t);
@@ -305,103 +277,6 @@ describe('handovers', () => {
     const bytes = (await handoverOf(cluster, 'south', 1)) ?? assert.fail();
     assert.deepEqual(decodeHandover(bytes), decodeHandover((await handoverOf(cluster, 'east', 1)) ?? bytes));
   });
-});
-
-describe('voting keys', () => {
-  test('change with each epoch, and those of past ones are erased', async (t) => {
-    const cluster = await startedCluster(t);
-    await untilEpoch(cluster, 3, 'north', 240_000);
-    await cluster.time.pass(1000);
-    assertInEpoch(cluster, 3);
-    const state = cluster.box('north').validator.state();
-    const used = [0, 1, 2, 3].map(
-      (epoch) => state.epochOf(epoch)?.validators.map(({ voting }) => toHex(voting)) ?? [],
-    );
-    assert.equal(new Set(used.flat()).size, 16, 'no key counts in two epochs');
-    for (const [index, id] of cluster.ids.entries()) {
-      const held = cluster.disksOf(id).keys.held().map(toHex);
-      assert.ok(held.includes(used[3]?.[index] ?? ''));
-      for (const epoch of [0, 1, 2])
-        assert.ok(!held.includes(used[epoch]?.[index] ?? ''), `${id}, epoch ${epoch}`);
-    }
-  });
-
-  test('of an epoch are kept until its end is on disk', async (t) => {
-    const cluster = await startedCluster(t);
-    const { keys } = cluster.disksOf('south');
-    const first = cluster.fixture.box('south').voting.publicKey;
-    const keepOnly = keys.keepOnly.bind(keys);
-    let erasedAt: number | undefined;
-    keys.keepOnly = (kept) => {
-      const isErased = keys.signer(first) !== undefined && !kept.some((key) => toHex(key) === toHex(first));
-      if (isErased) erasedAt = recordsOf(cluster, 'south').at(-1)?.block.header.height;
-      return keepOnly(kept);
-    };
-    await untilEpoch(cluster, 1, 'south');
-    await cluster.time.pass(100);
-    const { startHeight } = cluster.box('south').validator.state().epoch();
-    assert.equal(erasedAt, startHeight - 1);
-    assert.equal(keys.signer(first), undefined);
-  });
-
-  test('that a box has lost cost it its vote for the epoch; it names another by itself', async (t) => {
-    const cluster = await startedCluster(t);
-    await untilEpoch(cluster, 1);
-    await cluster.time.pass(1000);
-    cluster.crash('south');
-    await cluster.disksOf('south').keys.keepOnly([]);
-    const { validator, health } = await cluster.start('south');
-    await cluster.time.pass(100);
-    assert.equal(validator.consensus().isVoting, false);
-    assert.deepEqual(
-      health.list().map(({ code }) => code),
-      ['VOTING_KEY_LOST'],
-    );
-    await untilEpoch(cluster, 2);
-    await cluster.time.pass(1000);
-    assertInEpoch(cluster, 2);
-    assert.deepEqual(health.list(), []);
-  });
-
-  test('are not missed where the TPM does not answer: the old one goes on', async (t) => {
-    const cluster = await startedCluster(t);
-    const { keys } = cluster.disksOf('south');
-    keys.make = () => Promise.reject(new AppError('TPM_ABSENT', 'no TPM'));
-    const first = toHex(cluster.fixture.box('south').voting.publicKey);
-    await untilEpoch(cluster, 1);
-    await cluster.time.pass(1000);
-    assertInEpoch(cluster, 1);
-    assert.deepEqual(keys.held().map(toHex), [first]);
-  });
-});
-
-test('a validator that contradicts itself is named on the ledger, once, and nobody else', async (t) => {
-  const cluster = await startedCluster(t);
-  await untilEpoch(cluster, 1);
-  await cluster.time.pass(500);
-  const { chain, validators, number } = {
-    chain: cluster.fixture.chain,
-    ...cluster.box('north').validator.state().epoch(),
-  };
-  const validator = validators.findIndex(({ id }) => id === 'west');
-  const west =
-    cluster.disksOf('west').keys.signer(validators[validator]?.voting ?? new Uint8Array()) ?? assert.fail();
-  cluster.crash('west');
-  const view = cluster.box('north').validator.consensus().view;
-  const seat = cluster.hub.join('west');
-  for (const name of [1, 2]) {
-    const content = { kind: 'notarize', epoch: number, view, digest: new Uint8Array(32).fill(name) } as const;
-    const vote = { ...content, validator, signature: west.sign(voteMessage(chain, content)) };
-    for (const id of ['north', 'south', 'east']) seat.send(id, encodeMessage({ type: 'vote', vote }));
-  }
-  await cluster.time.pass(15_000);
-  for (const id of ['north', 'south', 'east']) {
-    const { validator: box } = cluster.box(id);
-    assert.deepEqual(box.state().guilty(), [{ epoch: 1, institution: 'west' }]);
-    assert.equal(box.state().guilt(1, 'west')?.offence, 'conflicting-notarize');
-    assert.equal(box.misbehaviour().length, 1);
-    assert.equal(box.consensus().waiting, 0, 'no second report waits');
-  }
 });
 
 describe('messages of the next epoch', () => {
