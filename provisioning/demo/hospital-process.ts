@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Hospital } from './hospitals.ts';
+import { nodeOptions } from '../node-options.ts';
 import { keep } from './keeper.ts';
 
 const mainPath = fileURLToPath(new URL('../../firmware/src/main.ts', import.meta.url));
@@ -117,7 +118,7 @@ export class HospitalProcess {
   #spawn(command: 'run' | 'enrol'): ChildProcess {
     // A group of its own: Ctrl-C in a terminal goes to the demonstration alone, which stops the boxes in order.
     this.#signal?.throwIfAborted();
-    const args = [mainPath, command, '--config', join(this.folder, 'config.json')];
+    const args = [...nodeOptions, mainPath, command, '--config', join(this.folder, 'config.json')];
     return keep(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true }));
   }
 
