@@ -87,6 +87,12 @@ export const errorTable = {
     'none',
     'The box goes on receiving and gets its vote back by itself. If it does not, docs/runbooks/vote-log.md says why.',
   ),
+  FORMAT_UNKNOWN: row(
+    503,
+    0x0110,
+    'none',
+    'The consortium has gone over to a newer format of the ledger. Update the box; it goes on receiving meanwhile.',
+  ),
   VOTING_KEY_LOST: row(
     500,
     0x0110,

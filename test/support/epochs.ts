@@ -1,6 +1,7 @@
 /** A cluster with short epochs, and what is asked of it. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import type { Parameters } from '../../firmware/src/ledger/types.ts';
 import { decodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
 import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
@@ -8,8 +9,8 @@ import { Cluster } from '../fakes/cluster.ts';
 /** Heartbeats come every 10 s: two or three blocks an epoch. */
 export const epochMs = 25_000;
 
-export async function startedCluster(t: TestContext): Promise<Cluster> {
-  const cluster = new Cluster(['north', 'south', 'east', 'west'], { parameters: { epochMs } });
+export async function startedCluster(t: TestContext, parameters: Partial<Parameters> = {}): Promise<Cluster> {
+  const cluster = new Cluster(['north', 'south', 'east', 'west'], { parameters: { epochMs, ...parameters } });
   await cluster.startAll();
   t.after(() => cluster.stopAll());
   return cluster;

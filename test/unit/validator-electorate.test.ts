@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeTransaction, idBytes, proposalId } from '../../firmware/src/ledger/index.ts';
+import { encodeTransaction, formatKnown, idBytes, proposalId } from '../../firmware/src/ledger/index.ts';
 import type { InstitutionPropose, ProposalAction, TransactionBody } from '../../firmware/src/ledger/types.ts';
 import { quorum } from '../../firmware/src/consensus/types.ts';
 import { voteMessage } from '../../firmware/src/consensus/signatures.ts';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { AppError } from '../../firmware/src/errors.ts';
+import { activationBlocksMin } from '../../firmware/src/ledger/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Cluster } from '../fakes/cluster.ts';
 import {
@@ -66,6 +67,39 @@ test('who becomes a validator votes from the epoch’s start on, who is one no m
   await cluster.time.pass(25_000);
   assert.ok(cluster.box('isle').validator.head().height > height);
   for (const { validator } of cluster.boxes.values()) assert.deepEqual(validator.misbehaviour(), []);
+});
+
+test('a box stops before a block of a format that it does not know, and says so', async (t) => {
+  const cluster = await startedCluster(t, { activationBlocks: activationBlocksMin });
+  await cluster.time.pass(1000);
+  // The others have an update that this firmware knows nothing of.
+  for (const id of ['north', 'south', 'east']) {
+    const body = {
+      chain: cluster.fixture.chain,
+      validUntil: cluster.time.now + 600_000,
+      type: 'format.signal',
+      institution: id,
+      format: formatKnown + 1,
+    } as const;
+    const transaction = cluster.fixture.sign(body, cluster.fixture.box(id).transaction);
+    void cluster.box(id).validator.submit(encodeTransaction(transaction));
+    await cluster.time.pass(1000);
+  }
+  const { activations } = cluster.box('west').validator.state().formats();
+  const height = activations.find(({ format }) => format > formatKnown)?.height ?? assert.fail();
+  await cluster.time.pass(11_000 * (activationBlocksMin + 2));
+  for (const id of cluster.ids) {
+    const { validator, health } = cluster.box(id);
+    assert.equal(validator.head().height, height - 1);
+    assert.ok(health.list().some(({ code }) => code === 'FORMAT_UNKNOWN'));
+    assert.equal(validator.consensus().isVoting, false);
+    await assert.rejects(validator.submit(Uint8Array.of(1)), { code: 'FORMAT_UNKNOWN' });
+  }
+  // Nor does it forget that at a restart.
+  cluster.crash('south');
+  const { health } = await cluster.start('south');
+  await cluster.time.pass(100);
+  assert.ok(health.list().some(({ code }) => code === 'FORMAT_UNKNOWN'));
 });
 
 describe('voting keys', () => {

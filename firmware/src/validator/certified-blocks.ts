@@ -7,6 +7,7 @@ import type { Block } from '../ledger/types.ts';
 import type { VerifySignature } from '../ports.ts';
 import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
 import { certifies, executedBlock } from './final-chain.ts';
+import { assertFormatKnown } from './known-format.ts';
 
 /** Blocks that end with a certified one. */
 export type CertifiedBlocks = readonly { readonly block: Block; readonly certificate: Certificate | null }[];
@@ -15,7 +16,7 @@ export type CertifiedBlocks = readonly { readonly block: Block; readonly certifi
  * Executes the blocks, which begin just above this one. Each certificate is checked by the keys of its epoch, which the
  * block that closed the epoch before brings; and before anything that it makes final is executed. Undefined: they are
  * not what the certificates claim, or those are none.
- * @throws AppError STORE_CORRUPT if what a quorum made final does not execute on the ledger of this box.
+ * @throws AppError FORMAT_UNKNOWN; STORE_CORRUPT if what a quorum made final does not execute on the ledger of this box.
  */
 export function executeCertified(
   tip: ExecutedBlock,
@@ -64,6 +65,7 @@ function isCertified(at: ExecutedBlock, group: CertifiedBlocks, verify: VerifySi
 }
 
 function execute(at: ExecutedBlock, block: Block, verify: VerifySignature): ExecutedBlock {
+  assertFormatKnown(at.state, block.header.height);
   const result = executeBlock(at.state, at.block.header, block, { verify });
   if (result.kind === 'invalid') {
     throw new AppError(

@@ -19,6 +19,7 @@ import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
 import { closesEpoch, FinalChain } from './final-chain.ts';
 import { Handovers } from './handovers.ts';
 import { blocksAskedMax, headAgeMsMax, retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
+import { assertFormatKnown } from './known-format.ts';
 import { Mempool } from './mempool.ts';
 import type { Message } from './messages.ts';
 import { encodeMessage } from './messages.ts';
@@ -282,6 +283,7 @@ export class Participant {
 
   async #afterBatch(): Promise<void> {
     await this.#writeFinal();
+    assertFormatKnown(this.chain.state, this.chain.head.height + 1);
     const { electorate, place } = this.chain;
     if (place.epoch !== this.#engine.core.options.epoch || this.#rights.haveChanged) {
       // The block that closed the epoch is final and on disk; or the box has learned up to where it may have voted.
