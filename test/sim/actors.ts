@@ -7,7 +7,7 @@ import { noDigest, voteMessage } from '../../firmware/src/consensus/signatures.t
 import type { Certificate, Vote, VoteContent } from '../../firmware/src/consensus/types.ts';
 import { quorum } from '../../firmware/src/consensus/types.ts';
 import { blockDigest, buildBlock, decodeBlock, encodeBlock } from '../../firmware/src/ledger/index.ts';
-import type { BlockHeader, ChainId, LedgerState } from '../../firmware/src/ledger/types.ts';
+import type { Block, ChainId, LedgerState } from '../../firmware/src/ledger/types.ts';
 import type { Network, Signer, VerifySignature } from '../../firmware/src/ports.ts';
 import { blockProtocol } from '../../firmware/src/validator/catch-up.ts';
 import {
@@ -29,7 +29,7 @@ export interface Stage {
   readonly random: Random;
   readonly verify: VerifySignature;
   /** The actor's own final head and the state after it; undefined while it starts. */
-  readonly head: () => { readonly header: BlockHeader; readonly state: LedgerState } | undefined;
+  readonly head: () => { readonly block: Block; readonly state: LedgerState } | undefined;
 }
 
 /** Another network in place of the true one. */
@@ -79,8 +79,8 @@ function otherProposal(stage: Stage, message: MessageOf<'proposal'>): MessageOf<
   const head = stage.head();
   if (decoded.kind !== 'block' || head === undefined) return undefined;
   const { header } = decoded.block;
-  if (!equalBytes(header.parent, blockDigest(head.header))) return undefined;
-  const { block } = buildBlock(head.state, head.header, {
+  if (!equalBytes(header.parent, blockDigest(head.block.header))) return undefined;
+  const { block } = buildBlock(head.state, head.block.header, {
     ...header,
     time: header.time + 1,
     candidates: [],
@@ -90,6 +90,29 @@ function otherProposal(stage: Stage, message: MessageOf<'proposal'>): MessageOf<
   const vote = signed(stage, { kind, epoch, view, digest: blockDigest(block.header) }, validator);
   return { ...message, vote, block: encodeBlock(block) };
 }
+
+/** Proposes the block of the leader before it again instead of one that builds on it, although it closes no epoch. */
+const repeater: Actor = (network, stage) => {
+  let heard: Uint8Array | undefined;
+  const repeating = sending(network, (_to, message, bytes) => {
+    const decoded = heard === undefined ? undefined : decodeBlock(heard);
+    if (message.type !== 'proposal' || decoded?.kind !== 'block') return [bytes];
+    const { kind, epoch, view, validator } = message.vote;
+    const { block } = decoded;
+    if (block.header.epoch !== epoch || block.header.view >= view) return [bytes];
+    const vote = signed(stage, { kind, epoch, view, digest: blockDigest(block.header) }, validator);
+    return [encodeMessage({ ...message, vote, block: encodeBlock(block) })];
+  });
+  return {
+    ...repeating,
+    onMessage: (handler) =>
+      network.onMessage((from, bytes) => {
+        const decoded = decodeMessage(bytes);
+        if (decoded.kind === 'message' && decoded.message.type === 'proposal') heard = decoded.message.block;
+        return handler(from, bytes);
+      }),
+  };
+};
 
 /** Votes to nullify each view that it votes in, and to finalize whatever it has voted for. */
 const nuller: Actor = (network, stage) =>
@@ -173,27 +196,34 @@ const lyingCatchUpPeer: Actor = (network, stage) => ({
     }),
 });
 
+/** A chain that is right but for its end, or one with faults anywhere. */
 function lie(stage: Stage, answer: Uint8Array): Uint8Array {
   const { random } = stage;
   const records = decodeBlockAnswer(answer);
-  const changed = records.map((record) => {
-    switch (random.below(6)) {
-      case 0:
-        return changedBlock(record);
-      case 1:
-        return { ...record, block: { ...record.block, transactions: [] } };
-      case 2:
-        return forgedRecord(stage, changedBlock(record));
-      case 3:
-        return forgedRecord(stage, record);
-      default:
-        return record;
-    }
-  });
-  if (random.chance(0.2)) changed.shift();
-  if (random.chance(0.1)) changed.splice(0);
+  const wrong = random.below(records.length + 1);
+  const last = records[wrong];
+  const changed =
+    random.chance(0.5) && last !== undefined
+      ? [...records.slice(0, wrong), forgedRecord(stage, changedBlock(last))]
+      : records.map((record) => anyLie(stage, record));
+  if (random.chance(0.1)) changed.shift();
   const encoded = encodeBlockAnswer(changed.map(encodeFinalRecord));
   return random.chance(0.1) ? concatBytes(encoded, Uint8Array.of(0)) : encoded;
+}
+
+function anyLie(stage: Stage, record: FinalRecord): FinalRecord {
+  switch (stage.random.below(6)) {
+    case 0:
+      return changedBlock(record);
+    case 1:
+      return { ...record, block: { ...record.block, transactions: [] } };
+    case 2:
+      return forgedRecord(stage, changedBlock(record));
+    case 3:
+      return forgedRecord(stage, record);
+    default:
+      return record;
+  }
 }
 
 function changedBlock({ block, certificate }: FinalRecord): FinalRecord {
@@ -208,6 +238,7 @@ function forgedRecord(stage: Stage, { block }: FinalRecord): FinalRecord {
 
 export const actors = {
   equivocator,
+  repeater,
   nuller,
   impersonator,
   silentLeader,

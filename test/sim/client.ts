@@ -16,7 +16,8 @@ export interface ClientOptions {
   readonly pauseMsMax: number;
   /** Validators that run and are honest. */
   readonly running: () => readonly Validator[];
-  readonly answered: (id: TransactionId, outcome: Submitted) => void;
+  /** What a validator says. False: another one may know better. */
+  readonly answered: (id: TransactionId, outcome: Submitted, validator: Validator) => boolean;
 }
 
 interface Waiting {
@@ -76,7 +77,8 @@ export class Client {
     const validator = validators[random.below(validators.length)];
     validator?.submit(waiting.bytes).then(
       (outcome) => {
-        if (this.#waiting.delete(waiting.id)) answered(waiting.id, outcome);
+        if (this.#waiting.has(waiting.id) && answered(waiting.id, outcome, validator))
+          this.#waiting.delete(waiting.id);
       },
       // The box has stopped or cannot write: another one is asked after a while.
       () => (waiting.submittedAt = events.now),

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isModeName, modeNames, modeOf, modes, type ModeName } from './modes.ts';
 import { runSeeds } from './pool.ts';
-import { runSeed, type SeedRun } from './seed-run.ts';
+import { commandFor, runSeed, type SeedRun } from './seed-run.ts';
 import { Tally } from './tally.ts';
 
 interface SimOptions {
@@ -52,6 +52,7 @@ async function runMany({ seeds, first, threads }: SimOptions, mode: ModeName | u
       threads,
       onResult: (result) => {
         tally.add(result);
+        if (result.failures.length > 0) say(`FAILED ${commandFor(result)}`);
         return 'go on';
       },
     });

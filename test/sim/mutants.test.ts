@@ -8,6 +8,8 @@ import type { SeedResult, SeedRun } from './seed-run.ts';
 
 interface Mutant extends Mutation {
   readonly mode: ModeName;
+  /** The first that is tried, near one that has shown the fault. */
+  readonly firstSeed?: number;
   /** What the failure must say: another one would not show that this fault was seen. */
   readonly seenAs: RegExp;
 }
@@ -76,13 +78,39 @@ const mutants: readonly Mutant[] = [
     mode: 'blackout',
     seenAs: /has lost \d+ acknowledged|finds its ledger damaged|votes twice/,
   },
+  {
+    name: 'boxes that vote for any block that is proposed again',
+    file: 'validator/view-work.ts',
+    from: 'if (repeatsParent(header)) return closesEpoch(executed);',
+    to: 'if (repeatsParent(header)) return true;',
+    mode: 'byzantine',
+    firstSeed: 66,
+    seenAs: /the last final block has no certificate/,
+  },
+  {
+    name: 'leaders that build on a block that closes their epoch',
+    file: 'validator/view-work.ts',
+    from: 'if (parent.header.epoch === core.options.epoch && closesEpoch(found.block)) {',
+    to: 'if (parent.header.epoch === core.options.epoch && closesEpoch(found.block) && view < 0) {',
+    mode: 'epochs',
+    seenAs: /no new final block/,
+  },
+  {
+    name: 'catching up without looking at certificates',
+    file: 'validator/final-chain.ts',
+    from: 'return verifyCertificate(',
+    to: 'return verify.length > 0 || verifyCertificate(',
+    mode: 'byzantine',
+    firstSeed: 28,
+    seenAs: /differs at height|left behind/,
+  },
 ];
 
 /** The first seed of its mode that breaks a rule. */
-async function firstFailure({ mode, ...mutation }: Mutant): Promise<SeedResult | undefined> {
+async function firstFailure({ mode, firstSeed = 1, ...mutation }: Mutant): Promise<SeedResult | undefined> {
   let caught: SeedResult | undefined;
   function* runs(): Generator<SeedRun, undefined> {
-    for (let seed = 1; seed <= seedsMax; seed++) yield { mode, seed };
+    for (let seed = firstSeed; seed < firstSeed + seedsMax; seed++) yield { mode, seed };
     return undefined;
   }
   await runSeeds(runs(), {

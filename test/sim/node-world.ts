@@ -197,11 +197,13 @@ class NodeWorld {
       transactions,
       ...pace,
       running: () => this.#honest().flatMap(({ validator }) => validator ?? []),
-      answered: (id, outcome) => {
+      answered: (id, outcome, validator) => {
         if (outcome.kind === 'final') this.#conflictOr(this.#agreement.answered(id, outcome.height));
-        // A box that has restarted since refuses it as one that was final already.
-        else if (!this.#agreement.isFinal(id))
-          this.#report(`a good transaction was refused: ${outcome.reason}`);
+        // A box that has restarted since refuses it as one that was final already; one that is behind knows no better.
+        else if (this.#agreement.isFinal(id)) return true;
+        else if (validator.head().height < this.#agreement.height) return false;
+        else this.#report(`a good transaction was refused: ${outcome.reason}`);
+        return true;
       },
     });
   }
@@ -271,7 +273,7 @@ class NodeWorld {
       verify: this.#options.realSignatures === true ? realSignatures.verify : hashedSignatures.verify,
       head: () => {
         const validator = this.#nodes.find(({ name }) => name === network.self)?.validator;
-        return validator && { header: validator.evidence().block.header, state: validator.state() };
+        return validator && { block: validator.evidence().block, state: validator.state() };
       },
     });
   }
