@@ -6,7 +6,7 @@ export const proofKeysMax = 32;
 /** Longest state key: two ids of 64 hexadecimal digits and two names fit; longer ones name nothing. */
 export const stateKeyCharactersMax = 160;
 
-/** Largest transaction that a wallet sends: a grant is under 1.5 KiB, a revocation far smaller. */
+/** Largest transaction that a wallet sends: a grant that brings its leaf is under 2 KiB, a revocation smaller. */
 export const walletTransactionBytesMax = 4_096;
 
 /** A wallet gives up on a request after this: a box waits up to 30 s for finality, and the answer must travel. */
