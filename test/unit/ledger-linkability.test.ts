@@ -46,7 +46,7 @@ function leavesOf(trail: Trail): ReadonlyMap<string, CborValue> {
   const leaves = new Map<string, CborValue>();
   const walk = (value: CborValue, path: string): void => {
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) leaves.set(path, value);
-    else for (const [name, item] of Object.entries(value)) walk(item as CborValue, `${path}/${name}`);
+    else for (const [name, item] of Object.entries(value)) walk(item, `${path}/${name}`);
   };
   for (const [part, bytes] of trail.entries()) walk(decodeCanonical(bytes), `${part}`);
   return leaves;
