@@ -375,6 +375,15 @@ export const configSchema = section('A Hilum box.', {
       description: 'Multiaddr to listen on.',
     }),
   }),
+  ledger: section('What is kept of the ledger on this box.', {
+    bodiesKeptEpochs: Type.Integer({
+      minimum: 2,
+      maximum: 120,
+      default: 100,
+      description:
+        'Epochs before the current one of which the transactions are kept. Epochs last a day unless the consortium voted otherwise; a box that was away for longer begins from a snapshot. More take more disk, and the ledger knows the validators of no more than 128 past epochs.',
+    }),
+  }),
   plane: section('The TLS plane over which images are streamed to members.', {
     host: host('Address to listen on.'),
     port: Type.Integer({ minimum: 0, maximum: 65535, default: 4002, description: 'TCP port.' }),

@@ -1,10 +1,11 @@
 import { chainId } from '../../firmware/src/ledger/index.ts';
 import type { Genesis, Parameters } from '../../firmware/src/ledger/types.ts';
 import type { FinalBlock, Logger } from '../../firmware/src/ports.ts';
+import { bodiesKeptEpochsDefault } from '../../firmware/src/validator/limits.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
 import { decodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
-import { MemoryAppendLog, type MemoryDisk } from './append-log.ts';
+import { MemoryAppendLog, MemoryLogFolder, type MemoryDisk } from './append-log.ts';
 import { silentLogger } from './consortium.ts';
 import { MemoryHealthBoard } from './health.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -26,12 +27,15 @@ export interface Disks {
   readonly keys: MemoryVotingKeys;
   readonly starts: MemoryStartCounter;
   readonly handovers: MemoryStore;
+  readonly headers: MemoryDisk;
+  readonly snapshots: Map<number, MemoryDisk>;
 }
 
 export interface RunningBox {
   readonly validator: Validator;
   readonly voteLog: MemoryAppendLog;
   readonly blockLog: MemoryAppendLog;
+  readonly snapshots: MemoryLogFolder;
   readonly health: MemoryHealthBoard;
   readonly final: FinalBlock[];
   readonly life: AbortController;
@@ -43,6 +47,8 @@ export interface ClusterOptions {
   /** Changes to the parameters of the genesis document. */
   readonly parameters?: Partial<Parameters>;
   readonly logger?: Logger;
+  /** Transactions of older epochs are dropped; 100 by default. */
+  readonly bodiesKeptEpochs?: number;
 }
 
 /** Validators on one virtual time and one network in memory, with real keys and the real ledger. */
@@ -56,6 +62,7 @@ export class Cluster {
   /** Milliseconds by which a box's clock is off. */
   readonly skews = new Map<string, number>();
   readonly logger: Logger;
+  readonly bodiesKeptEpochs: number;
   fate: Fate = () => [1];
 
   constructor(ids: readonly string[] = ['north', 'south', 'east', 'west'], options: ClusterOptions = {}) {
@@ -68,6 +75,7 @@ export class Cluster {
     };
     this.fixture.chain.set(chainId(this.genesis));
     this.logger = options.logger ?? silentLogger;
+    this.bodiesKeptEpochs = options.bodiesKeptEpochs ?? bodiesKeptEpochsDefault;
     this.hub = new MemoryHub({
       clock: this.time.clock(),
       schedule: (from, to, step) => {
@@ -82,6 +90,8 @@ export class Cluster {
         keys: new MemoryVotingKeys(id, this.fixture.box(id).voting),
         starts: new MemoryStartCounter(),
         handovers: new MemoryStore(),
+        headers: { records: [] },
+        snapshots: new Map(),
       });
     }
   }
@@ -102,6 +112,8 @@ export class Cluster {
     const life = new AbortController();
     const voteLog = new MemoryAppendLog(disks.votes);
     const blockLog = new MemoryAppendLog(disks.blocks);
+    const snapshots = new MemoryLogFolder(disks.snapshots);
+    const headers = new MemoryAppendLog(disks.headers);
     const health = new MemoryHealthBoard();
     const final: FinalBlock[] = [];
     const validator = new Validator({
@@ -117,11 +129,13 @@ export class Cluster {
       blockLog,
       state: disks.state,
       handovers: disks.handovers,
+      // Small chunks, so that a small state has some.
+      archive: { headers, snapshots, bodiesKeptEpochs: this.bodiesKeptEpochs, chunkBytesMax: 8192 },
       verify: verifySignature,
       verifyIdentity,
     });
     validator.onFinal((block) => final.push(block));
-    const box = { validator, voteLog, blockLog, health, final, life };
+    const box = { validator, voteLog, blockLog, snapshots, health, final, life };
     this.boxes.set(id, box);
     try {
       await validator.start();
@@ -141,6 +155,7 @@ export class Cluster {
     box.life.abort();
     box.voteLog.halt();
     box.blockLog.halt();
+    box.snapshots.halt();
   }
 
   /** From now until its next start the box hears only the messages of which this is true. */

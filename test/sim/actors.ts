@@ -199,7 +199,7 @@ const lyingCatchUpPeer: Actor = (network, stage) => ({
 /** A chain that is right but for its end, or one with faults anywhere. */
 function lie(stage: Stage, answer: Uint8Array): Uint8Array {
   const { random } = stage;
-  const records = decodeBlockAnswer(answer);
+  const { first, records } = decodeBlockAnswer(answer);
   const wrong = random.below(records.length + 1);
   const last = records[wrong];
   const changed =
@@ -207,7 +207,7 @@ function lie(stage: Stage, answer: Uint8Array): Uint8Array {
       ? [...records.slice(0, wrong), forgedRecord(stage, changedBlock(last))]
       : records.map((record) => anyLie(stage, record));
   if (random.chance(0.1)) changed.shift();
-  const encoded = encodeBlockAnswer(changed.map(encodeFinalRecord));
+  const encoded = encodeBlockAnswer(first, changed.map(encodeFinalRecord));
   return random.chance(0.1) ? concatBytes(encoded, Uint8Array.of(0)) : encoded;
 }
 

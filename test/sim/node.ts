@@ -4,6 +4,7 @@ import type { Genesis } from '../../firmware/src/ledger/types.ts';
 import type { Network, VotingKeys } from '../../firmware/src/ports.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
+import { unpruned } from '../fakes/append-log.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { verifyIdentity } from '../fakes/ledger.ts';
@@ -125,7 +126,7 @@ export class SimNode {
       health: new MemoryHealthBoard(),
       voteLog: voteLog === undefined ? undefined : this.votes.watched(voteLog),
       voteLogBytesMax: this.#options.voteLogBytesMax,
-      blockLog: this.blocks.watched(blockLog),
+      blockLog: unpruned(this.blocks.watched(blockLog)),
       state: this.#state,
       handovers: this.#handovers,
       verify: signatures.verify,

@@ -156,7 +156,7 @@ function lie(
   cluster: Cluster,
   id: string,
   by: 'from' | 'digest',
-  change: (records: FinalRecord[]) => FinalRecord[],
+  change: (records: readonly FinalRecord[]) => readonly FinalRecord[],
 ): { asked: number } {
   const network = cluster.hub.member(id);
   assert.ok(network !== undefined);
@@ -169,13 +169,14 @@ function lie(
       const answer = await honest(from, body, signal);
       if (!(by in decodeBlockRequest(body))) return answer;
       count.asked++;
-      return encodeBlockAnswer(change(decodeBlockAnswer(answer)).map(encodeFinalRecord));
+      const { first, records } = decodeBlockAnswer(answer);
+      return encodeBlockAnswer(first, change(records).map(encodeFinalRecord));
     };
   };
   return count;
 }
 
-const lies: Readonly<Record<string, (records: FinalRecord[]) => FinalRecord[]>> = {
+const lies: Readonly<Record<string, (records: readonly FinalRecord[]) => readonly FinalRecord[]>> = {
   'other transactions': (records) =>
     records.map(({ block, certificate }) => ({ block: { ...block, transactions: [] }, certificate })),
   'another block under the certificate': (records) =>

@@ -1,6 +1,5 @@
 /** What a box does as a member of its consortium: keeps the ledger, registers its studies, releases and fetches. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
@@ -20,14 +19,13 @@ import { ReleaseSource } from '../release/source.ts';
 import { StudyReceiver } from '../release/study-receiver.ts';
 import { studyIdOf } from '../studies/ledger-place.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
-import { FileAppendLog } from '../store/append-log.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { Validator } from '../validator/validator.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
+import { openLedgerDisks } from './ledger-disks.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
-import { warnIfTorn } from './torn-log.ts';
 import type { Undo } from './undo.ts';
 import { openVoteLog } from './vote-log.ts';
 
@@ -89,12 +87,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   await catalogue.load((study) => studyIdOf(study, chain, self));
 
   const voteLog = await openVoteLog(foundation, undo);
-  const blockLog = await FileAppendLog.open(join(config.dataDir, 'blocks.log'), {
-    domain: 'blocks',
-    damageCode: 'STORE_CORRUPT',
-  });
-  undo.later(() => blockLog.close());
-  warnIfTorn(blockLog, 'blocks.log', logger);
+  const { blockLog, archive } = await openLedgerDisks(foundation, undo);
   // Validators change by ledger votes from a later release on; until then the members are those of the genesis file.
   const members = { members: () => genesis.institutions, onMembersChange: () => () => undefined };
   const transportSeed = keys.transport.seed;
@@ -122,6 +115,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     keys,
     network,
     blockLog,
+    archive,
     voteLog,
     state: new LedgerStateStore(ledgerStore),
     handovers: ledgerStore,

@@ -82,6 +82,8 @@ export { stateChanges, stateEntries, stateFromEntries } from './state.ts';
 export { stateKeys } from './state-keys.ts';
 export { decodeStateProof, encodeStateProof, verifyStateProof } from './state-proof.ts';
 export {
+  isLastRange,
+  stateAnchor,
   stateRanges,
   verifyStateRange,
   type StateAnchor,

@@ -89,10 +89,7 @@ export function verifyStateRange(
   anchor: StateAnchor | undefined,
   range: StateRange,
 ): VerifiedRange {
-  const leaves: StateAnchor[] = range.entries.map(([key, value]) => ({
-    keyHash: stateKeyHash(key),
-    valueHash: sha256(value),
-  }));
+  const leaves = range.entries.map(stateAnchor);
   const last = leaves.at(-1);
   if (last === undefined) return { kind: 'refused' };
   if (anchor !== undefined) leaves.unshift(anchor);
@@ -104,7 +101,17 @@ export function verifyStateRange(
   if (anchor === undefined && !range.left.every(isEmptyNode)) return { kind: 'refused' };
   const computed = new RangeRoot(leaves, range).compute();
   if (computed === undefined || !equalBytes(computed, root)) return { kind: 'refused' };
-  return { kind: 'verified', last, isEnd: range.right.every(isEmptyNode) };
+  return { kind: 'verified', last, isEnd: isLastRange(range) };
+}
+
+/** True of a chunk after which the state has nothing more, if it verifies. */
+export function isLastRange({ right }: StateRange): boolean {
+  return right.every(isEmptyNode);
+}
+
+/** What the chunk after this entry begins with. */
+export function stateAnchor([key, value]: StateEntry): StateAnchor {
+  return { keyHash: stateKeyHash(key), valueHash: sha256(value) };
 }
 
 /** Rebuilds the root from a run of leaves and what lies beside it. */

@@ -2,25 +2,30 @@
 import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import type { LogFolder, SizedLog } from '../ports.ts';
-import { FileAppendLog, type AppendLogOptions } from './append-log.ts';
+import { FileAppendLog, type AppendLogOptions, type TornTail } from './append-log.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
 
 const nameDigits = 12;
 const logName = new RegExp(`^([0-9]{${nameDigits}})\\.log$`);
 
+export interface FileLogFolderOptions extends Omit<AppendLogOptions, 'keepsSpare'> {
+  /** A log whose unfinished last frame was cut off when it was opened. */
+  readonly torn?: (number: number, tail: TornTail) => void;
+}
+
 export class FileLogFolder implements LogFolder {
   readonly #folder: string;
-  readonly #options: Omit<AppendLogOptions, 'keepsSpare'>;
+  readonly #options: FileLogFolderOptions;
   readonly #files: FileSystem;
 
-  private constructor(folder: string, options: Omit<AppendLogOptions, 'keepsSpare'>) {
+  private constructor(folder: string, options: FileLogFolderOptions) {
     this.#folder = folder;
     this.#options = options;
     this.#files = options.files ?? nodeFileSystem;
   }
 
   /** Makes the folder if it is not there, and removes what a crash left of a log that was being begun. */
-  static async open(folder: string, options: Omit<AppendLogOptions, 'keepsSpare'>): Promise<FileLogFolder> {
+  static async open(folder: string, options: FileLogFolderOptions): Promise<FileLogFolder> {
     const logs = new FileLogFolder(folder, options);
     await logs.#attempt(async (files) => {
       await files.makeFolder(folder);
@@ -39,8 +44,10 @@ export class FileLogFolder implements LogFolder {
       .sort((a, b) => a - b);
   }
 
-  open(number: number): Promise<SizedLog> {
-    return FileAppendLog.open(this.#pathOf(number), this.#options);
+  async open(number: number): Promise<SizedLog> {
+    const log = await FileAppendLog.open(this.#pathOf(number), this.#options);
+    if (log.torn !== undefined) this.#options.torn?.(number, log.torn);
+    return log;
   }
 
   remove(number: number): Promise<void> {

@@ -12,15 +12,18 @@ export function serveBlocks(network: Network, chain: FinalChain, tree: BlockTree
   return network.handle(blockProtocol, async (_from, body, signal) => {
     if (body.length > blockRequestBytesMax) throw new RangeError(`request of ${body.length} bytes`);
     const request = decodeBlockRequest(body);
-    if ('from' in request) return encodeBlockAnswer(await finalRecords(chain, request.from, signal));
+    if ('from' in request)
+      return encodeBlockAnswer(chain.first, await finalRecords(chain, request.from, signal));
     const block = tree.body(request.digest);
-    return encodeBlockAnswer(block === undefined ? [] : [encodeFinalRecord({ block, certificate: null })]);
+    const records = block === undefined ? [] : [encodeFinalRecord({ block, certificate: null })];
+    return encodeBlockAnswer(chain.first, records);
   });
 }
 
 async function finalRecords(chain: FinalChain, from: number, signal: AbortSignal): Promise<Uint8Array[]> {
   const records: Uint8Array[] = [];
   let bytes = 0;
+  if (from < chain.first) return records;
   // Block 0 is in everybody's genesis file.
   for (let height = Math.max(1, from); height <= chain.head.height; height++) {
     if (records.length === catchUpBlocksMax || bytes >= catchUpAnswerBytesMax) break;

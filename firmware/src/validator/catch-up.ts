@@ -1,15 +1,18 @@
 /**
  * Final blocks from peers, for a box that is behind: verified by certificate, hash links and state roots, so that a
- * peer which lies costs only itself. And single blocks by digest that a certificate names and the box lacks.
+ * peer which lies costs only itself; or a snapshot, where the blocks of the others do not reach back so far. And single
+ * blocks by digest that a certificate names and the box lacks. What was taken is on disk: a crash goes on from there.
  */
+import { faultsTolerated } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { blockDigest } from '../ledger/index.ts';
 import type { Block } from '../ledger/types.ts';
-import type { Clock, InstitutionId, Logger, Network } from '../ports.ts';
+import type { Clock, InstitutionId, Logger } from '../ports.ts';
+import type { CatchUpPeers } from './catch-up-peers.ts';
 import type { CertifiedBlocks } from './certified-blocks.ts';
 import { keyOf } from './final-chain.ts';
-import type { BlockRequest, FinalRecord } from './final-records.ts';
+import type { BlockAnswer, BlockRequest, FinalRecord } from './final-records.ts';
 import { decodeBlockAnswer, encodeBlockRequest } from './final-records.ts';
 import {
   blockRequestMs,
@@ -18,36 +21,50 @@ import {
   catchUpPendingBytesMax,
   catchUpRequestMs,
   catchUpRetryMs,
-  lyingPeerMs,
+  snapshotBlocksMin,
 } from './limits.ts';
 
 export const blockProtocol = '/hilum/blocks/1';
 
 export interface CatchUpOptions {
-  readonly network: Network;
+  readonly peers: CatchUpPeers;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly headHeight: () => number;
+  /** Boxes of the current epoch: of those that claim a height, so many may lie. */
+  readonly validators: () => number;
   /**
    * Verifies and adds them. `wrong`: they are not what the certificate claims, or it is no certificate. Undefined: the
    * box stops.
    */
   readonly apply: (blocks: CertifiedBlocks) => Promise<'applied' | 'wrong' | undefined>;
+  /** Takes a snapshot that is ahead of this box. False if none can be had. */
+  readonly takeSnapshot: (signal: AbortSignal) => Promise<boolean>;
   /** True while a block is known to be final that the box does not have. */
   readonly isMissingFinal: () => boolean;
   /** False if it lacks the transactions that its header names. */
   readonly gotBlock: (block: Block) => boolean;
+  /** The disk failed, or what a quorum made final does not execute here. */
+  readonly failed: (fault: AppError) => void;
+}
+
+/** How far a box has come that catches up by blocks. */
+export interface BlockProgress {
+  /** Height from which it began, and at which it is. */
+  readonly from: number;
+  readonly height: number;
+  /** What more peers claim than could lie. */
+  readonly target: number;
+  /** UTC milliseconds. */
+  readonly since: number;
 }
 
 export class CatchUp {
   readonly #options: CatchUpOptions;
   readonly #abort = new AbortController();
-  /** What peers said of their height, never believed without proof. */
-  readonly #heights = new Map<InstitutionId, number>();
-  /** Peers not to be asked until then, UTC milliseconds. */
-  readonly #avoided = new Map<InstitutionId, number>();
   readonly #asked = new Map<string, Promise<void>>();
   #running: Promise<void> | undefined;
+  #began: { readonly from: number; readonly since: number } | undefined;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -58,15 +75,33 @@ export class CatchUp {
     await Promise.all([this.#running, ...this.#asked.values()]);
   }
 
+  /** Undefined while it is not behind. */
+  get progress(): BlockProgress | undefined {
+    if (this.#began === undefined) return undefined;
+    const { headHeight, peers, validators } = this.#options;
+    const claims = peers.heights();
+    const target = claims[Math.min(faultsTolerated(validators()), claims.length - 1)] ?? 0;
+    return { ...this.#began, height: headHeight(), target: Math.max(target, headHeight()) };
+  }
+
   peerIsAt(peer: InstitutionId, height: number): void {
-    this.#heights.set(peer, height);
+    this.#options.peers.isAt(peer, height);
     this.look();
   }
 
   /** Begins to catch up if the box is behind and does not do so already. */
   look(): void {
     if (this.#running !== undefined || this.#abort.signal.aborted || !this.#isBehind()) return;
-    this.#running = this.#run().finally(() => (this.#running = undefined));
+    this.#began = { from: this.#options.headHeight(), since: this.#options.clock.now() };
+    this.#running = this.#run()
+      .catch((error: unknown) => {
+        if (!(error instanceof AppError)) throw error;
+        this.#options.failed(error);
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.#began = undefined;
+      });
   }
 
   /** Asks the connected peers in turn for a block that is not final yet. */
@@ -81,77 +116,76 @@ export class CatchUp {
 
   #isBehind(): boolean {
     const own = this.#options.headHeight();
-    return this.#options.isMissingFinal() || [...this.#heights.values()].some((height) => height > own);
-  }
-
-  /** Tall peers first. */
-  #peers(): InstitutionId[] {
-    const { network, clock } = this.#options;
-    const heightOf = (peer: InstitutionId): number => this.#heights.get(peer) ?? 0;
-    return network
-      .peers()
-      .filter(
-        ({ institution, connected }) => connected && (this.#avoided.get(institution) ?? 0) <= clock.now(),
-      )
-      .map(({ institution }) => institution)
-      .sort((a, b) => heightOf(b) - heightOf(a));
+    return this.#options.isMissingFinal() || (this.#options.peers.heights()[0] ?? 0) > own;
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
+    const { headHeight, peers, clock, takeSnapshot } = this.#options;
+    // Nothing that stands in blocks before it came concerns a new box: it need not execute them.
+    const isNew = headHeight() === 0 && (peers.heights()[0] ?? 0) >= snapshotBlocksMin;
+    if (isNew) await takeSnapshot(signal);
     while (this.#isBehind() && !signal.aborted) {
-      const before = this.#options.headHeight();
-      for (const peer of this.#peers()) {
-        await this.#followPeer(peer);
+      const before = headHeight();
+      let isTooOld = false;
+      for (const peer of peers.inOrder()) {
+        if ((await this.#followPeer(peer)) === 'too-old') isTooOld = true;
         if (!this.#isBehind() || signal.aborted) return;
       }
-      if (this.#options.headHeight() > before) continue;
+      if (headHeight() > before) continue;
+      if (isTooOld && (await takeSnapshot(signal))) continue;
       // Nobody could help: whoever claimed to be ahead must say so again; what is missing is asked for again soon.
-      this.#heights.clear();
+      peers.forgetHeights();
       if (!this.#options.isMissingFinal()) return;
-      await this.#options.clock.sleep(catchUpRetryMs, signal).catch((reason: unknown) => {
+      await clock.sleep(catchUpRetryMs, signal).catch((reason: unknown) => {
         if (!signal.aborted) throw reason;
       });
     }
   }
 
-  /** Takes blocks from one peer until it has no more, or fails, or lies. */
-  async #followPeer(peer: InstitutionId): Promise<void> {
-    const { headHeight, apply, logger } = this.#options;
+  /** Takes blocks from one peer until it has no more, or fails, or lies. `too-old`: it has the next one no more. */
+  async #followPeer(peer: InstitutionId): Promise<'too-old' | 'done'> {
+    const { headHeight, apply, logger, peers } = this.#options;
     let pending: FinalRecord[] = [];
     let pendingBytes = 0;
     for (;;) {
       const from = (pending.at(-1)?.block.header.height ?? headHeight()) + 1;
+      const claimed = peers.heightOf(peer);
       const answer = await this.#request(peer, { from }, catchUpRequestMs);
-      if (answer === undefined) return;
-      if (answer.records.some(({ block }, index) => block.header.height !== from + index)) {
-        this.#avoid(peer, 'blocks of other heights');
-        return;
+      if (answer === undefined) return 'done';
+      const { records, first } = answer;
+      if (records.some(({ block }, index) => block.header.height !== from + index)) {
+        peers.lied(peer, 'blocks of other heights');
+        return 'done';
       }
-      if (answer.records.length === 0) {
-        this.#heights.set(peer, Math.min(this.#heights.get(peer) ?? 0, headHeight()));
-        return;
+      if (records.length === 0) {
+        if (first > from) return 'too-old';
+        if (claimed >= from) peers.lied(peer, 'a height at which it has no block');
+        return 'done';
       }
-      pending.push(...answer.records);
+      pending.push(...records);
       pendingBytes += answer.bytes;
       const certified = pending.findLastIndex(({ certificate }) => certificate !== null) + 1;
       if (certified === 0 && pendingBytes <= catchUpPendingBytesMax) continue;
       const outcome = certified === 0 ? 'wrong' : await apply(pending.slice(0, certified));
-      if (outcome === 'wrong') this.#avoid(peer, 'blocks that do not verify');
-      if (outcome !== 'applied') return;
+      if (outcome === 'wrong') peers.lied(peer, 'blocks that do not verify');
+      if (outcome !== 'applied') return 'done';
       logger.info({ peer, height: headHeight() }, 'caught up by blocks of a peer');
+      // It may be the own line; then the next one is as slow, and nothing is lost.
+      if (peers.isSlow(peer)) return 'done';
       pending = pending.slice(certified);
       pendingBytes = 0;
     }
   }
 
   async #askInTurn(digest: Uint8Array): Promise<void> {
-    for (const peer of this.#peers()) {
+    const { peers, gotBlock } = this.#options;
+    for (const peer of peers.inOrder()) {
       const answer = await this.#request(peer, { digest }, blockRequestMs);
       const block = answer?.records[0]?.block;
       if (block === undefined) continue;
-      if (equalBytes(blockDigest(block.header), digest) && this.#options.gotBlock(block)) return;
-      this.#avoid(peer, 'another block than the one asked for');
+      if (equalBytes(blockDigest(block.header), digest) && gotBlock(block)) return;
+      peers.lied(peer, 'another block than the one asked for');
     }
   }
 
@@ -160,28 +194,18 @@ export class CatchUp {
     peer: InstitutionId,
     request: BlockRequest,
     timeoutMs: number,
-  ): Promise<{ readonly records: FinalRecord[]; readonly bytes: number } | undefined> {
+  ): Promise<(BlockAnswer & { readonly bytes: number }) | undefined> {
+    const { peers } = this.#options;
     const { signal } = this.#abort;
+    const options = { timeoutMs, signal, answerBytesMax: catchUpAnswerReadBytesMax };
+    const answer = await peers.ask(peer, blockProtocol, encodeBlockRequest(request), options);
+    if (answer === undefined || signal.aborted) return undefined;
     try {
-      const answer = await this.#options.network.request(peer, blockProtocol, encodeBlockRequest(request), {
-        timeoutMs,
-        signal,
-        answerBytesMax: catchUpAnswerReadBytesMax,
-      });
-      return { records: decodeBlockAnswer(answer), bytes: answer.length };
+      return { ...decodeBlockAnswer(answer), bytes: answer.length };
     } catch (error) {
-      if (signal.aborted) return undefined;
-      if (error instanceof RangeError) this.#avoid(peer, error.message);
-      else if (error instanceof AppError)
-        this.#options.logger.debug({ peer, code: error.code }, 'no blocks from a peer');
-      else throw error;
+      if (!(error instanceof RangeError)) throw error;
+      peers.lied(peer, error.message);
       return undefined;
     }
-  }
-
-  #avoid(peer: InstitutionId, reason: string): void {
-    this.#options.logger.warn({ peer, code: 'PEER_MISBEHAVED', reason }, 'a peer sent wrong blocks');
-    this.#heights.delete(peer);
-    this.#avoided.set(peer, this.#options.clock.now() + lyingPeerMs);
   }
 }

@@ -8,19 +8,18 @@ import {
   decodeTransaction,
   executeBlock,
   genesisBlock,
-  genesisState,
   stateChanges,
-  stateEntries,
-  stateFromEntries,
   transactionId,
 } from '../ledger/index.ts';
 import type { Block, Genesis, LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
-import type { AppendLog, FinalBlock, LedgerHead, Logger, VerifySignature } from '../ports.ts';
+import type { FinalBlock, LedgerHead, Logger, PrunableLog, VerifySignature } from '../ports.ts';
+import { baseOf, installSnapshot } from './chain-base.ts';
 import type { Electorate } from './electorate.ts';
 import { electorateOf } from './electorate.ts';
 import type { FinalRecord } from './final-records.ts';
 import { decodeFinalRecord, encodeFinalRecord } from './final-records.ts';
 import type { Place } from './place.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { StateStore } from './state-store.ts';
 
 /** A block with what its execution gave. */
@@ -50,9 +49,11 @@ export function closesEpoch({ block: { header }, state }: ExecutedBlock): boolea
 
 export interface FinalChainOptions {
   readonly genesis: Genesis;
-  /** One record a height: {block, certificate}; the genesis block is record 0. */
-  readonly blockLog: AppendLog;
+  /** One record a height: {block, certificate}; the genesis block is record 0. The oldest may be dropped. */
+  readonly blockLog: PrunableLog;
   readonly stateStore: StateStore;
+  /** Undefined: the box makes and takes none. */
+  readonly snapshots?: Snapshots | undefined;
   readonly verify: VerifySignature;
   readonly logger: Logger;
 }
@@ -87,18 +88,13 @@ export class FinalChain {
    * @throws AppError STORE_CORRUPT if the log is of another chain, or a block of it does not execute.
    */
   static async open(options: FinalChainOptions): Promise<FinalChain> {
-    const { blockLog, genesis, stateStore } = options;
+    const { blockLog, genesis } = options;
     const genesisRecord = encodeFinalRecord({ block: genesisBlock(genesis), certificate: null });
-    if (blockLog.length === 0) await blockLog.append([genesisRecord]);
-    if (!equalBytes(new Uint8Array(await blockLog.at(0)), genesisRecord)) {
+    const hasGenesis = blockLog.first === 0 && blockLog.length > 0;
+    if (hasGenesis && !equalBytes(new Uint8Array(await blockLog.at(0)), genesisRecord)) {
       throw new AppError('STORE_CORRUPT', 'block log: block 0 is not the one of the genesis file');
     }
-    let head = await savedHead(options);
-    if (head === undefined) {
-      head = executedGenesis(genesis);
-      await stateStore.reset(0, head.digest, stateEntries(head.state));
-    }
-    head = await replay(options, head);
+    const head = await replay(options, await baseOf(options));
     const certified = await lastCertified(options, head);
     return new FinalChain(options, head, certified, await lastClosing(options, head));
   }
@@ -161,66 +157,40 @@ export class FinalChain {
     }
   }
 
+  /**
+   * Puts a complete snapshot in the place of all blocks here, which are older. @throws AppError STORE_CORRUPT,
+   * STORE_FAILED: a crash in the midst of it is made good at the next start.
+   */
+  async install(snapshots: Snapshots, epoch: number): Promise<void> {
+    const { executed, record } = await installSnapshot(this.#options, snapshots, epoch);
+    const { certificate } = record;
+    if (certificate === null)
+      throw new AppError('STORE_CORRUPT', 'the block of a snapshot has no certificate');
+    this.#head = executed;
+    this.#certified = { block: executed.block, certificate };
+    this.#closing = certificate;
+  }
+
+  /** Height of the oldest block of which this box has the transactions. */
+  get first(): number {
+    return this.#options.blockLog.first;
+  }
+
   /** The encoded record at a height, as it stands in the log. */
   async recordAt(height: number): Promise<Uint8Array> {
     return new Uint8Array(await this.#options.blockLog.at(height));
   }
 
+  /** The block at a height, and its certificate if it has one. @throws RangeError below `first`. */
+  async finalAt(height: number): Promise<FinalRecord> {
+    return decodeRecord(await this.recordAt(height), height);
+  }
+
   async *blocks(fromHeight: number): AsyncIterable<FinalBlock> {
-    for (let height = fromHeight; height <= this.head.height; height++) {
-      const { block } = decodeRecord(await this.recordAt(height), height);
+    for (let height = Math.max(fromHeight, this.first); height <= this.head.height; height++) {
+      const { block } = await this.finalAt(height);
       yield { block, transactions: block.transactions.map((bytes) => decodeOwn(bytes, height)) };
     }
-  }
-}
-
-function executedGenesis(genesis: Genesis): ExecutedBlock {
-  return executedBlock(genesisBlock(genesis), genesisState(genesis), []);
-}
-
-/** The saved state if it is the one after a block of the log. */
-async function savedHead({
-  blockLog,
-  stateStore,
-  genesis,
-  logger,
-}: FinalChainOptions): Promise<ExecutedBlock | undefined> {
-  const saved = await stateStore.load();
-  if (saved === undefined) return undefined;
-  const { height, digest, entries } = saved;
-  if (height >= blockLog.length) {
-    throw new AppError(
-      'STORE_CORRUPT',
-      `block log ends at height ${blockLog.length - 1}, but the state is of ${height}`,
-    );
-  }
-  const { block } = decodeRecord(new Uint8Array(await blockLog.at(height)), height);
-  const own = blockDigest(block.header);
-  if (!equalBytes(own, digest)) {
-    throw new AppError('STORE_CORRUPT', `state and block log differ at height ${height}`);
-  }
-  const state = stateOf(genesisBlock(genesis).header.chain, entries);
-  if (state === undefined || !equalBytes(state.root, block.header.stateRoot)) {
-    logger.warn({ height }, 'the saved ledger state does not match its block and is built anew');
-    return undefined;
-  }
-  return executedBlock(
-    block,
-    state,
-    block.transactions.map((bytes) => decodeOwn(bytes, height)),
-  );
-}
-
-/** Undefined if the entries are no state: like a wrong root, a reason to build it anew. */
-function stateOf(
-  chain: Uint8Array,
-  entries: Iterable<readonly [string, Uint8Array]>,
-): LedgerState | undefined {
-  try {
-    return stateFromEntries(chain, entries);
-  } catch (error) {
-    if (error instanceof Error) return undefined;
-    throw error;
   }
 }
 
@@ -249,7 +219,7 @@ async function lastCertified(
   head: ExecutedBlock,
 ): Promise<FinalChain['evidence']> {
   const { blockLog, verify, genesis } = options;
-  for (let height = head.block.header.height; height > 0; height--) {
+  for (let height = head.block.header.height; height >= Math.max(1, blockLog.first); height--) {
     const { block, certificate } = decodeRecord(new Uint8Array(await blockLog.at(height)), height);
     if (certificate === null) continue;
     if (!certifies(head.state, block, certificate, verify)) {
@@ -295,7 +265,8 @@ export function certifies(
   return verifyCertificate(state.chain, electorateOf(record).votingKeys, certificate, verify);
 }
 
-function decodeRecord(bytes: Uint8Array, height: number): FinalRecord {
+/** @throws AppError STORE_CORRUPT if the record is not the block of this height. */
+export function decodeRecord(bytes: Uint8Array, height: number): FinalRecord {
   try {
     const record = decodeFinalRecord(bytes);
     if (record.block.header.height === height) return record;
@@ -305,7 +276,8 @@ function decodeRecord(bytes: Uint8Array, height: number): FinalRecord {
   }
 }
 
-function decodeOwn(bytes: Uint8Array, height: number): Transaction {
+/** @throws AppError STORE_CORRUPT if a transaction of an own block does not decode. */
+export function decodeOwn(bytes: Uint8Array, height: number): Transaction {
   const decoded = decodeTransaction(bytes);
   if (decoded.kind === 'refused') {
     throw new AppError('STORE_CORRUPT', `block ${height} holds a transaction that does not decode`);

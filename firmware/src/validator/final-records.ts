@@ -7,8 +7,8 @@ import type { CborValue } from '../encoding/canonical-cbor.ts';
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { certificateFromCbor, certificateToCbor } from '../consensus/signatures.ts';
 import type { Certificate } from '../consensus/types.ts';
-import { decodeBlock, encodeBlock } from '../ledger/index.ts';
-import type { Block } from '../ledger/types.ts';
+import { decodeBlock, decodeHeader, encodeBlock, encodeHeader } from '../ledger/index.ts';
+import type { Block, BlockHeader } from '../ledger/types.ts';
 import { catchUpBlocksMax } from './limits.ts';
 import { bytesIn, digestIn, counterIn, listIn, mapWith } from './shapes.ts';
 
@@ -26,6 +26,32 @@ export function decodeFinalRecord(bytes: Uint8Array): FinalRecord {
   return finalRecordFromCbor(decodeCanonical(bytes));
 }
 
+/** What is kept of a block whose transactions were dropped. */
+export interface HeaderRecord {
+  readonly header: BlockHeader;
+  /** Of a block that closed its epoch; the others are final through the links of the headers up to it. */
+  readonly certificate: Certificate | null;
+}
+
+export function encodeHeaderRecord({ header, certificate }: HeaderRecord): Uint8Array {
+  return encodeCanonical({
+    header: encodeHeader(header),
+    certificate: certificate === null ? null : certificateToCbor(certificate),
+  });
+}
+
+/** @throws RangeError if the bytes are no such record. */
+export function decodeHeaderRecord(bytes: Uint8Array): HeaderRecord {
+  const map = mapWith(decodeCanonical(bytes), ['header', 'certificate']);
+  const decoded = decodeHeader(bytesIn(map['header']));
+  if (decoded.kind === 'refused') throw new RangeError(`header: ${decoded.reason}`);
+  const certificate = map['certificate'] ?? null;
+  return {
+    header: decoded.header,
+    certificate: certificate === null ? null : certificateFromCbor(certificate),
+  };
+}
+
 /** What a box asks for: final blocks from a height on, or one block by its digest, final or not. */
 export type BlockRequest = { readonly from: number } | { readonly digest: Uint8Array };
 
@@ -41,14 +67,25 @@ export function decodeBlockRequest(bytes: Uint8Array): BlockRequest {
     : { digest: digestIn(mapWith(value, ['digest'])['digest']) };
 }
 
-/** The encoded records as they are: the log's bytes need not be decoded to be sent. */
-export function encodeBlockAnswer(records: readonly Uint8Array[]): Uint8Array {
-  return encodeCanonical(records);
+/** What a box has from a height on. */
+export interface BlockAnswer {
+  /** The oldest height of which it has the block: below it, a snapshot is needed. */
+  readonly first: number;
+  readonly records: readonly FinalRecord[];
 }
 
-/** @throws RangeError if the bytes are no list of final records. */
-export function decodeBlockAnswer(bytes: Uint8Array): FinalRecord[] {
-  return listIn(decodeCanonical(bytes), catchUpBlocksMax).map((item) => decodeFinalRecord(bytesIn(item)));
+/** The encoded records as they are: the log's bytes need not be decoded to be sent. */
+export function encodeBlockAnswer(first: number, records: readonly Uint8Array[]): Uint8Array {
+  return encodeCanonical({ first, records });
+}
+
+/** @throws RangeError if the bytes are no such answer. */
+export function decodeBlockAnswer(bytes: Uint8Array): BlockAnswer {
+  const map = mapWith(decodeCanonical(bytes), ['first', 'records']);
+  return {
+    first: counterIn(map['first']),
+    records: listIn(map['records'], catchUpBlocksMax).map((item) => decodeFinalRecord(bytesIn(item))),
+  };
 }
 
 function finalRecordToCbor({ block, certificate }: FinalRecord): CborValue {

@@ -100,6 +100,11 @@ export class Handovers {
     return this.#options.store.get(completeKey(epoch));
   }
 
+  /** Keeps a verified handover of an epoch whose end this box has not seen. @throws AppError STORE_FAILED. */
+  adopt(epoch: number, handover: Handover): Promise<void> {
+    return this.#options.store.write([{ put: completeKey(epoch), value: encodeHandover(handover) }]);
+  }
+
   /**
    * A block that closed an epoch is final here. What can be had only now, the proof under its state root, is on disk
    * when this resolves. @throws AppError STORE_FAILED.

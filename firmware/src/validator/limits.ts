@@ -120,6 +120,33 @@ export const lyingPeerMs = 60000;
 /** Pause before the peers are asked again when none could help. */
 export const catchUpRetryMs = 500;
 
+/** An answer that takes longer is slow: after it another peer is asked. */
+export const slowAnswerMs = 3000;
+
+/** A new box that is at least so many blocks behind takes a snapshot first: half a day of heartbeats. */
+export const snapshotBlocksMin = 4096;
+
+/** Keys and values of a snapshot's chunk: what is lost when a peer breaks off, and one fsync. */
+export const snapshotChunkBytesMax = 1048576;
+
+/** A chunk as it is taken: its entries, one that is larger than the bound, their framing and the proof. */
+export const snapshotAnswerBytesMax = 2097152;
+
+/** Records of a snapshot: a state of 1 TiB. */
+export const snapshotRecordsMax = 1048576;
+
+/** An offer of a snapshot. */
+export const snapshotOfferBytesMax = 128;
+
+/** Snapshots kept: who fetches the last but one when an epoch ends has a day to finish. */
+export const snapshotsKept = 2;
+
+/** Headers of old blocks that are written at once, before their transactions are dropped. */
+export const headersAtOnceMax = 256;
+
+/** Epochs of which the transactions are kept by default: the 90 days for which a light client trusts, and some more. */
+export const bodiesKeptEpochsDefault = 100;
+
 /** Request body of the block protocol: a height or a digest. */
 export const blockRequestBytesMax = 128;
 

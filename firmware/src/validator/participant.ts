@@ -7,9 +7,12 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { transactionId } from '../ledger/index.ts';
 import type { FinalBlock, InstitutionId, Submitted, Timer, Unsubscribe } from '../ports.ts';
+import { Archivist } from './archivist.ts';
 import { encodedBody, serveBlocks } from './block-server.ts';
 import { BlockTree } from './block-tree.ts';
 import { CatchUp } from './catch-up.ts';
+import { CatchUpPeers } from './catch-up-peers.ts';
+import { catchingUp } from './catch-up-status.ts';
 import type { CertifiedBlocks } from './certified-blocks.ts';
 import { executeCertified } from './certified-blocks.ts';
 import { Checks } from './checks.ts';
@@ -17,8 +20,9 @@ import type { Instance, OutwardEffect } from './engine.ts';
 import { Engine } from './engine.ts';
 import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
 import { closesEpoch, FinalChain } from './final-chain.ts';
+import { reportAge } from './freshness.ts';
 import { Handovers } from './handovers.ts';
-import { blocksAskedMax, headAgeMsMax, retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
+import { blocksAskedMax, retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
 import { assertFormatKnown } from './known-format.ts';
 import { Mempool } from './mempool.ts';
 import type { Message } from './messages.ts';
@@ -27,8 +31,9 @@ import { OwnKeys } from './own-keys.ts';
 import { isAfter } from './place.ts';
 import { Receiver } from './receiver.ts';
 import { rememberVerified } from './signature-cache.ts';
+import { Snapshots } from './snapshots.ts';
 import { Submissions } from './submissions.ts';
-import type { ValidatorOptions } from './validator.ts';
+import type { ConsensusStatus, ValidatorOptions } from './validator.ts';
 import { ViewWork } from './view-work.ts';
 import type { Right } from './voting-rights.ts';
 import { VotingRights } from './voting-rights.ts';
@@ -50,6 +55,7 @@ export class Participant {
   readonly #submissions = new Submissions();
   readonly #engine: Engine;
   readonly #work: ViewWork;
+  readonly #archivist: Archivist | undefined;
   readonly #catchUp: CatchUp;
   readonly #receiver: Receiver;
   readonly #checks: Checks;
@@ -65,17 +71,24 @@ export class Participant {
    */
   static async open(options: ParticipantOptions): Promise<Participant> {
     const verify = rememberVerified(options.verify);
-    const chain = await FinalChain.open({ ...options, stateStore: options.state, verify });
+    const snapshots = options.archive && (await Snapshots.open(options.archive));
+    const chain = await FinalChain.open({ ...options, stateStore: options.state, verify, snapshots });
     const rights = new VotingRights({ ...options, chain: chain.state.chain });
     await rights.begin(chain.place);
     const right = await rights.in(chain.electorate, chain.place);
-    const participant = new Participant({ ...options, verify }, chain, rights, right);
+    const participant = new Participant({ ...options, verify }, chain, snapshots, rights, right);
     await participant.#handovers.load();
     await participant.#ownKeys.erasePast();
     return participant;
   }
 
-  private constructor(options: ParticipantOptions, chain: FinalChain, rights: VotingRights, right: Right) {
+  private constructor(
+    options: ParticipantOptions,
+    chain: FinalChain,
+    snapshots: Snapshots | undefined,
+    rights: VotingRights,
+    right: Right,
+  ) {
     const { self, network, clock, logger, health, verify } = options;
     this.#options = options;
     this.chain = chain;
@@ -98,11 +111,31 @@ export class Participant {
     this.#mempool = new Mempool({ self, verify });
     this.#checks = new Checks({ chain: chain.state.chain, verify: options.verify });
     const electorate = () => this.#engine.electorate;
+    const peers = new CatchUpPeers(options);
+    const { archive } = options;
+    this.#archivist =
+      archive &&
+      snapshots &&
+      new Archivist({
+        ...options,
+        archive,
+        snapshots,
+        chain,
+        handovers: this.#handovers,
+        peers,
+        install: async (epoch) => {
+          await this.#engine.exclusively(() => this.#install(snapshots, epoch));
+        },
+        failed: (fault) => this.#fail(fault),
+      });
     this.#catchUp = new CatchUp({
-      network,
+      peers,
       clock,
       logger,
       headHeight: () => chain.head.height,
+      validators: () => chain.electorate.validators.length,
+      takeSnapshot: (signal) => this.#archivist?.take(signal) ?? Promise.resolve(false),
+      failed: (fault) => this.#fail(fault),
       apply: (blocks) => this.#engine.exclusively(() => this.#applyFinal(blocks)),
       isMissingFinal: () => this.#isMissingFinal(),
       gotBlock: (block) => {
@@ -161,6 +194,7 @@ export class Participant {
     this.#subscriptions.push(
       serveBlocks(network, this.chain, this.#tree),
       this.#handovers.start(),
+      ...(this.#archivist === undefined ? [] : [this.#archivist.start()]),
       network.onMessage((from, bytes) => {
         this.#receiver.receive(from, bytes);
         return this.#engine.room();
@@ -178,6 +212,7 @@ export class Participant {
     await this.#engine.stop();
     this.#wakeTimer?.cancel();
     await this.#catchUp.stop();
+    await this.#archivist?.stop();
     await this.#handovers.stop();
     this.#submissions.fail(new AppError('LEDGER_STALE', 'the box stops before the transaction is final'));
     await Promise.all([this.#ownKeys.stop(), this.#witness.stop()]);
@@ -207,14 +242,21 @@ export class Participant {
     return this.#witness.evidence;
   }
 
-  get standing(): {
-    readonly view: number;
-    readonly finalView: number;
-    readonly isVoting: boolean;
-    readonly waiting: number;
-  } {
+  get standing(): ConsensusStatus {
     const { core, isVoting } = this.#engine;
-    return { view: core.view, finalView: core.final.view, isVoting, waiting: this.#mempool.size };
+    const now = this.#options.clock.now();
+    return {
+      view: core.view,
+      finalView: core.final.view,
+      isVoting,
+      waiting: this.#mempool.size,
+      catchingUp: catchingUp(now, this.#catchUp.progress, this.#archivist?.progress),
+    };
+  }
+
+  /** What the ledger takes on the disk of this box, the state in its store left out. Bytes. */
+  async bytes(): Promise<number> {
+    return (await this.#options.blockLog.bytes()) + ((await this.#archivist?.bytes()) ?? 0);
   }
 
   /** Consensus as it goes on where the block log ends. */
@@ -352,13 +394,22 @@ export class Participant {
   async #add(final: readonly NewlyFinal[]): Promise<void> {
     await this.chain.add(final, (executed) => this.#becameFinal(executed));
     for (const { executed, certificate } of final) {
-      if (certificate !== null && closesEpoch(executed))
+      if (certificate !== null && closesEpoch(executed)) {
         await this.#handovers.epochClosed(executed, certificate);
+        this.#archivist?.epochClosed(executed, certificate);
+      }
       const floor = this.#ownKeys.becameFinal(executed);
       if (floor !== undefined) await this.#rights.votedUpTo(floor);
     }
     this.#tree.prune();
     this.#checkFreshness();
+  }
+
+  /** A complete snapshot is ahead of all blocks here; consensus begins in its epoch after this batch. */
+  async #install(snapshots: Snapshots, epoch: number): Promise<void> {
+    await this.chain.install(snapshots, epoch);
+    this.#tree.prune();
+    this.#submissions.refused(this.#mempool.afterFinal([], this.chain, this.#options.clock.now()));
   }
 
   #becameFinal({ block, transactions, ids }: ExecutedBlock): void {
@@ -407,10 +458,7 @@ export class Participant {
 
   #checkFreshness(): void {
     const { clock, health } = this.#options;
-    const ageMs = clock.now() - this.chain.head.time;
-    if (ageMs <= headAgeMsMax) health.clear('LEDGER_STALE', 'ledger');
-    else
-      health.raise('LEDGER_STALE', 'ledger', `The last final block is older than ${headAgeMsMax / 1000} s.`);
+    reportAge(health, clock.now() - this.chain.head.time);
   }
 
   /** A peer that has just come hears where this box stands, and what it wants on the ledger. */

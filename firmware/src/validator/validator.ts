@@ -5,7 +5,6 @@
 import type { Certificate, Evidence } from '../consensus/types.ts';
 import type { Block, Genesis, LedgerState } from '../ledger/types.ts';
 import type {
-  AppendLog,
   Clock,
   FinalBlock,
   HealthBoard,
@@ -13,15 +12,18 @@ import type {
   Ledger,
   LedgerHead,
   KeyValueStore,
+  LogFolder,
   Logger,
   MemberKeys,
   Network,
+  PrunableLog,
   ReplaceableLog,
   Service,
   Submitted,
   Unsubscribe,
   VerifySignature,
 } from '../ports.ts';
+import type { CatchingUp } from './catch-up-status.ts';
 import { Participant } from './participant.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -38,13 +40,27 @@ export interface ValidatorOptions {
   readonly voteLog: ReplaceableLog | undefined;
   /** Bytes after which the vote log is begun anew; `voteLogBytesMax` of limits.ts by default. */
   readonly voteLogBytesMax?: number;
-  readonly blockLog: AppendLog;
+  readonly blockLog: PrunableLog;
   readonly state: StateStore;
+  /** Without it all blocks are kept, and no snapshots made or taken. */
+  readonly archive?: Archive;
   /** Keys that begin with `handover`. */
   readonly handovers: KeyValueStore;
   readonly verify: VerifySignature;
   /** ECDSA P-256 with SHA-256: key 65 bytes, signature 64 bytes r ‖ s. */
   readonly verifyIdentity: VerifySignature;
+}
+
+/** What lets a box drop old transactions, and others begin without them. */
+export interface Archive {
+  /** Headers of the blocks whose transactions were dropped. */
+  readonly headers: PrunableLog;
+  /** One log for each epoch that they end. */
+  readonly snapshots: LogFolder;
+  /** Keys and values of one chunk of a snapshot that is made here; `snapshotChunkBytesMax` by default. */
+  readonly chunkBytesMax?: number;
+  /** Epochs before the current one of which the transactions are kept: 2 at least. */
+  readonly bodiesKeptEpochs: number;
 }
 
 /** Where consensus stands on this box, for the console. */
@@ -54,6 +70,8 @@ export interface ConsensusStatus {
   readonly isVoting: boolean;
   /** Transactions that wait for a block. */
   readonly waiting: number;
+  /** Undefined unless the box is behind. */
+  readonly catchingUp: CatchingUp | undefined;
 }
 
 /** The logs and the state store stay open when it stops: who opened them closes them. */
@@ -117,6 +135,16 @@ export class Validator implements Service, Ledger {
   /** Of block 0 the certificate has no signatures: the genesis file stands for it. */
   evidence(): { readonly block: Block; readonly certificate: Certificate } {
     return this.#started.chain.evidence;
+  }
+
+  /** Bytes on the disk, the state in its store left out. */
+  bytes(): Promise<number> {
+    return this.#started.bytes();
+  }
+
+  /** The oldest block of which this box has the transactions. */
+  firstBlock(): number {
+    return this.#started.chain.first;
   }
 
   consensus(): ConsensusStatus {

@@ -1,0 +1,114 @@
+/**
+ * Whom a box that is behind asks: the connected peers, without those that lied or left it waiting, the slow ones last.
+ * So a peer that lies or stalls costs one answer, now and then, and never the way forward.
+ */
+import { AppError } from '../errors.ts';
+import type { Clock, InstitutionId, Logger, Network } from '../ports.ts';
+import { lyingPeerMs, slowAnswerMs } from './limits.ts';
+
+export interface CatchUpPeersOptions {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface AskOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly answerBytesMax: number;
+}
+
+export class CatchUpPeers {
+  readonly #options: CatchUpPeersOptions;
+  /** What peers said of their height, never believed without proof. */
+  readonly #heights = new Map<InstitutionId, number>();
+  /** Peers not to be asked until then, UTC milliseconds. */
+  readonly #avoided = new Map<InstitutionId, number>();
+  /** Peers whose last answer was slow, with the milliseconds that it took. */
+  readonly #slow = new Map<InstitutionId, number>();
+
+  constructor(options: CatchUpPeersOptions) {
+    this.#options = options;
+  }
+
+  isAt(peer: InstitutionId, height: number): void {
+    this.#heights.set(peer, height);
+  }
+
+  /** What the peer said last; 0 if it said nothing, or was found out. */
+  heightOf(peer: InstitutionId): number {
+    return this.#heights.get(peer) ?? 0;
+  }
+
+  /** What peers that are not avoided say, the highest first. */
+  heights(): number[] {
+    return [...this.#heights]
+      .filter(([peer]) => !this.#isAvoided(peer))
+      .map(([, height]) => height)
+      .sort((a, b) => b - a);
+  }
+
+  /** Nobody could help: whoever claims to be ahead must say so again. */
+  forgetHeights(): void {
+    this.#heights.clear();
+  }
+
+  /** Quick ones first, and of those the highest. */
+  inOrder(): InstitutionId[] {
+    const slowness = (peer: InstitutionId): number => this.#slow.get(peer) ?? 0;
+    return this.#options.network
+      .peers()
+      .filter(({ institution, connected }) => connected && !this.#isAvoided(institution))
+      .map(({ institution }) => institution)
+      .sort((a, b) => slowness(a) - slowness(b) || this.heightOf(b) - this.heightOf(a));
+  }
+
+  /** Undefined if there is no answer. One that does not come in time counts against the peer; a lost connection does not. */
+  async ask(
+    peer: InstitutionId,
+    protocol: string,
+    body: Uint8Array,
+    options: AskOptions,
+  ): Promise<Uint8Array | undefined> {
+    const { network, clock, logger } = this.#options;
+    const askedAt = clock.now();
+    try {
+      const answer = new Uint8Array(await network.request(peer, protocol, body, options));
+      const tookMs = clock.now() - askedAt;
+      if (tookMs > slowAnswerMs) this.#slow.set(peer, tookMs);
+      else this.#slow.delete(peer);
+      return answer;
+    } catch (error) {
+      if (options.signal.aborted) return undefined;
+      if (!(error instanceof AppError)) throw error;
+      logger.debug({ peer, code: error.code }, 'no answer from a peer');
+      if (error.code === 'PEER_MISBEHAVED') this.lied(peer, error.message);
+      else if (clock.now() - askedAt >= options.timeoutMs) this.#avoid(peer, 'no answer in time');
+      return undefined;
+    }
+  }
+
+  /** True if its last answer was slow: another may do better. */
+  isSlow(peer: InstitutionId): boolean {
+    return this.#slow.has(peer);
+  }
+
+  /** What it sent is not what it should be. */
+  lied(peer: InstitutionId, reason: string): void {
+    this.#options.logger.warn(
+      { peer, code: 'PEER_MISBEHAVED', reason },
+      'a peer sent wrong parts of the ledger',
+    );
+    this.#avoid(peer, reason);
+  }
+
+  #avoid(peer: InstitutionId, reason: string): void {
+    this.#options.logger.debug({ peer, reason }, 'a peer is not asked for a while');
+    this.#heights.delete(peer);
+    this.#avoided.set(peer, this.#options.clock.now() + lyingPeerMs);
+  }
+
+  #isAvoided(peer: InstitutionId): boolean {
+    return (this.#avoided.get(peer) ?? 0) > this.#options.clock.now();
+  }
+}
