@@ -1,14 +1,15 @@
 /** `npm run bench -- NAME`: measures, prints a table and, as its last line, one line of JSON. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchHostile } from './hostile/hostile.ts';
 import { benchIngest, type IngestOptions } from './ingest/ingest.ts';
 import { insideOwnNetwork } from './ingest/modality-link.ts';
+import { benchLedger, ledgerCases, type LedgerBenchOptions } from './ledger/ledger.ts';
 import { benchMainJob } from './main-job.ts';
 
 /** What a benchmark found: rows for people, figures for machines. */
 export interface BenchResult {
   readonly rows: readonly (readonly [what: string, figure: string])[];
-  readonly json: { readonly bench: string; readonly [figure: string]: number | string };
+  readonly json: { readonly bench: string; readonly [figure: string]: number | string | null };
 }
 
 function print({ rows, json }: BenchResult): void {
@@ -62,5 +63,19 @@ program
         print(await benchIngest(options, signal));
       }),
     ),
+  );
+program
+  .command('ledger')
+  .description('registrations, signed transactions, finality and bytes of the ledger; some ten minutes')
+  .option('--quick', 'shorter runs', false)
+  .addOption(
+    new Option('--only <case...>', 'some of the cases; the other figures are null')
+      .choices(ledgerCases)
+      .default([]),
+  )
+  .action((options: LedgerBenchOptions) =>
+    untilInterrupted(async (signal) => {
+      print(await benchLedger(options, signal));
+    }),
   );
 await program.parseAsync();
