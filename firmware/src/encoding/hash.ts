@@ -32,10 +32,17 @@ export type Domain =
   | 'plane'
   | 'held';
 
-/** The prefix of everything hashed or signed for one purpose: u16 length, then `hilum/<domain>/1`. */
+/** Made once each. */
+const prefixes = new Map<Domain, Uint8Array>();
+
+/** The prefix of everything hashed or signed for one purpose: u16 length, then `hilum/<domain>/1`. Not to be changed. */
 export function domainPrefix(domain: Domain): Uint8Array {
+  const known = prefixes.get(domain);
+  if (known !== undefined) return known;
   const text = utf8(`hilum/${domain}/1`);
-  return concatBytes(u16(text.length), text);
+  const prefix = concatBytes(u16(text.length), text);
+  prefixes.set(domain, prefix);
+  return prefix;
 }
 
 /** H of PROTOCOL.md: SHA-256 with the length-prefixed domain string first. Parts are fixed-length or length-prefixed. */

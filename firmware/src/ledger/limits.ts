@@ -113,3 +113,6 @@ export const primeOrderKeysKeptMax = 16384;
 
 /** Transactions kept decoded, by their encoded bytes: four full blocks. */
 export const decodedTransactionsBytesMax = 4194304;
+
+/** Places of state keys that are remembered: those that some thousand transactions read and write, in 2 MB. */
+export const stateKeyHashesKeptMax = 8192;

@@ -67,6 +67,10 @@ function isFourthPower(a: bigint): boolean {
 /** v of T, the point of order 4 with u = 1. */
 const rootOfAPlus2 = squareRoot(A + 2n) as bigint;
 
+/** √((A² − 4) / ±√−1): neither A² − 4 nor √−1 is a square, so their quotient is one. */
+const rootOfProductOverI = squareRootOfRatio(A * A - 4n, rootOfMinusOne) as bigint;
+const rootOfProductOverMinusI = squareRootOfRatio(A * A - 4n, p - rootOfMinusOne) as bigint;
+
 /** True if the point of the curve with this Edwards y has order L; false too if there is no such point. */
 function hasPrimeOrder(y: bigint): boolean {
   // y = 1 is the identity, y = −1 has order 2: both lie at the edge of the birational map u = (1 + y) / (1 − y).
@@ -78,14 +82,18 @@ function hasPrimeOrder(y: bigint): boolean {
   const vOverRoot = squareRoot((u * u + A * u + 1n) % p);
   if (vOverRoot === null) return false;
   // Halving: for Q with 2Q = P, u_Q + 1/u_Q = 2(u ± vOverRoot) and u_Q − 1/u_Q = 2·√u·z, where z² is the former + A.
-  // A² − 4 is no square, so exactly one of the two signs has a z.
+  // The product of both sums + A is A² − 4, which is no square, so exactly one of the two signs has a z.
   let half = reduce(u + vOverRoot);
-  let z = squareRoot((2n * half + A) % p);
-  if (z === null) {
+  const square = (2n * half + A) % p;
+  const power = powerP58(square);
+  // A fourth root of 1: ±1 for a square, ±√−1 for another (RFC 8032, section 5.1.3).
+  const unit = (((power * power) % p) * square) % p;
+  let z = unit === 1n ? (power * square) % p : (((power * square) % p) * rootOfMinusOne) % p;
+  if (unit !== 1n && unit !== p - 1n) {
     half = reduce(u - vOverRoot);
-    z = squareRoot((2n * half + A) % p);
+    // The other one is (A² − 4) / square, and square = unit / power².
+    z = (power * (unit === rootOfMinusOne ? rootOfProductOverI : rootOfProductOverMinusI)) % p;
   }
-  if (z === null) throw new Error('a point of the curve was not halved');
   const halfU = reduce(half + rootOfU * z);
   // v_Q = ±u_Q·z, hence f(Q) = u_Q · (z − √(A+2))².
   const difference = z - rootOfAPlus2;

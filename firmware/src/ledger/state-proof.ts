@@ -12,6 +12,7 @@ import { sha256 } from '../encoding/hash.ts';
 import { boundedBytesField, bytesField, decodeStrictly, listField, mapField, textField } from './fields.ts';
 import {
   stateKeyCharactersMax,
+  stateKeyHashesKeptMax,
   stateProofBytesMax,
   stateProofSiblingsMax,
   stateValueBytesMax,
@@ -25,9 +26,17 @@ const internalPrefix = utf8('JMT::IntrnalNode');
 /** Hash of a subtree without leaves. */
 export const placeholderHash: Uint8Array = utf8('SPARSE_MERKLE_PLACEHOLDER_HASH__');
 
-/** Place of a key in the tree. 32 bytes. */
+/** Of the keys asked for lately: a transaction's keys are read and written several times within seconds. */
+const keyHashes = new Map<string, Uint8Array>();
+
+/** Place of a key in the tree. 32 bytes, not to be changed. */
 export function stateKeyHash(key: string): Uint8Array {
-  return sha256(utf8(key));
+  const known = keyHashes.get(key);
+  if (known !== undefined) return known;
+  const keyHash = sha256(utf8(key));
+  if (keyHashes.size >= stateKeyHashesKeptMax) keyHashes.clear();
+  keyHashes.set(key, keyHash);
+  return keyHash;
 }
 
 export function leafNodeHash(keyHash: Uint8Array, valueHash: Uint8Array): Uint8Array {

@@ -3,7 +3,7 @@
  * use, when a transaction brings its leaf: the entry, and the path that proves it under the batch's root. From then on
  * it is a study like any other.
  */
-import { concatBytes } from '../../encoding/bytes.ts';
+import { concatBytes, equalBytes } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { verifyMerklePath } from '../../encoding/merkle-tree.ts';
 import { bytesField, institutionIdField, integerField, listField, mapField } from '../fields.ts';
@@ -100,6 +100,17 @@ export function readBodyWithLeaf<const Type extends string, Name extends string>
   return { map, base: { ...base, leaf: readLeaf(map.leaf, 'leaf') } };
 }
 
+/** Under which batch a leaf was proved: a box judges the same transaction several times, and decodes it once. */
+const proved = new WeakMap<StudyLeaf, Pick<BatchRecord, 'root' | 'count'>>();
+
+function isLeafOf(leaf: StudyLeaf, { root, count }: BatchRecord): boolean {
+  const known = proved.get(leaf);
+  if (known !== undefined && known.count === count && equalBytes(known.root, root)) return true;
+  if (!verifyMerklePath(leaf.entry, leaf.index, count, leaf.path, root)) return false;
+  proved.set(leaf, { root, count });
+  return true;
+}
+
 /**
  * The record that a leaf's study would have now: proved under the batch's root, its owner key judged. A wallet that
  * has proofs of the batch's record, and of the absence of the study's own, calls the same.
@@ -111,7 +122,7 @@ export function openLeaf(
   batch: BatchRecord,
 ): StudyRecord | Extract<RuleReason, 'wrong-leaf' | 'bad-key'> {
   if (studyId(chain, leaf.source, leaf.batch, leaf.index) !== id) return 'wrong-leaf';
-  if (!verifyMerklePath(leaf.entry, leaf.index, batch.count, leaf.path, batch.root)) return 'wrong-leaf';
+  if (!isLeafOf(leaf, batch)) return 'wrong-leaf';
   const entry = decodeEntry(leaf.entry);
   if (!isPrimeOrderKey(entry.ownerKey)) return 'bad-key';
   return registeredStudy(entry, { ...batch, source: leaf.source, index: leaf.index });
