@@ -223,13 +223,14 @@ export const rooms: readonly Room[] = [
   node('main', 'firmware/src/main.ts', { imports: ['errors', 'config', 'box'], packages: ['commander'] }),
 
   // Around the firmware.
+  pure('node options', 'provisioning/node-options.ts', { imports: [], packages: [] }),
   node('wallet command', 'provisioning/wallet/', {
     imports: ['errors', 'encoding', 'wallet', 'wallet contract', 'wallet limits'],
     packages: ['commander'],
   }),
   // It does what a field engineer does, from outside: files, processes, ports.
   node('demonstration', 'provisioning/demo/', {
-    imports: [],
+    imports: ['node options'],
     types: ['config', 'wallet', 'console contract'],
     packages: ['commander'],
   }),
