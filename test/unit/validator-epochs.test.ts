@@ -8,6 +8,7 @@ import {
   encodeTransaction,
   genesisState,
 } from '../../firmware/src/ledger/index.ts';
+import { voteMessage } from '../../firmware/src/consensus/signatures.ts';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { encodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
 import { handoverProtocol } from '../../firmware/src/validator/handovers.ts';
@@ -19,7 +20,7 @@ import {
   retransmitMs,
 } from '../../firmware/src/validator/limits.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
-import { decodeMessage } from '../../firmware/src/validator/messages.ts';
+import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import type { Cluster } from '../fakes/cluster.ts';
 import { signerOf, verifyIdentity, verifySignature } from '../fakes/ledger.ts';
@@ -140,6 +141,36 @@ describe('the end of an epoch that is notarized and not final', () => {
     await cluster.time.pass(15_000);
     assertInEpoch(cluster, 1);
   });
+});
+
+test('a block that closes no epoch is not proposed again: nobody votes for it', async (t) => {
+  const cluster = await startedCluster(t);
+  // East leads view 2. The block of view 1 is notarized, and its finalize votes are lost.
+  cluster.crash('east');
+  const votes: string[] = [];
+  let first: Message | undefined;
+  for (const id of ['north', 'south', 'west']) {
+    cluster.onlyHears(id, (message) => {
+      if (message.type === 'proposal') first ??= message;
+      if (message.type === 'vote') votes.push(`${message.vote.kind} ${message.vote.view}`);
+      return message.type !== 'vote' || message.vote.kind !== 'finalize';
+    });
+  }
+  const { transaction } = cluster.fixture.register('north', 'one', [signerOf('one')]);
+  const submitted = cluster.box('north').validator.submit(encodeTransaction(transaction));
+  const rejected = assert.rejects(submitted, { code: 'LEDGER_STALE' });
+  await cluster.time.pass(400, () => cluster.box('north').validator.consensus().view === 2);
+  assert.ok(first?.type === 'proposal' && first.vote.view === 1);
+  const content = { kind: 'notarize', epoch: 0, view: 2, digest: first.vote.digest } as const;
+  const signature = cluster.fixture.box('east').voting.sign(voteMessage(cluster.fixture.chain, content));
+  const again: Message = { ...first, vote: { ...content, validator: 2, signature }, justification: [] };
+  const east = cluster.hub.join('east');
+  for (const id of ['north', 'south', 'west']) east.send(id, encodeMessage(again));
+  await cluster.time.pass(3000, () => votes.includes('nullify 2'));
+  assert.ok(votes.includes('nullify 2'));
+  assert.ok(!votes.includes('notarize 2'));
+  await cluster.stopAll();
+  await rejected;
 });
 
 test('all boxes losing power around an epoch’s end come back and go on', async (t) => {

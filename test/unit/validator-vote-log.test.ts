@@ -1,10 +1,16 @@
 /** What a box believes of its vote log at a start, and when it votes again after it may have forgotten votes. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
+import { describe, test, type TestContext } from 'node:test';
+import { noDigest } from '../../firmware/src/consensus/signatures.ts';
+import type { Place } from '../../firmware/src/validator/place.ts';
+import type { VoteLogContent } from '../../firmware/src/validator/vote-log.ts';
+import { readVoteLog } from '../../firmware/src/validator/vote-log.ts';
+import { decodeVoteRecord, encodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import type { VoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { keyChangePauseMs } from '../../firmware/src/validator/limits.ts';
+import { MemoryAppendLog } from '../fakes/append-log.ts';
 import { Cluster } from '../fakes/cluster.ts';
+import { vote } from '../fakes/core-box.ts';
 
 async function startedCluster(t: TestContext): Promise<Cluster> {
   const cluster = new Cluster();
@@ -159,4 +165,55 @@ test('a box whose TPM does not count follows without a vote, and says so', async
     health.list().map(({ code }) => code),
     ['TPM_ABSENT'],
   );
+});
+
+describe('the log read for an epoch', () => {
+  async function read(place: Place, ...records: readonly VoteRecord[]): Promise<VoteLogContent> {
+    const log = new MemoryAppendLog({ records: records.map(encodeVoteRecord) });
+    return readVoteLog(log, place);
+  }
+
+  const nullified = (epoch: number, view: number): VoteRecord => ({
+    type: 'vote',
+    vote: vote('nullify', view, 1, noDigest, epoch),
+    block: null,
+  });
+
+  test('a ledger that is older than its votes: nothing is voted for until it is there again', async () => {
+    const records: readonly VoteRecord[] = [{ type: 'floor', epoch: 3, view: 4 }, nullified(3, 5)];
+    assert.equal((await read({ epoch: 2, view: 7 }, ...records)).floor, Number.MAX_SAFE_INTEGER);
+    const there = await read({ epoch: 3, view: 1 }, ...records);
+    assert.equal(there.floor, 4);
+    assert.equal(there.withoutEarlier, undefined);
+  });
+
+  test('what belongs to earlier epochs is left out; that something is missing is not', async () => {
+    const place = { epoch: 3, view: 0 };
+    const start: VoteRecord = { type: 'start', number: 5 };
+    const kept = [start, nullified(3, 1)];
+    const floor: VoteRecord = { type: 'floor', epoch: 2, view: 9 };
+    const whole = await read(place, floor, nullified(2, 10), ...kept);
+    assert.ok(whole.isComplete && whole.floor === 0);
+    assert.deepEqual(whole.withoutEarlier?.map(decodeVoteRecord), [
+      { type: 'floor', epoch: 3, view: 0 },
+      ...kept,
+    ]);
+    const lacking = await read(place, floor, { type: 'gap' }, ...kept);
+    assert.ok(!lacking.isComplete);
+    assert.deepEqual(lacking.withoutEarlier?.map(decodeVoteRecord), [{ type: 'gap' }, ...kept]);
+    // A floor settles the gaps before it, and none after it.
+    assert.ok((await read(place, { type: 'gap' }, { ...floor, epoch: 3 })).isComplete);
+    assert.ok(!(await read(place, { ...floor, epoch: 3 }, { type: 'gap' })).isComplete);
+  });
+
+  test('an empty log is that of a new box at the ledger’s beginning only', async () => {
+    assert.ok((await read({ epoch: 0, view: 0 })).isNew);
+    for (const place of [
+      { epoch: 0, view: 1 },
+      { epoch: 1, view: 0 },
+    ]) {
+      const content = await read(place);
+      assert.ok(!content.isNew && !content.isComplete);
+    }
+  });
 });
