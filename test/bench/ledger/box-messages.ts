@@ -19,12 +19,15 @@ export type ToBox =
     }
   /** The load's time 0, on the machine's monotonic clock (`monotonicMs`). */
   | { readonly kind: 'go'; readonly at: number }
+  | { readonly kind: 'open' }
   | { readonly kind: 'report' };
 
 export type FromBox =
   | { readonly kind: 'listening'; readonly address: string }
   | { readonly kind: 'connected' }
   | { readonly kind: 'loaded' }
+  /** Submissions that are due and not settled. */
+  | { readonly kind: 'open'; readonly count: number }
   | BoxReport;
 
 export interface BoxReport {
@@ -32,9 +35,7 @@ export interface BoxReport {
   readonly finals: readonly FinalAt[];
   /** Submissions that were refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Submissions that are not settled. */
-  readonly open: number;
-  /** Processor time since `go`, both in the program and in the system for it. Milliseconds. */
+  /** Processor time from `go` until the last of the load was due, in the program and in the system for it. Milliseconds. */
   readonly cpuMs: number;
   readonly residentBytes: number;
   /** Bytes of the block log. */

@@ -74,7 +74,7 @@ validator.onFinal(({ block }) => finalAt.set(block.header.height, monotonicMs())
 const load: { readonly dueMs: number; readonly bytes: Uint8Array }[] = [];
 const refused: Record<string, number> = {};
 let open = 0;
-let cpuBefore = process.cpuUsage();
+let cpuMs = 0;
 
 function tell(message: FromBox): void {
   process.send?.(message);
@@ -96,17 +96,19 @@ async function submit(bytes: Uint8Array): Promise<void> {
 }
 
 function run(at: number): void {
-  cpuBefore = process.cpuUsage();
+  const cpuBefore = process.cpuUsage();
   let next = 0;
   const timer = setInterval(() => {
     const now = monotonicMs() - at;
     for (; next < load.length && load[next]!.dueMs <= now; next++) void submit(load[next]!.bytes);
-    if (next === load.length) clearInterval(timer);
+    if (next < load.length) return;
+    clearInterval(timer);
+    const { user, system } = process.cpuUsage(cpuBefore);
+    cpuMs = (user + system) / 1000;
   }, submitEveryMs);
 }
 
 async function report(): Promise<BoxReport> {
-  const { user, system } = process.cpuUsage(cpuBefore);
   const finals: BoxReport['finals'][number][] = [];
   for await (const { block } of validator.blocks(1)) {
     finals.push({
@@ -117,8 +119,7 @@ async function report(): Promise<BoxReport> {
     });
   }
   const residentBytes = process.memoryUsage.rss();
-  const cpuMs = (user + system) / 1000;
-  return { kind: 'report', finals, refused, open, cpuMs, residentBytes, blockLogBytes: blockLog.bytes };
+  return { kind: 'report', finals, refused, cpuMs, residentBytes, blockLogBytes: blockLog.bytes };
 }
 
 async function start(addresses: Readonly<Record<string, string>>): Promise<void> {
@@ -157,6 +158,9 @@ process.on('message', (message: ToBox) => {
       break;
     case 'go':
       run(message.at);
+      break;
+    case 'open':
+      tell({ kind: 'open', count: open });
       break;
     case 'report':
       void report().then(tell);

@@ -61,6 +61,12 @@ class BoxProcess {
     }
   }
 
+  ask<Kind extends 'open' | 'report'>(kind: Kind): Promise<Answer<Kind>> {
+    const answer = this.answer(kind);
+    this.tell({ kind });
+    return answer;
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
@@ -103,7 +109,8 @@ export async function runFourBoxes(load: readonly Load[], signal: AbortSignal): 
     const at = monotonicMs() + leadMs;
     for (const box of boxes) box.tell({ kind: 'go', at });
     await delay(leadMs + (load.at(-1)?.dueMs ?? 0), undefined, { signal });
-    const reports = await settled(boxes, signal);
+    await settled(boxes, signal);
+    const reports = await Promise.all(boxes.map((box) => box.ask('report')));
     return { ...agreed(reports, at), reports };
   } finally {
     await Promise.all(boxes.map((box) => box.stop()));
@@ -120,17 +127,12 @@ async function give(box: BoxProcess, load: readonly Load[]): Promise<void> {
   }
 }
 
-async function settled(boxes: readonly BoxProcess[], signal: AbortSignal): Promise<BoxReport[]> {
-  for (let waitedMs = 0; ; waitedMs += 1000) {
+/** Resolves when nothing is open, or the patience ends. */
+async function settled(boxes: readonly BoxProcess[], signal: AbortSignal): Promise<void> {
+  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += 1000) {
     await delay(1000, undefined, { signal });
-    const reports = await Promise.all(
-      boxes.map((box) => {
-        const answer = box.answer('report');
-        box.tell({ kind: 'report' });
-        return answer;
-      }),
-    );
-    if (reports.every(({ open }) => open === 0) || waitedMs >= patienceMs) return reports;
+    const open = await Promise.all(boxes.map((box) => box.ask('open')));
+    if (open.every(({ count }) => count === 0)) return;
   }
 }
 
