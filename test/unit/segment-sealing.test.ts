@@ -16,7 +16,7 @@ import {
   sharedSegmentsMax,
 } from '../../firmware/src/store/limits.ts';
 import { openSegment as openSealed } from '../../firmware/src/store/object-seal.ts';
-import type { SealThread } from '../../firmware/src/store/seal-threads.ts';
+import { openSealWorker, type SealThread } from '../../firmware/src/store/seal-threads.ts';
 import { SegmentMemory, SharedSegment, type SegmentPlace } from '../../firmware/src/store/segment-memory.ts';
 import { sealOnLoop, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import type { SegmentKeys } from '../../firmware/src/store/segment-work.ts';
@@ -202,6 +202,26 @@ test('without threads everything is sealed on the event loop, and none is tried 
   await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
   assert.equal(begun.length, 1);
   assert.match(logger.lines.join('\n'), /cannot be started.*"err"/);
+});
+
+test('a machine that refuses a thread stops neither the start nor a box that replaces one', async (t) => {
+  let threads = 1;
+  const { openSegment, ready, begun, logger } = sealThreadsScene(
+    t,
+    (shared) => {
+      if (threads-- > 0) return openSealWorker(shared);
+      throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+    },
+    2,
+  );
+  await ready(1);
+  assert.match(logger.lines.join('\n'), /cannot be started.*"err"/, 'the second, at the start');
+  const segment = openSegment(newKeys(), 0);
+  segment.write(long);
+  await begun[0]?.terminate();
+  await assert.rejects(async () => segment.end(), { code: 'STORE_FAILED' });
+  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
+  assert.equal(begun.length, 1);
 });
 
 for (const [what, length] of [

@@ -41,6 +41,8 @@ interface Running {
   error: Error | undefined;
 }
 
+const cannotStart = 'a thread that seals objects cannot be started';
+
 const file = fileURLToPath(new URL(`./seal-worker${extname(import.meta.url)}`, import.meta.url));
 
 export function openSealWorker(shared: SharedSegments): SealThread {
@@ -141,8 +143,15 @@ export class SealThreads {
   }
 
   #open(): void {
-    const { memory, openThread = openSealWorker } = this.#options;
-    const thread = openThread(memory.shared);
+    const { memory, openThread = openSealWorker, logger } = this.#options;
+    let thread: SealThread;
+    try {
+      thread = openThread(memory.shared);
+    } catch (error) {
+      // Where the machine has no thread to give, the constructor throws; work is then done where it is asked for.
+      logger.warn({ err: error, objects: 0 }, cannotStart);
+      return;
+    }
     const running: Running = { thread, jobs: new Map(), isReady: false, error: undefined };
     this.#running.add(running);
     // It keeps the program up only while somebody waits for it.
@@ -174,7 +183,7 @@ export class SealThreads {
     if (this.#isStopped) return;
     this.#options.logger.warn(
       { objects: jobs.size, ...(error && { err: error }) },
-      isReady ? 'a thread that seals objects is replaced' : 'a thread that seals objects cannot be started',
+      isReady ? 'a thread that seals objects is replaced' : cannotStart,
     );
     // One that could not even begin says that there is no memory or no thread to be had: it is not tried for ever.
     if (isReady) this.#open();
