@@ -118,6 +118,29 @@ test('a log that is told to rest does so once, and is opened again by its next u
   assert.ok(!log.isOpen);
 });
 
+test('idle logs rest once, though senders go on at once; those in use are left alone', async () => {
+  const { openLogs } = makeLogs();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const busy = new CountedLog();
+  const using = busy.use(openLogs, promise);
+  /** Its sender sends again as soon as it rests. */
+  class RestlessLog extends CountedLog {
+    override async rest(): Promise<void> {
+      await super.rest();
+      assert.ok(this.closed <= 10, 'it is never left in peace');
+      await this.use(openLogs);
+    }
+  }
+  const restless = new RestlessLog();
+  await restless.use(openLogs);
+  await openLogs.restIdle();
+  assert.deepEqual([restless.closed, restless.opened, busy.closed], [1, 2, 0]);
+  resolve();
+  await using;
+  await openLogs.restIdle();
+  assert.deepEqual([restless.closed, busy.closed], [2, 1]);
+});
+
 test('a log whose use fails is closed with the others', async () => {
   const { openLogs } = makeLogs();
   const log = new CountedLog();

@@ -32,9 +32,9 @@ export class OpenLogs {
     if (this.#open.delete(log)) await log.rest();
   }
 
-  /** As `rest`, those that nobody uses at this moment. */
+  /** As `rest`, those that nobody uses at this moment; each once, though a sender may open it again meanwhile. */
   async restIdle(): Promise<void> {
-    for (const log of this.#open) if (!this.#users.has(log)) await this.rest(log);
+    for (const log of [...this.#open]) if (!this.#users.has(log)) await this.rest(log);
   }
 
   /** As `rest`, all of them. */
