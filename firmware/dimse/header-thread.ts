@@ -106,7 +106,14 @@ export class HeaderThread {
     const next = this.#waiting.shift();
     if (next === undefined) return;
     this.#current = next;
-    const running = (this.#running ??= this.#open());
+    let running: Running;
+    try {
+      running = this.#running ??= this.#open();
+    } catch (error) {
+      // Where the machine has no thread to give, the constructor throws.
+      this.#unstarted(error);
+      return;
+    }
     const { scan, atEnd } = next;
     const known = running.known.get(scan);
     const { id, sent } = known ?? { id: ++this.#ids, sent: 0 };
@@ -156,9 +163,13 @@ export class HeaderThread {
       this.#replace(running, 'the header is more than its reader can bear', error);
       return;
     }
-    // Not the header's fault: there are no threads or there is no memory.
     this.#running = undefined;
-    this.#take()?.reject(new Error('the thread that reads headers cannot be started', { cause: error }));
+    this.#unstarted(error);
+  }
+
+  /** Not the header's fault: there are no threads or there is no memory. */
+  #unstarted(cause: unknown): void {
+    this.#take()?.reject(new Error('the thread that reads headers cannot be started', { cause }));
     this.#next();
   }
 

@@ -278,6 +278,33 @@ test('a thread that cannot be started is a fault of ours, not of the header; the
   assert.deepEqual(await next, complete);
 });
 
+test('a machine that refuses a thread fails the headers that need one, and holds up none that comes later', async () => {
+  const threads: StuckThread[] = [];
+  let isRefusing = true;
+  const { scans } = make({
+    openThread: () => {
+      if (isRefusing) throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+      const thread = new StuckThread();
+      threads.push(thread);
+      return thread;
+    },
+  });
+  const push = async (): Promise<unknown> => scans.open(syntax).push(long);
+  await assert.rejects(push(), /cannot be started/);
+  isRefusing = false;
+  const [held, behind] = [push(), push()];
+  isRefusing = true;
+  assert.equal(threads.length, 1);
+  // Its replacement is refused: that is told to the one that waited for it.
+  threads[0]?.fail(new Error('out of memory'));
+  assert.deepEqual(await held, { kind: 'malformed', reason: 'the header is more than its reader can bear' });
+  await assert.rejects(behind, /cannot be started/);
+  isRefusing = false;
+  const last = push();
+  threads[1]?.answer(complete);
+  assert.deepEqual(await last, complete);
+});
+
 test('a real thread gives up a header of more than any may have', options, async () => {
   const { scans } = make();
   const scanner = scans.open(syntax);
