@@ -12,8 +12,17 @@ export interface LedgerDisks {
   readonly archive: Archive;
 }
 
+/** What it needs of the configuration. */
+export interface LedgerDisksFoundation {
+  readonly config: Pick<Foundation['config'], 'dataDir' | 'ledger'>;
+  readonly logger: Logger;
+}
+
 /** @throws AppError STORE_CORRUPT, STORE_FAILED. */
-export async function openLedgerDisks({ config, logger }: Foundation, undo: Undo): Promise<LedgerDisks> {
+export async function openLedgerDisks(
+  { config, logger }: LedgerDisksFoundation,
+  undo: Undo,
+): Promise<LedgerDisks> {
   const folder = (name: string): Promise<FileLogFolder> => openFolder(config.dataDir, name, logger);
   const blockLog = await SegmentedLog.open(await folder('blocks'));
   undo.later(() => blockLog.close());

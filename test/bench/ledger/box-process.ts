@@ -4,7 +4,9 @@
  */
 import { join } from 'node:path';
 import { toHex } from '../../../firmware/src/encoding/bytes.ts';
+import { openLedgerDisks } from '../../../firmware/src/box/ledger-disks.ts';
 import { verifyEd25519, verifyP256 } from '../../../firmware/src/box/signatures.ts';
+import { Undo } from '../../../firmware/src/box/undo.ts';
 import { blockDigest, transactionId } from '../../../firmware/src/ledger/index.ts';
 import { Libp2pNetwork } from '../../../firmware/src/p2p/libp2p-network.ts';
 import type { Clock } from '../../../firmware/src/ports.ts';
@@ -13,7 +15,6 @@ import { LedgerStateStore } from '../../../firmware/src/store/ledger-state-store
 import { LevelStore } from '../../../firmware/src/store/level-store.ts';
 import { voteLogAllocationBytes } from '../../../firmware/src/store/limits.ts';
 import { Validator } from '../../../firmware/src/validator/validator.ts';
-import { unpruned } from '../../fakes/append-log.ts';
 import { MemberSet, silentLogger } from '../../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../../fakes/health.ts';
 import { bytesOf, LedgerFixture } from '../../fakes/ledger.ts';
@@ -24,6 +25,8 @@ import { monotonicMs, type BoxReport, type BoxSetup, type FromBox, type ToBox } 
 
 /** How often the load is looked at. A transaction's time counts from when it was due, not from when it was seen. */
 const submitEveryMs = 2;
+/** As a box is configured by default. No epoch ends in a run. */
+const bodiesKeptEpochs = 100;
 
 const setup = JSON.parse(process.argv[2] as string) as BoxSetup;
 const { self, folder } = setup;
@@ -47,10 +50,11 @@ const voteLog = await FileAppendLog.open(join(folder, 'votes.log'), {
   allocationBytes: voteLogAllocationBytes,
   keepsSpare: true,
 });
-const blockLog = await FileAppendLog.open(join(folder, 'blocks.log'), {
-  domain: 'blocks',
-  damageCode: 'STORE_CORRUPT',
-});
+const undo = new Undo();
+const { blockLog, archive } = await openLedgerDisks(
+  { config: { dataDir: folder, ledger: { bodiesKeptEpochs } }, logger: silentLogger },
+  undo,
+);
 const store = await LevelStore.open(join(folder, 'ledger'));
 const validator = new Validator({
   genesis: fixture.genesis,
@@ -61,7 +65,8 @@ const validator = new Validator({
   logger: silentLogger,
   health: new MemoryHealthBoard(),
   voteLog,
-  blockLog: unpruned(blockLog),
+  blockLog,
+  archive,
   state: new LedgerStateStore(store),
   handovers: store,
   verify: verifyEd25519,
@@ -119,7 +124,7 @@ async function report(): Promise<BoxReport> {
     });
   }
   const residentBytes = process.memoryUsage.rss();
-  return { kind: 'report', finals, refused, cpuMs, residentBytes, blockLogBytes: blockLog.bytes };
+  return { kind: 'report', finals, refused, cpuMs, residentBytes, blockLogBytes: await blockLog.bytes() };
 }
 
 async function start(addresses: Readonly<Record<string, string>>): Promise<void> {
@@ -142,7 +147,7 @@ async function start(addresses: Readonly<Record<string, string>>): Promise<void>
 async function stop(): Promise<void> {
   await validator.stop();
   await network.stop();
-  await blockLog.close();
+  await undo.run();
   await voteLog.close();
   await store.close();
 }
