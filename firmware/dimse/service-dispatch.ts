@@ -44,6 +44,7 @@ interface CameDataSet {
 
 export class ServiceDispatch {
   readonly #link: DispatchLink;
+  /** A data set that still arrives. */
   #gathering: GatheredIdentifier | undefined;
   #running: { readonly operation: RunningOperation; readonly finished: Promise<void> } | undefined;
   #ended = false;
@@ -76,13 +77,14 @@ export class ServiceDispatch {
     const { contextId, command } = dispatched;
     const { transferSyntax } = dispatched.context;
     const gathered = new GatheredIdentifier(this.#link.identifiers, (bytes) => {
+      // Its room is taken until it is decoded, also if the association ends meanwhile: else peers that send and leave
+      // would have more decoded at a time than there is room for.
+      this.#gathering = undefined;
       if (bytes === undefined) {
-        this.#gathering = undefined;
         this.#link.respond(contextId, command, { status: tooLong(command), comment: 'data set too long' });
         return undefined;
       }
       const perform = (decoded: DecodedDataSet): void => {
-        this.#gathering = undefined;
         this.#perform(dispatched, { gathered, bytes, decoded });
       };
       // Nothing more is read from this peer meanwhile, so that its next message finds the operation running.
@@ -109,7 +111,7 @@ export class ServiceDispatch {
 
   #perform({ contextId, context, command, service }: Dispatched, came: CameDataSet | undefined): void {
     const { abstractSyntax, transferSyntax } = context;
-    const refusal = this.#refusal(command, service, came);
+    const refusal = this.#ended ? undefined : this.#refusal(command, service, came);
     if (refusal !== undefined || this.#ended) {
       came?.gathered.release();
       if (refusal !== undefined) this.#link.respond(contextId, command, refusal);

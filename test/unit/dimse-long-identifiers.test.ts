@@ -87,11 +87,12 @@ test('a long data set holds back its peer until its operation runs; a short one 
   assert.deepEqual(short.dispatch.running?.dataSet, listOf(1));
 });
 
-test('an association that ends while its data set is decoded leaves no operation and no room taken', async () => {
+test('an association that ends while its data set is decoded leaves no operation, and no room once it is', async () => {
   const { dispatch, gathered, performed, isFree } = dispatching();
   gathered.write(long);
   const held = gathered.end();
   dispatch.end(new Error('the peer is gone'));
+  assert.equal(isFree(), false, 'it is held as long as it is decoded');
   await held;
   assert.deepEqual([dispatch.running, performed, isFree()], [undefined, [], true]);
 });
