@@ -66,7 +66,7 @@ program
   );
 program
   .command('ledger')
-  .description('registrations, signed transactions, finality and bytes of the ledger; some ten minutes')
+  .description('registrations, signed transactions, finality and bytes of the ledger; some twenty minutes')
   .option('--quick', 'shorter runs', false)
   .addOption(
     new Option('--only <case...>', 'some of the cases; the other figures are null')

@@ -9,6 +9,7 @@ import {
   forgedTransactionsMax,
   institutionFirstTransactionsMax,
   institutionTransactionsMax,
+  readyRecheckMs,
   waitingMsMax,
 } from '../../firmware/src/validator/limits.ts';
 import { Mempool } from '../../firmware/src/validator/mempool.ts';
@@ -114,6 +115,24 @@ test('after final blocks each institution has its turn to be judged anew', () =>
     [],
   );
   assert.equal(mempool.hasWork(new Set()), true);
+});
+
+test('what a final block has overtaken is judged again when it is built in, and after a while anyhow', () => {
+  const overtaken = { head, state: applied(final.state, ledger.amend('south', study, 2)) };
+  const rival = encodeTransaction(ledger.amend('south', study, 2, { closed: true }));
+  const id = transactionId(rival);
+  const refused = [{ id, reason: 'version-stale' }];
+  for (const ask of [
+    (mempool: Mempool) => mempool.recheck([rival], overtaken, 1),
+    (mempool: Mempool) => mempool.afterFinal([], overtaken, readyRecheckMs),
+  ]) {
+    const mempool = pool();
+    assert.equal(kindOf(mempool, 'south', rival), 'waiting');
+    assert.deepEqual(mempool.afterFinal([], overtaken, readyRecheckMs - 1), []);
+    assert.equal(mempool.size, 1);
+    assert.deepEqual(ask(mempool), refused);
+    assert.equal(mempool.size, 0);
+  }
 });
 
 test('what waits in vain for others is dropped after a while, unless it was submitted here', () => {

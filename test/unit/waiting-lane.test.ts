@@ -15,7 +15,14 @@ const bounds: LaneBounds = {
 const transaction = {} as Transaction;
 
 function waiting(id: string, bytes = 100): WaitingTransaction {
-  return { id: id as TransactionId, bytes: new Uint8Array(bytes), transaction, since: 0, ready: true };
+  return {
+    id: id as TransactionId,
+    bytes: new Uint8Array(bytes),
+    transaction,
+    since: 0,
+    ready: true,
+    judgedAt: 0,
+  };
 }
 
 function idsOf(list: readonly WaitingTransaction[]): string[] {

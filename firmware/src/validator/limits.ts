@@ -69,6 +69,12 @@ export const waitingMsMax = 30000;
 /** Waiting transactions that are tried again after a final block: bounds the time that signatures take. */
 export const recheckedTransactionsMax = 256;
 
+/**
+ * A waiting transaction that applied when it was judged last is judged again after this: one that a final block has
+ * overtaken brings at most a few empty blocks until then.
+ */
+export const readyRecheckMs = 1000;
+
 /** Own submissions are sent again to all after this without finality. */
 export const submissionResendMs = 2000;
 
@@ -143,9 +149,6 @@ export const snapshotsKept = 2;
 
 /** Headers of old blocks that are written at once, before their transactions are dropped. */
 export const headersAtOnceMax = 256;
-
-/** Epochs of which the transactions are kept by default: the 90 days for which a light client trusts, and some more. */
-export const bodiesKeptEpochsDefault = 100;
 
 /** Request body of the block protocol: a height or a digest. */
 export const blockRequestBytesMax = 128;

@@ -27,6 +27,7 @@ import {
   institutionTransactionsMax,
   mempoolBytesMax,
   mempoolTransactionsMax,
+  readyRecheckMs,
   recheckedTransactionsMax,
   waitingMsMax,
 } from './limits.ts';
@@ -104,7 +105,8 @@ export class Mempool {
       return { kind: 'refused', reason: outcome.reason };
     }
     const ready = outcome === undefined;
-    if (!lane.add(from, { id, bytes, transaction, since: now, ready })) return { kind: 'full' };
+    if (!lane.add(from, { id, bytes, transaction, since: now, ready, judgedAt: now }))
+      return { kind: 'full' };
     return { kind: 'waiting', id, isNew: true };
   }
 
@@ -127,13 +129,14 @@ export class Mempool {
   }
 
   /** Refused when a block was built: judged again by the final state, dropped if that refuses for ever too. */
-  recheck(transactions: readonly Uint8Array[], final: FinalState): Refusal[] {
-    return this.#recheck(transactions.map(transactionId), final);
+  recheck(transactions: readonly Uint8Array[], final: FinalState, now: number): Refusal[] {
+    return this.#recheck(transactions.map(transactionId), final, now);
   }
 
   /**
    * After final blocks: those in them go; some of the others, in their turns, are judged anew, and dropped if they can
-   * never apply, or came from elsewhere and have waited long.
+   * never apply, or came from elsewhere and have waited long. Of those that applied it is asked again after a while
+   * only: most still do, and a leader finds out when it builds.
    */
   afterFinal(contained: Iterable<TransactionId>, final: FinalState, now: number): Refusal[] {
     for (const id of contained) {
@@ -150,9 +153,11 @@ export class Mempool {
       ...this.#first.inTurn(recheckedTransactionsMax),
       ...this.#rest.inTurn(recheckedTransactionsMax),
     ];
+    const due = next.filter(({ ready, judgedAt }) => !ready || now - judgedAt >= readyRecheckMs);
     return this.#recheck(
-      next.map(({ id }) => id),
+      due.map(({ id }) => id),
       final,
+      now,
     );
   }
 
@@ -161,13 +166,14 @@ export class Mempool {
     yield* this.#rest.values();
   }
 
-  #recheck(ids: readonly TransactionId[], final: FinalState): Refusal[] {
+  #recheck(ids: readonly TransactionId[], final: FinalState, now: number): Refusal[] {
     const refused: Refusal[] = [];
     for (const id of ids) {
       const waiting = this.#first.get(id) ?? this.#rest.get(id);
       if (waiting === undefined) continue;
       const outcome = this.#judge(waiting.transaction, final);
       waiting.ready = outcome === undefined;
+      waiting.judgedAt = now;
       if (outcome === undefined || outcome.later) continue;
       this.#first.remove(id);
       this.#rest.remove(id);

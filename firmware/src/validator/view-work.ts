@@ -187,6 +187,7 @@ export class ViewWork {
       mempool.recheck(
         built.refused.map(({ transaction }) => transaction),
         chain,
+        now,
       ),
     );
     tree.addExecuted(executedBlock(built.block, built.state, built.transactions));

@@ -15,6 +15,8 @@ export interface WaitingTransaction {
   readonly since: number;
   /** False while it builds on something that is not final yet: no reason for a block by itself. */
   ready: boolean;
+  /** When it was judged last, UTC milliseconds. */
+  judgedAt: number;
 }
 
 /** Of everybody together, and of one institution alone. */

@@ -21,6 +21,17 @@ export interface StudyRegisterBulk extends BodyBase {
   readonly entries: Uint8Array;
 }
 
+/** Roots of registrations in use: each is judged and executed several times, and decoded once. */
+const roots = new WeakMap<StudyRegisterBulk, Uint8Array>();
+
+function rootOf(body: StudyRegisterBulk): Uint8Array {
+  const known = roots.get(body);
+  if (known !== undefined) return known;
+  const root = merkleRoot(bulkLeaves(body.entries));
+  roots.set(body, root);
+  return root;
+}
+
 /** Signed by the source. Its studies get records of their own at their first use (leaf.ts). */
 export const studyRegisterBulk: TransactionType<StudyRegisterBulk> = {
   read(value) {
@@ -52,7 +63,7 @@ export const studyRegisterBulk: TransactionType<StudyRegisterBulk> = {
     if (state.has(key) || state.study(first) !== undefined) return 'study-exists';
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
     return state.put(batchRecord, key, {
-      root: merkleRoot(bulkLeaves(body.entries)),
+      root: rootOf(body),
       count: body.entries.length / bulkEntryBytes,
       ephemeral: body.ephemeral,
       registeredAt: context.time,
