@@ -380,8 +380,7 @@ export const configSchema = section('A Hilum box.', {
       minimum: 2,
       maximum: 120,
       default: 100,
-      description:
-        'Epochs before the current one of which the transactions are kept. Epochs last a day unless the consortium voted otherwise; a box that was away for longer begins from a snapshot. More take more disk, and the ledger knows the validators of no more than 128 past epochs.',
+      description: 'Past epochs of which the transactions are kept, beyond the 90 days of light clients.',
     }),
   }),
   plane: section('The TLS plane over which images are streamed to members.', {

@@ -195,7 +195,7 @@ test('a genesis file that is missing, garbled or of others is named', async () =
 test('a damaged store is named and left as it is', async (t) => {
   const { dataFolder } = member;
   await t.test('one bit of the block log', async () => {
-    const path = join(dataFolder, 'blocks.log');
+    const path = join(dataFolder, 'blocks', '000000000000.log');
     const restore = await damage(path, await middleOf(path));
     await assertUnchanged(path, async () => assertFault(await member.run(), 'STORE_CORRUPT', path));
     await restore();

@@ -71,7 +71,7 @@ test('no patient data stands in any log, ledger or store', async () => {
   ];
   const files = await filesBelow(consortium.folder, ['modality', 'pacs', 'patient.wallet', 'comparison']);
   assert.ok(files.some((path) => path.endsWith('log.jsonl')));
-  assert.ok(files.some((path) => path.endsWith('blocks.log')));
+  assert.ok(files.some((path) => path.includes('/blocks/')));
   assert.ok(files.some((path) => path.includes('/objects/')));
   for (const path of files) {
     const bytes = await readFile(path);
@@ -83,7 +83,7 @@ test('no patient data stands in any log, ledger or store', async () => {
 });
 
 test('the ledger shows neither the grantee nor the other three of anything but its blocks', async () => {
-  const path = join(consortium.box('harrowmere').folder, 'data', 'blocks.log');
+  const path = join(consortium.box('harrowmere').folder, 'data', 'blocks', '000000000000.log');
   const log = (await readFile(path)).toString('latin1');
   // The genesis block is made from the genesis file; blocks name their proposer, transactions of a study their source.
   const grants = log.split('access.grant').slice(1);

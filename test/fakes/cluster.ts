@@ -1,7 +1,6 @@
 import { chainId } from '../../firmware/src/ledger/index.ts';
 import type { Genesis, Parameters } from '../../firmware/src/ledger/types.ts';
 import type { FinalBlock, Logger } from '../../firmware/src/ports.ts';
-import { bodiesKeptEpochsDefault } from '../../firmware/src/validator/limits.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
 import { decodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
@@ -75,7 +74,7 @@ export class Cluster {
     };
     this.fixture.chain.set(chainId(this.genesis));
     this.logger = options.logger ?? silentLogger;
-    this.bodiesKeptEpochs = options.bodiesKeptEpochs ?? bodiesKeptEpochsDefault;
+    this.bodiesKeptEpochs = options.bodiesKeptEpochs ?? 100;
     this.hub = new MemoryHub({
       clock: this.time.clock(),
       schedule: (from, to, step) => {

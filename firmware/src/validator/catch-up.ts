@@ -80,7 +80,7 @@ export class CatchUp {
     if (this.#began === undefined) return undefined;
     const { headHeight, peers, validators } = this.#options;
     const claims = peers.heights();
-    const target = claims[Math.min(faultsTolerated(validators()), claims.length - 1)] ?? 0;
+    const target = claims[faultsTolerated(validators())] ?? 0;
     return { ...this.#began, height: headHeight(), target: Math.max(target, headHeight()) };
   }
 

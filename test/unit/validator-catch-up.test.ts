@@ -1,0 +1,157 @@
+/** A box that is behind, and peers that lie about how far they are, stall or are slow: each costs one answer. */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { blockProtocol } from '../../firmware/src/validator/catch-up.ts';
+import { catchingUp } from '../../firmware/src/validator/catch-up-status.ts';
+import {
+  decodeBlockAnswer,
+  decodeBlockRequest,
+  encodeBlockAnswer,
+  encodeFinalRecord,
+} from '../../firmware/src/validator/final-records.ts';
+import { catchUpRequestMs, heartbeatMs, lyingPeerMs } from '../../firmware/src/validator/limits.ts';
+import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { Cluster } from '../fakes/cluster.ts';
+
+const blocks = 40;
+/** Records that a box here puts into one answer. */
+const atOnce = 8;
+
+/** Three of four have so many heartbeats; west has nothing and is about to begin. */
+async function behind(t: TestContext): Promise<Cluster> {
+  const cluster = new Cluster();
+  for (const id of ['north', 'south', 'east']) await cluster.start(id);
+  t.after(() => cluster.stopAll());
+  await cluster.time.pass(blocks * (heartbeatMs + 50), () => (cluster.heights()[0] ?? 0) >= blocks);
+  for (const id of ['north', 'south', 'east']) answer(cluster, id, async (honest) => part(await honest()));
+  return cluster;
+}
+
+function part(whole: Uint8Array): Uint8Array {
+  const { first, records } = decodeBlockAnswer(whole);
+  return encodeBlockAnswer(first, records.slice(0, atOnce).map(encodeFinalRecord));
+}
+
+/** Says again and again that this box is at that height. */
+function boast(cluster: Cluster, id: string, height: () => number): void {
+  const message = (): Uint8Array =>
+    encodeMessage({ type: 'standing', standing: { epoch: 0, finalView: 0, from: 1 }, height: height() });
+  const say = (): void => {
+    cluster.hub.member(id)?.send('west', message());
+    cluster.time.events.after(300, say);
+  };
+  say();
+}
+
+/** Takes the place of what this box answers to requests by height. */
+function answer(
+  cluster: Cluster,
+  id: string,
+  by: (honest: () => Promise<Uint8Array>) => Promise<Uint8Array>,
+): { asked: number } {
+  const network = cluster.hub.member(id);
+  const honest = network?.requestHandler(blockProtocol);
+  assert.ok(network !== undefined && honest !== undefined);
+  const others = network.requestHandler.bind(network);
+  const count = { asked: 0 };
+  network.requestHandler = (protocol: string) => {
+    if (protocol !== blockProtocol) return others(protocol);
+    return async (from, body, signal) => {
+      if (!('from' in decodeBlockRequest(body))) return await honest(from, body, signal);
+      count.asked++;
+      return await by(() => honest(from, body, signal));
+    };
+  };
+  return count;
+}
+
+function isLevel(cluster: Cluster): boolean {
+  return cluster.box('west').validator.head().height >= cluster.box('south').validator.head().height;
+}
+
+test('CVE-2025-24371: a peer that lies about its height holds nobody up', async (t) => {
+  const cluster = await behind(t);
+  // A great height, then a lower one, then a greater: whatever it says, it has no such block.
+  const heights = [1e9, 3, 2e9, 0, 4e15];
+  let turn = 0;
+  boast(cluster, 'north', () => heights[turn++ % heights.length] ?? 0);
+  const liar = answer(cluster, 'north', () => Promise.resolve(encodeBlockAnswer(0, [])));
+  const { validator } = await cluster.start('west');
+  const begun = cluster.time.now;
+  await cluster.time.pass(10_000, () => isLevel(cluster));
+  assert.ok(isLevel(cluster));
+  assert.ok(cluster.time.now - begun < 3000, `${cluster.time.now - begun} ms`);
+  await cluster.time.pass(lyingPeerMs / 2);
+  assert.ok(liar.asked <= 2, `${liar.asked} requests`);
+  // It takes part: without it and one more nothing would become final.
+  assert.equal(validator.consensus().isVoting, true);
+  cluster.crash('south');
+  const { height } = validator.head();
+  await cluster.time.pass(3 * heartbeatMs);
+  assert.ok(validator.head().height > height);
+});
+
+test('a height that one claims alone is not shown as the goal', async (t) => {
+  const cluster = await behind(t);
+  const goals: number[] = [];
+  boast(cluster, 'north', () => 1e9);
+  for (const id of ['south', 'east']) boast(cluster, id, () => cluster.box(id).validator.head().height);
+  const { validator } = await cluster.start('west');
+  await cluster.time.pass(10_000, () => {
+    const { catchingUp: progress } = validator.consensus();
+    if (progress !== undefined) {
+      assert.equal(progress.by, 'blocks');
+      assert.ok(progress.done <= progress.of);
+      goals.push(progress.of);
+    }
+    return isLevel(cluster);
+  });
+  assert.ok(isLevel(cluster));
+  assert.ok(goals.includes(blocks), 'shown before it is there');
+  assert.ok(Math.max(...goals) < 1e9);
+  assert.equal(validator.consensus().catchingUp, undefined);
+});
+
+test('a peer that never answers is waited for once, and not asked again for a minute', async (t) => {
+  const cluster = await behind(t);
+  boast(cluster, 'north', () => 1e9);
+  const staller = answer(cluster, 'north', () => new Promise(() => undefined));
+  await cluster.start('west');
+  await cluster.time.pass(catchUpRequestMs + 2000, () => isLevel(cluster));
+  assert.ok(isLevel(cluster));
+  await cluster.time.pass(lyingPeerMs / 2);
+  assert.equal(staller.asked, 1);
+  assert.ok(isLevel(cluster));
+});
+
+test('a slow peer is left after one answer, and the others do the rest', async (t) => {
+  const cluster = await behind(t);
+  boast(cluster, 'north', () => cluster.box('south').validator.head().height + 1);
+  const slow = answer(cluster, 'north', async (honest) => {
+    const whole = await honest();
+    return await new Promise((resolve) => cluster.time.events.after(20_000, () => resolve(whole)));
+  });
+  await cluster.start('west');
+  await cluster.time.pass(25_000, () => isLevel(cluster));
+  assert.ok(isLevel(cluster));
+  assert.equal(slow.asked, 1);
+});
+
+test('progress: k of n, how quickly and how long, a snapshot before blocks', () => {
+  const blocksFrom = { from: 100, height: 300, target: 1100, since: 1000 };
+  assert.deepEqual(catchingUp(5000, blocksFrom, undefined), {
+    by: 'blocks',
+    done: 300,
+    of: 1100,
+    perSecond: 50,
+    secondsLeft: 16,
+  });
+  assert.deepEqual(catchingUp(2000, blocksFrom, { from: 4, records: 4, of: 10, since: 1000 }), {
+    by: 'snapshot',
+    done: 4,
+    of: 10,
+    perSecond: 0,
+    secondsLeft: undefined,
+  });
+  assert.equal(catchingUp(2000, undefined, undefined), undefined);
+});
