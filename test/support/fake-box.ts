@@ -164,7 +164,15 @@ export function quietOverview(time: number): Overview {
     sidecar: null,
     workflow: { commitments: 0, procedureSteps: 0 },
     health: [],
-    ledger: { height: 4_211, lastBlockAt: time - 3_000, stale: false, validator: true, validators: 4 },
+    ledger: {
+      height: 4_211,
+      lastBlockAt: time - 3_000,
+      stale: false,
+      validator: true,
+      validators: 4,
+      bytes: 734_003_200,
+      catchingUp: null,
+    },
     peers: ['St. Brannoc Infirmary', 'Harbour Imaging Centre', 'University Clinic Velden'].map(
       (name, index) => ({
         institution: ['brannoc', 'harbour', 'velden'][index] as string,

@@ -1,7 +1,7 @@
 /** How far the ledger is, how old its last block, and which members are connected. */
 import type { Overview, PeerView } from '../../src/http/contract.ts';
 import { Ago } from './box-time.tsx';
-import { formatCount } from './format.ts';
+import { formatBytes, formatCount } from './format.ts';
 import { Panel } from './panel.tsx';
 
 interface LedgerPanelProps {
@@ -25,6 +25,7 @@ export function LedgerPanel({ ledger, peers }: LedgerPanelProps) {
           </dd>
         </div>
       </dl>
+      {ledger.catchingUp !== null && <CatchingUp progress={ledger.catchingUp} />}
       {ledger.stale && <p class="bad-text">Nothing is released until there is a new block.</p>}
       <h3>
         Members <span class="muted">{`${connected} of ${peers.length} connected`}</span>
@@ -39,10 +40,23 @@ export function LedgerPanel({ ledger, peers }: LedgerPanelProps) {
         </ul>
       )}
       <p class="muted small">
+        {ledger.bytes > 0 && `The ledger takes ${formatBytes(ledger.bytes)} on this disk. `}
         {ledger.validator ? 'This box votes, as one of ' : 'This box does not vote; '}
         {ledger.validator ? `${ledger.validators} validators.` : `there are ${ledger.validators} validators.`}
       </p>
     </Panel>
+  );
+}
+
+function CatchingUp({ progress }: { readonly progress: NonNullable<Overview['ledger']['catchingUp']> }) {
+  const { by, done, of, secondsLeft } = progress;
+  const parts = by === 'blocks' ? 'blocks' : 'parts of a snapshot';
+  return (
+    <p>
+      {`Catching up: ${formatCount(done)} of ${formatCount(of)} ${parts}`}
+      {secondsLeft !== null && `, about ${formatCount(Math.max(1, Math.ceil(secondsLeft / 60)))} min left`}
+      {'.'}
+    </p>
   );
 }
 

@@ -23,3 +23,6 @@ export const certificateFileBytesMax = 1_048_576;
 
 /** Epochs back to which a ticket's checkpoint reaches: with none handed over for so long a wallet starts at the genesis document. */
 export const checkpointEpochsMax = 8;
+
+/** How often the size of the ledger on the disk is measured, for the console. */
+export const ledgerSizeMs = 60000;

@@ -24,6 +24,7 @@ import { Validator } from '../validator/validator.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
+import { LedgerStatusBoard, type LedgerStatus } from './ledger-status.ts';
 import { openLedgerDisks } from './ledger-disks.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
 import type { Undo } from './undo.ts';
@@ -39,6 +40,7 @@ export interface Membership {
   readonly forwarding: Forwarding;
   /** The local patient of a fetched study, where the wallet for which it was fetched is bound here. */
   localPatientOf(studyId: StudyId): LocalPatient | undefined;
+  ledgerStatus(): LedgerStatus;
   /** Subscribes to everything of it that the console shows. */
   changes(listener: () => void): readonly Unsubscribe[];
 }
@@ -125,6 +127,8 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     logger: logger.child({ room: 'validator' }),
     health,
   });
+  const ledgerStatus = new LedgerStatusBoard(validator, clock, logger);
+  undo.later(ledgerStatus.start());
   const bindings = new Bindings({ store: index, institution: self, chain, verify: verifyEd25519, clock });
   await bindings.load();
   const disclosures = new Disclosures(index, clock);
@@ -182,6 +186,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
       const account = jobs.ofStudy(studyId)?.patientAccount ?? undefined;
       return account && bindings.ofAccount(account)?.patient;
     },
+    ledgerStatus: () => ledgerStatus.status(),
     changes: (listener) => [
       validator.onFinal(listener),
       network.onPeerChange(listener),

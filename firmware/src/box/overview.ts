@@ -86,7 +86,15 @@ function newest<Item>(items: readonly Item[], time: (item: Item) => number): Ite
 
 function ledgerView({ config, clock }: Foundation, membership: Membership | undefined): Overview['ledger'] {
   if (membership === undefined)
-    return { height: 0, lastBlockAt: 0, stale: true, validator: false, validators: 0 };
+    return {
+      height: 0,
+      lastBlockAt: 0,
+      stale: true,
+      validator: false,
+      validators: 0,
+      bytes: 0,
+      catchingUp: null,
+    };
   const { height, time } = membership.ledger.head();
   const validators = membership.ledger.state().validators();
   return {
@@ -95,6 +103,7 @@ function ledgerView({ config, clock }: Foundation, membership: Membership | unde
     stale: clock.now() - time > headAgeMsMax,
     validator: validators.includes(config.institution.id),
     validators: validators.length,
+    ...membership.ledgerStatus(),
   };
 }
 

@@ -258,6 +258,19 @@ export const overviewSchema = Type.Object({
     /** Whether this box votes. */
     validator: Type.Boolean(),
     validators: Type.Integer(),
+    /** On the disk: blocks, old headers and snapshots. */
+    bytes: Type.Integer(),
+    /** Null unless the box is behind. `of` is what more members claim than could lie. */
+    catchingUp: Type.Union([
+      Type.Object({
+        by: Type.Enum(['blocks', 'snapshot']),
+        done: Type.Integer(),
+        of: Type.Integer(),
+        perSecond: Type.Number(),
+        secondsLeft: Type.Union([Type.Integer(), Type.Null()]),
+      }),
+      Type.Null(),
+    ]),
   }),
   peers: Type.Array(peerSchema),
   /** Newest first, at most `overviewStudiesMax`. */
