@@ -1,6 +1,6 @@
 /**
- * The entry of `npm start`, `npm test`, `npm run bench`, `npm run sim`, `npm run wallet`, `npm run lint` and
- * `npm run format`. Plain JavaScript without dependencies, because it runs on whatever Node started npm, before
+ * The entry of `npm start`, `npm test`, `npm run bench`, `npm run sim`, `npm run model`, `npm run wallet`,
+ * `npm run lint` and `npm run format`. Plain JavaScript without dependencies, because it runs on whatever Node started npm, before
  * anything is installed. This first file keeps to syntax that any Node with ES modules parses, so that an old one gets
  * a sentence, not a stack.
  */

@@ -24,6 +24,7 @@ export const targets = {
   test: { script: script('test', 'run.ts'), args: [], debianPackagesFor: ['run', 'test'], console: true },
   bench: { script: script('test', 'bench', 'bench.ts'), args: [], debianPackagesFor: ['run'], console: true },
   sim: { script: script('test', 'sim', 'main.ts'), args: [], debianPackagesFor: [], console: false },
+  model: { script: script('test', 'model', 'main.ts'), args: [], debianPackagesFor: [], console: false },
   wallet: {
     script: script('provisioning', 'wallet', 'cli.ts'),
     args: [],
@@ -45,6 +46,6 @@ export function targetNamed(name) {
   throw new SetupError(
     name === undefined ? 'nothing to run was named' : `there is nothing to run by the name of ${name}`,
     [],
-    `Use one of: npm start, npm test, npm run bench, npm run sim, npm run wallet, npm run lint, npm run format.`,
+    `Use one of: npm start, npm test, npm run bench, npm run sim, npm run model, npm run wallet, npm run lint, npm run format.`,
   );
 }

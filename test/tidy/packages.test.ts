@@ -68,7 +68,9 @@ test('what the firmware imports is a dependency, and what is a dependency is use
   const imported = importedBy(() => true);
   // Tools are run by their path, and types are found by name.
   const sources = files
-    .filter((path) => /^(test\/runner|eslint\.config|tsconfig|test\/integration|test\/e2e)/.test(path))
+    .filter((path) =>
+      /^(test\/runner|eslint\.config|tsconfig|test\/integration|test\/e2e|test\/model)/.test(path),
+    )
     .map(read)
     .join('\n');
   const isRun = (name: string): boolean =>
