@@ -8,7 +8,15 @@ import {
   stateEntries,
   stateFromEntries,
 } from '../../firmware/src/ledger/index.ts';
-import { epochsKeptMax } from '../../firmware/src/ledger/limits.ts';
+import { epochRecord } from '../../firmware/src/ledger/consortium/epoch-record.ts';
+import { proposalRecord } from '../../firmware/src/ledger/consortium/proposal-record.ts';
+import {
+  epochsKeptMax,
+  institutionIdCharactersMax,
+  institutionsMax,
+  validatorsMax,
+} from '../../firmware/src/ledger/limits.ts';
+import { decodeStateProof, encodeStateProof } from '../../firmware/src/ledger/state-proof.ts';
 import type { Block, BlockHeader, LedgerState } from '../../firmware/src/ledger/types.ts';
 import { genesisTime, LedgerFixture, verifySignature } from '../fakes/ledger.ts';
 
@@ -137,4 +145,28 @@ test('epochs are numbered without a gap, also after a long silence, and old ones
   const again = stateFromEntries(ledger.chain, stateEntries(tip.state));
   assert.deepEqual(again.epoch(), tip.state.epoch());
   assert.deepEqual(again.root, tip.state.root);
+});
+
+test('the largest records that votes can bring about can be read again, and proved', () => {
+  const idOf = (index: number): string => String(index).padStart(institutionIdCharactersMax, 'a');
+  const ids = Array.from({ length: institutionsMax }, (_, index) => idOf(index));
+  const validators = ids
+    .slice(0, validatorsMax)
+    .map((id) => ({ id, voting: new Uint8Array(32), identity: new Uint8Array(65) }));
+  const counter = Number.MAX_SAFE_INTEGER;
+  const epoch = epochRecord.encode({ number: counter, startHeight: counter, startTime: counter, validators });
+  assert.equal(epochRecord.decode(epoch).kind, 'decoded');
+  const siblings = Array.from({ length: 256 }, () => new Uint8Array(32));
+  const proof = encodeStateProof({ key: 'epoch', value: epoch, siblings, otherLeaf: null });
+  assert.equal(decodeStateProof(proof).kind, 'proof');
+  const proposal = proposalRecord.encode({
+    proposer: idOf(0),
+    action: { kind: 'validators', add: ids.slice(0, validatorsMax), remove: ids.slice(validatorsMax) },
+    proposedAt: counter,
+    expiry: counter,
+    approvedBy: ids,
+    rejectedBy: [],
+    outcome: { passed: true, at: counter },
+  });
+  assert.equal(proposalRecord.decode(proposal).kind, 'decoded');
 });

@@ -4,11 +4,11 @@ import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
 import { afterBlock } from './consortium/epoch.ts';
 import { formatKnown } from './formats/formats.ts';
-import { blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
+import { blockKeyChangesMax, blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
 import { historyRoot, withParentInHistory } from './history.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
 import { asSnapshot } from './state.ts';
-import { goesFirst } from './transaction-types.ts';
+import { bringsKeys, goesFirst } from './transaction-types.ts';
 import { decodeTransaction } from './transactions.ts';
 import type { Block, BlockContext, BlockHeader, LedgerState, Transaction, TransactionId } from './types.ts';
 
@@ -79,7 +79,8 @@ const passesMax = 4;
 /**
  * Applies candidates in order while there is room. What misses something that another candidate brings is tried again
  * after it, so that transactions which overtook each other on the network end in one block. From the first candidate
- * without room on, all wait: a large one is not passed over for ever.
+ * without room on, all wait: a large one is not passed over for ever. Of those that bring keys so many are tried as a
+ * block may hold, whatever comes of it: a refused one has cost as much. The others do not wait for them.
  */
 function fill(before: LedgerState, candidates: readonly Candidate[], context: BlockContext): Filling {
   let state = before;
@@ -87,17 +88,23 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
   const applied: Candidate[] = [];
   const refused: RefusedCandidate[] = [];
   const postponed: Uint8Array[] = [];
+  let isFull = false;
+  let keyChanges = 0;
   let waiting = candidates;
   for (let pass = 1; waiting.length > 0; pass++) {
     const missing: { readonly candidate: Candidate; readonly refusal: RefusedCandidate }[] = [];
     const appliedBefore = applied.length;
     for (const candidate of waiting) {
       const { bytes, transaction } = candidate;
-      if (postponed.length > 0 || bytes.length > room || applied.length === blockTransactionsMax) {
+      isFull ||= bytes.length > room || applied.length === blockTransactionsMax;
+      const changesKeys = bringsKeys(transaction.body.type);
+      if (isFull || (changesKeys && keyChanges === blockKeyChangesMax)) {
         postponed.push(bytes);
         continue;
       }
       const outcome = applyTransaction(state, transaction, context);
+      // What misses something is found out before anything is checked that costs.
+      if (changesKeys && (outcome.kind === 'applied' || !mayApplyLater(outcome.reason))) keyChanges++;
       if (outcome.kind === 'applied') {
         state = outcome.state;
         room -= bytes.length;
@@ -214,10 +221,13 @@ export function executeBlock(
   }
   const transactions: Transaction[] = [];
   let after: LedgerState = before;
+  let keyChanges = 0;
   for (const [index, encoded] of block.transactions.entries()) {
     const decoded = decodeTransaction(encoded);
     if (decoded.kind === 'refused')
       return invalid('transaction-refused', `transaction ${index}: ${decoded.reason}`);
+    if (bringsKeys(decoded.transaction.body.type) && ++keyChanges > blockKeyChangesMax)
+      return invalid('too-large', `more than ${blockKeyChangesMax} transactions bring keys`);
     const outcome = applyTransaction(after, decoded.transaction, {
       height: header.height,
       time: header.time,

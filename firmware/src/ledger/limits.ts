@@ -12,6 +12,12 @@ export const blockBytesMax = 1114112;
 /** Transactions of one block: a small ARM box verifies their signatures within a view's time. */
 export const blockTransactionsMax = 2048;
 
+/**
+ * Transactions of one block that bring certified keys: each costs a P-256 check and five new keys, 10 ms here, where any
+ * other costs half of one. A block full of them would take longer than its view.
+ */
+export const blockKeyChangesMax = 32;
+
 /** Studies of one registration: more make a transaction that delays everybody else's. */
 export const registrationEntriesMax = 256;
 
@@ -102,11 +108,11 @@ export const historyPeaksMax = 53;
 /** Key of the state: the longest is an open's, two ids and two names. Characters. */
 export const stateKeyCharactersMax = 160;
 
-/** Value of the state: the list of validators of a large consortium is the longest. */
-export const stateValueBytesMax = 65536;
+/** Value of the state: the record of an epoch with 512 validators is the longest, at 80 KB. What is longer cannot be read. */
+export const stateValueBytesMax = 98304;
 
 /** State proof, encoded: one value and the longest path. */
-export const stateProofBytesMax = 81920;
+export const stateProofBytesMax = 114688;
 
 /** Keys known to be of prime order: those of a minute at full load, at 100 bytes each. */
 export const primeOrderKeysKeptMax = 16384;

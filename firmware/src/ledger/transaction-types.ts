@@ -32,6 +32,11 @@ export function goesFirst(type: TransactionBody['type']): boolean {
   return type === 'access.revoke' || type === 'study.object';
 }
 
+/** True of what brings certified keys: judging it costs twenty times what judging anything else does. */
+export function bringsKeys(type: TransactionBody['type']): boolean {
+  return type === 'institution.update' || type === 'institution.replace' || type === 'institution.propose';
+}
+
 /** The type's functions. They take bodies of this type alone; the table above is what guarantees that. */
 export function transactionType<Type extends TransactionBody['type']>(
   type: Type,
