@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
-import { blockTransactionsMax } from '../../firmware/src/ledger/limits.ts';
-import type { LedgerState, StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
+import { bulkEntryBytes } from '../../firmware/src/ledger/studies/leaf.ts';
+import { blockTransactionsMax, bulkEntriesMax } from '../../firmware/src/ledger/limits.ts';
+import type {
+  LedgerState,
+  StudyId,
+  StudyRegisterBulk,
+  Transaction,
+} from '../../firmware/src/ledger/types.ts';
 import {
   firstInBlockMax,
   forgedCountMs,
@@ -13,7 +19,9 @@ import {
   waitingMsMax,
 } from '../../firmware/src/validator/limits.ts';
 import { Mempool } from '../../firmware/src/validator/mempool.ts';
-import { genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
+import { registerBulk } from '../fakes/ledger-studies.ts';
 import { applied } from '../support/ledger-outcome.ts';
 
 const ledger = new LedgerFixture();
@@ -34,9 +42,18 @@ function waitingAmendment(number: number): Uint8Array {
   return encodeTransaction(ledger.amend('west', unknown, 2, change));
 }
 
-function waitingRevocation(number: number): Uint8Array {
+function waitingRevocation(number: number, of = 'owner'): Uint8Array {
   const change = { validUntil: genesisTime + 86_400_000 + number };
-  return encodeTransaction(ledger.sign(ledger.revokeBody(unknown, { upTo: 1 }, change), owner));
+  return encodeTransaction(ledger.sign(ledger.revokeBody(unknown, { upTo: 1 }, change), signerOf(of)));
+}
+
+/** A tenth of a block's bytes. */
+function largeRegistration(number: number): Uint8Array {
+  const { transaction } = registerBulk(ledger, 'south', `large ${number}`, [owner]);
+  const entries = new Uint8Array(bulkEntriesMax * bulkEntryBytes);
+  return encodeTransaction(
+    ledger.sign({ ...transaction.body, entries } as StudyRegisterBulk, ledger.box('south').transaction),
+  );
 }
 
 function revocation(): Uint8Array {
@@ -99,6 +116,26 @@ test('revocations come first, in turns; a flood of them leaves half of the block
   assert.ok(candidates.indexOf(transactionId(wanted)) < flood.length + 1);
   assert.ok(candidates.indexOf(transactionId(waitingAmendment(99))) < firstInBlockMax + 100);
   assert.ok(candidates.length <= blockTransactionsMax);
+});
+
+test('a flood of revocations takes no byte that others want from a full block', () => {
+  const mempool = pool();
+  for (const from of ['west', 'east', 'upper', 'lower']) {
+    for (let number = 0; number < institutionFirstTransactionsMax; number++)
+      kindOf(mempool, from, waitingRevocation(number, from));
+  }
+  for (let number = 0; number < 10; number++)
+    assert.equal(kindOf(mempool, 'south', largeRegistration(number)), 'waiting');
+  const candidates = mempool.candidates(new Set());
+  const revocations = candidates.filter(({ length }) => length < 1000);
+  assert.equal(revocations.length, firstInBlockMax);
+  // Alone they may have the whole block.
+  const alone = pool();
+  for (const from of ['west', 'east', 'upper', 'lower']) {
+    for (let number = 0; number < institutionFirstTransactionsMax; number++)
+      kindOf(alone, from, waitingRevocation(number, from));
+  }
+  assert.equal(alone.candidates(new Set()).length, 4 * institutionFirstTransactionsMax);
 });
 
 test('after final blocks each institution has its turn to be judged anew', () => {
@@ -165,5 +202,25 @@ test('who brings forged signatures is not listened to for a while, others are', 
   assert.deepEqual(mempool.add('west', forged(0), final, forgedCountMs), {
     kind: 'refused',
     reason: 'bad-signature',
+  });
+});
+
+test('certificates that are wrong count as forged: each costs more than a signature', () => {
+  const mempool = pool();
+  const { transaction } = boxOf('west');
+  const wrong = { transaction: transaction.publicKey, certificate: new Uint8Array(64) };
+  const keys = certifiedKeys('west', 'wrong', wrong);
+  const update = (number: number): Uint8Array => {
+    const change = { validUntil: genesisTime + 86_400_000 + number };
+    return encodeTransaction(new ConsortiumFixture(ledger).update('west', 2, keys, transaction, change));
+  };
+  for (let number = 0; number < forgedTransactionsMax; number++)
+    assert.deepEqual(mempool.add('west', update(number), final, 0), {
+      kind: 'refused',
+      reason: 'bad-certificate',
+    });
+  assert.deepEqual(mempool.add('west', update(forgedTransactionsMax), final, 0), {
+    kind: 'refused',
+    reason: 'too many forged signatures',
   });
 });

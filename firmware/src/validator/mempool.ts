@@ -13,7 +13,7 @@ import {
   mayApplyLater,
   transactionId,
 } from '../ledger/index.ts';
-import { blockTransactionsMax } from '../ledger/limits.ts';
+import { blockTransactionBytesMax, blockTransactionsMax } from '../ledger/limits.ts';
 import type { LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead, VerifySignature } from '../ports.ts';
 import { ForgedSignatures } from './forged-signatures.ts';
@@ -67,6 +67,14 @@ const restBounds = {
   institutionBytesMax,
 };
 
+/** Refusals that cost a check of something that no honest box sends: whoever brings too many is not listened to. */
+const forgeries: ReadonlySet<string> = new Set([
+  'bad-signature',
+  'bad-certificate',
+  'bad-key',
+  'no-evidence',
+]);
+
 export class Mempool {
   readonly #options: MempoolOptions;
   readonly #first: WaitingLane;
@@ -101,7 +109,7 @@ export class Mempool {
     if (!lane.hasRoom(from, bytes.length)) return { kind: 'full' };
     const outcome = this.#judge(transaction, final);
     if (outcome !== undefined && !outcome.later) {
-      if (!isSelf && outcome.reason === 'bad-signature') this.#forged.note(from, now);
+      if (!isSelf && forgeries.has(outcome.reason)) this.#forged.note(from, now);
       return { kind: 'refused', reason: outcome.reason };
     }
     const ready = outcome === undefined;
@@ -118,13 +126,19 @@ export class Mempool {
 
   /**
    * What a block may be built of: what owners take back, up to its part of the block; then the others, each institution
-   * in its turn; those that build on others too.
+   * in its turn; those that build on others too. More of what owners take back comes along only where all of that
+   * leaves room: whoever builds a block puts it in front, so what has no room must not be among the candidates.
    */
   candidates(contained: ReadonlySet<TransactionId>): Uint8Array[] {
     const first = this.#first.inTurn(blockTransactionsMax, contained);
     const rest = this.#rest.inTurn(blockTransactionsMax, contained);
-    const reserved = first.slice(0, firstInBlockMax);
-    const ordered = [...reserved, ...rest, ...first.slice(firstInBlockMax)];
+    const ordered = [...first.slice(0, firstInBlockMax), ...rest];
+    let room = blockTransactionBytesMax - ordered.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    for (const more of first.slice(firstInBlockMax)) {
+      room -= more.bytes.length;
+      if (room < 0) break;
+      ordered.push(more);
+    }
     return ordered.slice(0, blockTransactionsMax).map(({ bytes }) => bytes);
   }
 
