@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
-import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
+import { encodeTransaction, stateFromEntries } from '../../firmware/src/ledger/index.ts';
+import { stateRanges } from '../../firmware/src/ledger/state-range.ts';
 import { decodeHeaderRecord } from '../../firmware/src/validator/final-records.ts';
 import {
   decodeRange,
@@ -220,3 +221,38 @@ test('if all peers lie about snapshots the box stays where it is, and takes one 
   await cluster.time.pass(70_000);
   assertEqual(cluster, 'west', 'south');
 });
+
+/** Each entry of them is true, but no chunk of an honest box follows. */
+for (const [name, bytesMax] of [
+  ['entry by entry', 1],
+  ['otherwise', 6000],
+] as const) {
+  test(`a peer that divides the state ${name} costs only itself, also when it says nothing more`, async (t) => {
+    const cluster = await grown(t, 4);
+    let cut = 0;
+    tamper(cluster, 'north', (answer, isOffer) => {
+      if (isOffer) return answer;
+      if (cut > 0) return new Uint8Array();
+      const short = firstChunk(cluster, answer, bytesMax);
+      if (short !== undefined) cut++;
+      return short ?? answer;
+    });
+    await cluster.start('west');
+    await cluster.time.pass(5000);
+    assert.equal(cut, 1);
+    assertEqual(cluster, 'west', 'south');
+  });
+}
+
+/** Undefined: the answer is no first chunk of a snapshot. */
+function firstChunk(cluster: Cluster, answer: Uint8Array, bytesMax: number): Uint8Array | undefined {
+  for (const { records } of cluster.disksOf('north').snapshots.values()) {
+    const [, first] = records;
+    if (first === undefined || toHex(first) !== toHex(answer)) continue;
+    const entries = records.slice(1).flatMap((record) => decodeRange(record).entries);
+    const state = stateFromEntries(cluster.fixture.chain, entries);
+    const [short] = stateRanges(state, bytesMax);
+    return short && encodeRange(short);
+  }
+  return undefined;
+}

@@ -2,17 +2,18 @@
  * Fetches a snapshot from peers, for a box that is new or further behind than the blocks of others reach back. First the
  * way: handover after handover from the epoch that this box knows to the one that the snapshot ends. Then the chunks,
  * each proved under that epoch's last state root when it comes. Handovers and chunks stay on disk, so that a crash or
- * another peer costs nothing that was fetched; a peer that lies costs the one answer in which it did.
+ * another peer costs nothing that was fetched; a peer that lies costs the one answer in which it did, or, where it divided
+ * the state otherwise than all others, what it gave.
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import type { Handover } from '../handover/handover.ts';
 import { decodeHandover } from '../handover/handover.ts';
 import { handoverBytesMax } from '../handover/limits.ts';
 import { verifyHandover } from '../handover/verify.ts';
-import type { StateRange } from '../ledger/index.ts';
-import { blockDigest, stateAnchor, transactionsRoot, verifyStateRange } from '../ledger/index.ts';
+import type { StateAnchor } from '../ledger/index.ts';
+import { blockDigest, transactionsRoot, verifyStateRange } from '../ledger/index.ts';
 import type { EpochRecord } from '../ledger/types.ts';
-import type { Clock, Logger, VerifySignature } from '../ports.ts';
+import type { Clock, InstitutionId, Logger, VerifySignature } from '../ports.ts';
 import type { AskOptions, CatchUpPeers } from './catch-up-peers.ts';
 import type { FinalChain } from './final-chain.ts';
 import type { FinalRecord } from './final-records.ts';
@@ -53,6 +54,13 @@ export interface SnapshotProgress {
   readonly of: number;
   /** UTC milliseconds. */
   readonly since: number;
+}
+
+/** A chunk that was proved, and where the next one begins. */
+interface Chunk {
+  readonly answer: Uint8Array;
+  readonly anchor: StateAnchor;
+  readonly isEnd: boolean;
 }
 
 /** What a peer's answer is worth: used, not there, or a lie. */
@@ -162,7 +170,11 @@ export class SnapshotTaker {
     return verified.kind === 'verified' ? { handover, next: verified.next } : verified.reason;
   }
 
-  /** True when all of it is on disk. */
+  /**
+   * True when all of it is on disk. Where chunks end proves nothing: who has cut one short gives true entries, and yet no
+   * chunk of an honest box follows. So whoever gave the last chunk is asked first, and what another has is not taken for
+   * a lie before its own beginning was looked at.
+   */
   async #fetch(offer: SnapshotOffer, handover: Handover, signal: AbortSignal): Promise<boolean> {
     const { snapshots, logger, clock } = this.#options;
     const { epoch } = offer;
@@ -171,52 +183,91 @@ export class SnapshotTaker {
     let block = underWay?.epoch === epoch ? underWay.block : undefined;
     let records = block === undefined ? 0 : (underWay?.records ?? 0);
     let anchor = block === undefined ? undefined : underWay?.anchor;
+    let giver: InstitutionId | undefined;
+    const begunAnew = new Set<InstitutionId>();
     const from = records;
     logger.info({ epoch, height: handover.header.height, records }, 'a snapshot of the ledger is fetched');
-    for (let isEnd = false; !isEnd; records++) {
+    for (let isEnd = false; !isEnd;) {
       this.#progress = { from, records, of: Math.max(offer.records, records), since };
       const isUsed = await this.#askEach(
         encodeSnapshotRequest({ epoch, record: records }),
         snapshotProtocol,
         { signal, answerBytesMax: snapshotAnswerBytesMax, timeoutMs: catchUpRequestMs },
-        async (answer) => {
+        async (answer, peer) => {
           if (block === undefined) {
             const record = decodeFinalRecord(answer);
             if (!isBlockOf(record, handover))
               return { lie: 'another block than the one that closed the epoch' };
             block = { block: record.block, certificate: handover.certificate };
             await snapshots.begin(epoch, block);
+            records = 1;
             return 'used';
           }
-          const range: StateRange = decodeRange(answer);
-          const verified = verifyStateRange(handover.header.stateRoot, anchor, range);
-          const last = range.entries.at(-1);
-          if (verified.kind === 'refused' || last === undefined)
-            return { lie: 'a chunk that is not of the state' };
-          await snapshots.add(epoch, answer, verified.isEnd);
-          anchor = stateAnchor(last);
-          isEnd = verified.isEnd;
+          let chunk = this.#chunk(handover, anchor, answer);
+          if (chunk === undefined && anchor !== undefined && giver !== peer && !begunAnew.has(peer)) {
+            begunAnew.add(peer);
+            chunk = await this.#firstChunk(epoch, handover, peer, signal);
+            if (signal.aborted) return 'nothing';
+            if (chunk !== undefined) {
+              logger.info({ epoch, peer }, 'a snapshot is fetched anew: boxes divide it otherwise');
+              await snapshots.begin(epoch, block);
+              records = 1;
+            }
+          }
+          if (chunk === undefined) return { lie: 'a chunk that is not of the state' };
+          await snapshots.add(epoch, chunk.answer, chunk.isEnd);
+          ({ anchor, isEnd } = chunk);
+          records++;
+          giver = peer;
           return 'used';
         },
+        giver,
       );
       if (!isUsed) return false;
     }
     return true;
   }
 
-  /** The peers in turn, until one's answer is of use. */
+  /** Undefined: it does not follow that entry in the state, or is not as long as all boxes make them. */
+  #chunk(handover: Handover, anchor: StateAnchor | undefined, answer: Uint8Array): Chunk | undefined {
+    const range = decodeRange(answer);
+    const verified = verifyStateRange(handover.header.stateRoot, anchor, range);
+    if (verified.kind === 'refused' || !this.#options.snapshots.isOfSize(range)) return undefined;
+    return { answer, anchor: verified.last, isEnd: verified.isEnd };
+  }
+
+  /** What this peer begins the state with; undefined if that is not its beginning. */
+  async #firstChunk(
+    epoch: number,
+    handover: Handover,
+    peer: InstitutionId,
+    signal: AbortSignal,
+  ): Promise<Chunk | undefined> {
+    const answer = await this.#options.peers.ask(
+      peer,
+      snapshotProtocol,
+      encodeSnapshotRequest({ epoch, record: 1 }),
+      { signal, answerBytesMax: snapshotAnswerBytesMax, timeoutMs: catchUpRequestMs },
+    );
+    return answer === undefined || answer.length === 0 ? undefined : this.#chunk(handover, undefined, answer);
+  }
+
+  /** The peers in turn, one of them first if it is named, until an answer is of use. */
   async #askEach(
     body: Uint8Array,
     protocol: string,
     options: AskOptions,
-    use: (answer: Uint8Array) => Promise<Use>,
+    use: (answer: Uint8Array, peer: InstitutionId) => Promise<Use>,
+    first?: InstitutionId,
   ): Promise<boolean> {
     const { peers } = this.#options;
-    for (const peer of peers.inOrder()) {
+    const inOrder = peers.inOrder();
+    const preferred = inOrder.filter((peer) => peer === first);
+    for (const peer of [...preferred, ...inOrder.filter((other) => other !== first)]) {
       const answer = await peers.ask(peer, protocol, body, options);
       if (options.signal.aborted) return false;
       if (answer === undefined || answer.length === 0) continue;
-      const outcome = await used(answer, use);
+      const outcome = await used(answer, (bytes) => use(bytes, peer));
       if (outcome === 'used') return true;
       if (outcome !== 'nothing') peers.lied(peer, outcome.lie);
     }

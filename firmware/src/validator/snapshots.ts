@@ -5,7 +5,7 @@
  */
 import { AppError } from '../errors.ts';
 import type { Certificate } from '../consensus/types.ts';
-import type { StateAnchor, StateEntry } from '../ledger/index.ts';
+import type { StateAnchor, StateEntry, StateRange } from '../ledger/index.ts';
 import { isLastRange, stateAnchor, stateRanges } from '../ledger/index.ts';
 import type { LogFolder, SizedLog } from '../ports.ts';
 import type { ExecutedBlock } from './final-chain.ts';
@@ -52,6 +52,16 @@ export class Snapshots {
   async close(): Promise<void> {
     for (const { log } of this.#kept.values()) await log.close();
     this.#kept.clear();
+  }
+
+  /**
+   * True if all boxes might make this chunk: none but the last is short, and none is long. So nobody can deal the state
+   * out entry by entry. The longest value is far below half of a chunk.
+   */
+  isOfSize(range: StateRange): boolean {
+    const bytes = range.entries.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    const isLong = bytes > this.#chunkBytesMax && range.entries.length > 1;
+    return !isLong && (isLastRange(range) || 2 * bytes >= this.#chunkBytesMax);
   }
 
   bytes(): Promise<number> {
