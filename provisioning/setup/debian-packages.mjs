@@ -42,7 +42,7 @@ export const debianPackages = [
   {
     names: ['iproute2'],
     for: 'test',
-    reason: 'routes in a network namespace, on which quick acknowledgement is tried',
+    reason: 'networks in namespaces: routes with quick acknowledgement, boxes that are cut off',
   },
   { names: ['odil'], for: 'test', reason: 'an independent DICOM peer (C++): query, retrieve, store' },
   {
