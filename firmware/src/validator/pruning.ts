@@ -59,13 +59,13 @@ export class Pruning {
   }
 
   async #run(): Promise<void> {
-    const { snapshots, logger } = this.#options;
+    const { snapshots, isHandedOver, logger } = this.#options;
     const { signal } = this.#abort;
     for (let closed = this.#next; closed !== undefined && !signal.aborted; closed = this.#next) {
       this.#next = undefined;
       await snapshots.make(closed.executed, closed.certificate, signal);
       if (signal.aborted) return;
-      await snapshots.removeOld();
+      await snapshots.removeOld(isHandedOver);
       const { epoch, height } = closed.executed.block.header;
       logger.info({ epoch, height }, 'the state at the end of an epoch is kept');
       await this.#prune(signal);

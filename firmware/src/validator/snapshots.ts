@@ -135,11 +135,18 @@ export class Snapshots {
     return { epoch, block, records, anchor: last && stateAnchor(last) };
   }
 
-  /** Keeps the newest complete ones and removes what is older. */
-  async removeOld(): Promise<void> {
-    const oldest = this.complete()[snapshotsKept - 1];
+  /**
+   * Keeps the newest complete ones, and the newest to which this box can show others the way: without it those who are
+   * new would be left with neither the blocks that were dropped on its account nor a snapshot.
+   */
+  async removeOld(isHandedOver: (epoch: number) => Promise<boolean>): Promise<void> {
+    const complete = this.complete().map(({ epoch }) => epoch);
+    const oldest = complete[snapshotsKept - 1];
     if (oldest === undefined) return;
-    for (const epoch of [...this.#kept.keys()]) if (epoch < oldest.epoch) await this.#remove(epoch);
+    let shown: number | undefined;
+    for (const epoch of complete) if (shown === undefined && (await isHandedOver(epoch))) shown = epoch;
+    for (const epoch of [...this.#kept.keys()])
+      if (epoch < oldest && epoch !== shown) await this.#remove(epoch);
   }
 
   async #reopen(epoch: number): Promise<void> {
