@@ -5,4 +5,10 @@ export interface Regression extends SeedRun {
   readonly found: string;
 }
 
-export const regressions: readonly Regression[] = [];
+export const regressions: readonly Regression[] = [
+  {
+    mode: 'changes',
+    seed: 177,
+    found: 'a vote for a block that had become final by catching up, whose bytes were at hand no more',
+  },
+];

@@ -1,6 +1,7 @@
 /** A box that is behind, and peers that lie about how far they are, stall or are slow: each costs one answer. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { blockProtocol } from '../../firmware/src/validator/catch-up.ts';
 import { catchingUp } from '../../firmware/src/validator/catch-up-status.ts';
 import {
@@ -9,9 +10,15 @@ import {
   encodeBlockAnswer,
   encodeFinalRecord,
 } from '../../firmware/src/validator/final-records.ts';
-import { catchUpRequestMs, heartbeatMs, lyingPeerMs } from '../../firmware/src/validator/limits.ts';
+import {
+  catchUpRequestMs,
+  heartbeatMs,
+  lyingPeerMs,
+  retransmitMs,
+} from '../../firmware/src/validator/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Cluster } from '../fakes/cluster.ts';
+import { signerOf } from '../fakes/ledger.ts';
 
 const blocks = 40;
 /** Records that a box here puts into one answer. */
@@ -140,6 +147,32 @@ test('a slow peer is left after one answer, and the others do the rest', async (
   await cluster.time.pass(25_000, () => isLevel(cluster));
   assert.ok(isLevel(cluster));
   assert.equal(slow.asked, 1);
+});
+
+test('a leader that learns from a peer that its own block is final does not propose it again', async (t) => {
+  const cluster = new Cluster();
+  await cluster.startAll();
+  t.after(() => cluster.stopAll());
+  // South leads the first view, and never hears that the others voted for its block.
+  cluster.onlyHears('south', ({ type }) => type === 'standing');
+  const { validator, blockLog } = cluster.box('south');
+  const { transaction } = cluster.fixture.register('south', 'behind', [signerOf('behind')]);
+  const submitted = validator.submit(encodeTransaction(transaction));
+  // While its disk is slow with the block that it has fetched, the box comes to say again what it has said.
+  const append = blockLog.append.bind(blockLog);
+  let appended = 0;
+  blockLog.append = async (records) => {
+    appended++;
+    await cluster.time.clock().sleep(2 * retransmitMs);
+    await append(records);
+  };
+  await cluster.time.pass(10 * retransmitMs, () => validator.head().height > 0);
+  assert.equal(appended, 1);
+  assert.equal((await submitted).kind, 'final');
+  // It runs on, and follows.
+  await cluster.time.pass(2 * heartbeatMs, () => validator.head().height > 2);
+  assert.ok(validator.head().height > 2);
+  assert.equal(validator.consensus().isVoting, true);
 });
 
 test('progress: k of n, how quickly and how long, a snapshot before blocks', () => {

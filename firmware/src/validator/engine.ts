@@ -32,6 +32,11 @@ export interface EngineOptions {
   readonly voteLogBytesMax: number;
   readonly logger: Logger;
   readonly health: HealthBoard;
+  /**
+   * After a task: what makes its final blocks known to the core. It comes before all that waits, which was said without
+   * them: their bytes are not at hand any more, and the core would vote for them or propose them again.
+   */
+  readonly newlyFinal: () => readonly Input[];
   /** The encoded block with this digest: it is written with the vote for it. */
   readonly blockBytes: (digest: Uint8Array) => Uint8Array;
   readonly execute: (effect: OutwardEffect) => void;
@@ -210,17 +215,24 @@ export class Engine {
       this.#queue.shift();
       if (item.kind === 'task') {
         await item.run();
+        effects.push(...this.#step(...this.#options.newlyFinal()));
         break;
       }
-      const stepped = step(this.#core, item);
-      this.#core = stepped.state;
-      effects.push(...stepped.effects);
+      effects.push(...this.#step(item));
     }
     if (this.#queue.length < inputsQueuedMax) {
       this.#room?.resolve();
       this.#room = undefined;
     }
     await this.#finishBatch(effects);
+  }
+
+  #step(...inputs: readonly Input[]): Effect[] {
+    return inputs.flatMap((input) => {
+      const { state, effects } = step(this.#core, input);
+      this.#core = state;
+      return effects;
+    });
   }
 
   /** First everything that must be on disk, in one write; then the rest in order. */

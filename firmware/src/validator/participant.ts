@@ -1,8 +1,8 @@
 /** The running parts of a validator and how they act on each other. */
 import { standingOf } from '../consensus/help.ts';
 import { recover } from '../consensus/recovery.ts';
-import type { FinalPoint, Stepped } from '../consensus/state.ts';
-import type { Certificate, Evidence } from '../consensus/types.ts';
+import type { FinalPoint, Input, Stepped } from '../consensus/state.ts';
+import type { Evidence } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { transactionId } from '../ledger/index.ts';
@@ -161,6 +161,7 @@ export class Participant {
         voteLogBytesMax: options.voteLogBytesMax ?? voteLogBytesMax,
         logger,
         health,
+        newlyFinal: () => this.#newlyFinal(),
         blockBytes: (digest) => encodedBody(tree, digest),
         execute: (effect) => this.#execute(effect),
         afterBatch: () => this.#afterBatch(),
@@ -380,15 +381,14 @@ export class Participant {
     const final = executeCertified(this.chain.tip, fresh, this.#options.verify);
     if (final === undefined) return 'wrong';
     await this.#add(final);
-    const certificate = final.at(-1)?.certificate;
-    if (certificate) this.#inputCertificate(certificate);
     return 'applied';
   }
 
-  #inputCertificate(certificate: Certificate): void {
+  #newlyFinal(): readonly Input[] {
     const { core, electorate } = this.#engine;
+    const { certificate } = this.chain.evidence;
     const checked = this.#checks.certificate(core, electorate.votingKeys, certificate);
-    if (checked.kind === 'verified') this.#engine.input({ kind: 'certificate', certificate: checked.value });
+    return checked.kind === 'verified' ? [{ kind: 'certificate', certificate: checked.value }] : [];
   }
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
