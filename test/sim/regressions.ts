@@ -9,6 +9,6 @@ export const regressions: readonly Regression[] = [
   {
     mode: 'changes',
     seed: 177,
-    found: 'a vote for a block that had become final by catching up, whose bytes were at hand no more',
+    found: 'a proposal in a view that catching up had decided: the block was at hand no more',
   },
 ];

@@ -34,7 +34,7 @@ export interface EngineOptions {
   readonly health: HealthBoard;
   /**
    * After a task: what makes its final blocks known to the core. It comes before all that waits, which was said without
-   * them: their bytes are not at hand any more, and the core would vote for them or propose them again.
+   * them: the core would vote in views that they have decided, on blocks that are not at hand any more.
    */
   readonly newlyFinal: () => readonly Input[];
   /** The encoded block with this digest: it is written with the vote for it. */
