@@ -1,10 +1,14 @@
 /** One box of the chaos: a process to be killed. Argument: JSON, see BoxSetup. It ends with its driver. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { blockDigest, transactionId } from '../../firmware/src/ledger/index.ts';
 import type { Clock, FinalBlock } from '../../firmware/src/ports.ts';
+import { LevelStore } from '../../firmware/src/store/level-store.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { realClock } from '../fakes/real-clock.ts';
+import { StoredStartCounter, StoredVotingKeys } from '../fakes/stored-keys.ts';
 import { LedgerBox } from '../support/ledger-box.ts';
 import type { BoxReport, BoxSetup, FromBox, LoggedBlock, Outcome, ToBox } from './box-messages.ts';
 import { ledgerOf } from './consortium-ledger.ts';
@@ -17,8 +21,22 @@ const clock: Clock = { ...realClock, now: () => Date.now() - clockOffsetMs };
 const health = new MemoryHealthBoard();
 const fixture = ledgerOf(addresses, epochMs);
 const listen = addresses[self] as string;
-const box = await LedgerBox.open({ fixture, self, folder, listen, clock, health, bodiesKeptEpochs });
-const { validator } = box;
+await mkdir(folder, { recursive: true });
+const tpm = await LevelStore.open(join(folder, 'tpm'));
+const box = await LedgerBox.open({
+  fixture,
+  self,
+  folder,
+  listen,
+  members: () => fixture.genesis.institutions,
+  onMembersChange: () => () => undefined,
+  voting: await StoredVotingKeys.open(tpm, self, fixture.box(self).voting),
+  starts: await StoredStartCounter.open(tpm),
+  clock,
+  health,
+  bodiesKeptEpochs,
+});
+const { validator, network } = box;
 
 function tell(message: FromBox): void {
   process.send?.(message);
@@ -69,10 +87,11 @@ process.on('message', (message: ToBox) => {
       break;
   }
 });
-process.once('disconnect', () => void box.stop());
+process.once('disconnect', () => void box.stop().then(() => tpm.close()));
 validator.onFinal((final) => {
   const { height, digest } = logged(final);
   tell({ kind: 'final', height, digest });
 });
-await box.start();
+await network.start();
+await validator.start();
 tell({ kind: 'ready', height: validator.head().height });

@@ -1,26 +1,16 @@
 /**
- * The ledger of one box in a process of its own: validator, logs and state on disk, libp2p, as box/membership.ts joins
- * them. Without TPM, console and DICOM, so that nothing else is measured; its keys are software's.
+ * The ledger of one box in a process of its own, without TPM, console and DICOM, so that nothing else is measured; its
+ * keys are software's.
  */
-import { join } from 'node:path';
 import { toHex } from '../../../firmware/src/encoding/bytes.ts';
-import { openLedgerDisks } from '../../../firmware/src/box/ledger-disks.ts';
-import { verifyEd25519, verifyP256 } from '../../../firmware/src/box/signatures.ts';
-import { Undo } from '../../../firmware/src/box/undo.ts';
 import { blockDigest, transactionId } from '../../../firmware/src/ledger/index.ts';
-import { Libp2pNetwork } from '../../../firmware/src/p2p/libp2p-network.ts';
 import type { Clock } from '../../../firmware/src/ports.ts';
-import { FileAppendLog } from '../../../firmware/src/store/append-log.ts';
-import { LedgerStateStore } from '../../../firmware/src/store/ledger-state-store.ts';
-import { LevelStore } from '../../../firmware/src/store/level-store.ts';
-import { voteLogAllocationBytes } from '../../../firmware/src/store/limits.ts';
-import { Validator } from '../../../firmware/src/validator/validator.ts';
-import { MemberSet, silentLogger } from '../../fakes/consortium.ts';
+import { MemberSet } from '../../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../../fakes/health.ts';
-import { bytesOf, LedgerFixture } from '../../fakes/ledger.ts';
-import { memberKeysOf } from '../../fakes/member-keys.ts';
+import { LedgerFixture } from '../../fakes/ledger.ts';
 import { realClock } from '../../fakes/real-clock.ts';
-import { MemoryVotingKeys } from '../../fakes/voting-keys.ts';
+import { MemoryStartCounter, MemoryVotingKeys } from '../../fakes/voting-keys.ts';
+import { LedgerBox } from '../../support/ledger-box.ts';
 import { monotonicMs, type BoxReport, type BoxSetup, type FromBox, type ToBox } from './box-messages.ts';
 
 /** How often the load is looked at. A transaction's time counts from when it was due, not from when it was seen. */
@@ -31,47 +21,22 @@ const bodiesKeptEpochs = 100;
 const setup = JSON.parse(process.argv[2] as string) as BoxSetup;
 const { self, folder } = setup;
 const fixture = new LedgerFixture(setup.ids);
-const box = fixture.box(self);
 const clock: Clock = { ...realClock, now: () => Date.now() - setup.clockOffsetMs };
 const members = new MemberSet();
-const network = new Libp2pNetwork({
+const box = await LedgerBox.open({
+  fixture,
   self,
-  chain: fixture.chain,
-  transportSeed: bytesOf(`${self} transport`),
+  folder,
   listen: '/ip4/127.0.0.1/tcp/0',
   members: members.members,
   onMembersChange: members.onMembersChange,
+  voting: new MemoryVotingKeys(self, fixture.box(self).voting),
+  starts: new MemoryStartCounter(),
   clock,
-  logger: silentLogger,
-});
-const voteLog = await FileAppendLog.open(join(folder, 'votes.log'), {
-  domain: 'votes',
-  damageCode: 'VOTE_LOG_CORRUPT',
-  allocationBytes: voteLogAllocationBytes,
-  keepsSpare: true,
-});
-const undo = new Undo();
-const { blockLog, archive } = await openLedgerDisks(
-  { config: { dataDir: folder, ledger: { bodiesKeptEpochs } }, logger: silentLogger },
-  undo,
-);
-const store = await LevelStore.open(join(folder, 'ledger'));
-const validator = new Validator({
-  genesis: fixture.genesis,
-  self,
-  keys: memberKeysOf(box, new MemoryVotingKeys(self, box.voting)),
-  network,
-  clock,
-  logger: silentLogger,
   health: new MemoryHealthBoard(),
-  voteLog,
-  blockLog,
-  archive,
-  state: new LedgerStateStore(store),
-  handovers: store,
-  verify: verifyEd25519,
-  verifyIdentity: verifyP256,
+  bodiesKeptEpochs,
 });
+const { network, validator, blockLog } = box;
 
 const finalAt = new Map<number, number>();
 validator.onFinal(({ block }) => finalAt.set(block.header.height, monotonicMs()));
@@ -144,14 +109,6 @@ async function start(addresses: Readonly<Record<string, string>>): Promise<void>
   tell({ kind: 'connected' });
 }
 
-async function stop(): Promise<void> {
-  await validator.stop();
-  await network.stop();
-  await undo.run();
-  await voteLog.close();
-  await store.close();
-}
-
 process.on('message', (message: ToBox) => {
   switch (message.kind) {
     case 'members':
@@ -172,6 +129,6 @@ process.on('message', (message: ToBox) => {
       break;
   }
 });
-process.once('disconnect', () => void stop());
+process.once('disconnect', () => void box.stop());
 await network.start();
 tell({ kind: 'listening', address: network.multiaddr() });
