@@ -115,8 +115,9 @@ export class Chaos {
     for (const box of this.boxes) box.start();
     await this.#until(() => this.boxes.every(({ isAvailable }) => isAvailable), 'the boxes to start again');
     await this.#untilSameHeight();
+    const { height } = this.witness;
     const reports = await Promise.all(this.boxes.map((box) => box.report()));
-    for (const [index, report] of reports.entries()) this.witness.report(boxIds[index]!, report);
+    for (const [index, report] of reports.entries()) this.witness.report(boxIds[index]!, report, height);
     await Promise.all(this.boxes.map((box) => box.stop()));
     return reports;
   }

@@ -41,8 +41,11 @@ export class Witness {
       this.complaints.push(`${id} is in block ${height} for ${box}, in ${known.height} for ${known.box}`);
   }
 
-  /** What a box has on its disk at the end must be all that any box has ever called final. */
-  report(box: string, { blocks, accused, alarms, isVoting }: BoxReport): void {
+  /**
+   * What a box has on its disk at the end must be all that any box has called final up to this height. Beyond it the
+   * ledger may have grown while boxes were asked one after the other.
+   */
+  report(box: string, { blocks, accused, alarms, isVoting }: BoxReport, upTo: number): void {
     const places = new Map<string, number>();
     for (const [index, block] of blocks.entries()) {
       if (block.height !== index + 1)
@@ -53,10 +56,9 @@ export class Witness {
         places.set(id, block.height);
       }
     }
-    if (blocks.length < this.height)
-      this.complaints.push(`${box} ends at ${blocks.length} instead of ${this.height}`);
+    if (blocks.length < upTo) this.complaints.push(`${box} ends at ${blocks.length} instead of ${upTo}`);
     for (const [id, told] of this.#final) {
-      if (places.get(id) !== told.height)
+      if (told.height <= upTo && places.get(id) !== told.height)
         this.complaints.push(`${box} lacks ${id}, which ${told.box} called final at ${told.height}`);
     }
     for (const id of accused) this.complaints.push(`${box} holds ${id} guilty`);
