@@ -52,12 +52,14 @@ function judgeNodes(options: NodeWorldOptions, result: NodeWorldResult): Outcome
   const { validators = options.institutions } = options;
   const failures = [...result.violations];
   const isForked = result.conflicts.length > 0;
-  const liarsMin = faultsTolerated(validators) + 1;
-  if (isForked && result.guilty.size < liarsMin)
+  const isNamed = result.guilty.size > faultsTolerated(validators);
+  const isSlow = result.viewsToProgress > viewsToProgressMax(validators);
+  // Two blocks notarized for one view end it too, for those who hold the one or the other: more than f have lied then.
+  const isStuck = !isForked && isNamed && (isSlow || !result.isSettled);
+  if (isForked && !isNamed)
     failures.push(`boxes differ, and only ${result.guilty.size} are shown to be guilty`);
-  if (!isForked && failures.length === 0) {
-    if (result.viewsToProgress > viewsToProgressMax(validators))
-      failures.push(`no new final block within ${viewsToProgressMax(validators)} views of calm`);
+  if (!isForked && !isStuck && failures.length === 0) {
+    if (isSlow) failures.push(`no new final block within ${viewsToProgressMax(validators)} views of calm`);
     else if (!result.isSettled) failures.push('somebody is left behind, or waits for an answer');
   }
   return {
@@ -70,8 +72,9 @@ function judgeNodes(options: NodeWorldOptions, result: NodeWorldResult): Outcome
       transactions: result.transactions,
       crashes: result.crashes,
       forks: isForked ? 1 : 0,
+      ...(isStuck ? { stuck: 1 } : {}),
       guilty: result.guilty.size,
-      ...(isForked ? {} : { viewsToProgressMax: result.viewsToProgress }),
+      ...(isForked || isStuck ? {} : { viewsToProgressMax: result.viewsToProgress }),
     },
   };
 }

@@ -11,4 +11,10 @@ export const regressions: readonly Regression[] = [
     seed: 177,
     found: 'a proposal in a view that catching up had decided: the block was at hand no more',
   },
+  {
+    mode: 'forks',
+    seed: 2019,
+    found:
+      'f+1 liars had two blocks notarized for one view and nobody went on: a rule of the harness, which asked for progress',
+  },
 ];
