@@ -103,7 +103,13 @@ export const errorTable = {
     500,
     0x0110,
     'none',
-    'Fetch the genesis file of the consortium again; it must list this institution with the keys of this box.',
+    'Fetch the genesis file of the consortium again, and compare its digest with another member.',
+  ),
+  BOX_NOT_ON_LEDGER: row(
+    503,
+    0x0110,
+    'none',
+    'The box receives and keeps studies, and neither registers nor releases. Have the consortium admit it, or the offline root of the hospital name it in the place of the old box: docs/runbooks/replace-a-box.md.',
   ),
   TPM_LIBRARY_MISSING: row(
     500,

@@ -1,11 +1,8 @@
 /** What a box does as a member of its consortium: keeps the ledger, registers its studies, releases and fetches. */
-import { readFile } from 'node:fs/promises';
-import { equalBytes } from '../encoding/bytes.ts';
-import { AppError } from '../errors.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
 import type { DiskRoom } from '../ingest/disk-room.ts';
 import { Registrar, type StudySteps } from '../ingest/registrar.ts';
-import { chainId, parseGenesis } from '../ledger/index.ts';
+import { chainId } from '../ledger/index.ts';
 import type { Genesis, StudyId } from '../ledger/types.ts';
 import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
@@ -24,9 +21,12 @@ import { Validator } from '../validator/validator.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
+import { readGenesis } from './genesis-file.ts';
 import { LedgerStatusBoard, type LedgerStatus } from './ledger-status.ts';
 import { openLedgerDisks } from './ledger-disks.ts';
+import { Members } from './members.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
+import { watchStanding } from './standing.ts';
 import type { Undo } from './undo.ts';
 import { openVoteLog } from './vote-log.ts';
 
@@ -45,30 +45,6 @@ export interface Membership {
   changes(listener: () => void): readonly Unsubscribe[];
 }
 
-/** The genesis file. @throws AppError GENESIS_INVALID unless it lists this institution with the keys of this box. */
-async function readGenesis({ config, keys }: Foundation, path: string): Promise<Genesis> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new AppError('GENESIS_INVALID', `The genesis file ${path} cannot be read.`, { cause });
-  }
-  const genesis = parseGenesis(text, verifyP256);
-  const own = genesis.institutions.find(({ id }) => id === config.institution.id);
-  const isOwn =
-    own !== undefined &&
-    equalBytes(own.keys.identity, keys.identityPublicKey) &&
-    equalBytes(own.keys.transaction, keys.transaction.publicKey) &&
-    equalBytes(own.keys.transport, keys.transport.publicKey);
-  if (!isOwn) {
-    throw new AppError(
-      'GENESIS_INVALID',
-      `The genesis file ${path} does not list ${config.institution.id} with the keys of this box.`,
-    );
-  }
-  return genesis;
-}
-
 export interface MembershipModules {
   readonly foundation: Foundation;
   readonly genesisFile: string;
@@ -84,21 +60,23 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const { config, keys, clock, logger, health, catalogue, index, ledgerStore, openHeaderScanner } =
     foundation;
   const self = config.institution.id;
-  const genesis = await readGenesis(foundation, genesisFile);
+  const genesis = await readGenesis(genesisFile);
   const chain = chainId(genesis);
   await catalogue.load((study) => studyIdOf(study, chain, self));
 
   const voteLog = await openVoteLog(foundation, undo);
   const { blockLog, archive } = await openLedgerDisks(foundation, undo);
-  // Validators change by ledger votes from a later release on; until then the members are those of the genesis file.
-  const members = { members: () => genesis.institutions, onMembersChange: () => () => undefined };
+  const directory = {
+    members: () => members.members(),
+    onMembersChange: (listener: () => void) => members.onMembersChange(listener),
+  };
   const transportSeed = keys.transport.seed;
   const network = new Libp2pNetwork({
     self,
     chain,
     transportSeed,
     listen: config.p2p.listen,
-    ...members,
+    ...directory,
     clock,
     logger,
   });
@@ -107,7 +85,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     chain,
     transportSeed,
     listen: { host: config.plane.host, port: config.plane.port },
-    ...members,
+    ...directory,
     clock,
     logger,
   });
@@ -127,6 +105,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     logger: logger.child({ room: 'validator' }),
     health,
   });
+  const members = new Members(validator);
   const ledgerStatus = new LedgerStatusBoard(validator, clock, logger);
   undo.later(ledgerStatus.start());
   const bindings = new Bindings({ store: index, institution: self, chain, verify: verifyEd25519, clock });
@@ -173,7 +152,11 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     logger: logger.child({ room: 'ingest' }),
     health,
   });
-  for (const service of [network, plane, validator, source, registrar, grantee]) await start(service);
+  // The ledger first: it knows who may connect.
+  await start(validator);
+  undo.later(members.start());
+  undo.later(watchStanding(validator, self, keys, health));
+  for (const service of [network, plane, source, registrar, grantee]) await start(service);
   return {
     genesis,
     ledger: validator,
