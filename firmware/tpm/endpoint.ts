@@ -1,4 +1,4 @@
-import type { SimulatorProcess } from './broker/operations.ts';
+import type { SimulatorProcess } from './broker/messages.ts';
 
 /** Where the TPM is. */
 export interface TpmEndpoint {

@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../src/errors.ts';
 import type { TpmHealth } from '../src/ports.ts';
-import type { Failure } from './broker/operations.ts';
+import type { Failure } from './broker/messages.ts';
 import { kindOf, TpmError, type ResponseKind } from './response-code.ts';
 
 /** What each kind of response means for the person in front of the box. */

@@ -4,6 +4,9 @@ export { SoftwareTpm, type SoftwareTpmOptions } from './simulator/software-tpm.t
 export { TpmError } from './response-code.ts';
 export { fixedEndpoint, type TpmEndpoint, type TpmTarget } from './endpoint.ts';
 export { BrokerClient, type BrokerClientOptions } from './broker/client.ts';
-export type { OperationName, Operations } from './broker/operations.ts';
+export type { OperationName, Operations } from './broker/messages.ts';
+export type { Creation, Guarded } from './broker/guarded.ts';
+export type { Attesting, Endorsement, SignedAttestation } from './broker/operations/attestation.ts';
+export { endorsementKinds, type EndorsementKind } from './wire/endorsement.ts';
 export { pcrPolicyDigest, type PcrPolicy } from './wire/policy.ts';
 export { nameOf, type ObjectBlob } from './wire/structures.ts';

@@ -12,6 +12,15 @@ export const randomBytesPerCallMax = 32;
 /** A sealed secret: MAX_SYM_DATA of the TCG PC Client profile. */
 export const sealedBytesMax = 128;
 
+/** Bytes of one TPM2_NV_Read: every PC Client TPM reads this many, some read 1,024 (TPM_PT_NV_BUFFER_MAX). */
+export const nvReadBytesMax = 512;
+
+/** An endorsement certificate, or one of its chain: vendors' are 1 to 2 KiB. */
+export const endorsementCertificateBytesMax = 4_096;
+
+/** Certificates between an endorsement key's and its root; vendors store two or three. */
+export const endorsementChainLengthMax = 8;
+
 /** Real chips make a P-256 key in about a second and sign in 200 ms; one that needs longer than this hangs. */
 export const operationMsMax = 15_000;
 

@@ -4,7 +4,7 @@ import type { TpmEndpoint } from '../endpoint.ts';
 import { brokerStartMsMax, brokerStopMsMax, operationMsMax, pendingOperationsMax } from '../limits.ts';
 import { systemTimer, type TimerSource } from '../timer.ts';
 import { BrokerProcess } from './process.ts';
-import type { OperationName, Operations } from './operations.ts';
+import type { OperationName, Operations } from './messages.ts';
 
 export interface BrokerClientOptions {
   readonly endpoint: TpmEndpoint;

@@ -14,7 +14,8 @@ import type {
   Question,
   Reply,
   SimulatorProcess,
-} from './operations.ts';
+} from './messages.ts';
+import { tpmOperations, type TpmOperations } from './registry.ts';
 import { Tpm } from './tpm.ts';
 
 let tpm: Tpm | undefined;
@@ -26,35 +27,25 @@ function openTpm(): Tpm {
   return tpm;
 }
 
+function performOnTpm<Name extends keyof TpmOperations>({
+  operation,
+  request,
+}: Call<Name>): Promise<TpmOperations[Name]['answer']> {
+  return tpmOperations[operation](openTpm(), request);
+}
+
 async function perform(call: Call): Promise<Operations[OperationName]['answer']> {
-  switch (call.operation) {
-    case 'open':
-      simulator = call.request.simulator;
-      tpm = await Tpm.open(call.request.tcti);
-      return null;
-    case 'rootName':
-      return openTpm().rootName();
-    case 'readPcrs':
-      return openTpm().readPcrs(call.request.registers);
-    case 'random':
-      return openTpm().random(call.request.rootName, call.request.length);
-    case 'createIdentity':
-      return openTpm().createIdentity(call.request);
-    case 'seal':
-      return openTpm().seal(call.request, call.request.secret);
-    case 'unseal':
-      return openTpm().unseal(call.request);
-    case 'sign':
-      return openTpm().sign(call.request, call.request.digest);
-    case 'startCounter':
-      return openTpm().startCounter(call.request.rootName, call.request.advance);
-    case 'lockedOut':
-      return openTpm().lockedOut();
-    case 'close':
-      await tpm?.close();
-      tpm = undefined;
-      return null;
+  if (call.operation === 'open') {
+    simulator = call.request.simulator;
+    tpm = await Tpm.open(call.request.tcti);
+    return null;
   }
+  if (call.operation === 'close') {
+    await tpm?.close();
+    tpm = undefined;
+    return null;
+  }
+  return performOnTpm(call);
 }
 
 function failureOf(error: unknown): Failure {

@@ -5,7 +5,7 @@ import { AppError } from '../../src/errors.ts';
 import { faultOf } from '../fault.ts';
 import { kindOf, type ResponseKind } from '../response-code.ts';
 import type { TimerSource } from '../timer.ts';
-import type { Failure, OperationName, Operations, Reply } from './operations.ts';
+import type { Failure, OperationName, Operations, Reply } from './messages.ts';
 
 /** Beside this file, with its ending: `.ts` as checked out, `.js` as emitted for the image. */
 const brokerFile = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));

@@ -5,21 +5,27 @@
 
 /** Structures that the MU library turns from and into wire bytes. */
 export type StructureName =
+  | 'TPM2B_ATTEST'
   | 'TPM2B_DATA'
   | 'TPM2B_DIGEST'
   | 'TPM2B_CREATION_DATA'
+  | 'TPM2B_ENCRYPTED_SECRET'
+  | 'TPM2B_ID_OBJECT'
   | 'TPM2B_MAX_NV_BUFFER'
+  | 'TPM2B_NAME'
   | 'TPM2B_NV_PUBLIC'
   | 'TPM2B_PRIVATE'
   | 'TPM2B_PUBLIC'
   | 'TPM2B_SENSITIVE_CREATE'
   | 'TPM2B_SENSITIVE_DATA'
+  | 'TPM2B_TIMEOUT'
   | 'TPML_DIGEST'
   | 'TPML_PCR_SELECTION'
   | 'TPMS_CAPABILITY_DATA'
   | 'TPMT_SIGNATURE'
   | 'TPMT_SIG_SCHEME'
   | 'TPMT_SYM_DEF'
+  | 'TPMT_TK_AUTH'
   | 'TPMT_TK_CREATION'
   | 'TPMT_TK_HASHCHECK';
 
@@ -35,6 +41,14 @@ interface FunctionRow {
 const sessions = ['handle', 'handle', 'handle'] as const;
 
 export const esysFunctions = {
+  ActivateCredential: {
+    takes: ['handle', 'handle', ...sessions, 'TPM2B_ID_OBJECT', 'TPM2B_ENCRYPTED_SECRET'],
+    gives: ['TPM2B_DIGEST'],
+  },
+  Certify: {
+    takes: ['handle', 'handle', ...sessions, 'TPM2B_DATA', 'TPMT_SIG_SCHEME'],
+    gives: ['TPM2B_ATTEST', 'TPMT_SIGNATURE'],
+  },
   Create: {
     takes: [
       'handle',
@@ -64,11 +78,21 @@ export const esysFunctions = {
   NV_DefineSpace: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPM2B_NV_PUBLIC'], gives: ['handle'] },
   NV_Increment: { takes: ['handle', 'handle', ...sessions], gives: [] },
   NV_Read: { takes: ['handle', 'handle', ...sessions, 'u16', 'u16'], gives: ['TPM2B_MAX_NV_BUFFER'] },
+  NV_ReadPublic: { takes: ['handle', ...sessions], gives: ['TPM2B_NV_PUBLIC', 'TPM2B_NAME'] },
   PCR_Read: {
     takes: [...sessions, 'TPML_PCR_SELECTION'],
     gives: ['u32', 'TPML_PCR_SELECTION', 'TPML_DIGEST'],
   },
   PolicyPCR: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPML_PCR_SELECTION'], gives: [] },
+  PolicySecret: {
+    // The expiration is an INT32; whoever needs one gives its two's complement.
+    takes: ['handle', 'handle', ...sessions, 'TPM2B_DIGEST', 'TPM2B_DIGEST', 'TPM2B_DIGEST', 'u32'],
+    gives: ['TPM2B_TIMEOUT', 'TPMT_TK_AUTH'],
+  },
+  Quote: {
+    takes: ['handle', ...sessions, 'TPM2B_DATA', 'TPMT_SIG_SCHEME', 'TPML_PCR_SELECTION'],
+    gives: ['TPM2B_ATTEST', 'TPMT_SIGNATURE'],
+  },
   Shutdown: { takes: [...sessions, 'u16'], gives: [] },
   Sign: {
     takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPMT_SIG_SCHEME', 'TPMT_TK_HASHCHECK'],
@@ -79,6 +103,7 @@ export const esysFunctions = {
     gives: ['handle'],
   },
   TRSess_SetAttributes: { takes: ['handle', 'u8', 'u8'], gives: [] },
+  TR_GetName: { takes: ['handle'], gives: ['TPM2B_NAME'] },
   TR_FromTPMPublic: { takes: ['u32', ...sessions], gives: ['handle'] },
   Unseal: { takes: ['handle', ...sessions], gives: ['TPM2B_SENSITIVE_DATA'] },
 } as const satisfies Record<string, FunctionRow>;
@@ -101,4 +126,4 @@ export type Arguments<Name extends EsysFunction> = ArgumentList<(typeof esysFunc
 export type Results<Name extends EsysFunction> = ResultList<(typeof esysFunctions)[Name]['gives']>;
 
 /** ESYS_TR of things that are always there (tss2_esys.h). */
-export const esysHandle = { none: 0xfff, password: 0x0ff, owner: 0x101 } as const;
+export const esysHandle = { none: 0xfff, password: 0x0ff, owner: 0x101, endorsement: 0x10b } as const;

@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { concatBytes, utf8 } from '../../src/encoding/bytes.ts';
 import { AppError } from '../../src/errors.ts';
 import type { BrokerClient } from '../broker/client.ts';
-import type { Creation } from '../broker/operations.ts';
+import type { Creation } from '../broker/guarded.ts';
 import { pcrPolicyDigest, type PcrPolicy } from '../wire/policy.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
 import type { SecretName, StoredKeys } from './keys-file.ts';

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../src/errors.ts';
-import type { SimulatorProcess } from '../broker/operations.ts';
+import type { SimulatorProcess } from '../broker/messages.ts';
 import { simulatorPollMs, simulatorStopMsMax } from '../limits.ts';
 import { removeSocketFolder } from './sockets.ts';
 

@@ -2,9 +2,11 @@
 
 /** TPM_ALG_ID, table 9. */
 export const algorithm = {
+  rsa: 0x0001,
   aes: 0x0006,
   keyedHash: 0x0008,
   sha256: 0x000b,
+  sha384: 0x000c,
   null: 0x0010,
   ecdsa: 0x0018,
   ecc: 0x0023,
@@ -12,7 +14,7 @@ export const algorithm = {
 } as const;
 
 /** TPM_ECC_CURVE, table 10. */
-export const curve = { p256: 0x0003 } as const;
+export const curve = { p256: 0x0003, p384: 0x0004 } as const;
 
 /** TPMA_OBJECT, table 31. */
 export const objectAttribute = {
@@ -20,6 +22,7 @@ export const objectAttribute = {
   fixedParent: 0x0000_0010,
   sensitiveDataOrigin: 0x0000_0020,
   userWithAuth: 0x0000_0040,
+  adminWithPolicy: 0x0000_0080,
   noDa: 0x0000_0400,
   restricted: 0x0001_0000,
   decrypt: 0x0002_0000,
@@ -38,17 +41,60 @@ export const nvCounterAttributes = {
 /** Handles 0x01800000 to 0x01bfffff are the owner's to give ("Registry of Reserved TPM 2.0 Handles", table 2). */
 export const startCounterIndex = 0x0180_6849;
 
+/** TPMA_NV, table 204. */
+export const nvAttribute = {
+  ownerWrite: 0x0000_0002,
+  /** Bits 4 to 7 hold the type. */
+  typeShift: 4,
+  /** A write that is not of the whole index is refused. */
+  writeAll: 0x0000_1000,
+  authRead: 0x0004_0000,
+  noDa: 0x0200_0000,
+  written: 0x2000_0000,
+} as const;
+
+/** TPM_NT, table 203. */
+export const nvType = { ordinary: 0x0, counter: 0x1 } as const;
+
+/** Handles 0x01800000 to 0x01bfffff are the owner's to give ("Registry of Reserved TPM 2.0 Handles", table 2). */
+export const nvIndex = {
+  starts: 0x0180_6849,
+  firmware: 0x0180_684a,
+  erasures: 0x0180_684b,
+  approval: 0x0180_684c,
+} as const;
+
+/** TPM_EO, table 19 of part 2: how TPM2_PolicyNV compares. */
+export const nvComparison = { unsignedAtMost: 0x0009 } as const;
+
 /** Bytes of a counter's value (part 3, 31.8). */
 export const counterBytes = 8;
+
+/** Bytes of an approved policy in an NV index: hash algorithm and digest (part 3, 23.22). */
+export const approvalBytes = 34;
+
+/** TPML_DIGEST of TPM2_PolicyOR (part 2, 10.9.5). */
+export const policyBranchesMax = 8;
 
 /** TPMA_SESSION, table 34. */
 export const sessionAttribute = { continueSession: 0x01, decrypt: 0x20, encrypt: 0x40 } as const;
 
 /** TPM_SE, table 21. */
 export const sessionType = { hmac: 0x00, policy: 0x01 } as const;
+export type SessionType = (typeof sessionType)[keyof typeof sessionType];
 
 /** TPM_CC, table 12. */
-export const commandCode = { policyPcr: 0x0000_017f, shutdown: 0x0000_0145, pcrExtend: 0x0000_0182 } as const;
+export const commandCode = {
+  hierarchyChangeAuth: 0x0000_0129,
+  shutdown: 0x0000_0145,
+  policyNv: 0x0000_0149,
+  policySecret: 0x0000_0151,
+  policySigned: 0x0000_0160,
+  policyOr: 0x0000_0171,
+  policyPcr: 0x0000_017f,
+  pcrExtend: 0x0000_0182,
+  policyAuthorizeNv: 0x0000_0192,
+} as const;
 
 /** TPM_CAP, table 22. */
 export const capability = { handles: 0x0000_0001, tpmProperties: 0x0000_0006 } as const;

@@ -41,6 +41,18 @@ export function pcrSelection(registers: readonly number[]): Uint8Array {
   return concatBytes(u32(1), u16(algorithm.sha256), u8(pcrSelectBytes), map);
 }
 
+/** TPML_PCR_SELECTION of a new object that records no PCRs. */
+export const noCreationPcrs = pcrSelection([]);
+
+/** TPM2B_DATA (10.4.3) of a new object about which its maker says nothing. */
+export const noOutsideInfo = sized(new Uint8Array(0));
+
+/** TPM2B_DIGEST (10.4.2) where the TPM is to take its own value. */
+export const noDigest = sized(new Uint8Array(0));
+
+/** TPM2B_AUTH (10.4.5) of what needs none. */
+export const noAuthorization = sized(new Uint8Array(0));
+
 /** TPML_DIGEST (10.9.5). */
 export function parseDigestList(wire: Uint8Array): Uint8Array[] {
   const reader = new WireReader(wire);
@@ -60,6 +72,9 @@ export const ecdsaSha256 = concatBytes(u16(algorithm.ecdsa), u16(algorithm.sha25
 
 /** TPMT_SYM_DEF (11.1.6): how the parameters of a session are encrypted. */
 export const aes128Cfb = concatBytes(u16(algorithm.aes), u16(128), u16(algorithm.cfb));
+
+/** TPMT_SYM_DEF of objects and parameters that are protected with 256-bit keys. */
+export const aes256Cfb = concatBytes(u16(algorithm.aes), u16(256), u16(algorithm.cfb));
 
 /** TPMT_TK_HASHCHECK (10.7.6) for digests that were not made in the TPM. */
 export const noHashCheck = concatBytes(u16(structureTag.hashCheck), u32(reservedHandle.null), u16(0));
@@ -130,4 +145,14 @@ export function parseProperties(wire: Uint8Array): Map<number, number> {
     values.set(key, reader.u32());
   }
   return values;
+}
+
+/** Bytes that an NV index holds, from its TPM2B_NV_PUBLIC (13.6). */
+export function parseNvSize(wire: Uint8Array): number {
+  const reader = new WireReader(unsized(wire));
+  reader.bytes(4 + 2 + 4); // nvIndex, nameAlg and attributes
+  reader.sized(); // authPolicy
+  const size = reader.u16();
+  reader.end();
+  return size;
 }

@@ -10,8 +10,10 @@ import {
 } from './constants.ts';
 import { aes128Cfb, sized } from './structures.ts';
 
-interface PublicArea {
+export interface PublicArea {
   readonly kind: number;
+  /** SHA-256 unless told. */
+  readonly nameAlgorithm?: number;
   readonly attributes: number;
   readonly policy: Uint8Array;
   /** TPMU_PUBLIC_PARMS. */
@@ -20,14 +22,30 @@ interface PublicArea {
   readonly unique: Uint8Array;
 }
 
-function publicArea({ kind, attributes, policy, parameters, unique }: PublicArea): Uint8Array {
+/** TPM2B_PUBLIC (part 2, 12.2.5). */
+export function publicArea({
+  kind,
+  nameAlgorithm,
+  attributes,
+  policy,
+  parameters,
+  unique,
+}: PublicArea): Uint8Array {
   return sized(
-    concatBytes(u16(kind), u16(algorithm.sha256), u32(attributes), sized(policy), parameters, unique),
+    concatBytes(
+      u16(kind),
+      u16(nameAlgorithm ?? algorithm.sha256),
+      u32(attributes),
+      sized(policy),
+      parameters,
+      unique,
+    ),
   );
 }
 
 const noPolicy = new Uint8Array(0);
 const madeHereStaysHere = objectAttribute.fixedTpm | objectAttribute.fixedParent;
+/** TPMT_SYM_DEF_OBJECT, TPMT_ECC_SCHEME, TPMT_RSA_SCHEME or TPMT_KDF_SCHEME that is not used. */
 const nothing = u16(algorithm.null);
 
 /**
@@ -61,6 +79,26 @@ export function identityTemplate(policy: Uint8Array): Uint8Array {
     attributes:
       madeHereStaysHere | objectAttribute.sensitiveDataOrigin | objectAttribute.noDa | objectAttribute.sign,
     policy,
+    parameters: concatBytes(nothing, u16(algorithm.ecdsa), u16(algorithm.sha256), u16(curve.p256), nothing),
+    unique: concatBytes(u16(0), u16(0)),
+  });
+}
+
+/**
+ * Attestation key: ECDSA P-256 with SHA-256, restricted, so that it signs nothing but what the TPM itself says. It needs
+ * no authorization: a quote tells the truth about whatever firmware runs.
+ */
+export function attestationTemplate(): Uint8Array {
+  return publicArea({
+    kind: algorithm.ecc,
+    attributes:
+      madeHereStaysHere |
+      objectAttribute.sensitiveDataOrigin |
+      objectAttribute.userWithAuth |
+      objectAttribute.noDa |
+      objectAttribute.restricted |
+      objectAttribute.sign,
+    policy: noPolicy,
     parameters: concatBytes(nothing, u16(algorithm.ecdsa), u16(algorithm.sha256), u16(curve.p256), nothing),
     unique: concatBytes(u16(0), u16(0)),
   });

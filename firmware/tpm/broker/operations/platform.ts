@@ -1,0 +1,79 @@
+/** What the TPM tells of itself and of the machine, and its random generator. */
+import { AppError } from '../../../src/errors.ts';
+import { esysHandle } from '../../esys/functions.ts';
+import { randomBytesPerCallMax } from '../../limits.ts';
+import {
+  capability,
+  permanentAttribute,
+  property,
+  sessionAttribute,
+  sessionType,
+} from '../../wire/constants.ts';
+import { parseDigestList, parseProperties, pcrSelection, unsized } from '../../wire/structures.ts';
+import { noSessions } from '../tpm.ts';
+import type { Handlers } from './family.ts';
+
+const { none } = esysHandle;
+
+/** TPM2_PCR_Read returns at most eight values at a time (part 3, 22.4). */
+const registersPerReadMax = 8;
+
+export interface PlatformOperations {
+  /** Name of the storage root key, 34 bytes. */
+  rootName: { request: null; answer: Uint8Array };
+  /** Values of registers of the SHA-256 bank, in the order asked for (part 3, 22.4). */
+  readPcrs: { request: { readonly registers: readonly number[] }; answer: Uint8Array[] };
+  /** Bytes from the TPM's generator, over an encrypted session (part 3, 16.1). */
+  random: { request: { readonly rootName: Uint8Array; readonly length: number }; answer: Uint8Array };
+  /** True while the TPM is in dictionary-attack lock-out (part 1, 19.8). */
+  lockedOut: { request: null; answer: boolean };
+}
+
+export const platformOperations: Handlers<PlatformOperations> = {
+  rootName: (tpm) => tpm.rootName(),
+
+  readPcrs: async (tpm, { registers }) => {
+    const values: Uint8Array[] = [];
+    for (let from = 0; from < registers.length; from += registersPerReadMax) {
+      const selection = pcrSelection(registers.slice(from, from + registersPerReadMax));
+      const [, , digests] = await tpm.call('PCR_Read', ...noSessions, selection);
+      values.push(...parseDigestList(digests));
+    }
+    if (values.length !== registers.length) {
+      throw new AppError('TPM_FAILED', `the TPM has no SHA-256 bank with PCRs ${registers.join(', ')}`);
+    }
+    return values;
+  },
+
+  random: async (tpm, { rootName, length }) => {
+    const root = await tpm.pinnedRoot(rootName);
+    const random = new Uint8Array(length);
+    await tpm.inSession(root, sessionType.hmac, sessionAttribute.encrypt, async (session) => {
+      let filled = 0;
+      while (filled < length) {
+        const wanted = Math.min(length - filled, randomBytesPerCallMax);
+        // A TPM may give fewer bytes than asked for (part 3, 16.1).
+        const [given] = await tpm.call('GetRandom', session, none, none, wanted);
+        const bytes = unsized(given);
+        if (bytes.length === 0)
+          throw new AppError('TPM_FAILED', 'the random generator of the TPM gives nothing');
+        random.set(bytes, filled);
+        filled += bytes.length;
+      }
+    });
+    return random;
+  },
+
+  lockedOut: async (tpm) => {
+    const [, data] = await tpm.call(
+      'GetCapability',
+      ...noSessions,
+      capability.tpmProperties,
+      property.permanent,
+      1,
+    );
+    const permanent = parseProperties(data).get(property.permanent);
+    if (permanent === undefined) throw new AppError('TPM_FAILED', 'the TPM does not tell its state');
+    return (permanent & permanentAttribute.inLockout) !== 0;
+  },
+};

@@ -1,0 +1,21 @@
+/** All operations of the broker: a family is added here, and nowhere else. */
+import { attestationOperations, type AttestationOperations } from './operations/attestation.ts';
+import type { Handlers } from './operations/family.ts';
+import { identityOperations, type IdentityOperations } from './operations/identity.ts';
+import { nvOperations, type NvOperations } from './operations/nv.ts';
+import { platformOperations, type PlatformOperations } from './operations/platform.ts';
+import { sealingOperations, type SealingOperations } from './operations/sealing.ts';
+
+export type TpmOperations = AttestationOperations &
+  IdentityOperations &
+  NvOperations &
+  PlatformOperations &
+  SealingOperations;
+
+export const tpmOperations: Handlers<TpmOperations> = {
+  ...attestationOperations,
+  ...identityOperations,
+  ...nvOperations,
+  ...platformOperations,
+  ...sealingOperations,
+};
