@@ -10,6 +10,7 @@ const codeOfKind: Record<ResponseKind, ErrorCode> = {
   integrity: 'STORE_CORRUPT',
   'no-value': 'TPM_FAILED',
   'no-transport': 'TPM_LIBRARY_MISSING',
+  tampered: 'TPM_WRONG',
   connection: 'TPM_ABSENT',
   other: 'TPM_FAILED',
 };
@@ -20,6 +21,7 @@ const messageOfKind: Record<ResponseKind, string> = {
   integrity: 'a key blob was altered, or was not made by this TPM',
   'no-value': 'a counter of the TPM has no value',
   'no-transport': 'tpm2-tss has no library for this TCTI',
+  tampered: 'an answer does not carry the key of the TPM: something stands between it and the box',
   connection: 'the TPM cannot be reached',
   other: 'the TPM refused a command',
 };
@@ -32,7 +34,7 @@ export function faultOf(failure: Failure): AppError {
     case 'bug':
       return new AppError('TPM_FAILED', `the TPM broker failed: ${failure.message}`);
     case 'response': {
-      const cause = new TpmError(failure.command, failure.code, failure.codeName);
+      const cause = new TpmError(failure.command, failure.code);
       const kind = kindOf(failure.code);
       return new AppError(codeOfKind[kind], `${messageOfKind[kind]} (${cause.message})`, { cause });
     }

@@ -27,7 +27,6 @@ export const debianPackages = [
     for: 'run',
     reason: 'TPM wire format',
   },
-  { names: ['libtss2-rc0', 'libtss2-rc0t64'], for: 'run', reason: 'names of TPM errors' },
   { names: ['libtss2-tctildr0', 'libtss2-tctildr0t64'], for: 'run', reason: 'finds the way to the TPM' },
   {
     names: ['libtss2-tcti-swtpm0', 'libtss2-tcti-swtpm0t64'],

@@ -9,7 +9,6 @@ import fc from 'fast-check';
 import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import { faultOf, healthOf } from '../../firmware/tpm/fault.ts';
 import { ed25519Signer } from '../../firmware/tpm/keys/ed25519-signer.ts';
 import {
   decodeKeysFile,
@@ -20,7 +19,6 @@ import {
 } from '../../firmware/tpm/keys/keys-file.ts';
 import { withLowS } from '../../firmware/tpm/keys/low-s.ts';
 import { loadLibrary } from '../../firmware/tpm/esys/libraries.ts';
-import { kindOf, TpmError } from '../../firmware/tpm/response-code.ts';
 
 const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
 const blob = (fill: number): { publicArea: Uint8Array; privateArea: Uint8Array } => ({
@@ -32,13 +30,10 @@ const stored: StoredKeys = {
   rootName: bytes(34, 1),
   policy: { registers: [7, 11], values: [bytes(32, 7), bytes(32, 11)] },
   identity: blob(10),
-  sealed: {
-    boxKey: blob(20),
-    transactionSeed: blob(40),
-    transportSeed: blob(50),
-    accountSeed: blob(60),
-  },
-  voting: [blob(30), blob(70)],
+  attestation: blob(12),
+  endorsement: { kind: 'ecc-p384-high', name: bytes(50, 14), certificateDigest: bytes(32, 15) },
+  sealed: { boxKey: blob(20), accountSeed: blob(60) },
+  seeds: { voting: [blob(30), blob(70)], transaction: [blob(40)], transport: [blob(50)] },
 };
 
 const isCorrupt = (failure: unknown): boolean =>
@@ -96,8 +91,8 @@ test('a keys file of which any character changed is refused or means the same', 
 });
 
 test('a keys file of a newer firmware says so', () => {
-  const newer = encodeKeysFile(stored).replace('"version": 2', '"version": 3');
-  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 3\)/);
+  const newer = encodeKeysFile(stored).replace('"version": 3', '"version": 4');
+  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 4\)/);
 });
 
 test('unknown fields are refused', () => {
@@ -132,44 +127,6 @@ test('a keys file that is too long, or a folder that is not there, is named', as
     (failure) =>
       failure instanceof AppError && failure.code === 'STORE_FAILED' && failure.message.includes(nowhere),
   );
-});
-
-test('response codes by what they mean, whatever session or parameter they name', () => {
-  const kinds = [
-    0x99d, 0x1d, 0x128, 0x921, 0x1df, 0x9df, 0xa0015, 0xa000a, 0x70007, 0x90006, 0x18b, 0x902, 0xb0921,
-  ];
-  assert.deepEqual(kinds.map(kindOf), [
-    'policy',
-    'other',
-    'policy',
-    'locked-out',
-    'integrity',
-    'integrity',
-    'no-transport',
-    'connection',
-    'connection',
-    'other',
-    'other',
-    'other',
-    'locked-out',
-  ]);
-});
-
-test('each response is told with its code and name, and its state of the TPM', () => {
-  const outcome = (code: number): string[] => {
-    const fault = faultOf({ kind: 'response', command: 'Esys_X', code, codeName: 'some words' });
-    assert.ok(fault.cause instanceof TpmError);
-    assert.match(fault.message, new RegExp(`\\(Esys_X: some words \\(0x${code.toString(16)}\\)\\)$`));
-    return [fault.code, healthOf(fault)];
-  };
-  assert.deepEqual(outcome(0x99d), ['TPM_POLICY', 'policy-mismatch']);
-  assert.deepEqual(outcome(0x921), ['TPM_LOCKED_OUT', 'locked-out']);
-  assert.deepEqual(outcome(0x1df), ['STORE_CORRUPT', 'wedged']);
-  assert.deepEqual(outcome(0xa000a), ['TPM_ABSENT', 'absent']);
-  assert.deepEqual(outcome(0xa0015), ['TPM_LIBRARY_MISSING', 'absent']);
-  assert.deepEqual(outcome(0x902), ['TPM_FAILED', 'wedged']);
-  assert.equal(healthOf(new AppError('TPM_WRONG', 'x')), 'wrong-tpm');
-  assert.equal(healthOf(new AppError('TPM_TIMEOUT', 'x')), 'wedged');
 });
 
 test('a missing library is named by all the names that were tried', () => {

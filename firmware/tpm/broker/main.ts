@@ -50,7 +50,7 @@ async function perform(call: Call): Promise<Operations[OperationName]['answer']>
 
 function failureOf(error: unknown): Failure {
   if (error instanceof TpmError) {
-    return { kind: 'response', command: error.command, code: error.code, codeName: error.codeName };
+    return { kind: 'response', command: error.command, code: error.code };
   }
   if (error instanceof AppError) return { kind: 'fault', code: error.code, message: error.message };
   return { kind: 'bug', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };

@@ -33,7 +33,6 @@ export type Failure =
       readonly kind: 'response';
       readonly command: string;
       readonly code: number;
-      readonly codeName: string;
     }
   | { readonly kind: 'fault'; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: 'bug'; readonly message: string };

@@ -36,7 +36,6 @@ interface LoaderFunctions {
   readonly openContext: NativeFunction;
   readonly closeContext: NativeFunction;
   readonly free: NativeFunction;
-  readonly decode: NativeFunction;
 }
 
 /** Runs a foreign function on a thread of the pool, so that a slow TPM does not stop this process. */
@@ -74,7 +73,6 @@ export class EsysContext {
       openContext: tss.esys.func('uint32_t Esys_Initialize(void *context, void *tcti, void *abiVersion)'),
       closeContext: tss.esys.func('void Esys_Finalize(void *context)'),
       free: tss.esys.func('void Esys_Free(void *memory)'),
-      decode: tss.responseCodes.func('const char *Tss2_RC_Decode(uint32_t code)'),
     };
   }
 
@@ -219,6 +217,6 @@ export class EsysContext {
   }
 
   #check(command: string, code: number): void {
-    if (code !== 0) throw new TpmError(command, code, this.#loader.decode(code) as string);
+    if (code !== 0) throw new TpmError(command, code);
   }
 }

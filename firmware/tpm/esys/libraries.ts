@@ -6,7 +6,6 @@ export interface TssLibraries {
   readonly tctiLoader: LibraryHandle;
   readonly esys: LibraryHandle;
   readonly marshal: LibraryHandle;
-  readonly responseCodes: LibraryHandle;
 }
 
 /**
@@ -17,7 +16,6 @@ export const tssSonames = {
   tctiLoader: ['libtss2-tctildr.so.0', 'libtss2-tctildr.so'],
   esys: ['libtss2-esys.so.0', 'libtss2-esys.so'],
   marshal: ['libtss2-mu.so.0', 'libtss2-mu.so'],
-  responseCodes: ['libtss2-rc.so.0', 'libtss2-rc.so'],
 } as const satisfies Record<keyof TssLibraries, readonly string[]>;
 
 /** The first that loads. @throws AppError TPM_LIBRARY_MISSING if none does. */
@@ -40,6 +38,5 @@ export function loadTss(): TssLibraries {
     tctiLoader: loadLibrary(tssSonames.tctiLoader),
     esys: loadLibrary(tssSonames.esys),
     marshal: loadLibrary(tssSonames.marshal),
-    responseCodes: loadLibrary(tssSonames.responseCodes),
   };
 }
