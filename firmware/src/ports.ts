@@ -47,18 +47,74 @@ export interface Signer {
 export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
 /**
- * The voting keys of this box, sealed on its disk: the one in use, and others that were made to follow it. A key is
- * erased when another has taken its place, so that whoever takes the box later cannot vote on the past.
+ * The keys of this box for one purpose, sealed on its disk: the one in use, and others that were made to follow it. A key
+ * is erased when another has taken its place.
  */
-export interface VotingKeys {
-  /** Public keys of those that it holds, 32 bytes each. */
+export interface HeldKeys<Key extends Signer = Signer> {
+  /** Public keys of those that it holds, 32 bytes each, oldest first. */
   held(): readonly Uint8Array[];
   /** Undefined if the box does not hold this key, or no more. */
-  signer(publicKey: Uint8Array): Signer | undefined;
-  /** Makes one more; its public key. It is on disk when it resolves. @throws AppError STORE_FAILED, or of the TPM. */
+  signer(publicKey: Uint8Array): Key | undefined;
+  /**
+   * Makes one more; its public key. It is on disk when it resolves.
+   * @throws AppError STORE_FAILED, TPM_FAILED (it holds as many as it may), or of the TPM.
+   */
   make(): Promise<Uint8Array>;
   /** Erases all but these. @throws AppError STORE_FAILED. */
   keepOnly(publicKeys: readonly Uint8Array[]): Promise<void>;
+}
+
+/** They are erased when their epoch is over, so that whoever takes the box later cannot vote on the past. */
+export type VotingKeys = HeldKeys;
+
+/** The seed is needed to build the certificates of libp2p and of the TLS plane. */
+export interface TransportKey extends Signer {
+  /** 32 bytes. */
+  readonly seed: Uint8Array;
+}
+
+/** What the maker of the TPM vouches for. */
+export interface Endorsement {
+  /** TPM2B_PUBLIC of the endorsement key, to which credentials are made (TPM 2.0 part 2, 12.2.5). */
+  readonly publicArea: Uint8Array;
+  readonly name: Uint8Array;
+  /** X.509, DER. */
+  readonly certificate: Uint8Array;
+  /** Those between it and the maker's root, where the TPM holds them. */
+  readonly chain: readonly Uint8Array[];
+}
+
+/** What the attestation key signed: a TPMS_ATTEST (part 2, 10.12.8), and ECDSA P-256 with SHA-256 over it as r ‖ s. */
+export interface SignedAttestation {
+  readonly attested: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/**
+ * What this box proves of its TPM to others, who verify it by themselves. Endorsement key, attestation key and identity
+ * key were recorded together when they were made; another endorsement key is a fault, never an answer.
+ * All throw AppError as the TPM's other operations do, TPM_WRONG among them.
+ */
+export interface Attester {
+  /** TPM2B_PUBLIC of the attestation key, restricted ECDSA P-256. */
+  readonly attestationPublicArea: Uint8Array;
+  /** Its Name (part 1, section 16), 34 bytes. */
+  readonly attestationName: Uint8Array;
+  /** TPM2B_PUBLIC of the identity key. */
+  readonly identityPublicArea: Uint8Array;
+  /** SHA-256 of the endorsement key's certificate, as it was recorded. */
+  readonly endorsementDigest: Uint8Array;
+  endorsement(): Promise<Endorsement>;
+  /** The attestation key says that the identity key is in this TPM (TPM2_Certify). At most 64 bytes. */
+  certifyIdentity(qualifyingData: Uint8Array): Promise<SignedAttestation>;
+  /** What these PCRs of the SHA-256 bank hold (TPM2_Quote). At most 64 bytes of nonce. */
+  quote(nonce: Uint8Array, registers: readonly number[]): Promise<SignedAttestation>;
+  /** Their values, 32 bytes each, in the order asked for. */
+  readRegisters(registers: readonly number[]): Promise<Uint8Array[]>;
+  /** The TCG event log of this boot, crypto-agile. @throws AppError TPM_FAILED if the machine gives none. */
+  eventLog(): Promise<Uint8Array>;
+  /** Opens a credential that was made for this endorsement key and this attestation key's Name. */
+  activate(credential: Uint8Array, encryptedSecret: Uint8Array): Promise<Uint8Array>;
 }
 
 /** A counter in the TPM that nobody can set back: it takes a step at each start of the box as a validator. */
@@ -78,10 +134,11 @@ export interface DeviceKeys {
   /** Votes on blocks. */
   readonly voting: VotingKeys;
   readonly starts: StartCounter;
-  /** Signs the institution's transactions. */
-  readonly transaction: Signer;
-  /** libp2p and the TLS plane. The seed is needed to build their certificates. */
-  readonly transport: Signer & { readonly seed: Uint8Array };
+  /** Sign the institution's transactions. */
+  readonly transaction: HeldKeys;
+  /** libp2p and the TLS plane. */
+  readonly transport: HeldKeys<TransportKey>;
+  readonly attester: Attester;
   /** Wraps study keys and index keys. 32 bytes, AES-256. */
   readonly boxKey: Uint8Array;
   /** Seed of the institution's own account, to which grants are addressed. 32 bytes. */
@@ -89,10 +146,10 @@ export interface DeviceKeys {
 }
 
 /** What a box signs with as a member of the ledger. */
-export type MemberKeys = Pick<
-  DeviceKeys,
-  'voting' | 'starts' | 'transaction' | 'identityPublicKey' | 'signWithIdentity'
->;
+export type MemberKeys = Pick<DeviceKeys, 'voting' | 'starts' | 'identityPublicKey' | 'signWithIdentity'> & {
+  /** Signs the institution's transactions. */
+  readonly transaction: Signer;
+};
 
 export type TpmHealth = 'ready' | 'absent' | 'locked-out' | 'policy-mismatch' | 'wedged' | 'wrong-tpm';
 

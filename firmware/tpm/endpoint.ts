@@ -7,6 +7,8 @@ export interface TpmEndpoint {
    * @throws AppError TPM_SIMULATOR_MISSING, TPM_ABSENT.
    */
   open(): Promise<TpmTarget>;
+  /** What was measured at this boot, in the TCG's crypto-agile format. */
+  readonly eventLogFile: string;
   /** Called when the TPM is known to be gone. @returns a function that ends it. */
   onLost(listener: () => void): () => void;
 }
@@ -17,9 +19,13 @@ export interface TpmTarget {
   readonly simulator?: SimulatorProcess;
 }
 
+/** Where Linux shows what the boot firmware and the boot loader measured (securityfs). */
+const kernelEventLogFile = '/sys/kernel/security/tpm0/binary_bios_measurements';
+
 /** A TPM that the machine has. Its loss shows when it is used. */
 export function fixedEndpoint(tcti: string): TpmEndpoint {
   return {
+    eventLogFile: kernelEventLogFile,
     open: () => Promise.resolve({ tcti }),
     onLost: () => () => undefined,
   };

@@ -51,5 +51,8 @@ export const simulatorSetupMsMax = 60_000;
 /** How often a starting swtpm is asked whether it listens yet. */
 export const simulatorPollMs = 10;
 
-/** Voting keys in the keys file: that of the epoch, the next one, and some that were named while the ledger stood. */
-export const votingKeysMax = 16;
+/** Keys of one purpose in the keys file: the one in use, the next one, and some that were named while the ledger stood. */
+export const heldKeysMax = 16;
+
+/** The kernel's log of a measured boot has 30 to 100 KiB. */
+export const eventLogBytesMax = 1_048_576;

@@ -3,19 +3,24 @@ import { p256 } from '@noble/curves/nist.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { domainPrefix, sha256 } from '../../firmware/src/encoding/hash.ts';
 import { concatBytes, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import type { DeviceKeys, Signer, StartCounter, VotingKeys } from '../../firmware/src/ports.ts';
-import { MemoryStartCounter, MemoryVotingKeys } from './voting-keys.ts';
+import type {
+  DeviceKeys,
+  HeldKeys,
+  StartCounter,
+  TransportKey,
+  VotingKeys,
+} from '../../firmware/src/ports.ts';
+import { MemoryHeldKeys, MemoryStartCounter } from './voting-keys.ts';
 
-function signerOf(seed: Uint8Array): Signer {
-  return { publicKey: ed25519.getPublicKey(seed), sign: (message) => ed25519.sign(message, seed) };
-}
+/** All but what it would prove of a TPM. */
+export type TpmlessKeys = Omit<DeviceKeys, 'attester'>;
 
-export class FakeDeviceKeys implements DeviceKeys {
+export class FakeDeviceKeys implements TpmlessKeys {
   readonly identityPublicKey: Uint8Array;
   readonly voting: VotingKeys;
   readonly starts: StartCounter;
-  readonly transaction: Signer;
-  readonly transport: Signer & { readonly seed: Uint8Array };
+  readonly transaction: HeldKeys;
+  readonly transport: HeldKeys<TransportKey>;
   readonly boxKey: Uint8Array;
   readonly accountSeed: Uint8Array;
   readonly #identitySecret: Uint8Array;
@@ -27,9 +32,19 @@ export class FakeDeviceKeys implements DeviceKeys {
       sha256(concatBytes(domainPrefix('keys'), utf8(`fake ${institutionId} ${purpose}`)));
     this.#identitySecret = seed('identity');
     this.identityPublicKey = p256.getPublicKey(this.#identitySecret, false);
-    this.voting = new MemoryVotingKeys(institutionId, signerOf(seed('voting')));
-    this.transaction = signerOf(seed('transaction'));
-    this.transport = { ...signerOf(seed('transport')), seed: seed('transport') };
+    const keyOf = (label: string): TransportKey => {
+      const secret = seed(label);
+      return {
+        seed: secret,
+        publicKey: ed25519.getPublicKey(secret),
+        sign: (message) => ed25519.sign(message, secret),
+      };
+    };
+    const held = (purpose: string): HeldKeys<TransportKey> =>
+      new MemoryHeldKeys(purpose, keyOf, keyOf(purpose));
+    this.voting = held('voting');
+    this.transaction = held('transaction');
+    this.transport = held('transport');
     this.boxKey = seed('box');
     this.accountSeed = seed('account');
   }

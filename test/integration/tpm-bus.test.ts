@@ -60,7 +60,8 @@ test('neither making nor opening the keys shows a secret on the bus', async (t) 
   const heard = (bytes: Uint8Array): boolean => traffic.includes(Buffer.from(bytes));
   // The tap hears everything: the identity key's public point crosses it in clear.
   assert.ok(heard(keys.identityPublicKey.slice(1, 33)));
-  for (const secret of [keys.boxKey, keys.accountSeed, keys.transport.seed]) {
+  const transport = keys.transport.signer(keys.transport.held()[0] ?? assert.fail()) ?? assert.fail();
+  for (const secret of [keys.boxKey, keys.accountSeed, transport.seed]) {
     assert.ok(!heard(secret));
     // Nor in parts, should a transport cut it.
     for (let from = 0; from + 8 <= secret.length; from += 8) {

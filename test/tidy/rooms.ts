@@ -169,7 +169,7 @@ export const rooms: readonly Room[] = [
   node('tpm', 'firmware/tpm/', {
     imports: ['errors', 'encoding'],
     types: ['ports'],
-    packages: ['@noble/curves', '@noble/hashes', 'koffi', 'typebox'],
+    packages: ['@hpke/core', '@noble/curves', '@noble/hashes', 'koffi', 'typebox'],
   }),
 
   // The two HTTP contracts are what a server shares with a browser.

@@ -12,6 +12,7 @@ import { openKeys } from './foundation.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
+import { newestKey } from './working-keys.ts';
 
 /** Certified keys expire after two years; rotation before that is an act of an administrator. */
 const keysValidMs = 2 * 365 * 86_400_000;
@@ -45,9 +46,9 @@ async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): 
   const { id, name } = config.institution;
   const account = institutionAccount(config, keys);
   const working = {
-    voting: keys.voting.held().at(-1) ?? (await keys.voting.make()),
-    transaction: keys.transaction.publicKey,
-    transport: keys.transport.publicKey,
+    voting: (await newestKey(keys.voting)).publicKey,
+    transaction: (await newestKey(keys.transaction)).publicKey,
+    transport: (await newestKey(keys.transport)).publicKey,
     expiry: clock.now() + keysValidMs,
   };
   return {

@@ -29,6 +29,7 @@ import { verifyEd25519, verifyP256 } from './signatures.ts';
 import { watchStanding } from './standing.ts';
 import type { Undo } from './undo.ts';
 import { openVoteLog } from './vote-log.ts';
+import { memberKeys, newestKey } from './working-keys.ts';
 
 export interface Membership {
   readonly genesis: Genesis;
@@ -70,7 +71,8 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     members: () => members.members(),
     onMembersChange: (listener: () => void) => members.onMembersChange(listener),
   };
-  const transportSeed = keys.transport.seed;
+  const { seed: transportSeed } = await newestKey(keys.transport);
+  const transaction = await newestKey(keys.transaction);
   const network = new Libp2pNetwork({
     self,
     chain,
@@ -92,7 +94,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const validator = new Validator({
     genesis,
     self,
-    keys,
+    keys: memberKeys(keys, transaction),
     network,
     blockLog,
     archive,
@@ -121,7 +123,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const source = new ReleaseSource({
     ...common,
     sessions: new OpenSessions(index),
-    signer: keys.transaction,
+    signer: transaction,
     verify: verifyEd25519,
     health,
   });
@@ -144,7 +146,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     ledger: validator,
     chain,
     institution: self,
-    signer: keys.transaction,
+    signer: transaction,
     walletOf: (patient) => bindings.ofPatient(patient),
     timing: config.study,
     steps,

@@ -30,7 +30,11 @@ export type Domain =
   | 'mailbox'
   | 'keys'
   | 'plane'
-  | 'held';
+  | 'held'
+  | 'recovery-half'
+  | 'recovery-key'
+  | 'recovery-file'
+  | 'rescue-lock';
 
 /** Made once each. */
 const prefixes = new Map<Domain, Uint8Array>();

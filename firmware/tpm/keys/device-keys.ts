@@ -2,11 +2,14 @@ import { equalBytes } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError, type ErrorCode } from '../../src/errors.ts';
 import type {
+  Attester,
   DeviceKeys,
+  HeldKeys,
   Logger,
   Signer,
   StartCounter,
   TpmHealth,
+  TransportKey,
   Unsubscribe,
   VotingKeys,
 } from '../../src/ports.ts';
@@ -16,11 +19,13 @@ import { healthOf } from '../fault.ts';
 import type { SoftwareTpm } from '../simulator/software-tpm.ts';
 import type { TimerSource } from '../timer.ts';
 import { parseSigningPoint, type ObjectBlob } from '../wire/structures.ts';
+import { TpmAttester } from './attester.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
-import { readKeysFile, writeKeysFile, type SecretName, type StoredKeys } from './keys-file.ts';
+import { SealedKeys } from './held-keys.ts';
+import { readKeysFile, writeKeysFile, type SecretName, type SeedName, type StoredKeys } from './keys-file.ts';
+import { KeysRecord } from './keys-record.ts';
 import { withLowS } from './low-s.ts';
-import { provision, sealVotingSeed } from './provision.ts';
-import { SealedVotingKeys } from './voting-keys.ts';
+import { provision, sealSeed } from './provision.ts';
 
 export type DeviceKeysOptions = {
   /** Path in the data folder; its folder must exist. Made at first use. */
@@ -56,7 +61,7 @@ export interface OpenDeviceKeys extends DeviceKeys {
 interface Secrets {
   readonly sealed: Readonly<Record<SecretName, Uint8Array>>;
   /** In the order of the keys file. */
-  readonly votingSeeds: readonly Uint8Array[];
+  readonly seeds: Readonly<Record<SeedName, readonly Uint8Array[]>>;
 }
 
 /** The same fault, told about the keys file. */
@@ -75,8 +80,9 @@ class TpmDeviceKeys implements OpenDeviceKeys {
   readonly identityPublicKey: Uint8Array;
   readonly voting: VotingKeys;
   readonly starts: StartCounter;
-  readonly transaction: Signer;
-  readonly transport: Signer & { readonly seed: Uint8Array };
+  readonly transaction: HeldKeys;
+  readonly transport: HeldKeys<TransportKey>;
+  readonly attester: Attester;
   readonly boxKey: Uint8Array;
   readonly accountSeed: Uint8Array;
   readonly #broker: BrokerClient;
@@ -90,21 +96,23 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     broker: BrokerClient,
     endpoint: TpmEndpoint,
     stored: StoredKeys,
-    { sealed, votingSeeds }: Secrets,
+    { sealed, seeds }: Secrets,
     file: string,
   ) {
     this.#broker = broker;
     this.#stored = stored;
     this.#file = file;
     this.identityPublicKey = parseSigningPoint(stored.identity.publicArea);
-    this.voting = openVotingKeys(broker, stored, votingSeeds, file);
+    const record = new KeysRecord(file, stored);
+    this.voting = openHeld(broker, record, 'voting', seeds.voting, ed25519Signer);
+    this.transaction = openHeld(broker, record, 'transaction', seeds.transaction, ed25519Signer);
+    this.transport = openHeld(broker, record, 'transport', seeds.transport, transportKey);
+    this.attester = new TpmAttester(broker, stored, endpoint.eventLogFile);
     const { rootName } = stored;
     this.starts = {
       value: () => broker.call('startCounter', { rootName, advance: false }),
       advance: () => broker.call('startCounter', { rootName, advance: true }),
     };
-    this.transaction = ed25519Signer(sealed.transactionSeed);
-    this.transport = { ...ed25519Signer(sealed.transportSeed), seed: sealed.transportSeed };
     this.boxKey = sealed.boxKey;
     this.accountSeed = sealed.accountSeed;
     this.#forgetLoss = endpoint.onLost(() => this.#become('absent'));
@@ -184,37 +192,45 @@ function unseal(
 }
 
 async function unsealAll(broker: BrokerClient, stored: StoredKeys): Promise<Secrets> {
-  const { sealed, voting } = stored;
-  const votingSeeds: Uint8Array[] = [];
-  for (const blob of voting) votingSeeds.push(await unseal(broker, stored, blob));
+  const { sealed, seeds } = stored;
+  const unsealEach = async (blobs: readonly ObjectBlob[]): Promise<Uint8Array[]> => {
+    const opened: Uint8Array[] = [];
+    for (const blob of blobs) opened.push(await unseal(broker, stored, blob));
+    return opened;
+  };
   return {
     sealed: {
       boxKey: await unseal(broker, stored, sealed.boxKey),
-      transactionSeed: await unseal(broker, stored, sealed.transactionSeed),
-      transportSeed: await unseal(broker, stored, sealed.transportSeed),
       accountSeed: await unseal(broker, stored, sealed.accountSeed),
     },
-    votingSeeds,
+    seeds: {
+      voting: await unsealEach(seeds.voting),
+      transaction: await unsealEach(seeds.transaction),
+      transport: await unsealEach(seeds.transport),
+    },
   };
 }
 
+const transportKey = (seed: Uint8Array): TransportKey => ({ ...ed25519Signer(seed), seed });
+
 /** A new key is unsealed before it is kept, as the first ones are. */
-function openVotingKeys(
+function openHeld<Key extends Signer>(
   broker: BrokerClient,
-  stored: StoredKeys,
+  record: KeysRecord,
+  name: SeedName,
   seeds: readonly Uint8Array[],
-  file: string,
-): VotingKeys {
-  const opened = stored.voting.map((blob, index) => ({
+  keyOf: (seed: Uint8Array) => Key,
+): HeldKeys<Key> {
+  const opened = record.stored.seeds[name].map((blob, index) => ({
     blob,
-    signer: ed25519Signer(seeds[index] as Uint8Array),
+    signer: keyOf(seeds[index] as Uint8Array),
   }));
-  return new SealedVotingKeys(opened, {
+  return new SealedKeys(opened, {
     seal: async () => {
-      const blob = await sealVotingSeed(broker, stored);
-      return { blob, signer: ed25519Signer(await unseal(broker, stored, blob)) };
+      const blob = await sealSeed(broker, record.stored, name);
+      return { blob, signer: keyOf(await unseal(broker, record.stored, blob)) };
     },
-    write: (voting) => writeKeysFile(file, { ...stored, voting }),
+    write: (blobs) => record.change((stored) => ({ ...stored, seeds: { ...stored.seeds, [name]: blobs } })),
   });
 }
 

@@ -10,13 +10,18 @@ import { fromHex, toHex } from '../../src/encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../../src/encoding/canonical-cbor.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
-import { keysFileBytesMax, votingKeysMax } from '../limits.ts';
+import { heldKeysMax, keysFileBytesMax } from '../limits.ts';
+import { endorsementKinds, type EndorsementKind } from '../wire/endorsement.ts';
 import type { PcrPolicy } from '../wire/policy.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
 
-/** Everything that is sealed once and for all, by name. */
-export const secretNames = ['boxKey', 'transactionSeed', 'transportSeed', 'accountSeed'] as const;
+/** Everything of which a box has one, by name. */
+export const secretNames = ['boxKey', 'accountSeed'] as const;
 export type SecretName = (typeof secretNames)[number];
+
+/** Everything of which a box has several, one after the other, by name: each is the seed of an Ed25519 key. */
+export const seedNames = ['voting', 'transaction', 'transport'] as const;
+export type SeedName = (typeof seedNames)[number];
 
 export interface StoredKeys {
   /** Whose keys these are: a data folder that is copied to another institution's box is refused. */
@@ -26,17 +31,29 @@ export interface StoredKeys {
   /** What the PCRs held, to tell which one changed. */
   readonly policy: PcrPolicy;
   readonly identity: ObjectBlob;
+  /** The attestation key, and the endorsement key that vouches for it: with the identity key one record. */
+  readonly attestation: ObjectBlob;
+  readonly endorsement: StoredEndorsement;
   readonly sealed: Readonly<Record<SecretName, ObjectBlob>>;
-  /** Seeds of the voting keys, oldest first: others take their places, epoch by epoch. */
-  readonly voting: readonly ObjectBlob[];
+  /** Oldest first: others take their places. */
+  readonly seeds: Readonly<Record<SeedName, readonly ObjectBlob[]>>;
+}
+
+export interface StoredEndorsement {
+  readonly kind: EndorsementKind;
+  /** Of the key. */
+  readonly name: Uint8Array;
+  /** SHA-256 of its certificate. */
+  readonly certificateDigest: Uint8Array;
 }
 
 const format = 'hilum device keys';
-const version = 2;
+const version = 3;
 
 const strict = { additionalProperties: false };
 const Hex = Type.String({ pattern: '^([0-9a-f]{2})+$' });
 const Blob = Type.Object({ publicArea: Hex, privateArea: Hex }, strict);
+const Blobs = Type.Array(Blob, { maxItems: heldKeysMax });
 const Content = Type.Object(
   {
     institutionId: Type.String({ minLength: 1 }),
@@ -49,11 +66,17 @@ const Content = Type.Object(
       strict,
     ),
     identity: Blob,
-    sealed: Type.Object(
-      { boxKey: Blob, transactionSeed: Blob, transportSeed: Blob, accountSeed: Blob },
+    attestation: Blob,
+    endorsement: Type.Object(
+      {
+        kind: Type.Enum([...endorsementKinds]),
+        name: Hex,
+        certificateDigest: Hex,
+      },
       strict,
     ),
-    voting: Type.Array(Blob, { maxItems: votingKeysMax }),
+    sealed: Type.Object({ boxKey: Blob, accountSeed: Blob }, strict),
+    seeds: Type.Object({ voting: Blobs, transaction: Blobs, transport: Blobs }, strict),
   },
   strict,
 );
@@ -91,9 +114,18 @@ function bySecret<From, To>(
 ): Record<SecretName, To> {
   return {
     boxKey: convert(values.boxKey),
-    transactionSeed: convert(values.transactionSeed),
-    transportSeed: convert(values.transportSeed),
     accountSeed: convert(values.accountSeed),
+  };
+}
+
+function bySeed<From, To>(
+  values: Readonly<Record<SeedName, readonly From[]>>,
+  convert: (value: From) => To,
+): Record<SeedName, To[]> {
+  return {
+    voting: values.voting.map(convert),
+    transaction: values.transaction.map(convert),
+    transport: values.transport.map(convert),
   };
 }
 
@@ -103,8 +135,14 @@ export function encodeKeysFile(keys: StoredKeys): string {
     rootName: toHex(keys.rootName),
     policy: { registers: [...keys.policy.registers], values: keys.policy.values.map(toHex) },
     identity: storedBlob(keys.identity),
+    attestation: storedBlob(keys.attestation),
+    endorsement: {
+      kind: keys.endorsement.kind,
+      name: toHex(keys.endorsement.name),
+      certificateDigest: toHex(keys.endorsement.certificateDigest),
+    },
     sealed: bySecret(keys.sealed, storedBlob),
-    voting: keys.voting.map(storedBlob),
+    seeds: bySeed(keys.seeds, storedBlob),
   };
   return `${JSON.stringify({ format, version, checksum: checksumOf(content), content }, undefined, 2)}\n`;
 }
@@ -128,8 +166,14 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
     rootName: fromHex(content.rootName),
     policy: { registers: content.policy.registers, values: content.policy.values.map(fromHex) },
     identity: loadedBlob(content.identity),
+    attestation: loadedBlob(content.attestation),
+    endorsement: {
+      kind: content.endorsement.kind,
+      name: fromHex(content.endorsement.name),
+      certificateDigest: fromHex(content.endorsement.certificateDigest),
+    },
     sealed: bySecret(content.sealed, loadedBlob),
-    voting: content.voting.map(loadedBlob),
+    seeds: bySeed(content.seeds, loadedBlob),
   };
 }
 

@@ -1,11 +1,12 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { concatBytes, utf8 } from '../../src/encoding/bytes.ts';
+import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
 import type { BrokerClient } from '../broker/client.ts';
 import type { Creation } from '../broker/guarded.ts';
 import { pcrPolicyDigest, type PcrPolicy } from '../wire/policy.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
-import type { SecretName, StoredKeys } from './keys-file.ts';
+import type { SecretName, SeedName, StoredEndorsement, StoredKeys } from './keys-file.ts';
 
 /** Registers to which all keys are bound: who vouches for the boot chain (7), and Hilum's own firmware (11). */
 const boundRegisters = [7, 11];
@@ -30,7 +31,7 @@ async function currentPolicy(broker: BrokerClient): Promise<PcrPolicy> {
 async function freshSecret(
   broker: BrokerClient,
   rootName: Uint8Array,
-  name: SecretName | 'votingSeed',
+  name: SecretName | SeedName,
 ): Promise<Uint8Array> {
   const fromTpm = await broker.call('random', { rootName, length: secretBytes });
   const material = concatBytes(randomBytes(secretBytes), fromTpm);
@@ -42,7 +43,7 @@ async function freshSecret(
 async function sealFresh(
   broker: BrokerClient,
   creation: Creation,
-  name: SecretName | 'votingSeed',
+  name: SecretName | SeedName,
 ): Promise<ObjectBlob> {
   const secret = await freshSecret(broker, creation.rootName, name);
   return broker.call('seal', { ...creation, secret });
@@ -58,20 +59,30 @@ export async function provision(broker: BrokerClient, institutionId: string): Pr
     rootName,
     policy,
     identity: await broker.call('createIdentity', creation),
+    attestation: await broker.call('createAttestationKey', { rootName }),
+    endorsement: await recordEndorsement(broker),
     sealed: {
       boxKey: await sealFresh(broker, creation, 'boxKey'),
-      transactionSeed: await sealFresh(broker, creation, 'transactionSeed'),
-      transportSeed: await sealFresh(broker, creation, 'transportSeed'),
       accountSeed: await sealFresh(broker, creation, 'accountSeed'),
     },
-    voting: [await sealFresh(broker, creation, 'votingSeed')],
+    seeds: {
+      voting: [await sealFresh(broker, creation, 'voting')],
+      transaction: [await sealFresh(broker, creation, 'transaction')],
+      transport: [await sealFresh(broker, creation, 'transport')],
+    },
   };
 }
 
-/** Seals the seed of one more voting key, under the same registers as all other keys of the box. */
-export function sealVotingSeed(
+async function recordEndorsement(broker: BrokerClient): Promise<StoredEndorsement> {
+  const { kind, name, certificate } = await broker.call('readEndorsement', {});
+  return { kind, name, certificateDigest: sha256(certificate) };
+}
+
+/** Seals the seed of one more key, under the same policy as all other keys of the box. */
+export function sealSeed(
   broker: BrokerClient,
   { rootName, policy }: Pick<StoredKeys, 'rootName' | 'policy'>,
+  name: SeedName,
 ): Promise<ObjectBlob> {
-  return sealFresh(broker, { rootName, policy: pcrPolicyDigest(policy) }, 'votingSeed');
+  return sealFresh(broker, { rootName, policy: pcrPolicyDigest(policy) }, name);
 }

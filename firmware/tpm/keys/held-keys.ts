@@ -1,32 +1,34 @@
 import { toHex } from '../../src/encoding/bytes.ts';
-import type { Signer, VotingKeys } from '../../src/ports.ts';
+import { AppError } from '../../src/errors.ts';
+import type { HeldKeys, Signer } from '../../src/ports.ts';
+import { heldKeysMax } from '../limits.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
 
-/** A voting key that is open, with what its TPM keeps of it on disk. */
-export interface OpenVotingKey {
-  readonly signer: Signer;
+/** A key that is open, with what its TPM keeps of it on disk. */
+export interface OpenKey<Key extends Signer> {
+  readonly signer: Key;
   readonly blob: ObjectBlob;
 }
 
-export interface VotingKeysStorage {
+export interface HeldKeysStorage<Key extends Signer> {
   /** Makes a key and seals it to the TPM. @throws AppError of the TPM. */
-  seal(): Promise<OpenVotingKey>;
+  seal(): Promise<OpenKey<Key>>;
   /** Puts these in the place of those on disk. @throws AppError STORE_FAILED. */
   write(blobs: readonly ObjectBlob[]): Promise<void>;
 }
 
 /**
- * The voting keys of a box. A key that was erased is gone from the keys file; on flash the disk may hold its sealed form
- * until it reuses the place, which this TPM alone could open, running this firmware.
+ * The keys of a box for one purpose. A key that was erased is gone from the keys file; on flash the disk may hold its
+ * sealed form until it reuses the place, which this TPM alone could open, running approved firmware.
  */
-export class SealedVotingKeys implements VotingKeys {
-  readonly #storage: VotingKeysStorage;
+export class SealedKeys<Key extends Signer> implements HeldKeys<Key> {
+  readonly #storage: HeldKeysStorage<Key>;
   /** By public key in hexadecimal, oldest first. */
-  #keys: ReadonlyMap<string, OpenVotingKey>;
-  /** One change of the file after the other. */
+  #keys: ReadonlyMap<string, OpenKey<Key>>;
+  /** One change of these keys after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
-  constructor(keys: readonly OpenVotingKey[], storage: VotingKeysStorage) {
+  constructor(keys: readonly OpenKey<Key>[], storage: HeldKeysStorage<Key>) {
     this.#storage = storage;
     this.#keys = byPublicKey(keys);
   }
@@ -35,12 +37,15 @@ export class SealedVotingKeys implements VotingKeys {
     return [...this.#keys.values()].map(({ signer }) => signer.publicKey);
   }
 
-  signer(publicKey: Uint8Array): Signer | undefined {
+  signer(publicKey: Uint8Array): Key | undefined {
     return this.#keys.get(toHex(publicKey))?.signer;
   }
 
   make(): Promise<Uint8Array> {
     return this.#change(async () => {
+      if (this.#keys.size >= heldKeysMax) {
+        throw new AppError('TPM_FAILED', `a box holds ${heldKeysMax} keys for one purpose at most`);
+      }
       const made = await this.#storage.seal();
       await this.#keep([...this.#keys.values(), made]);
       return made.signer.publicKey;
@@ -55,7 +60,7 @@ export class SealedVotingKeys implements VotingKeys {
     });
   }
 
-  async #keep(keys: readonly OpenVotingKey[]): Promise<void> {
+  async #keep(keys: readonly OpenKey<Key>[]): Promise<void> {
     await this.#storage.write(keys.map(({ blob }) => blob));
     this.#keys = byPublicKey(keys);
   }
@@ -71,6 +76,6 @@ export class SealedVotingKeys implements VotingKeys {
   }
 }
 
-function byPublicKey(keys: readonly OpenVotingKey[]): ReadonlyMap<string, OpenVotingKey> {
+function byPublicKey<Key extends Signer>(keys: readonly OpenKey<Key>[]): ReadonlyMap<string, OpenKey<Key>> {
   return new Map(keys.map((key) => [toHex(key.signer.publicKey), key]));
 }
