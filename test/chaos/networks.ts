@@ -78,20 +78,12 @@ export class Networks {
     for (let other = 0; other < this.#boxes.length; other++) {
       if (other === box) continue;
       const neighbour = [addressOf(other), 'dev', device];
-      if (is === 'on') await this.#at(box, 'neighbour', 'delete', ...neighbour);
-      else
-        await this.#at(
-          ...([
-            box,
-            'neighbour',
-            'replace',
-            ...neighbour,
-            'lladdr',
-            nobodysAddress,
-            'nud',
-            'permanent',
-          ] as const),
-        );
+      // Flushed, not deleted: the kernel may have forgotten the entry, and that is no failure.
+      if (is === 'on') await this.#at(box, 'neighbour', 'flush', 'to', ...neighbour, 'nud', 'permanent');
+      else {
+        const toNobody = ['lladdr', nobodysAddress, 'nud', 'permanent'];
+        await this.#at(box, 'neighbour', 'replace', ...neighbour, ...toNobody);
+      }
     }
   }
 
