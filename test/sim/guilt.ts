@@ -1,7 +1,7 @@
-/** Who has contradicted himself, as all honest boxes together can show it by the votes and certificates that they hold. */
+/** Who has contradicted himself, as all honest boxes together can show it by what their logs hold now. */
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import type { Certificate, VoteContent, VoteKind } from '../../firmware/src/consensus/types.ts';
-import { decodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
+import { decodeKeptRecord } from '../../firmware/src/validator/kept-records.ts';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 
 interface Said extends VoteContent {
@@ -20,8 +20,8 @@ export function* votesInVoteLog(records: readonly Uint8Array[]): Generator<Said>
 /** The votes in the certificates of a block log. */
 export function* votesInBlockLog(records: readonly Uint8Array[]): Generator<Said> {
   for (const bytes of records) {
-    const { certificate } = decodeFinalRecord(bytes);
-    if (certificate !== null) yield* votesOf(certificate);
+    const { certificate, shown } = decodeKeptRecord(bytes);
+    for (const kept of [...shown, ...(certificate === null ? [] : [certificate])]) yield* votesOf(kept);
   }
 }
 

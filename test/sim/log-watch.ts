@@ -7,8 +7,6 @@ import type { AppendLog, ReplaceableLog } from '../../firmware/src/ports.ts';
 export class LogWatch {
   /** What the log may hold from its start on: one list, or during `replace` the old one or the new. */
   #acknowledged: Uint8Array[][] = [[]];
-  /** Every record that was acknowledged, also those that were dropped since. */
-  readonly everything: Uint8Array[] = [];
 
   /** The log as the box gets it. */
   watched(log: ReplaceableLog): ReplaceableLog {
@@ -21,7 +19,6 @@ export class LogWatch {
       close: () => log.close(),
       append: async (records) => {
         await log.append(records);
-        this.everything.push(...records);
         for (const list of this.#acknowledged) list.push(...records);
       },
       replace: async (records) => {
@@ -40,6 +37,11 @@ export class LogWatch {
     const lost = Math.min(...this.#acknowledged.map((list) => list.length - agreeing(list, records)));
     this.#acknowledged = [records];
     return lost;
+  }
+
+  /** What the log holds, as far as it was acknowledged. */
+  get held(): readonly Uint8Array[] {
+    return this.#acknowledged[0] ?? [];
   }
 
   /** The log was put aside: nothing is expected of the next one. */

@@ -205,8 +205,7 @@ export const modes = {
       flaws: Array.from({ length: faultsTolerated(institutions) + 1 }, () => 'twins' as const),
       isSplit: true,
       blackouts: 0,
-      // Never begun anew here: the certificates that a new log leaves out could name nobody any more.
-      voteLogBytesMax: 8_388_608,
+      voteLogBytesMax: voteLogBytesMaxOf(random),
     };
   }),
 } as const satisfies Record<string, Mode>;

@@ -88,6 +88,15 @@ const mutants: readonly Mutant[] = [
     seenAs: /the last final block has no certificate/,
   },
   {
+    name: 'a block log that keeps nothing of how its views went',
+    file: 'validator/certificate-book.ts',
+    from: '({ ...block, shown: this.#shown(block) })',
+    to: '({ ...block, shown: [] })',
+    mode: 'forks',
+    firstSeed: 20,
+    seenAs: /boxes differ, and only \d+ are shown to be guilty/,
+  },
+  {
     name: 'leaders that build on a block that closes their epoch',
     file: 'validator/view-work.ts',
     from: 'if (parent.header.epoch === core.options.epoch && closesEpoch(found.block)) {',

@@ -456,8 +456,8 @@ class NodeWorld {
 
   #guilty(): ReadonlySet<string> {
     const honest = this.#honest();
-    const votes = honest.flatMap(({ votes: log }) => [...votesInVoteLog(log.everything)]);
-    const certified = honest.flatMap(({ blocks: log }) => [...votesInBlockLog(log.everything)]);
+    const votes = honest.flatMap(({ votes: log }) => [...votesInVoteLog(log.held)]);
+    const certified = honest.flatMap(({ blocks: log }) => [...votesInBlockLog(log.held)]);
     const guilty = guiltyBy([...votes, ...certified]).map(({ epoch, validator }) =>
       this.#institutionAt(epoch, validator),
     );

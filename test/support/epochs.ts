@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Parameters } from '../../firmware/src/ledger/types.ts';
-import { decodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
-import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
+import type { KeptRecord } from '../../firmware/src/validator/kept-records.ts';
+import { decodeKeptRecord } from '../../firmware/src/validator/kept-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
 
 /** Heartbeats come every 10 s: two or three blocks an epoch. */
@@ -21,8 +21,8 @@ export function assertEqualHeads(cluster: Cluster): void {
   for (const head of heads) assert.deepEqual(head, heads[0]);
 }
 
-export function recordsOf(cluster: Cluster, id: string): FinalRecord[] {
-  return cluster.disksOf(id).blocks.records.map(decodeFinalRecord);
+export function recordsOf(cluster: Cluster, id: string): KeptRecord[] {
+  return cluster.disksOf(id).blocks.records.map(decodeKeptRecord);
 }
 
 /** All boxes in the epoch, with equal ledgers, and nobody accused. */

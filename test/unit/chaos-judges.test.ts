@@ -95,17 +95,21 @@ describe('witness', () => {
     alarms: [],
     ...change,
   });
-  const complaintsOf = (change: Partial<BoxReport>): readonly string[] => {
+  const complaintsOf = (change: Partial<BoxReport>, upTo = 2): readonly string[] => {
     const witness = new Witness();
     witness.block('alder', block(1));
     witness.block('alder', block(2));
     witness.transaction('alder', 'two', 2);
-    witness.report('birch', report(change));
+    witness.report('birch', report(change), upTo);
     return witness.complaints;
   };
 
   it('is content with equal ledgers that hold what was told', () => {
     assert.deepEqual(complaintsOf({}), []);
+  });
+
+  it('asks for nothing that became final after the boxes were asked', () => {
+    assert.deepEqual(complaintsOf({ blocks: [block(1, 'one')] }, 1), []);
   });
 
   const wrong: Readonly<Record<string, Partial<BoxReport>>> = {

@@ -10,7 +10,7 @@ import {
 } from '../../firmware/src/ledger/index.ts';
 import { voteMessage } from '../../firmware/src/consensus/signatures.ts';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import { encodeFinalRecord } from '../../firmware/src/validator/final-records.ts';
+import { encodeKeptRecord } from '../../firmware/src/validator/kept-records.ts';
 import { handoverProtocol } from '../../firmware/src/validator/handovers.ts';
 import { HeldMessages } from '../../firmware/src/validator/held-messages.ts';
 import {
@@ -231,7 +231,7 @@ test('a peer that shows blocks of a later epoch under another epoch’s votes is
     cluster.disksOf('south').blocks.records.splice(height);
     const record = records[height];
     assert.ok(record !== undefined);
-    cluster.disksOf('south').blocks.records.push(encodeFinalRecord({ ...record, certificate: wrong }));
+    cluster.disksOf('south').blocks.records.push(encodeKeptRecord({ ...record, certificate: wrong }));
     cluster.disksOf('south').state.height = undefined;
     await assert.rejects(cluster.start('south'), { code: 'STORE_CORRUPT' });
   }

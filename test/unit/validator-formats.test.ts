@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
-import { decodeCertificate, decodeVote } from '../../firmware/src/consensus/signatures.ts';
+import { decodeCertificate, decodeVote, noDigest } from '../../firmware/src/consensus/signatures.ts';
 import { decodeBlock } from '../../firmware/src/ledger/index.ts';
 import {
   decodeBlockAnswer,
@@ -13,6 +13,8 @@ import {
   encodeBlockRequest,
   encodeFinalRecord,
 } from '../../firmware/src/validator/final-records.ts';
+import type { KeptRecord } from '../../firmware/src/validator/kept-records.ts';
+import { decodeKeptRecord, encodeKeptRecord, finalIn } from '../../firmware/src/validator/kept-records.ts';
 import { messageBytesMax } from '../../firmware/src/validator/limits.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
 import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
@@ -23,6 +25,7 @@ interface Vectors {
   readonly block: string;
   readonly records: Record<'vote' | 'voteWithBlock' | 'certificate' | 'floor' | 'gap' | 'start', string>;
   readonly finalRecords: Record<'withCertificate' | 'without', string>;
+  readonly keptRecord: string;
   readonly requests: Record<'from' | 'digest', string>;
   readonly messages: Record<Message['type'], string>;
 }
@@ -59,6 +62,11 @@ test('final records and requests have the bytes of the golden vectors', () => {
   const { block } = decoded;
   assert.equal(toHex(encodeFinalRecord({ block, certificate })), vectors.finalRecords.withCertificate);
   assert.equal(toHex(encodeFinalRecord({ block, certificate: null })), vectors.finalRecords.without);
+  const nullified = { ...certificate, kind: 'nullify', digest: noDigest } as const;
+  const kept: KeptRecord = { block, certificate, shown: [nullified, { ...certificate, kind: 'notarize' }] };
+  assert.equal(toHex(encodeKeptRecord(kept)), vectors.keptRecord);
+  assert.deepEqual(decodeKeptRecord(fromHex(vectors.keptRecord)), kept);
+  assert.equal(toHex(finalIn(fromHex(vectors.keptRecord))), vectors.finalRecords.withCertificate);
   const records = Object.values(vectors.finalRecords).map(fromHex);
   assert.deepEqual(decodeBlockAnswer(encodeBlockAnswer(7, records)), {
     first: 7,
@@ -121,6 +129,7 @@ test('records and requests that are none throw RangeError', () => {
     fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
       assert.throws(() => decodeVoteRecord(bytes), RangeError);
       assert.throws(() => decodeFinalRecord(bytes), RangeError);
+      assert.throws(() => decodeKeptRecord(bytes), RangeError);
       assert.throws(() => decodeBlockRequest(bytes), RangeError);
     }),
   );

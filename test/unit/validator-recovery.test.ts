@@ -7,11 +7,12 @@ import { blockProtocol } from '../../firmware/src/validator/catch-up.ts';
 import {
   decodeBlockAnswer,
   decodeBlockRequest,
-  decodeFinalRecord,
   encodeBlockAnswer,
   encodeFinalRecord,
 } from '../../firmware/src/validator/final-records.ts';
 import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
+import type { KeptRecord } from '../../firmware/src/validator/kept-records.ts';
+import { decodeKeptRecord, encodeKeptRecord } from '../../firmware/src/validator/kept-records.ts';
 import { blocksAskedMax } from '../../firmware/src/validator/limits.ts';
 import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Cluster } from '../fakes/cluster.ts';
@@ -46,12 +47,13 @@ function changedRecord(
   cluster: Cluster,
   id: string,
   height: number,
-  change: (record: FinalRecord) => FinalRecord,
+  change: (record: KeptRecord) => FinalRecord,
 ): void {
   const { records } = cluster.disksOf(id).blocks;
   const record = records[height];
   assert.ok(record !== undefined);
-  records[height] = encodeFinalRecord(change(decodeFinalRecord(record)));
+  const kept = decodeKeptRecord(record);
+  records[height] = encodeKeptRecord({ ...kept, ...change(kept) });
 }
 
 test('state that is gone, or older than the log, is built anew from the block log', async (t) => {
@@ -312,7 +314,7 @@ test('a group of blocks that became final together is stored, served and taken o
   isLossy = false;
   await cluster.time.pass(2000);
   assert.equal((await submitted).kind, 'final');
-  const records = cluster.disksOf('north').blocks.records.map(decodeFinalRecord);
+  const records = cluster.disksOf('north').blocks.records.map(decodeKeptRecord);
   assert.ok(
     records.slice(1).some(({ certificate }) => certificate === null),
     'some block has no certificate of its own',

@@ -10,7 +10,7 @@ import type { LedgerState } from '../ledger/types.ts';
 import type { ExecutedBlock, FinalChainOptions } from './final-chain.ts';
 import { decodeOwn, decodeRecord, executedBlock } from './final-chain.ts';
 import type { FinalRecord } from './final-records.ts';
-import { encodeFinalRecord } from './final-records.ts';
+import { encodeKeptRecord } from './kept-records.ts';
 import type { Snapshots } from './snapshots.ts';
 
 /** A block and the state after it, from which the log is executed on. @throws AppError STORE_CORRUPT, STORE_FAILED. */
@@ -54,7 +54,7 @@ export async function installSnapshot(
   const { executed, record } = installed;
   const { height } = executed.block.header;
   await options.blockLog.restartAt(height);
-  await options.blockLog.append([encodeFinalRecord(record)]);
+  await options.blockLog.append([encodeKeptRecord({ ...record, shown: [] })]);
   await options.stateStore.reset(height, executed.digest, stateEntries(executed.state));
   options.logger.info({ height, epoch }, 'the ledger goes on from a snapshot');
   return installed;
@@ -78,7 +78,8 @@ async function readSnapshot(
 async function beginAtGenesis({ genesis, blockLog, stateStore }: FinalChainOptions): Promise<ExecutedBlock> {
   const block = genesisBlock(genesis);
   const state = genesisState(genesis);
-  if (blockLog.length === 0) await blockLog.append([encodeFinalRecord({ block, certificate: null })]);
+  if (blockLog.length === 0)
+    await blockLog.append([encodeKeptRecord({ block, certificate: null, shown: [] })]);
   const executed = executedBlock(block, state, []);
   await stateStore.reset(0, executed.digest, stateEntries(state));
   return executed;

@@ -16,8 +16,10 @@ import type { FinalBlock, LedgerHead, Logger, PrunableLog, VerifySignature } fro
 import { baseOf, installSnapshot } from './chain-base.ts';
 import type { Electorate } from './electorate.ts';
 import { electorateOf } from './electorate.ts';
+import type { KeptFinal } from './certificate-book.ts';
 import type { FinalRecord } from './final-records.ts';
-import { decodeFinalRecord, encodeFinalRecord } from './final-records.ts';
+import type { KeptRecord } from './kept-records.ts';
+import { decodeKeptRecord, encodeKeptRecord, finalIn } from './kept-records.ts';
 import type { Place } from './place.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { StateStore } from './state-store.ts';
@@ -49,7 +51,7 @@ export function closesEpoch({ block: { header }, state }: ExecutedBlock): boolea
 
 export interface FinalChainOptions {
   readonly genesis: Genesis;
-  /** One record a height: {block, certificate}; the genesis block is record 0. The oldest may be dropped. */
+  /** One record a height, as `encodeKeptRecord` writes it; the genesis block is record 0. The oldest may be dropped. */
   readonly blockLog: PrunableLog;
   readonly stateStore: StateStore;
   /** Undefined: the box makes and takes none. */
@@ -89,7 +91,11 @@ export class FinalChain {
    */
   static async open(options: FinalChainOptions): Promise<FinalChain> {
     const { blockLog, genesis } = options;
-    const genesisRecord = encodeFinalRecord({ block: genesisBlock(genesis), certificate: null });
+    const genesisRecord = encodeKeptRecord({
+      block: genesisBlock(genesis),
+      certificate: null,
+      shown: [],
+    });
     const hasGenesis = blockLog.first === 0 && blockLog.length > 0;
     if (hasGenesis && !equalBytes(new Uint8Array(await blockLog.at(0)), genesisRecord)) {
       throw new AppError('STORE_CORRUPT', 'block log: block 0 is not the one of the genesis file');
@@ -138,12 +144,12 @@ export class FinalChain {
    * Adds blocks that are final by the certificate of the last; the others may have certificates of their own. They
    * are on disk when `each` is called, once a block, when that block is the head. @throws AppError STORE_FAILED.
    */
-  async add(blocks: readonly NewlyFinal[], each: (executed: ExecutedBlock) => void): Promise<void> {
+  async add(blocks: readonly KeptFinal[], each: (executed: ExecutedBlock) => void): Promise<void> {
     const last = blocks.at(-1);
     if (last === undefined || last.certificate === null)
       throw new Error('the last final block has no certificate');
-    const records = blocks.map(({ executed: { block }, certificate }) =>
-      encodeFinalRecord({ block, certificate }),
+    const records = blocks.map(({ executed: { block }, certificate, shown }) =>
+      encodeKeptRecord({ block, certificate, shown }),
     );
     await this.#options.blockLog.append(records);
     const { block, digest, state } = last.executed;
@@ -176,14 +182,14 @@ export class FinalChain {
     return this.#options.blockLog.first;
   }
 
-  /** The encoded record at a height, as it stands in the log. */
+  /** The encoded final record at a height, as other boxes get it. */
   async recordAt(height: number): Promise<Uint8Array> {
-    return new Uint8Array(await this.#options.blockLog.at(height));
+    return finalIn(new Uint8Array(await this.#options.blockLog.at(height)));
   }
 
   /** The block at a height, and its certificate if it has one. @throws RangeError below `first`. */
   async finalAt(height: number): Promise<FinalRecord> {
-    return decodeRecord(await this.recordAt(height), height);
+    return decodeRecord(new Uint8Array(await this.#options.blockLog.at(height)), height);
   }
 
   async *blocks(fromHeight: number): AsyncIterable<FinalBlock> {
@@ -266,9 +272,9 @@ export function certifies(
 }
 
 /** @throws AppError STORE_CORRUPT if the record is not the block of this height. */
-export function decodeRecord(bytes: Uint8Array, height: number): FinalRecord {
+export function decodeRecord(bytes: Uint8Array, height: number): KeptRecord {
   try {
-    const record = decodeFinalRecord(bytes);
+    const record = decodeKeptRecord(bytes);
     if (record.block.header.height === height) return record;
     throw new RangeError(`it says height ${record.block.header.height}`);
   } catch (cause) {

@@ -99,6 +99,16 @@ export const inputsBatchMax = 256;
  */
 export const voteLogBytesMax = 8388608;
 
+/**
+ * Signatures in the certificates that are kept of views without finality, to go with the next final block: some 4.5 MB,
+ * so that a group of blocks still fits the frame of a log. With four validators these are 20,000 views, with a hundred
+ * a thousand.
+ */
+export const signaturesNotedMax = 65536;
+
+/** Certificates of views without finality that are kept, and that may stand with a final block. */
+export const certificatesNotedMax = 32768;
+
 /** Double votes that are kept for the console. */
 export const evidenceKeptMax = 1000;
 

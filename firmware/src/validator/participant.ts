@@ -1,9 +1,8 @@
 /** The running parts of a validator and how they act on each other. */
 import { standingOf } from '../consensus/help.ts';
 import { recover } from '../consensus/recovery.ts';
-import type { FinalPoint, Input, Stepped } from '../consensus/state.ts';
+import type { Stepped } from '../consensus/state.ts';
 import type { Evidence } from '../consensus/types.ts';
-import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { transactionId } from '../ledger/index.ts';
 import type { FinalBlock, InstitutionId, Submitted, Timer, Unsubscribe } from '../ports.ts';
@@ -13,16 +12,15 @@ import { BlockTree } from './block-tree.ts';
 import { CatchUp } from './catch-up.ts';
 import { CatchUpPeers } from './catch-up-peers.ts';
 import { catchingUp } from './catch-up-status.ts';
-import type { CertifiedBlocks } from './certified-blocks.ts';
-import { executeCertified } from './certified-blocks.ts';
+import { CertificateBook } from './certificate-book.ts';
 import { Checks } from './checks.ts';
 import type { Instance, OutwardEffect } from './engine.ts';
 import { Engine } from './engine.ts';
-import type { ExecutedBlock, NewlyFinal } from './final-chain.ts';
-import { closesEpoch, FinalChain } from './final-chain.ts';
+import { FinalChain } from './final-chain.ts';
+import { Finality } from './finality.ts';
 import { reportAge } from './freshness.ts';
 import { Handovers } from './handovers.ts';
-import { blocksAskedMax, retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
+import { retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
 import { assertFormatKnown } from './known-format.ts';
 import { Mempool } from './mempool.ts';
 import type { Message } from './messages.ts';
@@ -58,7 +56,8 @@ export class Participant {
   readonly #archivist: Archivist | undefined;
   readonly #catchUp: CatchUp;
   readonly #receiver: Receiver;
-  readonly #checks: Checks;
+  readonly #book = new CertificateBook();
+  readonly #finality: Finality;
   readonly #subscriptions: Unsubscribe[] = [];
   #connected: ReadonlySet<InstitutionId> = new Set();
   #wakeTimer: Timer | undefined;
@@ -109,8 +108,28 @@ export class Participant {
     const tree = new BlockTree(chain, verify, logger);
     this.#tree = tree;
     this.#mempool = new Mempool({ self, verify });
-    this.#checks = new Checks({ chain: chain.state.chain, verify: options.verify });
+    const checks = new Checks({ chain: chain.state.chain, verify: options.verify });
     const electorate = () => this.#engine.electorate;
+    this.#finality = new Finality({
+      ...options,
+      chain,
+      tree,
+      book: this.#book,
+      checks,
+      rights,
+      ownKeys: this.#ownKeys,
+      handovers: this.#handovers,
+      mempool: this.#mempool,
+      submissions: this.#submissions,
+      archivist: () => this.#archivist,
+      catchUp: () => this.#catchUp,
+      core: () => this.#engine.core,
+      electorate,
+      onFinal: (final) => {
+        options.onFinal(final);
+        this.#checkFreshness();
+      },
+    });
     const peers = new CatchUpPeers(options);
     const { archive } = options;
     this.#archivist =
@@ -124,7 +143,7 @@ export class Participant {
         handovers: this.#handovers,
         peers,
         install: async (epoch) => {
-          await this.#engine.exclusively(() => this.#install(snapshots, epoch));
+          await this.#engine.exclusively(() => this.#finality.install(snapshots, epoch));
         },
         failed: (fault) => this.#fail(fault),
       });
@@ -136,8 +155,8 @@ export class Participant {
       validators: () => chain.electorate.validators.length,
       takeSnapshot: (signal) => this.#archivist?.take(signal) ?? Promise.resolve(false),
       failed: (fault) => this.#fail(fault),
-      apply: (blocks) => this.#engine.exclusively(() => this.#applyFinal(blocks)),
-      isMissingFinal: () => this.#isMissingFinal(),
+      apply: (blocks) => this.#engine.exclusively(() => this.#finality.apply(blocks)),
+      isMissingFinal: () => this.#finality.isBehind,
       gotBlock: (block) => {
         const isWhole = tree.add(block);
         if (isWhole) this.#wake();
@@ -153,7 +172,7 @@ export class Participant {
       network,
       clock,
       verify,
-      missing: (digest) => this.#askFor(digest),
+      missing: (digest) => this.#finality.fetch(digest),
       refused: (refusals) => this.#submissions.refused(refusals),
     });
     this.#engine = new Engine(
@@ -161,7 +180,7 @@ export class Participant {
         voteLogBytesMax: options.voteLogBytesMax ?? voteLogBytesMax,
         logger,
         health,
-        newlyFinal: () => this.#newlyFinal(),
+        newlyFinal: () => this.#finality.inputs(),
         blockBytes: (digest) => encodedBody(tree, digest),
         execute: (effect) => this.#execute(effect),
         afterBatch: () => this.#afterBatch(),
@@ -175,7 +194,7 @@ export class Participant {
     );
     this.#receiver = new Receiver({
       electorate,
-      checks: this.#checks,
+      checks,
       tree,
       catchUp: this.#catchUp,
       clock,
@@ -264,26 +283,14 @@ export class Participant {
   #instance({ core, voteLog, content, start }: Right): Instance {
     for (const block of content?.blocks ?? []) this.#tree.add(block);
     const { floor, records, bytes } = content ?? { floor: 0, records: [], bytes: 0 };
-    const stepped = recover(core, { final: this.#finalPoint(), floor, records });
+    for (const record of records) if (record.kind === 'certificate') this.#book.note(record.certificate);
+    const stepped = recover(core, { final: this.#finality.point, floor, records });
     return { electorate: this.chain.electorate, stepped, voteLog, voteLogBytes: bytes, start };
   }
 
   #observe(): Stepped {
     const core = this.#rights.coreWithout(this.chain.electorate);
-    return recover(core, { final: this.#finalPoint(), floor: 0, records: [] });
-  }
-
-  #finalPoint(): FinalPoint {
-    const { digest } = this.chain.tip;
-    const { view } = this.chain.place;
-    const { certificate } = this.chain.evidence;
-    const isOwn = view > 0 && equalBytes(certificate.digest, digest);
-    return { view, digest, certificate: isOwn ? certificate : undefined };
-  }
-
-  #isMissingFinal(): boolean {
-    const { options, final } = this.#engine.core;
-    return isAfter({ epoch: options.epoch, view: final.view }, this.chain.place);
+    return recover(core, { final: this.#finality.point, floor: 0, records: [] });
   }
 
   #execute(effect: OutwardEffect): void {
@@ -298,6 +305,7 @@ export class Participant {
         break;
       }
       case 'broadcastCertificate':
+        this.#book.note(effect.certificate);
         this.#broadcast({ type: 'certificate', certificate: effect.certificate });
         break;
       case 'askToPropose':
@@ -312,7 +320,7 @@ export class Participant {
       case 'notarized': {
         const { certificate } = effect;
         const isOpen = isAfter(certificate, this.chain.place);
-        if (isOpen && !this.#tree.has(certificate.digest)) this.#askFor(certificate.digest);
+        if (isOpen && !this.#tree.has(certificate.digest)) this.#finality.fetch(certificate.digest);
         break;
       }
       case 'finalized':
@@ -325,7 +333,7 @@ export class Participant {
   }
 
   async #afterBatch(): Promise<void> {
-    await this.#writeFinal();
+    await this.#finality.write();
     assertFormatKnown(this.chain.state, this.chain.head.height + 1);
     const { electorate, place } = this.chain;
     if (place.epoch !== this.#engine.core.options.epoch || this.#rights.haveChanged) {
@@ -341,81 +349,6 @@ export class Participant {
     if (wakeAt === Infinity) return;
     const { clock } = this.#options;
     this.#wakeTimer = clock.setTimer(Math.max(0, wakeAt - clock.now()), () => this.#wake());
-  }
-
-  /** Writes what has become final, if all its blocks are here; otherwise has them fetched. */
-  async #writeFinal(): Promise<void> {
-    const { view, digest, certificate } = this.#engine.core.final;
-    if (certificate === undefined || !this.#isMissingFinal()) return;
-    const path = this.#tree.pathTo(digest);
-    if (path === undefined) {
-      const found = this.#tree.lookup(digest);
-      if (found.kind !== 'missing') {
-        throw new AppError(
-          'STORE_CORRUPT',
-          `the final block of view ${view} does not follow from the ledger of this box`,
-        );
-      }
-      this.#askFor(found.digest);
-      return;
-    }
-    await this.#add(
-      path.map((executed, index) => ({
-        executed,
-        certificate: index === path.length - 1 ? certificate : null,
-      })),
-    );
-  }
-
-  /** One block by its digest; a box that is far behind catches up by height first. */
-  #askFor(digest: Uint8Array): void {
-    const behind = this.#engine.core.final.view - this.chain.place.view;
-    if (behind > blocksAskedMax) this.#catchUp.look();
-    else this.#catchUp.ask(digest);
-  }
-
-  /** Blocks of a peer, from just above the head or below it, that end with a certified one. */
-  async #applyFinal(blocks: CertifiedBlocks): Promise<'applied' | 'wrong'> {
-    const fresh = blocks.filter(({ block }) => block.header.height > this.chain.head.height);
-    if (fresh.length === 0) return 'applied';
-    const final = executeCertified(this.chain.tip, fresh, this.#options.verify);
-    if (final === undefined) return 'wrong';
-    await this.#add(final);
-    return 'applied';
-  }
-
-  #newlyFinal(): readonly Input[] {
-    const { core, electorate } = this.#engine;
-    const { certificate } = this.chain.evidence;
-    const checked = this.#checks.certificate(core, electorate.votingKeys, certificate);
-    return checked.kind === 'verified' ? [{ kind: 'certificate', certificate: checked.value }] : [];
-  }
-
-  async #add(final: readonly NewlyFinal[]): Promise<void> {
-    await this.chain.add(final, (executed) => this.#becameFinal(executed));
-    for (const { executed, certificate } of final) {
-      if (certificate !== null && closesEpoch(executed)) {
-        await this.#handovers.epochClosed(executed, certificate);
-        this.#archivist?.epochClosed(executed, certificate);
-      }
-      const floor = this.#ownKeys.becameFinal(executed);
-      if (floor !== undefined) await this.#rights.votedUpTo(floor);
-    }
-    this.#tree.prune();
-    this.#checkFreshness();
-  }
-
-  /** A complete snapshot is ahead of all blocks here; consensus begins in its epoch after this batch. */
-  async #install(snapshots: Snapshots, epoch: number): Promise<void> {
-    await this.chain.install(snapshots, epoch);
-    this.#tree.prune();
-    this.#submissions.refused(this.#mempool.afterFinal([], this.chain, this.#options.clock.now()));
-  }
-
-  #becameFinal({ block, transactions, ids }: ExecutedBlock): void {
-    this.#submissions.becameFinal(ids, block.header);
-    this.#submissions.refused(this.#mempool.afterFinal(ids, this.chain, this.#options.clock.now()));
-    this.#options.onFinal({ block, transactions });
   }
 
   #gotTransaction(from: InstitutionId, transaction: Uint8Array): void {

@@ -21,7 +21,7 @@ import type {
 } from '../../../firmware/src/ledger/types.ts';
 import { merklePath } from '../../../firmware/src/encoding/merkle-tree.ts';
 import { grantNoteBytes } from '../../../firmware/src/protocol/grant-note.ts';
-import { encodeFinalRecord } from '../../../firmware/src/validator/final-records.ts';
+import { encodeKeptRecord } from '../../../firmware/src/validator/kept-records.ts';
 import { bytesOf, genesisTime, LedgerFixture, numbered, signerOf } from '../../fakes/ledger.ts';
 import { heapInUse } from '../../support/heap.ts';
 
@@ -73,7 +73,8 @@ function blockOf(
   });
   if (built.transactions.length !== transactions.length)
     throw new Error('a transaction does not fit or apply');
-  return { state: built.state, bytes: encodeFinalRecord({ block: built.block, certificate }).length };
+  const shown = [{ ...certificate, kind: 'notarize' as const }];
+  return { state: built.state, bytes: encodeKeptRecord({ block: built.block, certificate, shown }).length };
 }
 
 function bulk(batch: number, owner: Uint8Array): { transaction: Transaction; leaf: StudyLeaf } {
