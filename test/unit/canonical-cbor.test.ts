@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import {
   decodeCanonical,
+  decodeOwn,
   encodeCanonical,
   type CborValue,
 } from '../../firmware/src/encoding/canonical-cbor.ts';
@@ -143,4 +144,18 @@ test('decodes byte strings that do not change with the bytes that held them', ()
     whole.fill(0);
     assert.deepEqual(field, fromHex('010203'));
   }
+});
+
+test('what was encoded here decodes to the same without being encoded again, and keeps nothing of what held it', () => {
+  fc.assert(
+    fc.property(cbor, (value) => {
+      assert.deepEqual(decodeOwn(encodeCanonical(value)), value);
+    }),
+  );
+  const whole = Buffer.from(encodeCanonical([fromHex('010203')]));
+  const [field] = decodeOwn(whole) as readonly [Uint8Array];
+  whole.fill(0);
+  assert.deepEqual(field, fromHex('010203'));
+  assert.equal(field.buffer.byteLength, 3);
+  assert.throws(() => decodeOwn(fromHex('ff')), RangeError);
 });

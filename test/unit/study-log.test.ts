@@ -18,6 +18,7 @@ import {
   type FrameKind,
 } from '../../firmware/src/store/study-log-format.ts';
 import { judgeTail } from '../../firmware/src/store/study-log-tail.ts';
+import { smallFrameBytesMax, smallFramesReadBytes } from '../../firmware/src/store/limits.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import vector from '../vectors/study-log.json' with { type: 'json' };
 
@@ -326,4 +327,43 @@ test('a log that is shorter than what its frames vouch for is damage', async (t)
     await writeFile(log, after.subarray(0, length));
     await assert.rejects(listed(folder, []), corrupt);
   }
+});
+
+test('frames are found wherever what is read at once begins and ends', { timeout: 120_000 }, async (t) => {
+  const folder = await makeFolder(t);
+  const largest = 3 * smallFramesReadBytes;
+  const bytes = fc.oneof(
+    fc.nat(3000),
+    fc.integer({ min: smallFrameBytesMax - 2000, max: smallFrameBytesMax + 100 }),
+    fc.integer({ min: smallFramesReadBytes - 200, max: smallFramesReadBytes + 200 }),
+    fc.integer({ min: 0, max: largest }),
+  );
+  const item = fc.record({ recordBytes: bytes, objectBytes: fc.option(bytes) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(item, { minLength: 1, maxLength: 12 }), async (items) => {
+      const store = new StudyStore({ folder, boxKey });
+      const study = await store.createStudy();
+      const written: CborValue[] = [];
+      for (const { recordBytes, objectBytes } of items) {
+        const record = { text: 'r'.repeat(recordBytes) };
+        written.push(record);
+        if (objectBytes === null) await study.append(record);
+        else {
+          const writer = study.createObject([]);
+          await writer.write(new Uint8Array(objectBytes));
+          await (await writer.finish()).append(() => record);
+        }
+      }
+      await store.close();
+      const again = new StudyStore({ folder, boxKey });
+      const found: CborValue[] = [];
+      for await (const { folder: kept, records } of again.open()) {
+        found.push(...records);
+        await kept.remove();
+      }
+      await again.close();
+      assert.deepEqual(found, written);
+    }),
+    { numRuns: 60, seed: 1 },
+  );
 });

@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { SealedObject, StoredObject, StudyFolder } from '../../firmware/src/ports.ts';
 import { nodeFileSystem, type FileSystem } from '../../firmware/src/store/file-system.ts';
+import { studiesOpenedAtOnceMax } from '../../firmware/src/store/limits.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { failingAt, watchedDisk } from '../support/watched-disk.ts';
 
@@ -354,4 +355,35 @@ test('a disk that fails at any write or flush: never success, what was acknowled
     );
   }
   assert.ok(failures >= 16, `only ${failures} places were tried`);
+});
+
+test('at start, studies are opened side by side and no more than so many', async (t) => {
+  const folder = await makeFolder(t);
+  const store = storeIn(folder);
+  const refs: string[] = [];
+  for (let i = 0; i < 3 * studiesOpenedAtOnceMax; i++) {
+    const study = await store.createStudy();
+    await study.append({ is: 'study' });
+    refs.push(study.ref);
+  }
+  await store.close();
+  let open = 0;
+  let most = 0;
+  const counting: FileSystem = {
+    ...nodeFileSystem,
+    open: async (path, flags) => {
+      const file = await nodeFileSystem.open(path, flags);
+      if (basename(path) !== 'study.log') return file;
+      most = Math.max(most, ++open);
+      const close = file.close.bind(file);
+      return Object.assign(file, { close: () => close().finally(() => open--) });
+    },
+  };
+  const again = storeIn(folder, boxKey, counting);
+  const found: string[] = [];
+  for await (const { folder: study } of again.open()) found.push(study.ref);
+  await again.close();
+  assert.deepEqual(found.sort(), refs.sort());
+  assert.ok(most > 1 && most <= studiesOpenedAtOnceMax, `${most} at once`);
+  assert.equal(open, 0);
 });

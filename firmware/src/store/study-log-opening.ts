@@ -3,7 +3,8 @@ import { toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { isZero, readAt } from './file-bytes.ts';
 import type { FileSystem, StoredFile } from './file-system.ts';
-import { aheadBytesMax, logReadBytes } from './limits.ts';
+import type { ReadMemory } from './read-memory.ts';
+import { aheadBytesMax, logReadBytes, smallFrameBytesMax, smallFramesReadBytes } from './limits.ts';
 import {
   emptyMark,
   encodeFrame,
@@ -47,11 +48,12 @@ export async function openStudyLog(
   path: string,
   studyRef: string,
   reader: FrameReader,
+  memory: ReadMemory,
 ): Promise<FoundLog> {
   let file: StoredFile | undefined;
   try {
     file = await files.open(path, 'r+');
-    return await new Opening(file, await file.size(), path, studyRef, reader).run();
+    return await new Opening(file, await file.size(), path, studyRef, reader, memory).run();
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError('STORE_FAILED', `${path} cannot be read or made good.`, { cause });
@@ -68,10 +70,21 @@ class Opening {
   readonly #reader: FrameReader;
   readonly #fileRefs = new Set<string>();
   #preparedBytes = 0;
-  /** What was read last: frames follow each other, and one is much smaller than this. */
+  /** What was read last, within `#memory`: frames follow each other, and head and record are much smaller than this. */
   #window: { readonly offset: number; readonly bytes: Uint8Array } = { offset: 0, bytes: new Uint8Array(0) };
+  readonly #memory: ReadMemory;
+  /** Of the frame before. */
+  #frameBytes = 0;
 
-  constructor(file: StoredFile, size: number, path: string, studyRef: string, reader: FrameReader) {
+  constructor(
+    file: StoredFile,
+    size: number,
+    path: string,
+    studyRef: string,
+    reader: FrameReader,
+    memory: ReadMemory,
+  ) {
+    this.#memory = memory;
     this.#file = file;
     this.#size = size;
     this.#path = path;
@@ -166,13 +179,14 @@ class Opening {
 
   async #frameAfter(point: LogPoint): Promise<FoundFrame | undefined> {
     const { end: offset, chain: previous, records } = point;
-    const head = await this.#read(offset, frameHeadBytes);
+    const head = (await this.#read(offset, frameHeadBytes))?.slice();
     const parsed = head === undefined ? undefined : parseHead(head);
     if (head === undefined || parsed === undefined) return undefined;
     const record = (await this.#read(offset + frameHeadBytes, parsed.recordBytes))?.slice();
     if (record === undefined) return undefined;
     const chain = followingChain(previous, head, record);
     const end = offset + parsed.length;
+    this.#frameBytes = parsed.length;
     const mark = await this.#read(end - 1, 1);
     if (chain === undefined || mark?.[0] !== endMark) return undefined;
     const after = {
@@ -184,16 +198,22 @@ class Opening {
     return { ...parsed, before: point, after, record };
   }
 
-  /** Undefined beyond the end of the file. */
+  /** Undefined beyond the end of the file. The bytes are there until more is read. */
   async #read(offset: number, length: number): Promise<Uint8Array | undefined> {
     if (offset + length > this.#size) return undefined;
     const { offset: from, bytes } = this.#window;
-    if (offset < from || offset + length > from + bytes.length) {
-      const more = Math.min(this.#size - offset, Math.max(length, logReadBytes));
-      this.#window = { offset, bytes: await readAt(this.#file, offset, more) };
-    }
+    if (offset < from || offset + length > from + bytes.length) await this.#readOn(offset, length);
     const at = offset - this.#window.offset;
     return this.#window.bytes.subarray(at, at + length);
+  }
+
+  async #readOn(offset: number, length: number): Promise<void> {
+    const ahead = this.#frameBytes <= smallFrameBytesMax ? smallFramesReadBytes : logReadBytes;
+    const more = Math.min(this.#size - offset, Math.max(length, ahead));
+    const bytes = this.#memory.of(more);
+    const done = await this.#file.read(bytes, offset);
+    if (done < more) throw new Error(`file ends at byte ${offset + done}`);
+    this.#window = { offset, bytes };
   }
 
   #damaged(offset: number, reason: string): AppError {

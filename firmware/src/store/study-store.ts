@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { toHex } from '../encoding/bytes.ts';
-import { decodeCanonical } from '../encoding/canonical-cbor.ts';
+import { decodeOwn } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
 import type { CborValue, FoundStudy, ObjectStore, StudyFolder } from '../ports.ts';
 import { writeFileAtomically } from './data-folder.ts';
@@ -14,15 +14,17 @@ import { readAt, readWholeFile, writeZeros } from './file-bytes.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
 import { unwrapKey, wrapKey } from './key-wrap.ts';
 import { Leftovers } from './leftovers.ts';
-import { aheadBytesMin } from './limits.ts';
+import { aheadBytesMin, studiesOpenedAtOnceMax } from './limits.ts';
 import { objectHeaderBytes, objectKeyOf, openSegment } from './object-seal.ts';
 import { OpenLogs } from './open-logs.ts';
 import { sealOnLoop, type OpenSegmentOf } from './segment-sealing.ts';
+import { ReadMemory } from './read-memory.ts';
 import { openRecord } from './sealed-record.ts';
+import { sideBySide } from './side-by-side.ts';
 import { KeptFolder, logName, recordPlace } from './study-folder.ts';
 import { isSpare, SpareLogs } from './spare-logs.ts';
 import { encodeLogHeader, firstChain, logHeaderBytes } from './study-log-format.ts';
-import { openStudyLog } from './study-log-opening.ts';
+import { openStudyLog, type FrameReader } from './study-log-opening.ts';
 
 const keyFile = 'study.key';
 const refPattern = /^[0-9a-f]{32}$/;
@@ -61,15 +63,21 @@ export class StudyStore implements ObjectStore {
     const { folder } = this.#options;
     await this.#files.makeFolder(folder);
     await this.#files.syncFolder(dirname(folder));
-    for (const ref of await this.#files.list(folder)) {
-      if (ref.endsWith(goneSuffix) || isSpare(ref)) await this.#files.remove(join(folder, ref));
-      if (ref.endsWith(damagedSuffix)) setAside?.(ref);
-      if (!refPattern.test(ref)) continue;
-      const found = await (setAside === undefined
-        ? this.#openStudy(ref)
-        : this.#openOrSetAside(ref, setAside));
-      if (found !== undefined) yield found;
+    const names = await this.#files.list(folder);
+    for (const name of names) {
+      if (name.endsWith(goneSuffix) || isSpare(name)) await this.#files.remove(join(folder, name));
+      if (name.endsWith(damagedSuffix)) setAside?.(name);
     }
+    const refs = names.filter((name) => refPattern.test(name));
+    const memories: ReadMemory[] = [];
+    const open = async (ref: string): Promise<FoundStudy | undefined> => {
+      const memory = memories.pop() ?? new ReadMemory();
+      const found = await this.#openOrSetAside(ref, memory, setAside);
+      memories.push(memory);
+      return found;
+    };
+    for await (const found of sideBySide(refs, studiesOpenedAtOnceMax, open))
+      if (found !== undefined) yield found;
   }
 
   /**
@@ -134,11 +142,16 @@ export class StudyStore implements ObjectStore {
     });
   }
 
-  async #openOrSetAside(ref: string, setAside: (name: string) => void): Promise<FoundStudy | undefined> {
+  async #openOrSetAside(
+    ref: string,
+    memory: ReadMemory,
+    setAside?: (name: string) => void,
+  ): Promise<FoundStudy | undefined> {
     try {
-      return await this.#openStudy(ref);
+      return await this.#openStudy(ref, memory);
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'STORE_CORRUPT') throw error;
+      if (setAside === undefined || !(error instanceof AppError) || error.code !== 'STORE_CORRUPT')
+        throw error;
       const { folder } = this.#options;
       const name = `${ref}${damagedSuffix}`;
       try {
@@ -155,7 +168,7 @@ export class StudyStore implements ObjectStore {
   }
 
   /** Undefined for a folder that was being made: nothing in it was acknowledged. */
-  async #openStudy(ref: string): Promise<FoundStudy | undefined> {
+  async #openStudy(ref: string, memory: ReadMemory): Promise<FoundStudy | undefined> {
     const path = join(this.#options.folder, ref);
     const names = await this.#files.list(path);
     if (!names.includes(keyFile)) {
@@ -168,11 +181,12 @@ export class StudyStore implements ObjectStore {
       throw new AppError('STORE_CORRUPT', `The log of the study in ${path} is missing.`);
     const key = unwrapKey(this.#options.boxKey, await readWholeFile(this.#files, join(path, keyFile)), ref);
     const records: CborValue[] = [];
-    const { point, fileRefs } = await openStudyLog(this.#files, join(path, logName), ref, {
+    const reader: FrameReader = {
       takeRecord: (number, sealed) =>
-        records.push(decodeCanonical(openRecord(key, recordPlace(ref, number), sealed))),
+        records.push(decodeOwn(openRecord(key, recordPlace(ref, number), sealed))),
       isWhole: (sealed) => isWhole(key, sealed),
-    });
+    };
+    const { point, fileRefs } = await openStudyLog(this.#files, join(path, logName), ref, reader, memory);
     if (records.length === 0) {
       // A study's first record stands in its log before an object is begun.
       if (names.some((name) => refPattern.test(name)))

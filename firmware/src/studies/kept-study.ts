@@ -12,6 +12,7 @@ import {
   type StudyReferenced,
   type VersionPlanned,
 } from './manifest.ts';
+import { sharingValues } from './shared-values.ts';
 
 /** An object whose record is being flushed. */
 export interface BeingKept {
@@ -56,7 +57,8 @@ export class KeptStudy {
     const [created, ...rest] = encoded.map(fromRecord);
     if (created?.is !== 'study') return undefined;
     const study = new KeptStudy(folder, created);
-    for (const record of rest) study.#take(record.is === 'object' ? study.#sharingHeader(record) : record);
+    for (const record of rest)
+      study.#take(record.is === 'object' ? sharingValues(record, study.#objects.at(-1)) : record);
     return study;
   }
 
@@ -174,7 +176,7 @@ export class KeptStudy {
   async keep(sealed: SealedObject, describe: (stored: StoredObject) => ObjectKept): Promise<ObjectKept> {
     let described: ObjectKept | undefined;
     const flushed = sealed.append((stored) => {
-      described = this.#sharingHeader(describe(stored));
+      described = sharingValues(describe(stored), this.#objects.at(-1));
       return toRecord(described);
     });
     if (described === undefined) throw new Error('a sealed object asks for its record at once');
@@ -193,14 +195,6 @@ export class KeptStudy {
 
   static stored({ fileRef, frame, length, lastTag }: ObjectKept): StoredObject {
     return { ref: fileRef, frame, length, lastTag };
-  }
-
-  /** Most of what the objects of a study say is the same in all: one copy in memory serves them. */
-  #sharingHeader(object: ObjectKept): ObjectKept {
-    const before: Readonly<Record<string, unknown>> = { ...this.#objects.at(-1)?.header };
-    const header: Record<string, unknown> = { ...object.header };
-    for (const field in header) if (header[field] === before[field]) header[field] = before[field];
-    return { ...object, header };
   }
 
   #takeWhen(flushed: Promise<void>, record: ManifestRecord): Promise<void> {
