@@ -111,6 +111,18 @@ export const errorTable = {
     'none',
     'The box receives and keeps studies, and neither registers nor releases. Have the consortium admit it, or the offline root of the hospital name it in the place of the old box: docs/runbooks/replace-a-box.md.',
   ),
+  ATTESTATION_FAILED: row(
+    500,
+    0x0110,
+    'none',
+    "The console names the check that failed. Ask that hospital whether its box was repaired or updated; if nobody there knows, treat the box as another's: docs/runbooks/attestation.md.",
+  ),
+  ATTESTATION_MISSING: row(
+    500,
+    0x0110,
+    'none',
+    'Ask that hospital whether its box is on and reached. It attests by itself once it answers; docs/runbooks/attestation.md.',
+  ),
   TPM_LIBRARY_MISSING: row(
     500,
     0x0110,
@@ -299,6 +311,12 @@ export const errorTable = {
     0x0110,
     'none',
     "Compare the patient's details with the hospital's records and try again.",
+  ),
+  CONSORTIUM_ACT_REFUSED: row(
+    409,
+    0x0110,
+    'none',
+    'Nothing was changed. Correct what is named, or look at what the others did meanwhile.',
   ),
   PEER_ACT_REFUSED: row(409, 0x0110, 'none', 'Nothing was changed. Correct what is named, then try again.'),
   NOT_FOUND: row(404, 0x0110, 'none', 'Check the address.'),

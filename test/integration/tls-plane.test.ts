@@ -30,7 +30,7 @@ function planeOf(id: string, members: MemberSet, seed = seedOf(id)): TlsPlane {
   return new TlsPlane({
     self: id,
     chain,
-    transportSeed: seed,
+    transportSeed: () => seed,
     listen: { host: '127.0.0.1', port: 0 },
     members: members.members,
     onMembersChange: members.onMembersChange,
@@ -411,7 +411,7 @@ describe('TLS plane', { timeout: 60_000 }, () => {
     const second = new TlsPlane({
       self: 'alder',
       chain,
-      transportSeed: seedOf('alder'),
+      transportSeed: () => seedOf('alder'),
       listen: { host, port: Number(port) },
       members: members.members,
       onMembersChange: members.onMembersChange,

@@ -7,6 +7,7 @@ import type {
   StudyView,
   TicketBody,
 } from '../../firmware/src/http/contract.ts';
+import { FakeConsortiumDesk } from './fake-consortium-desk.ts';
 import { FakeDicomDesk, noDicomTraffic } from './fake-dicom-desk.ts';
 import type { MailboxAnswer, MailboxProof, WalletService } from '../../firmware/src/http/wallet-service.ts';
 import type { Submitted, Unsubscribe } from '../../firmware/src/ports.ts';
@@ -16,6 +17,7 @@ export class FakeBox implements BoxView {
   readonly tickets: { readonly patient: TicketBody; readonly by: string }[] = [];
   readonly requests: (RequestBody & { readonly by: string })[] = [];
   readonly dicom = new FakeDicomDesk();
+  readonly consortium = new FakeConsortiumDesk();
   readonly #listeners = new Set<() => void>();
   #overview: Overview;
   /** A snapshot fails with this, as a bug would. */
@@ -182,6 +184,7 @@ export function quietOverview(time: number): Overview {
         since: time - 7_100_000,
       }),
     ),
+    consortium: { waiting: 0, revision: 0 },
     studies: [],
     releases: [],
     ...noDicomTraffic(),

@@ -63,6 +63,13 @@ export const rooms: readonly Room[] = [
     imports: ['errors', 'encoding', 'ledger', 'consensus'],
     packages: [],
   }),
+  // Structures of the TPM as bytes: what makes them and what judges them both read them by these.
+  pure('tpm wire', 'firmware/tpm/wire/', { imports: ['encoding'], packages: [] }),
+  // Whether another box is what it says: pure, so that a browser judges by itself.
+  pure('attestation', 'firmware/src/attestation/', {
+    imports: ['errors', 'encoding', 'ledger', 'tpm wire'],
+    packages: [...noble, '@peculiar/x509', 'reflect-metadata'],
+  }),
   pure('retry', 'firmware/src/retry/', { imports: [], packages: [] }),
   // What the DICOM port, the access list, the configuration and the console all name.
   pure('permissions', 'firmware/src/access/permissions.ts', { imports: [], packages: [] }),
@@ -111,11 +118,21 @@ export const rooms: readonly Room[] = [
     types: ['ports'],
     packages: [],
   }),
+  // Members and candidates ask each other's TPMs; whether the answers are good, `attestation` judges.
+  node('attesting', 'firmware/src/attesting/', {
+    imports: [...pureRooms, 'attestation', 'tpm wire'],
+    types: ['ports'],
+    packages: [],
+  }),
   node('forwarding', 'firmware/src/forwarding/', {
     imports: [...pureRooms, 'retry', 'studies'],
     types: ['ports'],
     packages: [],
   }),
+  // What this member says in its consortium: proposals, votes, what its offline root signed.
+  node('governance', 'firmware/src/governance/', { imports: pureRooms, types: ['ports'], packages: [] }),
+  // Which keys this box signs and connects with, and when others take their places.
+  node('rotation', 'firmware/src/rotation/', { imports: pureRooms, types: ['ports'], packages: [] }),
   node('query', 'firmware/src/query/', {
     imports: [...pureRooms, 'studies'],
     types: ['ports'],
@@ -167,7 +184,7 @@ export const rooms: readonly Room[] = [
     packages: ['dcmjs-codecs'],
   }),
   node('tpm', 'firmware/tpm/', {
-    imports: ['errors', 'encoding'],
+    imports: ['errors', 'encoding', 'tpm wire'],
     types: ['ports'],
     packages: ['@hpke/core', '@noble/curves', '@noble/hashes', 'koffi', 'typebox'],
   }),
@@ -179,7 +196,11 @@ export const rooms: readonly Room[] = [
   }),
   pure('wallet limits', 'firmware/wallet/limits.ts', { imports: ['protocol'], packages: [] }),
   pure('console contract', 'firmware/src/http/contract.ts', {
-    imports: ['console DICOM contract'],
+    imports: ['console DICOM contract', 'console consortium contract'],
+    packages: ['typebox'],
+  }),
+  pure('console consortium contract', 'firmware/src/http/consortium-contract.ts', {
+    imports: [],
     packages: ['typebox'],
   }),
   pure('console DICOM contract', 'firmware/src/http/dicom-contract.ts', {
@@ -187,7 +208,7 @@ export const rooms: readonly Room[] = [
     packages: ['typebox'],
   }),
   node('console', 'firmware/console/', {
-    imports: ['console contract', 'console DICOM contract'],
+    imports: ['console contract', 'console DICOM contract', 'console consortium contract'],
     packages: ['preact'],
   }),
   node('console build', 'firmware/console/build.ts', { imports: [], packages: ['esbuild'] }),
@@ -197,11 +218,15 @@ export const rooms: readonly Room[] = [
     imports: [
       ...pureRooms,
       'access',
+      'attestation',
+      'attesting',
       'config',
       'console contract',
       'console DICOM contract',
+      'console consortium contract',
       'dimse',
       'forwarding',
+      'governance',
       'http',
       'ingest',
       'p2p',
@@ -209,6 +234,7 @@ export const rooms: readonly Room[] = [
       'permissions',
       'query',
       'release',
+      'rotation',
       'store',
       'studies',
       'tpm',

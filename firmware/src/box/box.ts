@@ -15,6 +15,7 @@ import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
 import { accessListOf, admitBy } from './dicom-access.ts';
 import { admitWithRoom } from './disk-admission.ts';
+import { closedConsortiumDesk } from './consortium-desk.ts';
 import { dicomDesk } from './dicom-desk.ts';
 import { serveTls } from './dicom-tls.ts';
 import { DiskSpace } from './disk-space.ts';
@@ -191,6 +192,7 @@ function boxView(sources: OverviewSources, keeper: Keeper): BoxView {
       };
     },
     dicom: dicomDesk({ ...foundation, access, forwarding, keeper }),
+    consortium: membership?.consortium ?? closedConsortiumDesk(),
     createTicket: async (patient) => {
       const ticket = membership?.bindings.createTicket({ ...patient, issuer: patient.issuer ?? '' });
       if (membership === undefined || ticket === undefined) {

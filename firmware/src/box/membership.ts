@@ -4,10 +4,11 @@ import type { DiskRoom } from '../ingest/disk-room.ts';
 import { Registrar, type StudySteps } from '../ingest/registrar.ts';
 import { chainId } from '../ledger/index.ts';
 import type { Genesis, StudyId } from '../ledger/types.ts';
-import { Libp2pNetwork } from '../p2p/libp2p-network.ts';
+import { RotatingNetwork } from '../p2p/rotating-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
 import type { Ledger, Network, Service, Unsubscribe } from '../ports.ts';
+import { currentFirst, currentKey, currentSigner } from '../rotation/current-key.ts';
 import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
 import { Grantee } from '../release/grantee.ts';
@@ -18,6 +19,8 @@ import { studyIdOf } from '../studies/ledger-place.ts';
 import type { LocalPatient } from '../studies/patient-identity.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { Validator } from '../validator/validator.ts';
+import { Governance } from '../governance/governance.ts';
+import { openConsortiumDesk, type OpenConsortiumDesk } from './consortium-desk.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
@@ -29,7 +32,7 @@ import { verifyEd25519, verifyP256 } from './signatures.ts';
 import { watchStanding } from './standing.ts';
 import type { Undo } from './undo.ts';
 import { openVoteLog } from './vote-log.ts';
-import { memberKeys, newestKey } from './working-keys.ts';
+import { memberKeys } from './working-keys.ts';
 
 export interface Membership {
   readonly genesis: Genesis;
@@ -39,6 +42,7 @@ export interface Membership {
   readonly disclosures: Disclosures;
   readonly grantee: Grantee;
   readonly forwarding: Forwarding;
+  readonly consortium: OpenConsortiumDesk;
   /** The local patient of a fetched study, where the wallet for which it was fetched is bound here. */
   localPatientOf(studyId: StudyId): LocalPatient | undefined;
   ledgerStatus(): LedgerStatus;
@@ -67,16 +71,22 @@ export async function openMembership(modules: MembershipModules): Promise<Member
 
   const voteLog = await openVoteLog(foundation, undo);
   const { blockLog, archive } = await openLedgerDisks(foundation, undo);
+  // What network and signatures follow is known once the ledger is started, which is before either is used.
+  const ledger: Pick<Ledger, 'state' | 'onFinal'> = {
+    state: () => validator.state(),
+    onFinal: (listener) => validator.onFinal(listener),
+  };
+  const members = new Members(ledger);
   const directory = {
     members: () => members.members(),
     onMembersChange: (listener: () => void) => members.onMembersChange(listener),
   };
-  const { seed: transportSeed } = await newestKey(keys.transport);
-  const transaction = await newestKey(keys.transaction);
-  const network = new Libp2pNetwork({
+  const transaction = currentSigner({ held: keys.transaction, purpose: 'transaction', self, ledger });
+  const transport = { held: keys.transport, purpose: 'transport', self, ledger } as const;
+  const network = new RotatingNetwork({
     self,
     chain,
-    transportSeed,
+    transportSeeds: () => currentFirst(transport).map(({ seed }) => seed),
     listen: config.p2p.listen,
     ...directory,
     clock,
@@ -85,13 +95,13 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const plane = new TlsPlane({
     self,
     chain,
-    transportSeed,
+    transportSeed: () => currentKey(transport).seed,
     listen: { host: config.plane.host, port: config.plane.port },
     ...directory,
     clock,
     logger,
   });
-  const validator = new Validator({
+  const validator: Validator = new Validator({
     genesis,
     self,
     keys: memberKeys(keys, transaction),
@@ -107,7 +117,6 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     logger: logger.child({ room: 'validator' }),
     health,
   });
-  const members = new Members(validator);
   const ledgerStatus = new LedgerStatusBoard(validator, clock, logger);
   undo.later(ledgerStatus.start());
   const bindings = new Bindings({ store: index, institution: self, chain, verify: verifyEd25519, clock });
@@ -159,6 +168,15 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   undo.later(members.start());
   undo.later(watchStanding(validator, self, keys, health));
   for (const service of [network, plane, source, registrar, grantee]) await start(service);
+  const governance = new Governance({
+    self,
+    ledger: validator,
+    signer: transaction,
+    store: index,
+    clock,
+    logger: logger.child({ room: 'governance' }),
+  });
+  const consortium = await openConsortiumDesk({ self, ledger: validator, governance }, start);
   return {
     genesis,
     ledger: validator,
@@ -167,6 +185,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     disclosures,
     grantee,
     forwarding,
+    consortium,
     localPatientOf: (studyId) => {
       const account = jobs.ofStudy(studyId)?.patientAccount ?? undefined;
       return account && bindings.ofAccount(account)?.patient;
@@ -176,6 +195,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
       validator.onFinal(listener),
       network.onPeerChange(listener),
       disclosures.onChange(listener),
+      consortium.onChange(listener),
     ],
   };
 }

@@ -65,6 +65,7 @@ export function overviewOf(sources: OverviewSources): Overview {
     sidecar: sidecar === undefined ? null : sidecarView(sidecar),
     health: health.list().map((item) => ({ ...item })),
     ledger: ledgerView(foundation, membership),
+    consortium: membership === undefined ? null : membership.consortium.notice(),
     peers: membership === undefined ? [] : peersView(membership, config),
     studies: newest(studies, (study) => study.lastObjectAt).map((study) =>
       studyView(study, membership, forwarding),

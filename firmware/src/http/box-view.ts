@@ -1,6 +1,7 @@
 /** What the console shows of a box and may do with it. main.ts implements it by joining the rooms. */
 import type { Unsubscribe } from '../ports.ts';
 import type { Overview, RequestAnswer, RequestBody, TicketBody } from './contract.ts';
+import type { ConsortiumDesk } from './consortium-desk.ts';
 import type { DicomDesk } from './dicom-desk.ts';
 
 export interface BoxView {
@@ -19,6 +20,8 @@ export interface BoxView {
   requestStudy(request: RequestBody, by: { readonly account: string }): Promise<RequestAnswer>;
   /** What administrators do about DICOM peers. */
   readonly dicom: DicomDesk;
+  /** What administrators do in the consortium. */
+  readonly consortium: ConsortiumDesk;
 }
 
 export type TicketCreated =

@@ -15,6 +15,7 @@ import {
   type RequestAnswer,
   type TicketAnswer,
 } from './contract.ts';
+import { addConsortiumRoutes } from './consortium-routes.ts';
 import { addDicomRoutes } from './dicom-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import { overviewOf } from './overview.ts';
@@ -42,6 +43,7 @@ export function addConsoleRoutes(app: App, modules: ConsoleModules): void {
   addTicketRoute(app, modules);
   addRequestRoute(app, modules);
   addDicomRoutes(app, { desk: box.dicom, logger: modules.logger });
+  addConsortiumRoutes(app, { desk: box.consortium, logger: modules.logger });
 }
 
 function addAccountRoutes(app: App, { accounts, sessions, logger }: ConsoleModules): void {

@@ -3,6 +3,7 @@
  * 1970, sizes bytes. Answers hold patient data for logged-in staff: they are never cached and never logged.
  */
 import { Type, type Static } from 'typebox';
+import { consortiumNoticeSchema } from './consortium-contract.ts';
 import {
   accessSchema,
   destinationSchema,
@@ -272,6 +273,7 @@ export const overviewSchema = Type.Object({
       Type.Null(),
     ]),
   }),
+  consortium: consortiumNoticeSchema,
   peers: Type.Array(peerSchema),
   /** Newest first, at most `overviewStudiesMax`. */
   studies: Type.Array(studySchema),

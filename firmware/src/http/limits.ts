@@ -8,6 +8,13 @@ export {
   passwordCharactersMin,
 } from './contract.ts';
 
+/** Those of the consortium's page, likewise. */
+export {
+  handedTextCharactersMax,
+  proposedValidatorsMax,
+  signedDocumentCharactersMax,
+} from './consortium-contract.ts';
+
 /** Largest body of a request: a wallet's transaction of 4 KiB in hexadecimal is the longest, forms are far shorter. */
 export const requestBodyBytesMax = 16_384;
 /** TLS connections at once: staff of one department and wallets in the waiting room; each costs some 50 kB. */

@@ -5,9 +5,19 @@ import { tls } from '@libp2p/tls';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { ChainId, Institution } from '../ledger/types.ts';
-import type { Clock, Logger, Network, PeerStatus, RequestOptions, Service, Unsubscribe } from '../ports.ts';
+import type {
+  Clock,
+  Logger,
+  Network,
+  PeerStatus,
+  RequestOptions,
+  Service,
+  Timer,
+  Unsubscribe,
+} from '../ports.ts';
 import {
   connectionsMax,
   connectionsPendingMax,
@@ -16,6 +26,7 @@ import {
   dialMsMax,
   messageBytesMax,
   requestsInboundPerMemberMax,
+  rotatedLinkMsMax,
   streamsPerConnectionMax,
   streamWindowBytesMax,
 } from './limits.ts';
@@ -54,6 +65,8 @@ export class Libp2pNetwork implements Network, Service {
   readonly #requests: Requests;
   readonly #links = new Map<string, PeerLink>();
   readonly #listeners = new Set<() => void>();
+  /** Boxes that rotated their keys and are still linked by the old ones. */
+  readonly #leaves = new Map<string, { readonly member: Member; readonly timer: Timer }>();
   readonly #running = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   #directory: MemberDirectory;
@@ -110,7 +123,9 @@ export class Libp2pNetwork implements Network, Service {
     });
     node.addEventListener('connection:open', (event) => {
       const member = this.#directory.byPeerId(event.detail.remotePeer);
-      if (member !== undefined) this.#links.get(member.institution.id)?.wake();
+      if (member === undefined) return;
+      this.#endLeave(member.institution.id);
+      this.#links.get(member.institution.id)?.wake();
     });
     this.#node = node;
     try {
@@ -128,6 +143,7 @@ export class Libp2pNetwork implements Network, Service {
   async stop(): Promise<void> {
     this.#unsubscribe?.();
     this.#stopping.abort(new AppError('PEER_UNREACHABLE', 'the network is stopping'));
+    for (const { timer } of this.#leaves.values()) timer.cancel();
     await Promise.all([...this.#links.values()].map((link) => link.stop()));
     this.#links.clear();
     const node = this.#node;
@@ -200,6 +216,13 @@ export class Libp2pNetwork implements Network, Service {
 
   async #serve(stream: Stream, connection: Connection, kind: 'messages' | 'request'): Promise<void> {
     const member = this.#directory.byPeerId(connection.remotePeer);
+    const leaves = [...this.#leaves.values()].some((leave) =>
+      leave.member.peerId.equals(connection.remotePeer),
+    );
+    if (member === undefined && leaves) {
+      stream.abort(new AppError('NOT_A_MEMBER', 'the key was rotated'));
+      return;
+    }
     if (member === undefined || this.#stopping.signal.aborted) {
       connection.abort(new AppError('NOT_A_MEMBER', 'the peer is not a member'));
       return;
@@ -212,15 +235,30 @@ export class Libp2pNetwork implements Network, Service {
     await served.finally(() => this.#running.delete(served));
   }
 
-  /** Starts a link to each new member; a member that went, or whose key or address changed, loses its connections. */
+  /**
+   * Starts a link to each new member; a member that went, or whose key or address changed, loses its connections. A box
+   * that has only rotated its key keeps the link that it has until it comes with the new one, for a moment.
+   */
   #takeMembers(): void {
     if (this.#stopping.signal.aborted) return;
     const before = this.#directory;
     this.#directory = new MemberDirectory(this.#options.members(), this.self);
     for (const member of before.members()) {
-      const now = this.#directory.byInstitution(member.institution.id);
-      if (now === undefined || !sameRoute(now, member)) this.#drop(member);
+      const { id } = member.institution;
+      const now = this.#directory.byInstitution(id);
+      if (now !== undefined && sameRoute(now, member)) continue;
+      if (now !== undefined && sameBox(now, member) && this.#links.get(id)?.status.connected === true) {
+        this.#letGo(member);
+      } else {
+        this.#endLeave(id);
+        this.#drop(member);
+      }
     }
+    this.#linkMembers();
+    this.#changed();
+  }
+
+  #linkMembers(): void {
     for (const member of this.#directory.members()) {
       if (this.#links.has(member.institution.id)) continue;
       const link = new PeerLink({
@@ -238,7 +276,23 @@ export class Libp2pNetwork implements Network, Service {
       this.#links.set(member.institution.id, link);
       link.start();
     }
-    this.#changed();
+  }
+
+  /** Under its old key it opens no connection any more; what runs on the one that it has goes on. */
+  #letGo(member: Member): void {
+    const { id } = member.institution;
+    if (this.#leaves.has(id)) return;
+    const timer = this.#options.clock.setTimer(rotatedLinkMsMax, () => this.#endLeave(id));
+    this.#leaves.set(id, { member, timer });
+  }
+
+  #endLeave(id: string): void {
+    const leave = this.#leaves.get(id);
+    if (leave === undefined) return;
+    leave.timer.cancel();
+    this.#leaves.delete(id);
+    this.#drop(leave.member);
+    if (!this.#stopping.signal.aborted) this.#linkMembers();
   }
 
   #drop(member: Member): void {
@@ -277,6 +331,12 @@ export class Libp2pNetwork implements Network, Service {
 
 function sameRoute(a: Member, b: Member): boolean {
   return a.peerId.equals(b.peerId) && a.institution.endpoints.p2p === b.institution.endpoints.p2p;
+}
+
+/** The same TPM with another transport key, where it was before. */
+function sameBox(a: Member, b: Member): boolean {
+  const isSameIdentity = equalBytes(a.institution.keys.identity, b.institution.keys.identity);
+  return isSameIdentity && a.institution.endpoints.p2p === b.institution.endpoints.p2p;
 }
 
 function listenFault(listen: string, cause: unknown): AppError {

@@ -30,6 +30,18 @@ export const redialMsMax = 10_000;
 /** The member with the greater id lets the other dial first for this long, so that both do not dial at once. */
 export const dialGraceMs = 2_000;
 
+/** After its own new transport key is final a box keeps its old identity this long: the others finalise it meanwhile. */
+export const identityChangeMs = 2_000;
+
+/** A link under a key that was rotated goes on this long unless the new key comes earlier: twice the time above. */
+export const rotatedLinkMsMax = 4_000;
+
+/** Without any connected member for this long a box that holds another transport key tries that one. */
+export const identityLonelyMs = 30_000;
+
+/** Streams of the TLS plane under a key that was rotated may end within this time; what takes longer resumes. */
+export const rotatedPlaneMsMax = 30_000;
+
 /** A dial with TCP, TLS and multiplexer takes four round trips; the slowest lines need a few seconds. */
 export const dialMsMax = 8_000;
 

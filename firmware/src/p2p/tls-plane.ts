@@ -3,7 +3,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { ChainId, Institution } from '../ledger/types.ts';
-import type { Clock, InstitutionId, Logger, PlaneConnection, Service, Unsubscribe } from '../ports.ts';
+import type { Clock, InstitutionId, Logger, PlaneConnection, Service, Timer, Unsubscribe } from '../ports.ts';
 import { makeTransportCertificate, type TransportCertificate } from './certificate.ts';
 import {
   planeConnectionsMax,
@@ -14,6 +14,7 @@ import {
   planeIdleMsMax,
   planeRequestBytesMax,
   planeRequestMsMax,
+  rotatedPlaneMsMax,
 } from './limits.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import { PlaneChannel } from './plane-channel.ts';
@@ -24,8 +25,8 @@ export interface TlsPlaneOptions {
   /** This box's institution id. */
   readonly self: string;
   readonly chain: ChainId;
-  /** Ed25519 seed of the transport key, 32 bytes. */
-  readonly transportSeed: Uint8Array;
+  /** Ed25519 seed of the transport key, 32 bytes; asked again whenever the members change. */
+  readonly transportSeed: () => Uint8Array;
   /** Port 0 lets the system choose. */
   readonly listen: { readonly host: string; readonly port: number };
   /** The members as the final ledger has them. */
@@ -40,6 +41,8 @@ export interface TlsPlaneOptions {
 interface Admitted {
   readonly institution: string;
   readonly transportKey: Uint8Array;
+  /** Of the box that holds it: another one has taken the institution's place if it differs. */
+  readonly identity: Uint8Array;
   readonly inbound: boolean;
   cut(reason: Error): void;
 }
@@ -66,7 +69,7 @@ type Handler = (request: PlaneRequest) => Promise<PlaneAnswer>;
 /**
  * The image plane on node:tls (2.8 times the throughput of libp2p's streams). Both ends prove their transport keys;
  * whoever is not a member with exactly that key is cut before anything is read or written, and a member that is
- * removed is cut in the middle.
+ * removed, or whose box was replaced, is cut in the middle.
  */
 export class TlsPlane implements Service {
   readonly #options: TlsPlaneOptions;
@@ -78,6 +81,10 @@ export class TlsPlane implements Service {
   readonly #running = new Set<Promise<void>>();
   #server: Server | undefined;
   #certificate: TransportCertificate | undefined;
+  /** Of the certificate. */
+  #seed: Uint8Array | undefined;
+  #renewing: Promise<void> = Promise.resolve();
+  readonly #draining = new Map<Admitted, Timer>();
   #handler: Handler | undefined;
   #unsubscribe: Unsubscribe | undefined;
   #stopped = false;
@@ -89,7 +96,8 @@ export class TlsPlane implements Service {
 
   /** @throws AppError PORT_IN_USE, CONFIG_INVALID (the address cannot be listened on). */
   async start(): Promise<void> {
-    this.#certificate = await makeTransportCertificate(this.#options.transportSeed);
+    this.#seed = this.#options.transportSeed();
+    this.#certificate = await makeTransportCertificate(this.#seed);
     const server = createServer({
       ...planeTlsOptions(this.#certificate),
       handshakeTimeout: planeHandshakeMsMax,
@@ -113,7 +121,10 @@ export class TlsPlane implements Service {
     server.on('secureConnection', (socket) => this.#admit(socket));
     await listening(server, this.#options.listen);
     this.#server = server;
-    this.#unsubscribe = this.#options.onMembersChange(() => this.#recheck());
+    this.#unsubscribe = this.#options.onMembersChange(() => {
+      this.#recheck();
+      this.#renewCertificate();
+    });
     this.#logger.info({ address: this.address() }, 'plane listening');
   }
 
@@ -130,7 +141,8 @@ export class TlsPlane implements Service {
       await closed;
       this.#server = undefined;
     }
-    await Promise.all(this.#running);
+    for (const timer of this.#draining.values()) timer.cancel();
+    await Promise.all([...this.#running, this.#renewing]);
   }
 
   /** Host and port where it listens, as an endpoint; after `start` only. */
@@ -168,6 +180,7 @@ export class TlsPlane implements Service {
     const admitted: Admitted = {
       institution: member.id,
       transportKey: member.keys.transport,
+      identity: member.keys.identity,
       inbound: false,
       cut: (reason) => removal.abort(reason),
     };
@@ -181,10 +194,10 @@ export class TlsPlane implements Service {
         clock,
         signal: signals,
       });
-      connection.closed.addEventListener('abort', () => this.#admitted.delete(admitted), { once: true });
+      connection.closed.addEventListener('abort', () => this.#forget(admitted), { once: true });
       return connection;
     } catch (error) {
-      this.#admitted.delete(admitted);
+      this.#forget(admitted);
       throw error;
     }
   }
@@ -206,13 +219,41 @@ export class TlsPlane implements Service {
     );
   }
 
+  #forget(admitted: Admitted): void {
+    this.#admitted.delete(admitted);
+    this.#draining.get(admitted)?.cancel();
+    this.#draining.delete(admitted);
+  }
+
+  /** Cuts who is no member any more, at once; who has only rotated its key may end what it has begun. */
   #recheck(): void {
     for (const connection of this.#admitted) {
-      if (this.#isMember(connection.institution, connection.transportKey)) continue;
-      connection.cut(
-        new AppError('NOT_A_MEMBER', `${connection.institution} is no longer a member with this key`),
+      const { institution, transportKey, identity } = connection;
+      if (this.#isMember(institution, transportKey) || this.#draining.has(connection)) continue;
+      const reason = new AppError('NOT_A_MEMBER', `${institution} is no longer a member with this key`);
+      const isSameBox = this.#members().some(
+        (member) => member.id === institution && equalBytes(member.keys.identity, identity),
       );
+      if (!isSameBox) {
+        connection.cut(reason);
+        continue;
+      }
+      const timer = this.#options.clock.setTimer(rotatedPlaneMsMax, () => connection.cut(reason));
+      this.#draining.set(connection, timer);
     }
+  }
+
+  /** From the next handshake on this box shows the key that the ledger names; connections that stand are not touched. */
+  #renewCertificate(): void {
+    const seed = this.#options.transportSeed();
+    if (this.#seed !== undefined && equalBytes(seed, this.#seed)) return;
+    this.#seed = seed;
+    this.#renewing = this.#renewing.then(async () => {
+      const certificate = await makeTransportCertificate(seed);
+      this.#certificate = certificate;
+      this.#server?.setSecureContext({ ...planeTlsOptions(certificate) });
+      this.#logger.info({}, 'the plane shows another key');
+    });
   }
 
   /** In one turn with the end of the handshake: nothing is read or written before the key is known to be a member's. */
@@ -235,13 +276,14 @@ export class TlsPlane implements Service {
     const admitted: Admitted = {
       institution: member.id,
       transportKey: key,
+      identity: member.keys.identity,
       inbound: true,
       cut: (reason) => channel.cut(reason),
     };
     this.#admitted.add(admitted);
     const exporter = connectionExporter(socket, this.#options.chain);
     const running = this.#serveOne(channel, member.id, exporter).finally(() => {
-      this.#admitted.delete(admitted);
+      this.#forget(admitted);
       this.#running.delete(running);
     });
     this.#running.add(running);

@@ -1,0 +1,197 @@
+/** The consortium on the console: its members and proposals as the ledger has them, and what this hospital does there. */
+import { toHex } from '../encoding/bytes.ts';
+import { sha256 } from '../encoding/hash.ts';
+import { AppError } from '../errors.ts';
+import type { Governance, KnownProposal } from '../governance/governance.ts';
+import type {
+  ActionView,
+  ConsortiumView,
+  MemberView,
+  ProposalView,
+  ProposeBody,
+} from '../http/consortium-contract.ts';
+import type { Acted, ConsortiumDesk } from '../http/consortium-desk.ts';
+import type { Overview } from '../http/contract.ts';
+import { formatParameters, parseInstitution, parseParameters, quorumOf } from '../ledger/index.ts';
+import type {
+  Institution,
+  InstitutionRecord,
+  LedgerState,
+  Parameters,
+  ProposalAction,
+  ProposalId,
+} from '../ledger/types.ts';
+import type { InstitutionId, Ledger, Service, Unsubscribe } from '../ports.ts';
+
+export interface OpenConsortiumDesk extends ConsortiumDesk {
+  /** For the overview. */
+  notice(): NonNullable<Overview['consortium']>;
+  onChange(listener: () => void): Unsubscribe;
+}
+
+export interface ConsortiumDeskOptions {
+  readonly self: InstitutionId;
+  readonly ledger: Ledger;
+  readonly governance: Governance;
+}
+
+/** The desk of a member, or of one that is to become one. */
+export async function openConsortiumDesk(
+  { self, ledger, governance }: ConsortiumDeskOptions,
+  start: (service: Service) => Promise<void>,
+): Promise<OpenConsortiumDesk> {
+  let revision = 0;
+  governance.onChange(() => revision++);
+  await start(governance);
+  return {
+    notice: () => ({ waiting: governance.waiting(), revision }),
+    onChange: (listener) => governance.onChange(listener),
+    view: () => consortiumView(ledger.state(), self, governance.proposals()),
+    propose: (proposal, { account }) => {
+      const action = actionOf(proposal);
+      return action.kind === 'refused' ? Promise.resolve(action) : governance.propose(action.action, account);
+    },
+    // The schema of the route holds the form of the id.
+    vote: (id, approve, { account }) => governance.vote(id as ProposalId, approve, account),
+    bring: (document, { account }) => governance.bring(document, account),
+  };
+}
+
+/** Of a box in no consortium. */
+export function closedConsortiumDesk(): ConsortiumDesk {
+  const closed = (): Promise<Acted> =>
+    Promise.reject(new AppError('NOT_ADMITTED', 'This box is in no consortium yet.'));
+  return { view: () => undefined, propose: closed, vote: closed, bring: closed };
+}
+
+function actionOf(
+  proposal: ProposeBody,
+): { readonly kind: 'action'; readonly action: ProposalAction } | Extract<Acted, { kind: 'refused' }> {
+  switch (proposal.kind) {
+    case 'admit': {
+      const record = parseInstitution(proposal.record);
+      if (record.kind === 'refused')
+        return { kind: 'refused', reason: `This is no record of a hospital: ${record.reason}.` };
+      const { institution } = record;
+      return { kind: 'action', action: { kind: 'admit', institution, validator: proposal.validator } };
+    }
+    case 'remove':
+      return { kind: 'action', action: { kind: 'remove', id: proposal.institution } };
+    case 'validators': {
+      const { add, remove } = proposal;
+      if (add.length + remove.length === 0)
+        return { kind: 'refused', reason: 'Nobody is named who is to begin or to end validating.' };
+      return { kind: 'action', action: { kind: 'validators', add, remove } };
+    }
+    case 'parameters': {
+      const read = parseParameters(proposal.parameters);
+      if (read.kind === 'refused')
+        return { kind: 'refused', reason: `These are no parameters: ${read.reason}.` };
+      return { kind: 'action', action: { kind: 'parameters', parameters: read.parameters } };
+    }
+  }
+}
+
+function consortiumView(
+  state: LedgerState,
+  self: InstitutionId,
+  proposals: readonly KnownProposal[],
+): ConsortiumView {
+  const members = state.institutions();
+  return {
+    chain: toHex(state.chain),
+    isMember: state.institution(self) !== undefined,
+    members: members.map((member) => memberView(state, member, self)),
+    proposals: proposals.map((known) => proposalView(state, self, known)),
+    parameters: formatParameters(state.parameters()),
+  };
+}
+
+function candidateView({ id, name, keys, endpoints, root }: Institution) {
+  return {
+    id,
+    name,
+    identity: toHex(sha256(keys.identity)),
+    keysValidUntil: keys.expiry,
+    https: endpoints.https,
+    root: { keys: root.keys.length, threshold: root.threshold },
+  };
+}
+
+function memberView(state: LedgerState, member: InstitutionRecord, self: InstitutionId): MemberView {
+  return {
+    ...candidateView(member),
+    version: member.version,
+    validator: state.validators().includes(member.id),
+    validatorNext: state.nextValidators().includes(member.id),
+    isSelf: member.id === self,
+  };
+}
+
+/** Of a member, of one that was, or of one that never came to be. */
+function nameOf(state: LedgerState, id: InstitutionId): string {
+  return (state.institution(id) ?? state.departed(id))?.name ?? id;
+}
+
+function proposalView(
+  state: LedgerState,
+  self: InstitutionId,
+  { id, proposal, state: standing, acts }: KnownProposal,
+): ProposalView {
+  const { proposer, proposedAt, expiry, approvedBy, rejectedBy, outcome } = proposal;
+  const members = state.institutions().length;
+  const hasVoted = approvedBy.includes(self) || rejectedBy.includes(self);
+  const isMember = state.institution(self) !== undefined;
+  return {
+    id,
+    action: actionView(state, proposal.action),
+    proposer,
+    proposerName: nameOf(state, proposer),
+    proposedAt,
+    expiry,
+    state: standing,
+    decidedAt: outcome?.at ?? null,
+    approvedBy: approvedBy.map((voter) => nameOf(state, voter)),
+    rejectedBy: rejectedBy.map((voter) => nameOf(state, voter)),
+    members,
+    quorum: quorumOf(members),
+    mayVote: standing === 'open' && isMember && !hasVoted,
+    acts: acts.map((act) => ({ ...act })),
+  };
+}
+
+function actionView(state: LedgerState, action: ProposalAction): ActionView {
+  switch (action.kind) {
+    case 'admit':
+      return {
+        kind: 'admit',
+        institution: candidateView(action.institution),
+        validator: action.validator,
+      };
+    case 'remove':
+      return { kind: 'remove', institution: action.id, name: nameOf(state, action.id) };
+    case 'validators':
+      return {
+        kind: 'validators',
+        add: action.add.map((id) => nameOf(state, id)),
+        remove: action.remove.map((id) => nameOf(state, id)),
+      };
+    case 'parameters':
+      return { kind: 'parameters', changes: changesOf(state.parameters(), action.parameters) };
+    case 'vendor': {
+      const { keys, threshold } = action.vendor;
+      return { kind: 'vendor', vendor: { keys: keys.length, threshold } };
+    }
+  }
+}
+
+/** What differs, by the names of the genesis document. */
+function changesOf(before: Parameters, after: Parameters): { name: string; before: string; after: string }[] {
+  const [now, then] = [before, after].map(
+    (parameters) => JSON.parse(formatParameters(parameters)) as Readonly<Record<string, unknown>>,
+  );
+  const names = [...new Set([...Object.keys(now ?? {}), ...Object.keys(then ?? {})])];
+  return names
+    .map((name) => ({ name, before: JSON.stringify(now?.[name]), after: JSON.stringify(then?.[name]) }))
+    .filter((change) => change.before !== change.after);
+}
