@@ -23,6 +23,8 @@ export class TroubledBox {
   readonly #listener: TroubledBoxListener;
   readonly #troubles = new Set<Trouble>();
   #process: ChildProcess | undefined;
+  /** What the present process has complained about. */
+  #errors = '';
   #isReady = false;
   #isAvailable = false;
   /** Resolved by the next report. */
@@ -54,15 +56,17 @@ export class TroubledBox {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       serialization: 'advanced',
     });
-    let errors = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    this.#errors = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      if (this.#process === child || this.#process === undefined) this.#errors += text;
+    });
     child.on('message', (message: FromBox) => {
       if (this.#process === child) this.#heard(message);
     });
     child.once('close', () => {
       if (this.#process !== child) return;
       this.#gone();
-      this.#listener.ended(errors);
+      this.#listener.ended(this.#errors);
     });
     this.#process = child;
     this.starts++;
@@ -82,10 +86,10 @@ export class TroubledBox {
     const child = this.#process;
     if (child === undefined) throw new Error(`${this.id} is not running`);
     this.#gone();
-    const ended = once(child, 'exit');
+    const ended = once(child, 'close');
     child.disconnect();
     const [code] = (await ended) as [number | null];
-    if (code !== 0) throw new Error(`${this.id} ended with ${code}`);
+    if (code !== 0) throw new Error(`${this.id} ended with ${code}: ${this.#errors}`);
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
