@@ -37,6 +37,11 @@ export function institutionOf(id: string, endpoints: Partial<Institution['endpoi
       transport: publicKeyOf(seedOf(id)),
       identity: new Uint8Array(65),
       certificate: new Uint8Array(64),
+      possession: {
+        voting: new Uint8Array(64),
+        transaction: new Uint8Array(64),
+        transport: new Uint8Array(64),
+      },
       expiry: 4_102_444_800_000,
     },
     account: { spend: unused, view: unused },

@@ -1,9 +1,16 @@
 /** Transactions about the consortium, as institutions, their roots and the vendor make them. */
 import { p256 } from '@noble/curves/nist.js';
 import { voteMessage, type VoteKind } from '../../firmware/src/encoding/vote-message.ts';
-import { idBytes, keysMessage, proposalId } from '../../firmware/src/ledger/index.ts';
+import {
+  idBytes,
+  keysMessage,
+  proposalId,
+  provePossession,
+  type KeyPurpose,
+} from '../../firmware/src/ledger/index.ts';
 import type {
   CertifiedKeys,
+  ChainId,
   EvidenceReport,
   Institution,
   InstitutionPropose,
@@ -20,7 +27,6 @@ import {
   institutionOf,
   keysExpiry,
   rootSignerOf,
-  signerOf,
   vendorSignerOf,
   boxOf,
   type LedgerFixture,
@@ -29,31 +35,39 @@ import {
 /** Ten years: no test of these runs past it by itself. */
 const validUntil = genesisTime + 315_360_000_000;
 
-/** Keys of a box, certified by its identity key. They follow from the name. */
+/** What is to be different in `certifiedKeys`. A signer serves as key and proves its possession. */
+export interface KeysChange extends Partial<CertifiedKeys> {
+  readonly identityName?: string;
+  readonly signers?: Partial<Readonly<Record<KeyPurpose, Signer>>>;
+}
+
+/** Keys of a box for an update or a replacement, certified by its identity key. They follow from the name. */
 export function certifiedKeys(
+  chain: ChainId,
   institution: string,
   name: string,
-  change: Partial<CertifiedKeys> & { readonly identityName?: string } = {},
+  { identityName = `identity ${institution}`, signers = {}, ...rest }: KeysChange = {},
 ): CertifiedKeys {
-  const { identityName = `identity ${institution}`, ...rest } = change;
+  const { voting, transaction, transport } = { ...boxOf(name), ...signers };
+  const identity = bytesOf(identityName);
   const working = {
-    voting: signerOf(`${name} voting`).publicKey,
-    transaction: signerOf(`${name} transaction`).publicKey,
-    transport: signerOf(`${name} transport`).publicKey,
+    voting: voting.publicKey,
+    transaction: transaction.publicKey,
+    transport: transport.publicKey,
+    identity: p256.getPublicKey(identity, false),
     expiry: keysExpiry,
     ...rest,
   };
-  const identity = bytesOf(identityName);
   return {
-    identity: p256.getPublicKey(identity, false),
     certificate: p256.sign(keysMessage(institution, working), identity),
+    possession: provePossession(chain, institution, working, { voting, transaction, transport }),
     ...working,
   };
 }
 
 /** An institution that could be admitted: its box is `boxOf(id)`. */
-export function candidate(id: string): Institution {
-  return institutionOf(boxOf(id), 50);
+export function candidate(chain: ChainId, id: string): Institution {
+  return institutionOf(boxOf(id), 50, chain);
 }
 
 export class ConsortiumFixture {
@@ -99,7 +113,7 @@ export class ConsortiumFixture {
     signer: Signer,
     change: Partial<InstitutionUpdate> = {},
   ): Transaction {
-    const { account, endpoints } = candidate(institution);
+    const { account, endpoints } = institutionOf(boxOf(institution), 50);
     const body: InstitutionUpdate = {
       ...this.#base(),
       type: 'institution.update',
@@ -122,7 +136,7 @@ export class ConsortiumFixture {
     change: Partial<InstitutionReplace> = {},
     signers: readonly Signer[] = roots.map((root) => rootSignerOf(institution, root)),
   ): Transaction {
-    const { account, endpoints, root } = candidate(institution);
+    const { account, endpoints, root } = institutionOf(boxOf(institution), 50);
     const body: InstitutionReplace = {
       ...this.#base(),
       type: 'institution.replace',

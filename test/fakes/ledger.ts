@@ -10,7 +10,9 @@ import {
   basisId,
   idBytes,
   keysMessage,
+  noChain,
   openId,
+  provePossession,
   signingMessage,
   studyId,
 } from '../../firmware/src/ledger/index.ts';
@@ -107,22 +109,24 @@ export const genesisTime = 1_767_225_600_000;
 /** One year later. */
 export const keysExpiry = genesisTime + 31_536_000_000;
 
-export function institutionOf(box: Box, index: number): Institution {
+/** As it hands itself in: for a genesis document, or to be admitted to a chain. */
+export function institutionOf(box: Box, index: number, chain: ChainId = noChain): Institution {
+  const identity = bytesOf(`identity ${box.id}`);
   const keys = {
     voting: box.voting.publicKey,
     transaction: box.transaction.publicKey,
     transport: box.transport.publicKey,
+    identity: p256.getPublicKey(identity, false),
     expiry: keysExpiry,
   };
-  const identity = bytesOf(`identity ${box.id}`);
   return {
     id: box.id,
     name: `Hospital ${box.id}`,
     keys: {
       ...keys,
-      identity: p256.getPublicKey(identity, false),
       // RFC 6979, so that the genesis document and the chain are the same at every run.
       certificate: p256.sign(keysMessage(box.id, keys), identity),
+      possession: provePossession(chain, box.id, keys, box),
     },
     account: { spend: signerOf(`${box.id} account`).publicKey, view: bytesOf(`${box.id} view`) },
     endpoints: {
@@ -147,7 +151,7 @@ export class LedgerFixture {
       name: 'Test consortium',
       time: genesisTime,
       validators: ids,
-      institutions: this.boxes.map(institutionOf),
+      institutions: this.boxes.map((box, index) => institutionOf(box, index)),
       parameters: defaultParameters,
       vendor: { keys: [1, 2, 3].map((key) => vendorSignerOf(key).publicKey), threshold: 2 },
       ...change,

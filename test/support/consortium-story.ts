@@ -20,7 +20,11 @@ export function consortiumChapters(ledger: LedgerFixture): readonly Chapter[] {
     ];
   }
 
-  const admission: ProposalAction = { kind: 'admit', institution: candidate('fifth'), validator: true };
+  const admission: ProposalAction = {
+    kind: 'admit',
+    institution: candidate(ledger.chain, 'fifth'),
+    validator: true,
+  };
   const parameters = { ...defaultParameters, proposalMs: 604_800_000 };
   const vendor = { keys: [signerOf('another vendor').publicKey], threshold: 1 };
   const votes: readonly NamedTransaction[] = [
@@ -47,13 +51,13 @@ export function consortiumChapters(ledger: LedgerFixture): readonly Chapter[] {
       transaction: consortium.update(
         'north',
         2,
-        certifiedKeys('north', 'renewed'),
+        certifiedKeys(ledger.chain, 'north', 'renewed'),
         boxOf('north').transaction,
       ),
     },
     {
       name: 'replacement of keys by the offline root',
-      transaction: consortium.replace('south', 2, certifiedKeys('south', 'replaced'), [1, 3]),
+      transaction: consortium.replace('south', 2, certifiedKeys(ledger.chain, 'south', 'replaced'), [1, 3]),
     },
     {
       name: 'evidence of two votes',

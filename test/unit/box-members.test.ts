@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Members } from '../../firmware/src/box/members.ts';
 import { standingOf, watchStanding } from '../../firmware/src/box/standing.ts';
-import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
+import { chainId, encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import type { Transaction } from '../../firmware/src/ledger/types.ts';
 import { FinalLedger } from '../fakes/final-ledger.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
@@ -23,8 +23,13 @@ function consortium() {
 }
 
 /** Of `south`, by two of its three root keys. */
-function replacement({ make }: Pick<ReturnType<typeof consortium>, 'make'>): Transaction {
-  const keys = certifiedKeys('south', 'the new box of south', { identityName: 'identity of the new box' });
+function replacement({
+  make,
+  genesis,
+}: Pick<ReturnType<typeof consortium>, 'make' | 'genesis'>): Transaction {
+  const keys = certifiedKeys(chainId(genesis), 'south', 'the new box of south', {
+    identityName: 'identity of the new box',
+  });
   return make.replace('south', 2, keys, [1, 3]);
 }
 
@@ -38,7 +43,11 @@ test('members are those of the ledger: admitted, replaced, removed', () => {
   ledger.finalise();
   assert.equal(told, 0, 'a heartbeat changes nobody');
 
-  const admission = { kind: 'admit', institution: candidate('delta'), validator: false } as const;
+  const admission = {
+    kind: 'admit',
+    institution: candidate(chainId(world.genesis), 'delta'),
+    validator: false,
+  } as const;
   const proposal = make.proposeBody('north', admission);
   finalise(make.propose('north', admission), make.vote('south', proposal));
   assert.equal(told, 0, 'two votes of four decide nothing');
@@ -72,7 +81,7 @@ test('a box that the ledger does not name says so until it does', () => {
   const own = genesis.institutions.find(({ id }) => id === 'south');
   assert.ok(own);
   const old = { identityPublicKey: own.keys.identity };
-  const replacing = certifiedKeys('south', 'the new box of south', {
+  const replacing = certifiedKeys(chainId(genesis), 'south', 'the new box of south', {
     identityName: 'identity of the new box',
   });
   const fresh = { identityPublicKey: replacing.identity };

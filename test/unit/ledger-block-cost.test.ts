@@ -25,7 +25,7 @@ const renewals = Array.from({ length: blockKeyChangesMax + 2 }, (_, index) =>
     consortium.update(
       'west',
       index + 2,
-      certifiedKeys('west', `renewal ${index}`, { transaction: own.publicKey }),
+      certifiedKeys(ledger.chain, 'west', `renewal ${index}`, { signers: { transaction: own } }),
       own,
     ),
   ),
@@ -47,8 +47,8 @@ test('an institution that renews its keys over and over fills no block, and hold
 
 test('key changes that are refused count like those that apply: each costs as much', () => {
   const wrong = Array.from({ length: blockKeyChangesMax + 2 }, (_, index) => {
-    const keys = certifiedKeys('west', `wrong ${index}`, {
-      transaction: own.publicKey,
+    const keys = certifiedKeys(ledger.chain, 'west', `wrong ${index}`, {
+      signers: { transaction: own },
       certificate: new Uint8Array(64),
     });
     return encodeTransaction(consortium.update('west', 2, keys, own));

@@ -33,7 +33,7 @@ const ledger = new LedgerFixture(undefined, {
 const consortium = new ConsortiumFixture(ledger);
 const founders = ['north', 'south', 'east', 'west'];
 const all = [...founders, 'fifth', 'sixth'];
-const candidates = new Map(all.map((id) => [id, candidate(id)]));
+const candidates = new Map(all.map((id) => [id, candidate(ledger.chain, id)]));
 
 const someone = fc.constantFrom(...all);
 const someAct = fc.oneof(

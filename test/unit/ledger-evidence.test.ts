@@ -125,7 +125,7 @@ test('the reporter must sign, and be a member', () => {
 test('evidence is judged by the keys of its epoch, as long as they are kept', () => {
   const renewed = applied(
     initial,
-    consortium.update('west', 2, certifiedKeys('west', 'renewed'), boxOf('west').transaction),
+    consortium.update('west', 2, certifiedKeys(ledger.chain, 'west', 'renewed'), boxOf('west').transaction),
   );
   const next = laterEpoch(renewed, 1);
   const old = consortium.report('north', evidence(['notarize', one], ['notarize', two]));

@@ -53,7 +53,7 @@ test('each signals upwards, validators only', () => {
   const state = signalled(initial, ['north', 3]);
   assert.equal(refusal(state, consortium.signal('north', 3)), 'already-signalled');
   assert.equal(refusal(state, consortium.signal('north', 2)), 'already-signalled');
-  const action = { kind: 'admit' as const, institution: candidate('fifth'), validator: false };
+  const action = { kind: 'admit' as const, institution: candidate(ledger.chain, 'fifth'), validator: false };
   const proposal = consortium.proposeBody('north', action);
   let admitted = applied(state, consortium.propose('north', action));
   for (const voter of ['south', 'east']) admitted = applied(admitted, consortium.vote(voter, proposal));

@@ -9,10 +9,15 @@ import {
   formatGenesis,
   formatInstitution,
   genesisState,
+  keyPurposes,
   keysMessage,
+  noChain,
   parseGenesis,
+  possessionMessage,
 } from '../../firmware/src/ledger/index.ts';
-import { genesisTime, LedgerFixture, verifyIdentity } from '../fakes/ledger.ts';
+import { genesisJsonBytesMax } from '../../firmware/src/ledger/limits.ts';
+import { genesisTime, LedgerFixture, verifyIdentity, verifySignature } from '../fakes/ledger.ts';
+import { candidate } from '../fakes/ledger-consortium.ts';
 import { vectorValueOf, type VectorValue } from '../support/vector-value.ts';
 
 const golden = JSON.parse(readFileSync(new URL('../vectors/genesis.json', import.meta.url), 'utf8')) as {
@@ -21,10 +26,15 @@ const golden = JSON.parse(readFileSync(new URL('../vectors/genesis.json', import
   readonly encoded: string;
   readonly chain: string;
   readonly stateRoot: string;
-  readonly keysMessages: readonly { readonly institution: string; readonly message: string }[];
+  readonly keysMessages: readonly {
+    readonly institution: string;
+    readonly message: string;
+    readonly possession: Readonly<Record<string, string>>;
+  }[];
 };
 
 const { genesis } = new LedgerFixture();
+const verifiers = { verify: verifySignature, verifyIdentity };
 
 test('golden vector: document, encoding, chain, state, certified messages', () => {
   assert.equal(formatGenesis(genesis), golden.json);
@@ -35,12 +45,15 @@ test('golden vector: document, encoding, chain, state, certified messages', () =
   const messages = genesis.institutions.map(({ id, keys }) => ({
     institution: id,
     message: toHex(keysMessage(id, keys)),
+    possession: Object.fromEntries(
+      keyPurposes.map((purpose) => [purpose, toHex(possessionMessage(noChain, id, purpose, keys))]),
+    ),
   }));
   assert.deepEqual(messages, golden.keysMessages);
 });
 
 test('a document reads as it was written', () => {
-  assert.deepEqual(parseGenesis(golden.json, verifyIdentity), genesis);
+  assert.deepEqual(parseGenesis(golden.json, verifiers), genesis);
 });
 
 test('what an institution hands in is its entry of the document', () => {
@@ -99,9 +112,19 @@ function refused(change: (document: Document, first: Institution) => void, detai
   assert.ok(first !== undefined);
   change(document, first);
   assert.throws(
-    () => parseGenesis(JSON.stringify(document), verifyIdentity),
+    () => parseGenesis(JSON.stringify(document), verifiers),
     (error) => error instanceof AppError && error.code === 'GENESIS_INVALID' && detail.test(error.message),
   );
+}
+
+function possessionOf({ keys }: Institution): Record<string, unknown> {
+  return keys['possession'] as Record<string, unknown>;
+}
+
+/** The proofs of the first institution for another chain than that of a genesis document. */
+function proofsFor(chain: Uint8Array): Record<string, string> {
+  const { possession } = candidate(chain, 'north').keys;
+  return Object.fromEntries(keyPurposes.map((purpose) => [purpose, toHex(possession[purpose])]));
 }
 
 const torsion = 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a';
@@ -145,6 +168,21 @@ const faults: readonly (readonly [string, (document: Document, first: Institutio
     /north: its identity key/,
   ],
   [
+    'a key that did not sign that it is the institution’s',
+    (_, i) => (i.keys['possession'] = { ...possessionOf(i), voting: '00'.repeat(64) }),
+    /north: one of its keys did not sign/,
+  ],
+  [
+    'proofs of the same keys for a chain',
+    (_, i) => (i.keys['possession'] = proofsFor(chainId(genesis))),
+    /north: one of its keys did not sign/,
+  ],
+  [
+    'a proof that is missing',
+    (_, i) => (i.keys['possession'] = { voting: possessionOf(i)['voting'] }),
+    /keys\.possession: transaction is missing/,
+  ],
+  [
     'an identity key in short form',
     (_, i) => (i.keys['identity'] = `02${'11'.repeat(32)}`),
     /keys\.identity/,
@@ -184,10 +222,10 @@ test('refuses what is no JSON, no document, nested without end, or too long', ()
     '[]',
     '"genesis"',
     '['.repeat(5000) + ']'.repeat(5000),
-    ' '.repeat(2097153),
+    ' '.repeat(genesisJsonBytesMax + 1),
   ]) {
     assert.throws(
-      () => parseGenesis(text, verifyIdentity),
+      () => parseGenesis(text, verifiers),
       (error) => error instanceof AppError && error.code === 'GENESIS_INVALID',
       text.slice(0, 20),
     );

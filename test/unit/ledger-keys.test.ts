@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { p256 } from '@noble/curves/nist.js';
 import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
-import { buildBlock, keysMessage, verifyIdentitySignature } from '../../firmware/src/ledger/index.ts';
+import {
+  buildBlock,
+  keyPurposes,
+  keysMessage,
+  noChain,
+  verifyIdentitySignature,
+  type KeyPossession,
+} from '../../firmware/src/ledger/index.ts';
 import type { LedgerState } from '../../firmware/src/ledger/types.ts';
 import {
   boxOf,
@@ -15,7 +22,7 @@ import {
   verifyIdentity,
   verifySignature,
 } from '../fakes/ledger.ts';
-import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
+import { candidate, certifiedKeys, ConsortiumFixture, type KeysChange } from '../fakes/ledger-consortium.ts';
 import { applied, refusal } from '../support/ledger-outcome.ts';
 
 const ledger = new LedgerFixture();
@@ -23,7 +30,7 @@ const consortium = new ConsortiumFixture(ledger);
 const { initial } = ledger;
 const old = boxOf('north');
 const renewed = boxOf('renewed');
-const keys = certifiedKeys('north', 'renewed');
+const keys = certifiedKeys(ledger.chain, 'north', 'renewed');
 
 function nextEpoch(state: LedgerState): LedgerState {
   const time = state.epoch().startTime + state.parameters().epochMs;
@@ -54,11 +61,17 @@ test('new transaction keys hold at once, the voting key from the next epoch on',
 });
 
 test('updates are numbered: none applies twice, none is left out', () => {
-  const first = consortium.update('north', 2, certifiedKeys('north', 'north'), old.transaction);
-  const moved = { ...candidate('north').endpoints, https: 'https://elsewhere:1' };
-  const second = consortium.update('north', 3, certifiedKeys('north', 'north'), old.transaction, {
-    endpoints: moved,
-  });
+  const first = consortium.update('north', 2, certifiedKeys(ledger.chain, 'north', 'north'), old.transaction);
+  const moved = { ...candidate(ledger.chain, 'north').endpoints, https: 'https://elsewhere:1' };
+  const second = consortium.update(
+    'north',
+    3,
+    certifiedKeys(ledger.chain, 'north', 'north'),
+    old.transaction,
+    {
+      endpoints: moved,
+    },
+  );
   assert.equal(refusal(initial, second), 'version-gap');
   const both = applied(applied(initial, first), second);
   assert.equal(both.institution('north')?.endpoints.https, 'https://elsewhere:1');
@@ -67,13 +80,19 @@ test('updates are numbered: none applies twice, none is left out', () => {
 });
 
 test('an update is certified by the same identity key, and its keys are nobody else’s', () => {
-  const by = (change: Parameters<typeof certifiedKeys>[2], name = 'renewed'): string =>
-    refusal(initial, consortium.update('north', 2, certifiedKeys('north', name, change), old.transaction));
+  const by = (change: KeysChange, name = 'renewed'): string =>
+    refusal(
+      initial,
+      consortium.update('north', 2, certifiedKeys(ledger.chain, 'north', name, change), old.transaction),
+    );
   assert.equal(by({ identityName: 'another' }), 'wrong-identity');
-  assert.equal(by({ certificate: certifiedKeys('south', 'renewed').certificate }), 'bad-certificate');
+  assert.equal(
+    by({ certificate: certifiedKeys(ledger.chain, 'south', 'renewed').certificate }),
+    'bad-certificate',
+  );
   assert.equal(by({ expiry: 0 }), 'institution-keys-expired');
   assert.equal(by({}, 'south'), 'key-in-use');
-  assert.equal(by({ transport: renewed.voting.publicKey }), 'key-in-use');
+  assert.equal(by({ signers: { transport: renewed.voting } }), 'key-in-use');
   assert.equal(by({ voting: bytesOf('no point of the curve, or not of prime order 1') }), 'bad-key');
   assert.equal(
     refusal(initial, consortium.update('north', 2, keys, boxOf('south').transaction)),
@@ -81,9 +100,62 @@ test('an update is certified by the same identity key, and its keys are nobody e
   );
 });
 
+test('a key that is only seen is not had: whoever holds it still gets it', () => {
+  const stranger = boxOf('stranger');
+  for (const purpose of keyPurposes) {
+    const seen = certifiedKeys(ledger.chain, 'south', 'taker', { [purpose]: stranger[purpose].publicKey });
+    const taking = consortium.update('south', 2, seen, boxOf('south').transaction);
+    assert.equal(refusal(initial, taking), 'bad-possession', purpose);
+    const signers = { [purpose]: stranger[purpose] };
+    const own = certifiedKeys(ledger.chain, 'north', 'renewed', { signers });
+    assert.ok(applied(initial, consortium.update('north', 2, own, old.transaction)), purpose);
+  }
+});
+
+test('a proof of possession is for one key, one purpose, one institution, one identity, one chain', () => {
+  const { possession } = keys;
+  const foreign: readonly (readonly [string, KeyPossession])[] = [
+    [
+      'of another key',
+      { ...possession, voting: certifiedKeys(ledger.chain, 'north', 'next').possession.voting },
+    ],
+    ['of another purpose', { ...possession, voting: possession.transport, transport: possession.voting }],
+    ['for another institution', certifiedKeys(ledger.chain, 'south', 'renewed').possession],
+    [
+      'for another identity',
+      certifiedKeys(ledger.chain, 'north', 'renewed', { identityName: 'another' }).possession,
+    ],
+    ['for another chain', certifiedKeys(bytesOf('another chain'), 'north', 'renewed').possession],
+    ['for a genesis document', certifiedKeys(noChain, 'north', 'renewed').possession],
+  ];
+  for (const [what, proofs] of foreign) {
+    const named = consortium.update('north', 2, { ...keys, possession: proofs }, old.transaction);
+    assert.equal(refusal(initial, named), 'bad-possession', what);
+  }
+});
+
+test('the proof of a key that stays is the one of the record, from the genesis document on; another identity needs its own', () => {
+  const record = initial.institution('north')?.keys;
+  assert.ok(record !== undefined);
+  const { possession } = certifiedKeys(ledger.chain, 'north', 'renewed');
+  const kept = { voting: renewed.voting, transaction: old.transaction, transport: old.transport };
+  const stay = (change: KeysChange) =>
+    certifiedKeys(ledger.chain, 'north', 'unused', {
+      signers: kept,
+      possession: { ...record.possession, voting: possession.voting },
+      ...change,
+    });
+  assert.ok(applied(initial, consortium.update('north', 2, stay({}), old.transaction)));
+  const altered = { ...record.possession, voting: possession.voting, transport: new Uint8Array(64) };
+  const wrong = consortium.update('north', 2, stay({ possession: altered }), old.transaction);
+  assert.equal(refusal(initial, wrong), 'bad-possession');
+  const elsewhere = stay({ identityName: 'identity of the new box' });
+  assert.equal(refusal(initial, consortium.replace('north', 2, elsewhere, [1, 2])), 'bad-possession');
+});
+
 test('identity signatures are judged as node:crypto judges them, but for a high s', () => {
-  const { identity, certificate } = certifiedKeys('north', 'renewed');
-  const message = keysMessage('north', certifiedKeys('north', 'renewed'));
+  const { identity, certificate } = certifiedKeys(ledger.chain, 'north', 'renewed');
+  const message = keysMessage('north', certifiedKeys(ledger.chain, 'north', 'renewed'));
   const high = certificate.slice();
   const s = p256.Point.Fn.ORDER - BigInt(`0x${toHex(certificate.subarray(32))}`);
   high.set(fromHex(s.toString(16).padStart(64, '0')), 32);
@@ -104,7 +176,7 @@ test('identity signatures are judged as node:crypto judges them, but for a high 
 
 test('a voting key that another still votes with in this epoch is taken', () => {
   const updated = applied(initial, consortium.update('north', 2, keys, old.transaction));
-  const stolen = certifiedKeys('south', 'taker', { voting: old.voting.publicKey });
+  const stolen = certifiedKeys(ledger.chain, 'south', 'taker', { voting: old.voting.publicKey });
   assert.equal(
     refusal(updated, consortium.update('south', 2, stolen, boxOf('south').transaction)),
     'key-in-use',
@@ -115,7 +187,7 @@ test('a certificate that has run out stops everything but its own renewal', () =
   const transaction = consortium.update(
     'north',
     2,
-    certifiedKeys('north', 'renewed', { expiry: 2 * keysExpiry }),
+    certifiedKeys(ledger.chain, 'north', 'renewed', { expiry: 2 * keysExpiry }),
     old.transaction,
   );
   const time = keysExpiry;
@@ -125,7 +197,7 @@ test('a certificate that has run out stops everything but its own renewal', () =
 });
 
 test('two of three root keys replace a dead box, identity and all, without a vote', () => {
-  const fresh = certifiedKeys('north', 'renewed', { identityName: 'identity of the new box' });
+  const fresh = certifiedKeys(ledger.chain, 'north', 'renewed', { identityName: 'identity of the new box' });
   const state = applied(initial, consortium.replace('north', 2, fresh, [1, 3]));
   assert.deepEqual(state.institution('north')?.keys, fresh);
   assert.equal(refusal(state, registration(old.transaction)), 'bad-signature');
@@ -161,7 +233,7 @@ test('fewer, foreign or doubled root keys replace nothing', () => {
 test('a root can be replaced by itself, and then signs no more; a root of nobody signs nothing', () => {
   const root = { keys: [signerOf('new root').publicKey], threshold: 1 };
   const state = applied(initial, consortium.replace('north', 2, keys, [1, 2], { root }));
-  const next = certifiedKeys('north', 'next');
+  const next = certifiedKeys(ledger.chain, 'north', 'next');
   assert.equal(refusal(state, consortium.replace('north', 3, next, [1, 2])), 'bad-signature');
   const rootless = applied(
     state,

@@ -51,7 +51,11 @@ function nextEpoch(state: LedgerState): LedgerState {
   return built.state;
 }
 
-const admitFifth: ProposalAction = { kind: 'admit', institution: candidate('fifth'), validator: true };
+const admitFifth = {
+  kind: 'admit',
+  institution: candidate(ledger.chain, 'fifth'),
+  validator: true,
+} as const;
 const three = ['north', 'south', 'east'];
 
 test('the quorum is the one of consensus, for any number', () => {
@@ -77,7 +81,7 @@ test('an institution is admitted with the third of four approvals, its proposer 
   const two = applied(proposed, consortium.vote('south', body));
   assert.equal(two.institution('fifth'), undefined);
   const passed = applied(two, consortium.vote('east', body));
-  assert.deepEqual(passed.institution('fifth'), { ...candidate('fifth'), version: 1 });
+  assert.deepEqual(passed.institution('fifth'), { ...candidate(ledger.chain, 'fifth'), version: 1 });
   assert.deepEqual(
     passed.institutions().map(({ id }) => id),
     ['east', 'fifth', 'north', 'south', 'west'],
@@ -112,8 +116,8 @@ test('a removed institution signs nothing any more, and validates to the end of 
     registration,
     consortium.propose('west', admitFifth),
     consortium.vote('west', proposal),
-    consortium.update('west', 2, certifiedKeys('west', 'new'), boxOf('west').transaction),
-    consortium.replace('west', 2, certifiedKeys('west', 'new'), [1, 2]),
+    consortium.update('west', 2, certifiedKeys(ledger.chain, 'west', 'new'), boxOf('west').transaction),
+    consortium.replace('west', 2, certifiedKeys(ledger.chain, 'west', 'new'), [1, 2]),
     consortium.accept('west', '1.0.0'),
     consortium.signal('west', 2),
   ];
@@ -125,10 +129,14 @@ test('a removed institution signs nothing any more, and validates to the end of 
 test('one that comes back goes on counting: what it signed before does not apply again', () => {
   const updated = applied(
     initial,
-    consortium.update('west', 2, certifiedKeys('west', 'west'), boxOf('west').transaction),
+    consortium.update('west', 2, certifiedKeys(ledger.chain, 'west', 'west'), boxOf('west').transaction),
   );
   const gone = agreed(updated, { kind: 'remove', id: 'west' }, three);
-  const back = agreed(gone, { kind: 'admit', institution: candidate('west'), validator: false }, three);
+  const back = agreed(
+    gone,
+    { kind: 'admit', institution: candidate(ledger.chain, 'west'), validator: false },
+    three,
+  );
   assert.equal(back.institution('west')?.version, 3);
   assert.equal(back.departed('west'), undefined);
   assert.deepEqual(back.nextValidators(), ['north', 'south', 'east'], 'only if the proposal says so');
@@ -199,22 +207,26 @@ test('the votes of those who were removed meanwhile do not count', () => {
 });
 
 test('what cannot be done cannot be proposed', () => {
-  const renamed = { ...candidate('fifth'), id: 'sixth' };
-  const expired = certifiedKeys('fifth', 'fifth', { expiry: soon });
+  const renamed = { ...candidate(ledger.chain, 'fifth'), id: 'sixth' };
+  const expired = certifiedKeys(ledger.chain, 'fifth', 'fifth', { expiry: soon });
+  const otherCertificate = { ...candidate(ledger.chain, 'fifth').keys, certificate: expired.certificate };
   const torsion = Buffer.from('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', 'hex');
   const admit = (change: object): ProposalAction => ({
     kind: 'admit',
-    institution: { ...candidate('fifth'), ...change },
+    institution: { ...candidate(ledger.chain, 'fifth'), ...change },
     validator: true,
   });
   const cases: readonly (readonly [ProposalAction, string])[] = [
-    [{ kind: 'admit', institution: candidate('north'), validator: true }, 'institution-exists'],
-    [{ kind: 'admit', institution: renamed, validator: true }, 'bad-certificate'],
+    [{ kind: 'admit', institution: candidate(ledger.chain, 'north'), validator: true }, 'institution-exists'],
+    [{ kind: 'admit', institution: renamed, validator: true }, 'bad-possession'],
+    [admit({ keys: otherCertificate }), 'bad-certificate'],
     [admit({ keys: expired }), 'institution-keys-expired'],
-    [admit({ keys: certifiedKeys('fifth', 'fifth', { transport: torsion }) }), 'bad-key'],
-    [admit({ keys: certifiedKeys('fifth', 'north') }), 'key-in-use'],
+    [admit({ keys: certifiedKeys(ledger.chain, 'fifth', 'fifth', { transport: torsion }) }), 'bad-key'],
+    [admit({ keys: certifiedKeys(ledger.chain, 'fifth', 'north') }), 'key-in-use'],
     [
-      admit({ keys: certifiedKeys('fifth', 'fifth', { voting: boxOf('fifth').transport.publicKey }) }),
+      admit({
+        keys: certifiedKeys(ledger.chain, 'fifth', 'fifth', { voting: boxOf('fifth').transport.publicKey }),
+      }),
       'key-in-use',
     ],
     [admit({ root: { keys: [torsion], threshold: 1 } }), 'bad-key'],
@@ -249,7 +261,10 @@ test('the last institution cannot be removed', () => {
     refusal(alone.initial, only.propose('north', { kind: 'remove', id: 'north' })),
     'last-institution',
   );
-  const two = applied(alone.initial, only.propose('north', admitFifth));
+  const two = applied(
+    alone.initial,
+    only.propose('north', { ...admitFifth, institution: candidate(alone.chain, 'fifth') }),
+  );
   assert.ok(two.institution('fifth') !== undefined, 'one vote of one is a quorum');
 });
 

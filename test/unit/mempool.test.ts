@@ -205,22 +205,24 @@ test('who brings forged signatures is not listened to for a while, others are', 
   });
 });
 
-test('certificates that are wrong count as forged: each costs more than a signature', () => {
-  const mempool = pool();
+test('certificates and proofs of possession that are wrong count as forged: each costs more than a signature', () => {
   const { transaction } = boxOf('west');
-  const wrong = { transaction: transaction.publicKey, certificate: new Uint8Array(64) };
-  const keys = certifiedKeys('west', 'wrong', wrong);
-  const update = (number: number): Uint8Array => {
-    const change = { validUntil: genesisTime + 86_400_000 + number };
-    return encodeTransaction(new ConsortiumFixture(ledger).update('west', 2, keys, transaction, change));
-  };
-  for (let number = 0; number < forgedTransactionsMax; number++)
-    assert.deepEqual(mempool.add('west', update(number), final, 0), {
+  const { possession } = certifiedKeys(ledger.chain, 'south', 'wrong');
+  for (const [wrong, reason] of [
+    [{ certificate: new Uint8Array(64) }, 'bad-certificate'],
+    [{ possession }, 'bad-possession'],
+  ] as const) {
+    const mempool = pool();
+    const keys = certifiedKeys(ledger.chain, 'west', 'wrong', { signers: { transaction }, ...wrong });
+    const update = (number: number): Uint8Array => {
+      const change = { validUntil: genesisTime + 86_400_000 + number };
+      return encodeTransaction(new ConsortiumFixture(ledger).update('west', 2, keys, transaction, change));
+    };
+    for (let number = 0; number < forgedTransactionsMax; number++)
+      assert.deepEqual(mempool.add('west', update(number), final, 0), { kind: 'refused', reason });
+    assert.deepEqual(mempool.add('west', update(forgedTransactionsMax), final, 0), {
       kind: 'refused',
-      reason: 'bad-certificate',
+      reason: 'too many forged signatures',
     });
-  assert.deepEqual(mempool.add('west', update(forgedTransactionsMax), final, 0), {
-    kind: 'refused',
-    reason: 'too many forged signatures',
-  });
+  }
 });

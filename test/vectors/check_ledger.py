@@ -112,6 +112,11 @@ for certified in genesis["keysMessages"]:
     message = len(text).to_bytes(2, "big") + text + length_prefixed(institution["id"].encode())
     message += raw(keys["voting"]) + raw(keys["transaction"]) + raw(keys["transport"])
     check("keys message", message + keys["expiry"].to_bytes(8, "big"), certified["message"])
+    for purpose in ("voting", "transaction", "transport"):
+        text = b"hilum/possession/1"
+        message = len(text).to_bytes(2, "big") + text + bytes(32) + length_prefixed(institution["id"].encode())
+        message += length_prefixed(purpose.encode()) + raw(keys[purpose]) + raw(keys["identity"])
+        check(f"possession of the {purpose} key", message, certified["possession"][purpose])
 
 transactions = load("transaction.json")["transactions"]
 bulk = next(v for v in transactions if v["value"]["body"]["type"] == "study.registerBulk")

@@ -15,8 +15,11 @@ import {
   formatGenesis,
   genesisState,
   basisId,
+  keyPurposes,
   keysMessage,
+  noChain,
   openId,
+  possessionMessage,
   proposalId,
   reassignmentId,
   signingMessage,
@@ -66,6 +69,9 @@ write('genesis.json', 'Genesis document: its JSON, its canonical CBOR, the chain
   keysMessages: genesis.institutions.map(({ id, keys }) => ({
     institution: id,
     message: toHex(keysMessage(id, keys)),
+    possession: Object.fromEntries(
+      keyPurposes.map((purpose) => [purpose, toHex(possessionMessage(noChain, id, purpose, keys))]),
+    ),
   })),
 });
 

@@ -1,5 +1,5 @@
 /** The genesis document: name, time, validators, institutions, parameters, vendor. Its digest is the chain's identity. */
-import { fromHex, toHex, utf8 } from '../encoding/bytes.ts';
+import { toHex, utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
@@ -21,14 +21,22 @@ import {
 import { keysMessage } from './consortium/certified-keys.ts';
 import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
 import { readParameters } from './consortium/parameters.ts';
+import { noChain, possesses } from './consortium/possession.ts';
 import { isPrimeOrderKey } from './public-keys.ts';
 import { institutionValue, readInstitution } from './consortium/institution-record.ts';
+import { fromJson, toJson } from './json-form.ts';
 import { initialState } from './initial-state.ts';
 import type { DecodeRefusal } from './refusals.ts';
-import type { ChainId, Genesis, Institution, LedgerState } from './types.ts';
+import type { BlockContext, ChainId, Genesis, LedgerState } from './types.ts';
 
 /** ECDSA P-256 with SHA-256 over the message: key 65 bytes (SEC1, uncompressed), signature 64 bytes r ‖ s. */
 export type VerifyIdentity = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+export interface GenesisVerifiers {
+  /** Ed25519. */
+  readonly verify: BlockContext['verify'];
+  readonly verifyIdentity: VerifyIdentity;
+}
 
 function genesisValue(genesis: Genesis): CborValue {
   return {
@@ -54,42 +62,6 @@ export function chainId(genesis: Genesis): ChainId {
 /** The ledger's state at block 0. */
 export function genesisState(genesis: Genesis): LedgerState {
   return initialState(chainId(genesis), genesis);
-}
-
-/** Names of the document's fields that hold bytes; they stand as hexadecimal in its JSON. */
-const byteFields = new Set([
-  'voting',
-  'transaction',
-  'transport',
-  'identity',
-  'certificate',
-  'spend',
-  'view',
-  'keys[]',
-]);
-
-/** Document, institutions, institution, root, keys, key: deeper is no genesis document. */
-const depthMax = 5;
-
-function fromJson(value: unknown, path: string, name: string, depth: number): CborValue {
-  if (depth > depthMax) throw new ShapeError(`${path}: nested too deep`);
-  if (typeof value === 'string') {
-    if (!byteFields.has(name)) return value;
-    if (!/^([0-9a-f]{2})*$/.test(value)) throw new ShapeError(`${path}: lower-case hexadecimal expected`);
-    return fromHex(value);
-  }
-  if (Array.isArray(value))
-    return value.map((item, index) => fromJson(item, `${path}[${index}]`, `${name}[]`, depth + 1));
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [
-        key,
-        fromJson(item, path === '' ? key : `${path}.${key}`, key, depth + 1),
-      ]),
-    );
-  }
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
-  throw new ShapeError(`${path}: not JSON`);
 }
 
 function assertDistinct(path: string, values: readonly string[]): void {
@@ -141,8 +113,8 @@ export function decodeGenesis(
   return decoded.kind === 'refused' ? decoded : { kind: 'genesis', genesis: decoded.value };
 }
 
-/** Keys serve one institution and one purpose, are safe curve points, and are certified beyond the genesis time. */
-function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
+/** Keys serve one institution and one purpose, are safe curve points, its own, and certified beyond the genesis time. */
+function checkKeys(genesis: Genesis, { verify, verifyIdentity }: GenesisVerifiers): void {
   const signingKeys = genesis.institutions.flatMap(({ keys }) => [
     keys.voting,
     keys.transaction,
@@ -164,6 +136,9 @@ function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
       throw new ShapeError(`institution ${id}: root has a key that is no safe Ed25519 key`);
     if (keys.expiry <= genesis.time)
       throw new ShapeError(`institution ${id}: keys expire before the genesis time`);
+    if (!possesses(noChain, id, keys, undefined, verify)) {
+      throw new ShapeError(`institution ${id}: one of its keys did not sign that it belongs to it`);
+    }
     if (!verifyIdentity(keys.identity, keysMessage(id, keys), keys.certificate)) {
       throw new ShapeError(`institution ${id}: its identity key did not certify these keys`);
     }
@@ -174,7 +149,7 @@ function checkKeys(genesis: Genesis, verifyIdentity: VerifyIdentity): void {
  * Reads the genesis document from its JSON text: bytes as lower-case hexadecimal, no unknown fields.
  * @throws AppError GENESIS_INVALID naming the field or institution.
  */
-export function parseGenesis(json: string, verifyIdentity: VerifyIdentity): Genesis {
+export function parseGenesis(json: string, verifiers: GenesisVerifiers): Genesis {
   if (utf8(json).length > genesisJsonBytesMax) {
     throw new AppError(
       'GENESIS_INVALID',
@@ -188,8 +163,8 @@ export function parseGenesis(json: string, verifyIdentity: VerifyIdentity): Gene
     throw new AppError('GENESIS_INVALID', 'The genesis document is not JSON.', { cause });
   }
   try {
-    const genesis = readGenesis(fromJson(document, '', '', 0));
-    checkKeys(genesis, verifyIdentity);
+    const genesis = readGenesis(fromJson(document));
+    checkKeys(genesis, verifiers);
     return genesis;
   } catch (cause) {
     if (!(cause instanceof ShapeError)) throw cause;
@@ -197,19 +172,7 @@ export function parseGenesis(json: string, verifyIdentity: VerifyIdentity): Gene
   }
 }
 
-function toJson(value: CborValue): unknown {
-  if (value instanceof Uint8Array) return toHex(value);
-  if (Array.isArray(value)) return (value as readonly CborValue[]).map(toJson);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
-}
-
 /** The JSON text that `parseGenesis` reads. */
 export function formatGenesis(genesis: Genesis): string {
   return `${JSON.stringify(toJson(genesisValue(genesis)), null, 2)}\n`;
-}
-
-/** One entry of the document's `institutions`, as an institution hands it in. */
-export function formatInstitution(institution: Institution): string {
-  return `${JSON.stringify(toJson(institutionValue(institution)), null, 2)}\n`;
 }

@@ -23,11 +23,18 @@ export {
   decodeGenesis,
   encodeGenesis,
   formatGenesis,
-  formatInstitution,
   genesisState,
   parseGenesis,
+  type GenesisVerifiers,
   type VerifyIdentity,
 } from './genesis.ts';
+export {
+  formatInstitution,
+  formatParameters,
+  parseInstitution,
+  parseParameters,
+  type DocumentRefused,
+} from './handed-documents.ts';
 export {
   basisId,
   idBytes,
@@ -49,6 +56,14 @@ export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';
 export { institutionRecord } from './consortium/institution-record.ts';
 export { keysMessage, verifyIdentitySignature } from './consortium/certified-keys.ts';
+export {
+  keyPurposes,
+  noChain,
+  possessionMessage,
+  provePossession,
+  type KeyPossession,
+  type KeyPurpose,
+} from './consortium/possession.ts';
 export { guiltRecord, guiltyRecord } from './consortium/guilt-record.ts';
 export { openProposalsRecord, proposalRecord, toProposalId } from './consortium/proposal-record.ts';
 export { proposalId } from './consortium/propose.ts';

@@ -96,8 +96,11 @@ export const activationBlocksMin = 8;
 /** Most blocks between them: ten days of heartbeats; under load it is much less. */
 export const activationBlocksMax = 1000000;
 
-/** Genesis document as JSON: 1000 institutions of about 1.5 KB each. */
-export const genesisJsonBytesMax = 2097152;
+/** JSON of one institution's record, or of parameters: some 3 KB with 16 root keys, twice that. */
+export const handedDocumentBytesMax = 8_192;
+
+/** Genesis document as JSON: 1000 institutions of about 2 KB each, of 4 KB where names and endpoints are as long as may be. */
+export const genesisJsonBytesMax = 4194304;
 
 /** Siblings of a state proof: the tree is keyed by 256-bit hashes. */
 export const stateProofSiblingsMax = 256;

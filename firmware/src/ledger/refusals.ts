@@ -39,6 +39,8 @@ const ruleReasonList = [
   'time-to-object',
   /** The keys are not certified by the identity key that stands beside them. */
   'bad-certificate',
+  /** A key did not sign that it belongs to this institution, on this chain. */
+  'bad-possession',
   /** A signing key that serves another purpose or another institution. */
   'key-in-use',
   /** Another identity key than the institution's: only its offline root replaces that. */

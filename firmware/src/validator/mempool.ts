@@ -71,6 +71,7 @@ const restBounds = {
 const forgeries: ReadonlySet<string> = new Set([
   'bad-signature',
   'bad-certificate',
+  'bad-possession',
   'bad-key',
   'no-evidence',
 ]);

@@ -5,7 +5,13 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { encodeTransaction, keysMessage, signingMessage, transactionId } from '../ledger/index.ts';
+import {
+  encodeTransaction,
+  keysMessage,
+  possessionMessage,
+  signingMessage,
+  transactionId,
+} from '../ledger/index.ts';
 import type { InstitutionRecord, InstitutionUpdate, TransactionId } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Logger, MemberKeys, Submitted } from '../ports.ts';
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
@@ -130,6 +136,9 @@ export class OwnKeys {
   async #update(own: InstitutionRecord, voting: Uint8Array): Promise<Uint8Array> {
     const { chain, clock, keys } = this.#options;
     const working = { ...own.keys, voting };
+    const signer = keys.voting.signer(voting);
+    if (signer === undefined) throw new Error('the voting key that is to be named is not held');
+    const proof = signer.sign(possessionMessage(chain.state.chain, own.id, 'voting', working));
     const certificate = await keys.signWithIdentity(keysMessage(own.id, working));
     const body: InstitutionUpdate = {
       type: 'institution.update',
@@ -137,7 +146,7 @@ export class OwnKeys {
       validUntil: Math.max(clock.now(), chain.head.time) + keyChangeValidMs,
       institution: own.id,
       version: own.version + 1,
-      keys: { ...working, certificate },
+      keys: { ...working, certificate, possession: { ...own.keys.possession, voting: proof } },
       account: own.account,
       endpoints: own.endpoints,
     };

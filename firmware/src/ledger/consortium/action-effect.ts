@@ -12,15 +12,17 @@ import { keyQuorumRecord } from './key-quorum.ts';
 import { admitted, removed } from './members.ts';
 import { parametersRecord } from './parameters.ts';
 
+type ActionContext = Pick<RuleContext, 'time' | 'verify'>;
+
 function admit(
   state: LedgerSnapshot,
   institution: Institution,
   validates: boolean,
-  { time }: Pick<RuleContext, 'time'>,
+  context: ActionContext,
 ): Outcome {
   if (state.institution(institution.id) !== undefined) return 'institution-exists';
   if (state.institutions().length >= institutionsMax) return 'too-many-institutions';
-  const refusal = keysRefusal(state, institution, time);
+  const refusal = keysRefusal(state, institution, context);
   if (refusal !== undefined) return refusal;
   const member = admitted(state, institution);
   return validates ? changeValidators(member, [institution.id], []) : member;
@@ -48,11 +50,7 @@ function changeValidators(state: LedgerSnapshot, add: readonly string[], leave: 
 }
 
 /** The state after the action, or why it cannot be done: asked when it is proposed, and again when it has passed. */
-export function actionEffect(
-  state: LedgerSnapshot,
-  action: ProposalAction,
-  context: Pick<RuleContext, 'time'>,
-): Outcome {
+export function actionEffect(state: LedgerSnapshot, action: ProposalAction, context: ActionContext): Outcome {
   switch (action.kind) {
     case 'admit':
       return admit(state, action.institution, action.validator, context);

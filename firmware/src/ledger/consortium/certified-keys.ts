@@ -1,11 +1,13 @@
-/** Whether an institution may have these keys: certified by its identity key, safe, and nobody else's. */
+/** Whether an institution may have these keys: certified by its identity key, safe, its own and nobody else's. */
 import { p256 } from '@noble/curves/nist.js';
 import { concatBytes, lengthPrefixed, toHex, u64, utf8 } from '../../encoding/bytes.ts';
 import { domainPrefix } from '../../encoding/hash.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
 import type { RuleReason } from '../refusals.ts';
+import type { RuleContext } from '../rule.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import type { CertifiedKeys, Institution } from './institution-record.ts';
+import { possesses } from './possession.ts';
 
 /**
  * What an institution's identity key signs to certify its three keys:
@@ -57,14 +59,15 @@ function keysOfOthers(state: LedgerSnapshot, id: string): ReadonlySet<string> {
 
 type KeysReason = Extract<
   RuleReason,
-  'institution-keys-expired' | 'bad-key' | 'bad-certificate' | 'key-in-use'
+  'institution-keys-expired' | 'bad-key' | 'bad-certificate' | 'bad-possession' | 'key-in-use'
 >;
 
-/** Why the institution may not have these keys at this block time, cheapest reason first. */
+/** Why the institution may not have these keys now, cheapest reason first. `before`: those of its record, if it has one. */
 export function keysRefusal(
   state: LedgerSnapshot,
   { id, keys, account, root }: Pick<Institution, 'id' | 'keys' | 'account' | 'root'>,
-  time: number,
+  { time, verify }: Pick<RuleContext, 'time' | 'verify'>,
+  before?: CertifiedKeys,
 ): KeysReason | undefined {
   if (keys.expiry <= time) return 'institution-keys-expired';
   const own = ownKeys(keys);
@@ -72,6 +75,7 @@ export function keysRefusal(
   if (new Set(own).size < own.length || own.some((key) => others.has(key))) return 'key-in-use';
   const points = [keys.voting, keys.transaction, keys.transport, account.spend, ...root.keys];
   if (!points.every(isPrimeOrderKey)) return 'bad-key';
+  if (!possesses(state.chain, id, keys, before, verify)) return 'bad-possession';
   return verifyIdentitySignature(keys.identity, keysMessage(id, keys), keys.certificate)
     ? undefined
     : 'bad-certificate';

@@ -5,6 +5,7 @@ import { bytesField, institutionIdField, integerField, mapField, textField, time
 import { endpointCharactersMax, institutionNameCharactersMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
 import { keyQuorumValue, readKeyQuorum, type KeyQuorum } from './key-quorum.ts';
+import { keyPurposes, type KeyPossession, type KeyPurpose } from './possession.ts';
 
 export interface CertifiedKeys {
   /** Ed25519, 32 bytes each. */
@@ -15,6 +16,8 @@ export interface CertifiedKeys {
   readonly identity: Uint8Array;
   /** Identity key's ECDSA signature (64 bytes, low s) over domain `keys`, institution id, the three keys and expiry. */
   readonly certificate: Uint8Array;
+  /** By each of the three keys: that it belongs to this institution (possession.ts). */
+  readonly possession: KeyPossession;
   /** UTC milliseconds. */
   readonly expiry: number;
 }
@@ -50,7 +53,7 @@ export function institutionValue(institution: Institution): CborMap {
   return {
     id,
     name,
-    keys: { ...keys },
+    keys: { ...keys, possession: { ...keys.possession } },
     account: { ...account },
     endpoints: { ...endpoints },
     root: keyQuorumValue(root),
@@ -65,14 +68,23 @@ export function readKeys(value: CborValue, path: string): CertifiedKeys {
     'transport',
     'identity',
     'certificate',
+    'possession',
     'expiry',
   ]);
+  const possession = mapField(keys.possession, `${path}.possession`, keyPurposes);
+  const proof = (purpose: KeyPurpose): Uint8Array =>
+    bytesField(possession[purpose], `${path}.possession.${purpose}`, 64);
   return {
     voting: bytesField(keys.voting, `${path}.voting`, 32),
     transaction: bytesField(keys.transaction, `${path}.transaction`, 32),
     transport: bytesField(keys.transport, `${path}.transport`, 32),
     identity: bytesField(keys.identity, `${path}.identity`, 65),
     certificate: bytesField(keys.certificate, `${path}.certificate`, 64),
+    possession: {
+      voting: proof('voting'),
+      transaction: proof('transaction'),
+      transport: proof('transport'),
+    },
     expiry: timeField(keys.expiry, `${path}.expiry`),
   };
 }

@@ -60,6 +60,6 @@ export const institutionReplace: TransactionType<InstitutionReplace> = {
     if (!signedByQuorum(member.root, body.signers, context)) return 'bad-signature';
     const { version, keys, account, endpoints, root } = body;
     const replaced = { ...member, version, keys, account, endpoints, root };
-    return keysRefusal(state, replaced, context.time) ?? withMember(state, replaced);
+    return keysRefusal(state, replaced, context, member.keys) ?? withMember(state, replaced);
   },
 };

@@ -56,6 +56,6 @@ export const institutionUpdate: TransactionType<InstitutionUpdate> = {
     if (!context.signedBy(member.keys.transaction)) return 'bad-signature';
     const { version, keys, account, endpoints } = body;
     const updated = { ...member, version, keys, account, endpoints };
-    return keysRefusal(state, updated, context.time) ?? withMember(state, updated);
+    return keysRefusal(state, updated, context, member.keys) ?? withMember(state, updated);
   },
 };
