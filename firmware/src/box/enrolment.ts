@@ -1,14 +1,24 @@
 /** What an institution gives to the consortium: its name, its certified keys, its account and where it is reached. */
+import { existsSync } from 'node:fs';
 import { dirname, basename } from 'node:path';
 import type { Config } from '../config.ts';
 import { fromHex, utf8 } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { formatInstitution, isPrimeOrderKey, keysMessage, nobody } from '../ledger/index.ts';
-import type { Institution, KeyQuorum } from '../ledger/types.ts';
+import {
+  chainId,
+  formatInstitution,
+  isPrimeOrderKey,
+  keysMessage,
+  noChain,
+  nobody,
+  provePossession,
+} from '../ledger/index.ts';
+import type { ChainId, Institution, KeyQuorum } from '../ledger/types.ts';
 import type { Clock, DeviceKeys } from '../ports.ts';
 import { deriveAccount, type Account } from '../protocol/accounts.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
 import { openKeys } from './foundation.ts';
+import { readGenesis } from './genesis-file.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
@@ -41,14 +51,26 @@ function offlineRoot({ institution: { root } }: Config): KeyQuorum {
   return { keys, threshold };
 }
 
-/** The record that goes into the genesis file, its three keys certified by the identity key in the TPM. */
-async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): Promise<Institution> {
+/**
+ * The record that goes into the genesis file, or, with the `chain` of a consortium that there is already, into a proposal
+ * to admit it: its three keys certified by the identity key in the TPM, each of them signing that it is this institution's.
+ */
+async function enrolmentRecord(
+  config: Config,
+  keys: DeviceKeys,
+  clock: Clock,
+  chain: ChainId,
+): Promise<Institution> {
   const { id, name } = config.institution;
   const account = institutionAccount(config, keys);
+  const voting = await newestKey(keys.voting);
+  const transaction = await newestKey(keys.transaction);
+  const transport = await newestKey(keys.transport);
   const working = {
-    voting: (await newestKey(keys.voting)).publicKey,
-    transaction: (await newestKey(keys.transaction)).publicKey,
-    transport: (await newestKey(keys.transport)).publicKey,
+    voting: voting.publicKey,
+    transaction: transaction.publicKey,
+    transport: transport.publicKey,
+    identity: keys.identityPublicKey,
     expiry: clock.now() + keysValidMs,
   };
   return {
@@ -56,8 +78,8 @@ async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): 
     name,
     keys: {
       ...working,
-      identity: keys.identityPublicKey,
       certificate: await keys.signWithIdentity(keysMessage(id, working)),
+      possession: provePossession(chain, id, working, { voting, transaction, transport }),
     },
     account: { spend: account.spend.publicKey, view: account.view },
     endpoints: {
@@ -69,13 +91,19 @@ async function enrolmentRecord(config: Config, keys: DeviceKeys, clock: Clock): 
   };
 }
 
+/** That of the genesis file, where there is one: a box that enrols for the genesis document has none yet. */
+async function chainToJoin({ genesisFile }: Config): Promise<ChainId> {
+  if (genesisFile === undefined || !existsSync(genesisFile)) return noChain;
+  return chainId(await readGenesis(genesisFile));
+}
+
 /** Makes the box's keys if it has none, and writes the record to this file. */
 export async function enrol(config: Config, path: string): Promise<void> {
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(config.dataDir));
     const keys = await openKeys(config, systemClock, openLog(config), undo);
-    const record = await enrolmentRecord(config, keys, systemClock);
+    const record = await enrolmentRecord(config, keys, systemClock, await chainToJoin(config));
     await writeFileAtomically(dirname(path), basename(path), utf8(formatInstitution(record)));
   } finally {
     await undo.run();
