@@ -105,6 +105,12 @@ export const errorTable = {
     'none',
     'Fetch the genesis file of the consortium again, and compare its digest with another member.',
   ),
+  KEYS_EXPIRE: row(
+    500,
+    0x0110,
+    'none',
+    'The box replaces its keys by itself long before; look at what else is wrong, then rotate them on the page Consortium. Once they have expired, it registers and releases nothing until they are rotated.',
+  ),
   BOX_NOT_ON_LEDGER: row(
     503,
     0x0110,
@@ -158,6 +164,18 @@ export const errorTable = {
     0x0110,
     'none',
     'Wait for the lock-out time of the TPM to pass, then restart the box.',
+  ),
+  TPM_OWNED: row(
+    500,
+    0x0110,
+    'none',
+    "Somebody else owns the TPM of this machine. Clear it in the machine's firmware setup, then start again; whatever it sealed is lost then.",
+  ),
+  RECOVERY_REFUSED: row(
+    500,
+    0x0110,
+    'none',
+    'Check both halves of the recovery code and the signature; docs/runbooks/recovery.md has the steps.',
   ),
   TPM_FAILED: row(
     500,
@@ -218,7 +236,7 @@ export const errorTable = {
     502,
     0x0110,
     'none',
-    'The archive no longer has all that was registered. What it gave is released as what it is; look in the archive for what was removed.',
+    'The archive no longer has all that was registered. What it gave is released as what it is; look in the archive for what was removed, then accept it on the page Destinations.',
   ),
   DELIVERY_FAILED: row(
     502,

@@ -41,6 +41,7 @@ test('every act reaches the box with the name of its person, and the log', async
     assert.deepEqual(json, { kind: 'done' });
   }
   await administrator.call('POST', `/api/v1/proposals/${id}/vote`, { body: { approve: false } });
+  await administrator.call('POST', '/api/v1/keys/rotate');
   box.box.consortium.answer = { kind: 'waiting' };
   const body = { document: 'a0ff' };
   const { json } = await administrator.call('POST', '/api/v1/consortium/documents', { body });
@@ -49,6 +50,7 @@ test('every act reaches the box with the name of its person, and the log', async
   assert.deepEqual(acts.splice(0), [
     ...bodies.map((what) => ({ act: 'propose', what, by: 'admin' })),
     { act: 'vote', what: { id, approve: false }, by: 'admin' },
+    { act: 'rotateKeys', what: null, by: 'admin' },
     { act: 'bring', what: 'a0ff', by: 'admin' },
   ]);
   for (const message of ['proposal made', 'voted on a proposal', 'signed offline was brought']) {

@@ -9,7 +9,7 @@ import type {
 import type { Acted, ConsortiumDesk } from '../../firmware/src/http/consortium-desk.ts';
 
 export interface ConsortiumAct {
-  readonly act: 'propose' | 'vote' | 'bring';
+  readonly act: 'propose' | 'vote' | 'rotateKeys' | 'bring';
   readonly what: unknown;
   readonly by: string;
 }
@@ -30,6 +30,10 @@ export class FakeConsortiumDesk implements ConsortiumDesk {
 
   vote(id: string, approve: boolean, { account }: { readonly account: string }): Promise<Acted> {
     return this.#acted({ act: 'vote', what: { id, approve }, by: account });
+  }
+
+  rotateKeys({ account }: { readonly account: string }): Promise<Acted> {
+    return this.#acted({ act: 'rotateKeys', what: null, by: account });
   }
 
   bring(document: Uint8Array, { account }: { readonly account: string }): Promise<Acted> {
@@ -110,6 +114,7 @@ export function exampleConsortium(now: number, part: Partial<ConsortiumView> = {
         }),
       ),
     ],
+    ownKeys: { since: now - 30 * dayMs, validUntil: now + 700 * dayMs, dueAt: now + 60 * dayMs },
     proposals: [exampleProposal(now)],
     parameters: JSON.stringify({ epochMs: dayMs, proposalMs: 30 * dayMs }),
     ...part,

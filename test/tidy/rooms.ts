@@ -84,7 +84,15 @@ export const rooms: readonly Room[] = [
   }),
 
   // Driving rooms. `studies` is what a box keeps of a study; those that work on studies stand on it.
-  node('config', 'firmware/src/config.ts', { imports: ['errors', 'permissions'], packages: ['typebox'] }),
+  node('config', 'firmware/src/config.ts', {
+    imports: ['errors', 'permissions', 'config fields', 'config DICOM'],
+    packages: ['typebox'],
+  }),
+  pure('config fields', 'firmware/src/config-fields.ts', { imports: [], packages: ['typebox'] }),
+  pure('config DICOM', 'firmware/src/config-dicom.ts', {
+    imports: ['permissions', 'config fields'],
+    packages: ['typebox'],
+  }),
   node('validator', 'firmware/src/validator/', { imports: pureRooms, types: ['ports'], packages: [] }),
   node('studies', 'firmware/src/studies/', { imports: pureRooms, types: ['ports'], packages: [] }),
   node('access', 'firmware/src/access/', {
@@ -159,7 +167,7 @@ export const rooms: readonly Room[] = [
     ],
   }),
   node('http', 'firmware/src/http/', {
-    imports: [...pureRooms, 'wallet contract'],
+    imports: [...pureRooms, 'attestation', 'wallet contract'],
     types: ['ports'],
     packages: [
       '@fastify/cookie',

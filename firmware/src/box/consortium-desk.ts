@@ -22,6 +22,7 @@ import type {
   ProposalId,
 } from '../ledger/types.ts';
 import type { InstitutionId, Ledger, Service, Unsubscribe } from '../ports.ts';
+import type { OpenRotation } from './rotation.ts';
 
 export interface OpenConsortiumDesk extends ConsortiumDesk {
   /** For the overview. */
@@ -33,11 +34,12 @@ export interface ConsortiumDeskOptions {
   readonly self: InstitutionId;
   readonly ledger: Ledger;
   readonly governance: Governance;
+  readonly rotation: Pick<OpenRotation, 'view' | 'rotate'>;
 }
 
 /** The desk of a member, or of one that is to become one. */
 export async function openConsortiumDesk(
-  { self, ledger, governance }: ConsortiumDeskOptions,
+  { self, ledger, governance, rotation }: ConsortiumDeskOptions,
   start: (service: Service) => Promise<void>,
 ): Promise<OpenConsortiumDesk> {
   let revision = 0;
@@ -46,13 +48,17 @@ export async function openConsortiumDesk(
   return {
     notice: () => ({ waiting: governance.waiting(), revision }),
     onChange: (listener) => governance.onChange(listener),
-    view: () => consortiumView(ledger.state(), self, governance.proposals()),
+    view: () => ({
+      ...consortiumView(ledger.state(), self, governance.proposals()),
+      ownKeys: rotation.view(),
+    }),
     propose: (proposal, { account }) => {
       const action = actionOf(proposal);
       return action.kind === 'refused' ? Promise.resolve(action) : governance.propose(action.action, account);
     },
     // The schema of the route holds the form of the id.
     vote: (id, approve, { account }) => governance.vote(id as ProposalId, approve, account),
+    rotateKeys: ({ account }) => rotation.rotate(account),
     bring: (document, { account }) => governance.bring(document, account),
   };
 }
@@ -61,7 +67,7 @@ export async function openConsortiumDesk(
 export function closedConsortiumDesk(): ConsortiumDesk {
   const closed = (): Promise<Acted> =>
     Promise.reject(new AppError('NOT_ADMITTED', 'This box is in no consortium yet.'));
-  return { view: () => undefined, propose: closed, vote: closed, bring: closed };
+  return { view: () => undefined, propose: closed, vote: closed, rotateKeys: closed, bring: closed };
 }
 
 function actionOf(
@@ -96,7 +102,7 @@ function consortiumView(
   state: LedgerState,
   self: InstitutionId,
   proposals: readonly KnownProposal[],
-): ConsortiumView {
+): Omit<ConsortiumView, 'ownKeys'> {
   const members = state.institutions();
   return {
     chain: toHex(state.chain),

@@ -15,17 +15,15 @@ import {
 } from '../ledger/index.ts';
 import type { ChainId, Institution, KeyQuorum } from '../ledger/types.ts';
 import type { Clock, DeviceKeys } from '../ports.ts';
+import { keysValidMs } from '../rotation/limits.ts';
 import { deriveAccount, type Account } from '../protocol/accounts.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
-import { openKeys } from './foundation.ts';
+import { openKeys, type KeysEvents } from './device-keys.ts';
 import { readGenesis } from './genesis-file.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
 import { newestKey } from './working-keys.ts';
-
-/** Certified keys expire after two years; rotation before that is an act of an administrator. */
-const keysValidMs = 2 * 365 * 86_400_000;
 
 export function institutionAccount(config: Config, keys: DeviceKeys): Account {
   return deriveAccount(keys.accountSeed, config.institution.id);
@@ -71,6 +69,10 @@ async function enrolmentRecord(
     transaction: transaction.publicKey,
     transport: transport.publicKey,
     identity: keys.identityPublicKey,
+    device: {
+      attestationKey: keys.attester.attestationName,
+      endorsement: keys.attester.endorsementDigest,
+    },
     expiry: clock.now() + keysValidMs,
   };
   return {
@@ -98,11 +100,11 @@ async function chainToJoin({ genesisFile }: Config): Promise<ChainId> {
 }
 
 /** Makes the box's keys if it has none, and writes the record to this file. */
-export async function enrol(config: Config, path: string): Promise<void> {
+export async function enrol(config: Config, path: string, events: KeysEvents): Promise<void> {
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(config.dataDir));
-    const keys = await openKeys(config, systemClock, openLog(config), undo);
+    const keys = await openKeys(config, systemClock, openLog(config), events, undo);
     const record = await enrolmentRecord(config, keys, systemClock, await chainToJoin(config));
     await writeFileAtomically(dirname(path), basename(path), utf8(formatInstitution(record)));
   } finally {

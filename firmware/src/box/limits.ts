@@ -26,3 +26,6 @@ export const checkpointEpochsMax = 8;
 
 /** How often the size of the ledger on the disk is measured, for the console. */
 export const ledgerSizeMs = 60000;
+
+/** A person who rotates the keys of the box waits this long for the block; it goes on by itself after that. */
+export const rotationAnswerMsMax = 25_000;

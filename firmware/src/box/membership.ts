@@ -29,6 +29,7 @@ import { LedgerStatusBoard, type LedgerStatus } from './ledger-status.ts';
 import { openLedgerDisks } from './ledger-disks.ts';
 import { Members } from './members.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
+import { openRotation } from './rotation.ts';
 import { watchStanding } from './standing.ts';
 import type { Undo } from './undo.ts';
 import { openVoteLog } from './vote-log.ts';
@@ -127,7 +128,14 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   await jobs.load();
 
   const release = logger.child({ room: 'release' });
-  const common = { self, ledger: validator, network, catalogue, disclosures, clock, logger: release };
+  const own = openRotation({
+    ...foundation,
+    self,
+    ledger: validator,
+    hasSettled: () => members.members().length === 1 || network.hasSettled(),
+    logger: logger.child({ room: 'rotation' }),
+  });
+  const common = { self, ledger: own.ledger, network, catalogue, disclosures, clock, logger: release };
   const forwarding = await openForwarding((account) => bindings.ofAccount(account)?.patient);
   const source = new ReleaseSource({
     ...common,
@@ -152,7 +160,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   undo.later(plane.serve((request) => source.serve(request)));
   const registrar = new Registrar({
     catalogue,
-    ledger: validator,
+    ledger: own.ledger,
     chain,
     institution: self,
     signer: transaction,
@@ -167,16 +175,16 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   await start(validator);
   undo.later(members.start());
   undo.later(watchStanding(validator, self, keys, health));
-  for (const service of [network, plane, source, registrar, grantee]) await start(service);
+  for (const service of [network, plane, source, registrar, grantee, own.rotation]) await start(service);
   const governance = new Governance({
     self,
-    ledger: validator,
+    ledger: own.ledger,
     signer: transaction,
     store: index,
     clock,
     logger: logger.child({ room: 'governance' }),
   });
-  const consortium = await openConsortiumDesk({ self, ledger: validator, governance }, start);
+  const consortium = await openConsortiumDesk({ self, ledger: validator, governance, rotation: own }, start);
   return {
     genesis,
     ledger: validator,

@@ -128,6 +128,15 @@ const memberSchema = Type.Object({
 });
 export type MemberView = Static<typeof memberSchema>;
 
+const ownKeysSchema = Type.Object({
+  /** When they were certified, and until when that counts. */
+  since: Type.Number(),
+  validUntil: Type.Number(),
+  /** When they are replaced by themselves. */
+  dueAt: Type.Number(),
+});
+export type OwnKeysView = Static<typeof ownKeysSchema>;
+
 /** GET /consortium. */
 export const consortiumSchema = Type.Object({
   /** Digest of the genesis document, hexadecimal. */
@@ -135,6 +144,8 @@ export const consortiumSchema = Type.Object({
   /** Whether this hospital is a member, and so may propose and vote. */
   isMember: Type.Boolean(),
   members: Type.Array(memberSchema),
+  /** Of this box; null where the ledger does not name it. */
+  ownKeys: nullable(ownKeysSchema),
   /** Open ones and the last decided ones, newest first. */
   proposals: Type.Array(proposalSchema),
   /** As JSON, with the names of the genesis document. */

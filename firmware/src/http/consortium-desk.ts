@@ -18,6 +18,8 @@ export interface ConsortiumDesk {
   view(): ConsortiumView | undefined;
   propose(proposal: ProposeBody, by: By): Promise<Acted>;
   vote(proposal: string, approve: boolean, by: By): Promise<Acted>;
+  /** Other keys for transactions and connections, from the next block on. @throws AppError of the TPM too. */
+  rotateKeys(by: By): Promise<Acted>;
   /** A document that offline keys have signed: the replacement of a dead box. */
   bring(document: Uint8Array, by: By): Promise<Acted>;
 }

@@ -47,6 +47,12 @@ export function addConsortiumRoutes(app: App, { desk, logger }: ConsortiumRouteM
       return acted;
     },
   );
+  app.post('/api/v1/keys/rotate', { config }, async (request) => {
+    const by = { account: personOf(request).account.name };
+    const acted = answered(await desk.rotateKeys(by));
+    logger.info({ ...by, outcome: acted.kind }, 'keys of the box rotated');
+    return acted;
+  });
   app.post(
     '/api/v1/consortium/documents',
     { config, schema: { body: signedDocumentBodySchema } },
