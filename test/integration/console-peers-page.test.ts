@@ -10,6 +10,7 @@ import { ConsolePages } from '../support/console-pages.ts';
 import {
   exampleCaller,
   exampleDestination,
+  exampleIncomplete,
   examplePending,
   exampleQuarantined,
   noDicomTraffic,
@@ -233,7 +234,8 @@ test('the side-car says how far into the archive’s past it has come, and what 
     endedAt: null,
     reason: '',
   };
-  box.change({ time: now, sidecar: { archive: 'PACS_NORTH', pulling: 1, backfill } });
+  const archived = { archive: 'PACS_NORTH', pulling: 1, backfill, incompleteCount: 0, incomplete: [] };
+  box.change({ time: now, sidecar: archived });
   const { page } = await open('admin', 'Destinations');
   const archive = page.getByRole('region', { name: 'Archive PACS_NORTH' });
   await archive.getByText('Reading its past').waitFor();
@@ -244,11 +246,42 @@ test('the side-car says how far into the archive’s past it has come, and what 
   await assertForEverybody(page, 'archive');
   const reason = 'PACS_NORTH cannot be reached.';
   box.change({
-    sidecar: { archive: 'PACS_NORTH', pulling: 0, backfill: { ...backfill, state: 'failing', reason } },
+    sidecar: { ...archived, pulling: 0, backfill: { ...backfill, state: 'failing', reason } },
   });
   await archive.getByText('Failing').waitFor();
   await archive.getByText(reason).waitFor();
   await page.context().close();
+});
+
+test('a study of which the archive gave too little is accepted as it is; an auditor only sees it', async () => {
+  const now = Date.now();
+  const { box } = pages.box;
+  const incomplete = [
+    exampleIncomplete(now),
+    exampleIncomplete(now, { studyRef: 'ab35', description: '<img src=x onerror=alert(1)>', missing: 1 }),
+  ];
+  const sidecar = { archive: 'PACS_NORTH', pulling: 0, backfill: null, incompleteCount: 30, incomplete };
+  box.change({ time: now, sidecar });
+  const { page, complaints } = await open('admin', 'Destinations');
+  const archive = page.getByRole('region', { name: 'Archive PACS_NORTH' });
+  await archive.getByText('Incomplete studies, 2 of 30 shown').waitFor();
+  await archive.getByText('3 of 120 objects were listed by the archive and not given.').waitFor();
+  await archive.getByText('<img src=x onerror=alert(1)>').waitFor();
+  await archive.getByRole('button', { name: 'Accept the study of' }).first().click();
+  await assertForEverybody(page, 'incomplete studies');
+  await archive.getByRole('button', { name: 'Really accept the study of' }).click();
+  await archive.getByRole('button', { name: 'Really accept' }).waitFor({ state: 'detached' });
+  assert.deepEqual(box.dicom.acts.at(-1), { act: 'acceptIncomplete', subject: 'ab34', by: 'admin' });
+  box.change({ sidecar: { ...sidecar, incompleteCount: 0, incomplete: [] } });
+  await archive.getByText('Incomplete studies').waitFor({ state: 'detached' });
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+
+  box.change({ sidecar });
+  const auditing = await open('anna', 'Destinations');
+  await auditing.page.getByText('3 of 120 objects').waitFor();
+  assert.equal(await auditing.page.getByRole('button', { name: 'Accept' }).count(), 0);
+  await auditing.page.context().close();
 });
 
 test('what is in quarantine is released or discarded; an auditor sees it and can do nothing', async () => {

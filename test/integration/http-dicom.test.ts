@@ -5,6 +5,7 @@ import type { ErrorAnswer, Overview } from '../../firmware/src/http/contract.ts'
 import type { CallerBody } from '../../firmware/src/http/dicom-contract.ts';
 import {
   overviewCallersMax,
+  overviewIncompleteMax,
   overviewPendingMax,
   overviewQuarantineMax,
   overviewSetAsideMax,
@@ -13,6 +14,7 @@ import { ConsoleFixture } from '../support/console-fixture.ts';
 import {
   exampleCaller,
   exampleDestination,
+  exampleIncomplete,
   examplePending,
   exampleQuarantined,
 } from '../support/fake-dicom-desk.ts';
@@ -54,6 +56,7 @@ test('every act reaches the box with the name of its person', async () => {
     ['DELETE', 'refused-callers/p1'],
     ['POST', 'quarantine/q1/release'],
     ['DELETE', 'quarantine/q2'],
+    ['POST', 'incomplete-studies/ab12/accept'],
   ];
   for (const [method, path, body] of calls) {
     const { status } = await administrator.call(
@@ -72,6 +75,7 @@ test('every act reaches the box with the name of its person', async () => {
       'admin dismissCaller p1',
       'admin releaseFromQuarantine q1',
       'admin discardFromQuarantine q2',
+      'admin acceptIncomplete ab12',
     ],
   );
 
@@ -153,13 +157,20 @@ test('the overview shows so much of peers and no more', async () => {
       objects: many(overviewQuarantineMax + 5, () => exampleQuarantined(now)),
     },
     destinations: [exampleDestination({ setAside: many(overviewSetAsideMax + 5, () => setAside) })],
+    sidecar: {
+      ...{ archive: 'PACS_NORTH', pulling: 0, backfill: null },
+      incompleteCount: overviewIncompleteMax + 5,
+      incomplete: many(overviewIncompleteMax + 5, () => exampleIncomplete(now)),
+    },
   });
   const { json } = await administrator.call('GET', '/api/v1/overview');
-  const { access, quarantine, destinations } = json as Overview;
+  const { access, quarantine, destinations, sidecar } = json as Overview;
   assert.equal(access.pending.length, overviewPendingMax);
   assert.equal(access.callers.length, overviewCallersMax);
   assert.equal(access.callersCount, overviewCallersMax + 5);
   assert.equal(quarantine.objects.length, overviewQuarantineMax);
   assert.equal(quarantine.count, overviewQuarantineMax + 5);
   assert.equal(destinations[0]?.setAside.length, overviewSetAsideMax);
+  assert.equal(sidecar?.incomplete.length, overviewIncompleteMax);
+  assert.equal(sidecar.incompleteCount, overviewIncompleteMax + 5);
 });

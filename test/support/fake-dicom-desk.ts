@@ -5,6 +5,7 @@ import type {
   CallerView,
   DestinationView,
   EchoAnswer,
+  IncompleteView,
   PendingCallerView,
   QuarantinedView,
   ResendBody,
@@ -49,6 +50,10 @@ export class FakeDicomDesk implements DicomDesk {
 
   discardFromQuarantine(id: string, by: By): Promise<Done> {
     return this.#done({ act: 'discardFromQuarantine', subject: id, by: by.account });
+  }
+
+  acceptIncomplete(studyRef: string, by: By): Promise<Done> {
+    return this.#done({ act: 'acceptIncomplete', subject: studyRef, by: by.account });
   }
 
   resend(destination: string, what: ResendBody, by: By): Promise<number | undefined> {
@@ -146,6 +151,20 @@ export function exampleQuarantined(time: number, part: Partial<QuarantinedView> 
     description: 'CT thorax with contrast',
     sopInstanceUid: '1.2.826.0.1.3680043.8.498.1.1.7',
     releasable: true,
+    ...part,
+  };
+}
+
+export function exampleIncomplete(time: number, part: Partial<IncompleteView> = {}): IncompleteView {
+  return {
+    studyRef: 'ab34',
+    patientName: 'Canary^Winifred',
+    patientId: 'PX-004711',
+    studyDate: '20190704',
+    description: 'MR knee',
+    objects: 117,
+    missing: 3,
+    at: time - 900_000,
     ...part,
   };
 }

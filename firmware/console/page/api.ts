@@ -75,6 +75,8 @@ export const api = {
     call<undefined>('POST', `quarantine/${encodeURIComponent(id)}/release`),
   discardFromQuarantine: async (id: string) =>
     call<undefined>('DELETE', `quarantine/${encodeURIComponent(id)}`),
+  acceptIncomplete: async (studyRef: string) =>
+    call<undefined>('POST', `incomplete-studies/${encodeURIComponent(studyRef)}/accept`),
   resend: async (destination: string, what: ResendBody) =>
     call<ObjectsAnswer>('POST', `destinations/${encodeURIComponent(destination)}/resend`, what),
   giveUp: async (destination: string, studyRef: string) =>

@@ -84,7 +84,9 @@ function PageContent({ overview, account, page }: PageContentProps) {
       return (
         <div class="column">
           <DestinationsPanel destinations={overview.destinations} administrates={administrates} />
-          {overview.sidecar !== null && <SidecarPanel sidecar={overview.sidecar} />}
+          {overview.sidecar !== null && (
+            <SidecarPanel sidecar={overview.sidecar} administrates={administrates} />
+          )}
         </div>
       );
     case 'quarantine':

@@ -3,6 +3,7 @@ import type { SidecarView } from '../../src/http/dicom-contract.ts';
 import { Ago } from './box-time.tsx';
 import { Figure } from './figure.tsx';
 import { formatCount, formatDicomDate } from './format.ts';
+import { IncompleteStudies } from './incomplete-studies.tsx';
 import { Panel } from './panel.tsx';
 
 const states = {
@@ -12,7 +13,12 @@ const states = {
   done: { word: 'Past is registered', look: 'badge good', sign: '✓' },
 } as const;
 
-export function SidecarPanel({ sidecar }: { readonly sidecar: SidecarView }) {
+interface SidecarPanelProps {
+  readonly sidecar: SidecarView;
+  readonly administrates: boolean;
+}
+
+export function SidecarPanel({ sidecar, administrates }: SidecarPanelProps) {
   const { archive, pulling, backfill } = sidecar;
   return (
     <Panel id="archive" title={`Archive ${archive}`}>
@@ -24,6 +30,7 @@ export function SidecarPanel({ sidecar }: { readonly sidecar: SidecarView }) {
       <p>
         <strong>{formatCount(pulling)}</strong> {pulling === 1 ? 'study is' : 'studies are'} being pulled.
       </p>
+      <IncompleteStudies sidecar={sidecar} administrates={administrates} />
     </Panel>
   );
 }

@@ -191,7 +191,7 @@ function boxView(sources: OverviewSources, keeper: Keeper): BoxView {
         for (const unsubscribe of unsubscribes) unsubscribe();
       };
     },
-    dicom: dicomDesk({ ...foundation, access, forwarding, keeper }),
+    dicom: dicomDesk({ ...foundation, access, forwarding, keeper, sidecar }),
     consortium: membership?.consortium ?? closedConsortiumDesk(),
     createTicket: async (patient) => {
       const ticket = membership?.bindings.createTicket({ ...patient, issuer: patient.issuer ?? '' });

@@ -8,13 +8,15 @@ import { peerNamed } from './destinations.ts';
 import { callBackOf } from './dicom-tls.ts';
 import { echo } from './echo.ts';
 import type { PeerSources } from './peers-overview.ts';
+import type { Sidecar } from './sidecar.ts';
 
 export interface DeskSources extends PeerSources {
   readonly keeper: Keeper;
+  readonly sidecar: Sidecar | undefined;
 }
 
 export function dicomDesk(sources: DeskSources): DicomDesk {
-  const { config, access, forwarding, quarantine, keeper, clock, certificates } = sources;
+  const { config, access, forwarding, quarantine, keeper, sidecar, clock, certificates } = sources;
   return {
     admitCaller: async (caller, by) => done(await access.admit(caller, by.account)),
     replaceCaller: async (id, caller, by) => done(await access.replace(id, caller, by.account)),
@@ -30,6 +32,8 @@ export function dicomDesk(sources: DeskSources): DicomDesk {
     releaseFromQuarantine: (id, by) =>
       quarantine.release(id, by.account, (entry, dataSet) => keeper.readmit(entry, dataSet)),
     discardFromQuarantine: (id, by) => quarantine.discard(id, by.account),
+    acceptIncomplete: async (studyRef, by) =>
+      (await sidecar?.acceptIncomplete(studyRef, by.account)) ?? noSidecar,
     resend: (destination, what) => Promise.resolve(forwarding.resend(destination, resendRequest(what))),
     giveUp: (destination, studyRef) => Promise.resolve(forwarding.dropSetAside(destination, studyRef)),
     echoDestination: async (name, signal) => {
@@ -38,6 +42,8 @@ export function dicomDesk(sources: DeskSources): DicomDesk {
     },
   };
 }
+
+const noSidecar: Done = { kind: 'refused', reason: 'This box is no side-car of an archive.' };
 
 function done(changed: Changed): Done {
   return changed.kind === 'changed' ? { kind: 'done' } : changed;

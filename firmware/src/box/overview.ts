@@ -15,6 +15,7 @@ import { ownAeTitles } from './dicom-access.ts';
 import { dicomTlsView } from './dicom-tls.ts';
 import { peersOverviewOf } from './peers-overview.ts';
 import type { Membership } from './membership.ts';
+import { sidecarView } from './sidecar-overview.ts';
 import type { Sidecar } from './sidecar.ts';
 import { version } from './version.ts';
 import type { Workflow } from './workflow.ts';
@@ -160,11 +161,6 @@ function studyView(study: KeptStudy, membership: Membership | undefined, forward
         : 'custody',
     deliveries: forwarding.statusOf(study).map(({ aeTitle, state, at }) => ({ aeTitle, state, at })),
   };
-}
-
-function sidecarView(sidecar: Sidecar): NonNullable<Overview['sidecar']> {
-  const progress = sidecar.progress();
-  return { archive: sidecar.archive, pulling: sidecar.pulling(), backfill: progress ?? null };
 }
 
 function originView({ created, pulled }: KeptStudy, membership: Membership | undefined): StudyView['origin'] {

@@ -5,6 +5,7 @@ import { isOpen, isTimeZone } from '../forwarding/time-window.ts';
 import type { Ledger, Service, Unsubscribe } from '../ports.ts';
 import { Announcements } from '../sidecar/announcements.ts';
 import { Backfill, type BackfillPlan, type BackfillProgress } from '../sidecar/backfill.ts';
+import type { Accepted, IncompleteStudy } from '../sidecar/incomplete-studies.ts';
 import { Pulls } from '../sidecar/pulls.ts';
 import { Referencing } from '../sidecar/referencing.ts';
 import { peerNamed } from './destinations.ts';
@@ -17,6 +18,10 @@ export interface Sidecar {
   progress(): BackfillProgress | undefined;
   /** Studies that wait for the archive or are coming from it. */
   pulling(): number;
+  /** Studies of which the archive gave less than it had listed, and that nobody accepted; newest first. */
+  incomplete(): readonly IncompleteStudy[];
+  /** As what they are, by an administrator. */
+  acceptIncomplete(studyRef: string, account: string): Promise<Accepted>;
   onChange(listener: () => void): Unsubscribe;
   /** Once this box takes what the archive sends. */
   start(): Promise<void>;
@@ -57,6 +62,8 @@ export function openSidecar(
     ],
     progress: () => backfill?.progress(),
     pulling: () => pulls.count,
+    incomplete: () => pulls.incomplete.list(),
+    acceptIncomplete: (studyRef, account) => pulls.incomplete.accept(studyRef, account),
     onChange: (listener) => {
       const unsubscribes = [pulls.onChange(listener), backfill?.onChange(listener)];
       return () => {

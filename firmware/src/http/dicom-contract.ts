@@ -181,12 +181,30 @@ export const dicomTlsSchema = Type.Object({
 });
 export type DicomTlsView = Static<typeof dicomTlsSchema>;
 
+const incompleteSchema = Type.Object({
+  studyRef: Type.String(),
+  patientName: Type.String(),
+  patientId: Type.String(),
+  /** DA. */
+  studyDate: Type.String(),
+  description: Type.String(),
+  /** Instances that are here, and that the archive listed and did not give. */
+  objects: Type.Integer(),
+  missing: Type.Integer(),
+  /** When it was pulled. */
+  at: Type.Number(),
+});
+export type IncompleteView = Static<typeof incompleteSchema>;
+
 /** How far the past of the hospital's archive is registered by reference. */
 export const sidecarSchema = Type.Object({
   /** AE title of the archive. */
   archive: Type.String(),
   /** Studies that wait for the archive or are coming from it. */
   pulling: Type.Integer(),
+  incompleteCount: Type.Integer(),
+  /** Pulled studies of which the archive gave less than it had listed, newest first, at most `overviewIncompleteMax`. */
+  incomplete: Type.Array(incompleteSchema),
   backfill: Type.Union([
     Type.Object({
       state: Type.Union([

@@ -20,6 +20,8 @@ export interface DicomDesk {
   echoCaller(id: string, signal: AbortSignal): Promise<EchoAnswer | undefined>;
   releaseFromQuarantine(id: string, by: By): Promise<Done>;
   discardFromQuarantine(id: string, by: By): Promise<Done>;
+  /** Of which the archive gave less than it had listed: it is not told any more. */
+  acceptIncomplete(studyRef: string, by: By): Promise<Done>;
   /** How many objects; undefined if there is no such destination. */
   resend(destination: string, what: ResendBody, by: By): Promise<number | undefined>;
   giveUp(destination: string, studyRef: string, by: By): Promise<number | undefined>;

@@ -10,6 +10,7 @@ import {
   giveUpBodySchema,
   idSchema,
   resendBodySchema,
+  studyRefSchema,
   type EchoAnswer,
   type ObjectsAnswer,
 } from './dicom-contract.ts';
@@ -29,6 +30,7 @@ export function addDicomRoutes(app: App, modules: DicomRouteModules): void {
   addCallerRoutes(app, modules);
   addQuarantineRoutes(app, modules);
   addDestinationRoutes(app, modules);
+  addSidecarRoutes(app, modules);
 }
 
 function addCallerRoutes(app: App, { desk }: DicomRouteModules): void {
@@ -108,6 +110,18 @@ function addDestinationRoutes(app: App, { desk, logger }: DicomRouteModules): vo
   );
   app.post('/api/v1/destinations/:name/echo', { config, schema: { params: nameParams } }, async (request) =>
     answered(await desk.echoDestination(request.params.name, AbortSignal.timeout(echoMsMax))),
+  );
+}
+
+function addSidecarRoutes(app: App, { desk }: DicomRouteModules): void {
+  app.post(
+    '/api/v1/incomplete-studies/:studyRef/accept',
+    { config, schema: { params: Type.Object({ studyRef: studyRefSchema }) } },
+    async (request, reply) => {
+      const by = { account: personOf(request).account.name };
+      throwIfRefused(await desk.acceptIncomplete(request.params.studyRef, by));
+      return reply.code(204).send();
+    },
   );
 }
 

@@ -112,6 +112,8 @@ export const overviewPendingMax = 50;
 export const overviewCallersMax = 300;
 /** Objects in quarantine in the overview, newest first; as they are dealt with, older ones appear. */
 export const overviewQuarantineMax = 50;
+/** Studies of which the archive gave too little in the overview, newest first; as they are accepted, older ones appear. */
+export const overviewIncompleteMax = 20;
 /** Studies that a destination refused in the overview, for each destination, newest first. */
 export const overviewSetAsideMax = 20;
 

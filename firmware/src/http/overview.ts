@@ -3,6 +3,7 @@ import type { BoxView } from './box-view.ts';
 import type { Overview } from './contract.ts';
 import {
   overviewCallersMax,
+  overviewIncompleteMax,
   overviewPendingMax,
   overviewQuarantineMax,
   overviewReleasesMax,
@@ -12,7 +13,7 @@ import {
 
 export function overviewOf(box: BoxView): Overview {
   const overview = box.overview();
-  const { access, quarantine, destinations } = overview;
+  const { access, quarantine, destinations, sidecar } = overview;
   return {
     ...overview,
     studies: overview.studies.slice(0, overviewStudiesMax),
@@ -23,6 +24,7 @@ export function overviewOf(box: BoxView): Overview {
       callers: access.callers.slice(0, overviewCallersMax),
     },
     quarantine: { ...quarantine, objects: quarantine.objects.slice(0, overviewQuarantineMax) },
+    sidecar: sidecar && { ...sidecar, incomplete: sidecar.incomplete.slice(0, overviewIncompleteMax) },
     destinations: destinations.map((destination) => ({
       ...destination,
       setAside: destination.setAside.slice(0, overviewSetAsideMax),

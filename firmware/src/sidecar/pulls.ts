@@ -55,7 +55,8 @@ export class Pulls implements Service {
   readonly #timers = new Set<Timer>();
   /** Of the pulls that run, by their studies. */
   readonly #patience = new Map<string, Patience>();
-  readonly #incomplete: IncompleteStudies;
+  /** Of which the archive gave less than it had listed. */
+  readonly incomplete: IncompleteStudies;
   readonly #listeners = new Set<() => void>();
   #scanning: Promise<void> = Promise.resolve();
   #cursor = 0;
@@ -63,11 +64,12 @@ export class Pulls implements Service {
 
   constructor(options: PullsOptions) {
     this.#options = options;
-    this.#incomplete = new IncompleteStudies(options.health);
+    this.incomplete = new IncompleteStudies({ ...options, archive: options.archive.aeTitle });
   }
 
   async start(): Promise<void> {
     const { store, ledger, catalogue } = this.#options;
+    await this.incomplete.load();
     const cursor = await store.get(cursorKey);
     // Before its first start the box had no study by reference that could have been granted.
     this.#cursor = cursor === undefined ? ledger.head().height : (decodeCanonical(cursor) as number);
@@ -107,7 +109,7 @@ export class Pulls implements Service {
 
   #changed(study: KeptStudy): void {
     this.#patience.get(study.ref)?.heard();
-    this.#incomplete.changed(study);
+    this.incomplete.changed(study);
     // A modality that adds to a study by reference makes it one of bytes: all of it is then needed.
     if (study.isByReference && study.objects.length > 0) this.#askSoon(study);
   }
@@ -216,7 +218,7 @@ export class Pulls implements Service {
     if (missing > 0 && moved.failed > 0)
       throw new AppError('ARCHIVE_FAILED', `${archive.aeTitle} could not send all objects of a study`);
     await study.append({ is: 'pulled', missing, at: clock.now() });
-    this.#incomplete.pulled(study);
+    this.incomplete.pulled(study);
     catalogue.changed(study);
   }
 
