@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { Box } from './box/box.ts';
+import type { KeysEvents } from './box/device-keys.ts';
 import { enrol } from './box/enrolment.ts';
 import { withoutPatientData } from './box/pino-log.ts';
 import { version } from './box/version.ts';
@@ -24,8 +25,16 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+/** For two custodians of the hospital, one half for each; docs/runbooks/recovery.md. */
+const showRecoveryCode: KeysEvents['onRecoveryCode'] = (halves) => {
+  halves.forEach((half, index) => {
+    process.stdout.write(`Recovery code, half ${index + 1} of 2 (shown once): ${half}\n`);
+  });
+};
+
 async function run(configPath: string): Promise<void> {
   const box = await Box.open(readConfig(configPath), {
+    onRecoveryCode: showRecoveryCode,
     onFirstAdministrator: ({ name, oneTimePassword }) => {
       process.stdout.write(
         `First administrator: ${name}, one-time password: ${oneTimePassword} (shown once)\n`,
@@ -44,7 +53,7 @@ async function run(configPath: string): Promise<void> {
 async function writeEnrolment(configPath: string): Promise<void> {
   const config = readConfig(configPath);
   const path = join(config.dataDir, 'enrolment.json');
-  await enrol(config, path);
+  await enrol(config, path, { onRecoveryCode: showRecoveryCode });
   process.stdout.write(`Enrolment record written: ${path}\n`);
 }
 

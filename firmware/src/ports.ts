@@ -117,6 +117,20 @@ export interface Attester {
   activate(credential: Uint8Array, encryptedSecret: Uint8Array): Promise<Uint8Array>;
 }
 
+/**
+ * Which firmware may open the keys of this box: the one that runs, and the one that is to follow it. Only approved firmware
+ * can approve. Throws AppError of the TPM, and STORE_FAILED.
+ */
+export interface FirmwareApproval {
+  /**
+   * Before an update: what the TPM's registers 7 and 11 will hold when the next firmware runs, 32 bytes each. It takes the
+   * place of another next one. The update itself must have been verified before.
+   */
+  approveNext(values: readonly Uint8Array[]): Promise<void>;
+  /** Once the running firmware has proved healthy: it alone stays approved, and those before it never open a key again. */
+  confirm(): Promise<void>;
+}
+
 /** A counter in the TPM that nobody can set back: it takes a step at each start of the box as a validator. */
 export interface StartCounter {
   /** @throws AppError of the TPM, as below. */
@@ -139,6 +153,7 @@ export interface DeviceKeys {
   /** libp2p and the TLS plane. */
   readonly transport: HeldKeys<TransportKey>;
   readonly attester: Attester;
+  readonly firmware: FirmwareApproval;
   /** Wraps study keys and index keys. 32 bytes, AES-256. */
   readonly boxKey: Uint8Array;
   /** Seed of the institution's own account, to which grants are addressed. 32 bytes. */

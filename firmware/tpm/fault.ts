@@ -16,7 +16,7 @@ const codeOfKind: Record<ResponseKind, ErrorCode> = {
 };
 
 const messageOfKind: Record<ResponseKind, string> = {
-  policy: 'the PCRs of the TPM are not the ones to which the key was bound',
+  policy: 'the TPM does not take what runs here for an approved firmware',
   'locked-out': 'the TPM is locked out after failed authorizations',
   integrity: 'a key blob was altered, or was not made by this TPM',
   'no-value': 'a counter of the TPM has no value',
@@ -35,7 +35,7 @@ export function faultOf(failure: Failure): AppError {
       return new AppError('TPM_FAILED', `the TPM broker failed: ${failure.message}`);
     case 'response': {
       const cause = new TpmError(failure.command, failure.code);
-      const kind = kindOf(failure.code);
+      const kind = kindOf(failure.code, failure.command);
       return new AppError(codeOfKind[kind], `${messageOfKind[kind]} (${cause.message})`, { cause });
     }
   }

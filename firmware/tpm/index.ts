@@ -10,3 +10,4 @@ export type { Attesting, Endorsement, SignedAttestation } from './broker/operati
 export { endorsementKinds, type EndorsementKind } from './wire/endorsement.ts';
 export { pcrPolicyDigest, type PcrPolicy } from './wire/policy.ts';
 export { nameOf, type ObjectBlob } from './wire/structures.ts';
+export type { RecoveryHalves } from './keys/recovery-code.ts';

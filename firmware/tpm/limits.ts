@@ -56,3 +56,16 @@ export const heldKeysMax = 16;
 
 /** The kernel's log of a measured boot has 30 to 100 KiB. */
 export const eventLogBytesMax = 1_048_576;
+
+/** Wrong authorization values until the TPM locks out, for objects of others: none of the box's own counts. */
+export const failedTriesMax = 32;
+
+/** One failed try is forgotten after ten minutes, as the TCG's provisioning guidance proposes for such a number of tries. */
+export const triesForgottenAfterS = 600;
+
+/** After a wrong lock-out authorization the next start is waited for: nobody guesses 256 bits, and an intruder's try must not
+ * keep the box from ending a lock-out for longer. */
+export const lockoutRecoveryS = 0;
+
+/** Two keys of 32 bytes in HPKE take 141 bytes; more is not a recovery file. */
+export const recoveryFileBytesMax = 4_096;

@@ -136,8 +136,13 @@ const tpmKinds = new Map<string | undefined, ResponseKind>([
   ['TPM_RC_NV_UNINITIALIZED', 'no-value'],
 ]);
 
-export function kindOf(code: number): ResponseKind {
+/** These say TPM_RC_VALUE where what the session satisfied is none of what was approved (part 3, 23.6 and 23.22). */
+const approvingCommands = ['Esys_PolicyOR', 'Esys_PolicyAuthorizeNV'];
+
+/** @param command the function that failed, where it is known: `Esys_PolicyOR`. */
+export function kindOf(code: number, command = ''): ResponseKind {
   const { layer, name } = decodeResponse(code);
+  if (name === 'TPM_RC_VALUE' && approvingCommands.includes(command)) return 'policy';
   if (fromTpm(layer, code & 0xffff)) return tpmKinds.get(name) ?? 'other';
   // The loader found no library for the TCTI's name.
   if (layer === 'tcti' && name === 'TSS2_BASE_RC_NOT_SUPPORTED') return 'no-transport';

@@ -12,8 +12,8 @@ import type {
 } from '../../firmware/src/ports.ts';
 import { MemoryHeldKeys, MemoryStartCounter } from './voting-keys.ts';
 
-/** All but what it would prove of a TPM. */
-export type TpmlessKeys = Omit<DeviceKeys, 'attester'>;
+/** All but what needs a TPM: what it proves to others, and which firmware it lets open the keys. */
+export type TpmlessKeys = Omit<DeviceKeys, 'attester' | 'firmware'>;
 
 export class FakeDeviceKeys implements TpmlessKeys {
   readonly identityPublicKey: Uint8Array;

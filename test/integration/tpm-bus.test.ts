@@ -51,7 +51,7 @@ test('neither making nor opening the keys shows a secret on the bus', async (t) 
   const tpm = await FreshTpm.make(t);
   const { bus, tcti } = await tapped(t, tpm);
   const { keysFile, logger } = tpm;
-  const open = { tcti, keysFile, institutionId: 'north', logger };
+  const open = { tcti, keysFile, institutionId: 'north', logger, onRecoveryCode: () => undefined };
   await (await openDeviceKeys(open)).stop();
   const keys = await openDeviceKeys(open);
   await keys.stop();

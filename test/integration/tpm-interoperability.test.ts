@@ -8,17 +8,15 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { fromHex, toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
-import { nameOf, pcrPolicyDigest } from '../../firmware/tpm/index.ts';
+import { guardedBy } from '../../firmware/tpm/keys/approved-firmware.ts';
+import { devicePolicyDigest } from '../../firmware/tpm/keys/device-policy.ts';
+import { nameOf } from '../../firmware/tpm/index.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 
 const run = promisify(execFile);
 
-/** TPMS_ECC_POINT as tpm2_createprimary reads it: two coordinates, each u16 (host order) and TPM2_MAX_ECC_KEY_BYTES. */
-function zeroPoint(): Buffer {
-  const coordinate = Buffer.alloc(2 + 128);
-  coordinate.writeUInt16LE(32);
-  return Buffer.concat([coordinate, coordinate]);
-}
+/** Where the TCG's provisioning guidance wants the storage root key. */
+const root = '0x81000001';
 
 test('tpm2-tools loads, unseals and signs with what was made here', async (t) => {
   const tpm = await FreshTpm.make(t);
@@ -34,28 +32,34 @@ test('tpm2-tools loads, unseals and signs with what was made here', async (t) =>
     return stdout;
   };
 
-  await writeFile(file('unique'), zeroPoint());
-  const attributes = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt';
-  await tool(
-    ...([
-      'createprimary',
-      '-C',
-      'o',
-      '-g',
-      'sha256',
-      '-G',
-      'ecc256:null:aes128cfb',
-      '-a',
-      attributes,
-    ] as const),
-    ...['-u', file('unique'), '-c', file('root.ctx')],
-  );
-  await tool('readpublic', '-c', file('root.ctx'), '-n', file('root.name'));
+  // The storage root key is the one of the provisioning guidance, at its place.
+  await tool('readpublic', '-c', root, '-n', file('root.name'));
   assert.equal(toHex(await readFile(file('root.name'))), toHex(stored.rootName));
 
-  // The policy digest that we compute is the one that the TPM computes.
-  await tool('createpolicy', '--policy-pcr', '-l', 'sha256:7,11', '-L', file('policy'));
-  assert.equal(toHex(await readFile(file('policy'))), toHex(pcrPolicyDigest(stored.policy)));
+  // A session of the tools takes the same steps, and the TPM comes to the digests that we compute.
+  const running = stored.approval[0];
+  const branches = guardedBy(stored, running, stored.approval, stored.identity).policy.flatMap((step) =>
+    step.kind === 'or' ? [step.branches] : [],
+  );
+  const files: string[] = [];
+  for (const [index, pair] of branches.entries()) {
+    const names = pair.map((_, part) => file(`branch-${index}-${part}`));
+    for (const [part, branch] of pair.entries()) await writeFile(names[part] as string, branch);
+    files.push(`sha256:${names.join(',')}`);
+  }
+  const [approved, device] = files as [string, string];
+  const count = Buffer.alloc(8);
+  count.writeBigUInt64BE(BigInt(running.countMax));
+  await writeFile(file('count'), count);
+  const satisfy = async (): Promise<void> => {
+    const session = ['-S', file('session.ctx')];
+    await tool('policypcr', ...session, '-l', 'sha256:7,11');
+    await tool('policynv', ...session, '-i', file('count'), '0x0180684a', 'ule');
+    await tool('policyor', ...session, '-l', approved);
+    await tool('policyauthorizenv', ...session, '0x0180684c');
+    await tool('policyor', ...session, '-l', device, '-L', file('policy'));
+    assert.equal(toHex(await readFile(file('policy'))), toHex(devicePolicyDigest(stored.rescue)));
+  };
 
   const load = async (name: 'identity' | 'boxKey'): Promise<void> => {
     const blob = name === 'identity' ? stored.identity : stored.sealed.boxKey;
@@ -71,12 +75,12 @@ test('tpm2-tools loads, unseals and signs with what was made here', async (t) =>
       '-n',
       file('object.name'),
     ];
-    await tool('load', '-C', file('root.ctx'), ...parts);
+    await tool('load', '-C', root, ...parts);
     assert.equal(toHex(await readFile(file('object.name'))), toHex(nameOf(blob.publicArea)));
   };
   const withPolicy = async (use: () => Promise<void>): Promise<void> => {
     await tool('startauthsession', '--policy-session', '-S', file('session.ctx'));
-    await tool('policypcr', '-S', file('session.ctx'), '-l', 'sha256:7,11');
+    await satisfy();
     await use();
     await tool('flushcontext', file('session.ctx'));
   };

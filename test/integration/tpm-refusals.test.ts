@@ -10,6 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { AppError, type ErrorCode } from '../../firmware/src/errors.ts';
 import { fixedEndpoint, openDeviceKeys, SoftwareTpm, TpmError } from '../../firmware/tpm/index.ts';
+import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
+import { guardedBy } from '../../firmware/tpm/keys/approved-firmware.ts';
+import { failedTriesMax } from '../../firmware/tpm/limits.ts';
 import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
 import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -53,9 +56,8 @@ test('a changed firmware opens nothing; the old one opens again', async (t) => {
   assert.match(failure.message, /^PCR 11 changed since .*device-keys\.json was sealed$/);
   // It was the TPM that refused, not our comparison.
   const refusal = (failure.cause as AppError).cause as TpmError;
-  assert.equal(refusal.command, 'Esys_Unseal');
-  assert.equal(refusal.code, 0x99d);
-  assert.match(refusal.message, /TPM_RC_POLICY_FAIL, session 1/);
+  assert.equal(refusal.command, 'Esys_PolicyOR');
+  assert.match(refusal.message, /TPM_RC_VALUE/);
   await writeFile(join(tpm.firmwareRoot, 'firmware', 'main.ts'), original);
   await tpm.powerOff();
   assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
@@ -94,6 +96,7 @@ test('keys are not bound to registers into which nothing was measured', async (t
         keysFile: tpm.keysFile,
         institutionId: 'north',
         logger: tpm.logger,
+        onRecoveryCode: () => assert.fail(),
       }),
     );
     assert.match(failure.message, /nothing was measured into PCR 7/);
@@ -121,9 +124,14 @@ test('another TPM cannot open the keys, and says whose file it is', async (t) =>
 
 test('a TPM that is cleared is another TPM, under a running box too', async (t) => {
   const tpm = await FreshTpm.make(t);
-  const keys = await tpm.openKeys();
+  let keys = await tpm.openKeys();
   await keys.signWithIdentity(utf8('before'));
-  await run('tpm2_clear', ['-T', await tpm.tcti(), '-c', 'lockout']);
+  await assert.rejects(run('tpm2_clear', ['-T', await tpm.tcti(), '-c', 'lockout']), /0x9A2|0x98E/);
+  // A wrong try blocks that authorization until the next start.
+  await refused('TPM_LOCKED_OUT', keys.clear());
+  await tpm.powerOff();
+  keys = await tpm.openKeys();
+  await keys.clear();
   assert.equal(await keys.probe(), 'wrong-tpm');
   // The loaded root key went with the TPM: the first use meets that, the next one a TPM with another root key.
   await assert.rejects(keys.signWithIdentity(utf8('after')), AppError);
@@ -182,28 +190,43 @@ test('a TPM that dies is absent, and started and measured anew at the next use',
   assert.notEqual(await tpm.pid(), pid);
 });
 
-test('lock-out shows in the probe and does not stop keys that are exempt from it', async (t) => {
+test('lock-out shows, does not stop the keys of the box, and the box ends it', async (t) => {
   const tpm = await FreshTpm.make(t);
-  const tcti = ['-T', await tpm.tcti()];
-  await run('tpm2_dictionarylockout', [...tcti, '-s', '-n', '1', '-t', '1000', '-l', '1000']);
-  const primary = join(tpm.folder, 'primary.ctx');
-  await run('tpm2_createprimary', [...tcti, '-C', 'o', '-p', 'right', '-c', primary]);
-  const guess = ['tpm2_create', [...tcti, '-C', primary, '-P', 'wrong']] as const;
-  for (const refusal of [/DA counter incremented/, /DA lockout mode/]) {
+  let keys = await tpm.openKeys();
+  const lockOut = async (): Promise<void> => {
+    const tcti = ['-T', await tpm.tcti()];
+    const primary = join(tpm.folder, 'primary.ctx');
+    await run('tpm2_createprimary', [...tcti, '-C', 'n', '-p', 'right', '-c', primary]);
+    // What is refused last is the lock-out itself.
+    for (let tries = 0; tries <= failedTriesMax; tries++) {
+      await run('tpm2_flushcontext', [...tcti, '-t']);
+      const refusal = tries < failedTriesMax ? /DA counter incremented/ : /DA lockout mode/;
+      await assert.rejects(run('tpm2_create', [...tcti, '-C', primary, '-P', 'wrong']), refusal);
+    }
     await run('tpm2_flushcontext', [...tcti, '-t']);
-    await assert.rejects(run(...guess), refusal);
-  }
-  const keys = await tpm.openKeys();
+  };
+  await lockOut();
   assert.equal(await keys.probe(), 'locked-out');
   assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
   assert.equal(keys.health(), 'locked-out');
-  await run('tpm2_dictionarylockout', [...tcti, '-c']);
+  await keys.resetLockout();
   assert.equal(await keys.probe(), 'ready');
+  // At its start a box ends a lock-out by itself.
+  await lockOut();
+  await tpm.powerOff();
+  keys = await tpm.openKeys();
+  assert.equal(await keys.probe(), 'ready');
+  assert.ok(tpm.logger.lines.some((line) => line.startsWith('warn the TPM was locked out')));
 });
 
 test('a TPM that is not there, and a transport that is not installed', async (t) => {
   const tpm = await FreshTpm.make(t);
-  const options = { keysFile: tpm.keysFile, institutionId: 'north', logger: tpm.logger };
+  const options = {
+    keysFile: tpm.keysFile,
+    institutionId: 'north',
+    logger: tpm.logger,
+    onRecoveryCode: () => assert.fail(),
+  };
   const nowhere = join(tpm.folder, 'nowhere');
   const absent = await refused('TPM_ABSENT', openDeviceKeys({ ...options, tcti: `swtpm:path=${nowhere}` }));
   assert.ok(absent.cause instanceof TpmError);
@@ -247,7 +270,14 @@ test('the keys of another institution are refused', async (t) => {
   const tpm = await FreshTpm.make(t);
   await tpm.openKeys();
   const { softwareTpm, keysFile, logger } = tpm;
-  await refused('CONFIG_INVALID', openDeviceKeys({ softwareTpm, keysFile, institutionId: 'south', logger }));
+  const south = {
+    endpoint: softwareTpm,
+    keysFile,
+    institutionId: 'south',
+    logger,
+    onRecoveryCode: () => assert.fail(),
+  };
+  await refused('CONFIG_INVALID', openDeviceKeys(south));
 });
 
 test('an altered blob is refused by the TPM, and nothing is left in its slots', async (t) => {
@@ -255,25 +285,19 @@ test('an altered blob is refused by the TPM, and nothing is left in its slots', 
   await tpm.openKeys();
   await tpm.powerOff();
   await tpm.softwareTpm.start();
-  const { content } = JSON.parse(await readFile(tpm.keysFile, 'utf8')) as {
-    content: { rootName: string; sealed: { boxKey: { publicArea: string; privateArea: string } } };
-  };
-  const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
-  const rootName = bytes(content.rootName);
-  const publicArea = bytes(content.sealed.boxKey.publicArea);
-  const privateArea = bytes(content.sealed.boxKey.privateArea);
-  const altered = privateArea.slice();
-  altered[altered.length - 1]! ^= 1;
+  const stored = decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+  const [running] = stored.approval;
+  const blob = stored.sealed.boxKey;
+  const altered = { ...blob, privateArea: blob.privateArea.slice() };
+  altered.privateArea[altered.privateArea.length - 1]! ^= 1;
   const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
   try {
-    const registers = [7, 11];
     // More often than a TPM has slots.
     for (let i = 0; i < 8; i++) {
-      const blob = { publicArea, privateArea: altered };
-      await refused('STORE_CORRUPT', broker.call('unseal', { blob, rootName, registers }));
-      const good = { publicArea, privateArea };
-      await refused('TPM_POLICY', broker.call('unseal', { blob: good, rootName, registers: [7] }));
-      assert.equal((await broker.call('unseal', { blob: good, rootName, registers })).length, 32);
+      const guarded = guardedBy(stored, running, stored.approval, blob);
+      await refused('STORE_CORRUPT', broker.call('unseal', { ...guarded, blob: altered }));
+      await refused('TPM_POLICY', broker.call('unseal', { ...guarded, policy: guarded.policy.slice(0, 1) }));
+      assert.equal((await broker.call('unseal', guarded)).length, 32);
     }
   } finally {
     await broker.close();

@@ -3,7 +3,12 @@ import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../firmware/tpm/index.ts';
+import {
+  openDeviceKeys,
+  SoftwareTpm,
+  type OpenDeviceKeys,
+  type RecoveryHalves,
+} from '../../firmware/tpm/index.ts';
 import type { Clock } from '../../firmware/src/ports.ts';
 import { systemClock } from './manual-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
@@ -12,6 +17,8 @@ import { RecordingLogger } from './recording-logger.ts';
 export class FreshTpm {
   readonly folder: string;
   readonly logger = new RecordingLogger();
+  /** Of the keys that were made last. */
+  recoveryHalves: RecoveryHalves | undefined;
   readonly #opened = new Set<OpenDeviceKeys>();
   #softwareTpm: SoftwareTpm | undefined;
 
@@ -62,7 +69,17 @@ export class FreshTpm {
 
   async openKeys(clock: Clock = systemClock): Promise<OpenDeviceKeys> {
     const { softwareTpm, keysFile, logger } = this;
-    const keys = await openDeviceKeys({ softwareTpm, keysFile, institutionId: 'north', logger, clock });
+    const onRecoveryCode = (halves: RecoveryHalves): void => {
+      this.recoveryHalves = halves;
+    };
+    const keys = await openDeviceKeys({
+      endpoint: softwareTpm,
+      keysFile,
+      institutionId: 'north',
+      logger,
+      clock,
+      onRecoveryCode,
+    });
     this.#opened.add(keys);
     return keys;
   }

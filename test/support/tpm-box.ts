@@ -12,6 +12,12 @@ const softwareTpm = new SoftwareTpm({
   firmwareRoot: join(folder, 'checkout'),
 });
 const keysFile = join(folder, 'device-keys.json');
-const keys = await openDeviceKeys({ softwareTpm, keysFile, institutionId: 'north', logger });
+const keys = await openDeviceKeys({
+  endpoint: softwareTpm,
+  keysFile,
+  institutionId: 'north',
+  logger,
+  onRecoveryCode: () => undefined,
+});
 const { simulator } = await softwareTpm.open();
 process.send?.({ swtpm: simulator?.pid, boxKey: Buffer.from(keys.boxKey).toString('hex') });

@@ -28,7 +28,14 @@ const blob = (fill: number): { publicArea: Uint8Array; privateArea: Uint8Array }
 const stored: StoredKeys = {
   institutionId: 'north',
   rootName: bytes(34, 1),
-  policy: { registers: [7, 11], values: [bytes(32, 7), bytes(32, 11)] },
+  approval: [
+    { values: [bytes(32, 7), bytes(32, 11)], countMax: 3 },
+    { values: [bytes(32, 7), bytes(32, 12)], countMax: 4 },
+  ],
+  approving: [{ values: [bytes(32, 7), bytes(32, 12)], countMax: 4 }],
+  rescue: { key: bytes(65, 4), lock: blob(16) },
+  recoveryKey: bytes(32, 17),
+  authorizations: blob(18),
   identity: blob(10),
   attestation: blob(12),
   endorsement: { kind: 'ecc-p384-high', name: bytes(50, 14), certificateDigest: bytes(32, 15) },

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { HeaderScans } from '../../dimse/index.ts';
-import { openDeviceKeys, SoftwareTpm, type OpenDeviceKeys } from '../../tpm/index.ts';
+import type { OpenDeviceKeys } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { Quarantine } from '../ingest/quarantine.ts';
@@ -12,6 +12,7 @@ import { EncryptedStore, LevelStore } from '../store/level-store.ts';
 import { StudyStore } from '../store/study-store.ts';
 import { Catalogue } from '../studies/catalogue.ts';
 import type { DicomCertificates } from './dicom-certificates.ts';
+import { keysFileName, openKeys, type KeysEvents } from './device-keys.ts';
 import { openCertificates } from './dicom-tls.ts';
 import { Health } from './health.ts';
 import { openSealing } from './sealing.ts';
@@ -35,34 +36,12 @@ export interface Foundation {
   readonly openHeaderScanner: OpenHeaderScanner;
 }
 
-const keysFileName = 'keys.json';
-
-/** The keys of the box, from its TPM. */
-export async function openKeys(
-  { tpm, dataDir, institution }: Config,
-  clock: Clock,
-  logger: Logger,
-  undo: Undo,
-): Promise<OpenDeviceKeys> {
-  const common = { keysFile: join(dataDir, keysFileName), institutionId: institution.id, clock, logger };
-  if (tpm.kind === 'device') {
-    const keys = await openDeviceKeys({ ...common, tcti: `device:${tpm.device}` });
-    undo.later(() => keys.stop());
-    return keys;
-  }
-  const softwareTpm = new SoftwareTpm({ stateFolder: tpm.swtpmDir, logger });
-  undo.later(() => softwareTpm.stop());
-  await softwareTpm.start();
-  const keys = await openDeviceKeys({ ...common, softwareTpm });
-  undo.later(() => keys.stop());
-  return keys;
-}
-
 /** Opens everything in order; `undo` closes what was opened, also after a fault half-way. */
 export async function openFoundation(
   config: Config,
   clock: Clock,
   logger: Logger,
+  events: KeysEvents,
   undo: Undo,
 ): Promise<Foundation> {
   const { dataDir } = config;
@@ -74,7 +53,7 @@ export async function openFoundation(
       `The file ${keysFileName} is missing in ${dataDir}, which holds data sealed by it.`,
     );
   }
-  const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), undo);
+  const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), events, undo);
 
   const ledgerStore = await LevelStore.open(join(dataDir, 'ledger'));
   undo.later(() => ledgerStore.close());

@@ -1,15 +1,10 @@
-/** Objects under the device policy: how they are made in the storage hierarchy, and how their use is authorized. */
+/** Objects under a policy: how they are made in the storage hierarchy, and how their use is authorized. */
 import { esysHandle } from '../esys/functions.ts';
 import { sessionAttribute, sessionType } from '../wire/constants.ts';
-import {
-  noCreationPcrs,
-  noDigest,
-  noOutsideInfo,
-  pcrSelection,
-  sensitiveCreate,
-  type ObjectBlob,
-} from '../wire/structures.ts';
-import { noSessions, type Tpm } from './tpm.ts';
+import type { PolicyStep } from '../wire/policy.ts';
+import { noCreationPcrs, noOutsideInfo, sensitiveCreate, type ObjectBlob } from '../wire/structures.ts';
+import { satisfy } from './policy-session.ts';
+import type { Tpm } from './tpm.ts';
 
 const { none } = esysHandle;
 
@@ -18,8 +13,8 @@ export interface Guarded {
   readonly blob: ObjectBlob;
   /** The Name of the storage root key under which it was made: sessions are salted to no other. */
   readonly rootName: Uint8Array;
-  /** Registers of the policy, SHA-256 bank. */
-  readonly registers: readonly number[];
+  /** What satisfies its policy. */
+  readonly policy: readonly PolicyStep[];
 }
 
 /** Where a new object is made, and under which policy. */
@@ -53,17 +48,17 @@ export async function create(
   });
 }
 
-/** Loads the object and satisfies its policy in a salted session: PCRs (part 3, 23.7). */
+/** Loads the object and satisfies its policy in a salted session. */
 export async function using<T>(
   tpm: Tpm,
-  { blob, rootName, registers }: Guarded,
+  { blob, rootName, policy }: Guarded,
   attributes: number,
   body: (object: number, session: number) => Promise<T>,
 ): Promise<T> {
   const root = await tpm.pinnedRoot(rootName);
   return tpm.withLoaded(root, blob, (object) =>
     tpm.inSession(root, sessionType.policy, attributes, async (session) => {
-      await tpm.call('PolicyPCR', session, ...noSessions, noDigest, pcrSelection(registers));
+      await satisfy(tpm, session, policy);
       return body(object, session);
     }),
   );

@@ -127,6 +127,6 @@ export class BrokerProcess {
 const harmlessKinds: readonly ResponseKind[] = ['policy', 'locked-out', 'integrity'];
 
 function endsBroker(failure: Failure): boolean {
-  if (failure.kind === 'response') return !harmlessKinds.includes(kindOf(failure.code));
+  if (failure.kind === 'response') return !harmlessKinds.includes(kindOf(failure.code, failure.command));
   return failure.kind === 'bug';
 }

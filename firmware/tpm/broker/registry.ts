@@ -3,19 +3,25 @@ import { attestationOperations, type AttestationOperations } from './operations/
 import type { Handlers } from './operations/family.ts';
 import { identityOperations, type IdentityOperations } from './operations/identity.ts';
 import { nvOperations, type NvOperations } from './operations/nv.ts';
+import { ownershipOperations, type OwnershipOperations } from './operations/ownership.ts';
 import { platformOperations, type PlatformOperations } from './operations/platform.ts';
+import { rescueOperations, type RescueOperations } from './operations/rescue.ts';
 import { sealingOperations, type SealingOperations } from './operations/sealing.ts';
 
 export type TpmOperations = AttestationOperations &
   IdentityOperations &
   NvOperations &
+  OwnershipOperations &
   PlatformOperations &
+  RescueOperations &
   SealingOperations;
 
 export const tpmOperations: Handlers<TpmOperations> = {
   ...attestationOperations,
   ...identityOperations,
   ...nvOperations,
+  ...ownershipOperations,
   ...platformOperations,
+  ...rescueOperations,
   ...sealingOperations,
 };

@@ -9,20 +9,12 @@ import {
   sessionAttribute,
   sessionType,
   startupType,
+  storageRootHandle,
   type SessionType,
 } from '../wire/constants.ts';
-import {
-  aes128Cfb,
-  nameOf,
-  noCreationPcrs,
-  noOutsideInfo,
-  parseHandles,
-  sensitiveCreate,
-  type ObjectBlob,
-} from '../wire/structures.ts';
-import { storageRootTemplate } from '../wire/templates.ts';
+import { aes128Cfb, parseHandles, unsized, type ObjectBlob } from '../wire/structures.ts';
 
-const { none, password, owner } = esysHandle;
+const { none, password } = esysHandle;
 
 /** The three session arguments of a command that needs none. */
 export const noSessions = [none, none, none] as const;
@@ -40,8 +32,8 @@ export interface StorageRoot {
 
 /**
  * An open TPM, as the operations use it. Each operation begins and ends without objects or sessions of its own in the
- * TPM, except the storage root key, which stays loaded (a chip needs up to a second to derive it again). The caller
- * runs one operation at a time: a TPM without resource manager has three slots.
+ * TPM. The storage root key lies in its persistent memory (a chip needs up to a second to derive it). The caller runs one
+ * operation at a time: a TPM without resource manager has three slots.
  */
 export class Tpm {
   readonly #esys: EsysContext;
@@ -60,7 +52,6 @@ export class Tpm {
 
   /** Shuts the TPM down in order (else each start counts as a power cut towards lock-out) and disconnects. */
   async close(): Promise<void> {
-    if (this.#root) await this.#flush(this.#root.handle);
     await this.call('Shutdown', ...noSessions, startupType.clear);
     await this.#esys.close();
   }
@@ -70,11 +61,12 @@ export class Tpm {
     return this.#esys.call(name, ...args);
   }
 
-  /** Name of the storage root key, derived anew each time: the TPM may have been cleared or exchanged since. */
-  async rootName(): Promise<Uint8Array> {
-    const { handle, name } = await this.#deriveRoot();
-    await this.#flush(handle);
-    return name;
+  /**
+   * Name of the storage root key, asked anew each time: the TPM may have been cleared or exchanged since. Undefined if it
+   * has none, as one that was never made a box's.
+   */
+  async rootName(): Promise<Uint8Array | undefined> {
+    return (await this.#findRoot())?.name;
   }
 
   /**
@@ -82,8 +74,8 @@ export class Tpm {
    * a chip between us and the TPM could show its own. @throws AppError TPM_WRONG
    */
   async pinnedRoot(name: Uint8Array): Promise<StorageRoot> {
-    const root = (this.#root ??= await this.#deriveRoot());
-    if (!equalBytes(root.name, name)) {
+    const root = (this.#root ??= await this.#findRoot());
+    if (!root || !equalBytes(root.name, name)) {
       throw new AppError('TPM_WRONG', 'the storage root key of the TPM is not the pinned one');
     }
     return root;
@@ -107,6 +99,11 @@ export class Tpm {
     body: (session: number) => Promise<T>,
   ): Promise<T> {
     return this.#inSession(root.handle, type, attributes, body);
+  }
+
+  /** The same for the caller to flush: one that lasts longer than one operation. */
+  startSession(root: StorageRoot, type: SessionType, attributes: number): Promise<number> {
+    return this.#startSession(root.handle, type, attributes);
   }
 
   /** A policy session without salt, for what is authorized by no secret. */
@@ -157,6 +154,11 @@ export class Tpm {
     attributes: number,
     body: (session: number) => Promise<T>,
   ): Promise<T> {
+    const session = await this.#startSession(salting, type, attributes);
+    return this.flushing(session, () => body(session));
+  }
+
+  async #startSession(salting: number, type: SessionType, attributes: number): Promise<number> {
     const [session] = await this.call(
       'StartAuthSession',
       salting,
@@ -167,33 +169,24 @@ export class Tpm {
       aes128Cfb,
       algorithm.sha256,
     );
-    return this.flushing(session, async () => {
-      await this.call(
-        'TRSess_SetAttributes',
-        session,
-        attributes | sessionAttribute.continueSession,
-        allAttributes,
-      );
-      return body(session);
-    });
+    await this.call(
+      'TRSess_SetAttributes',
+      session,
+      attributes | sessionAttribute.continueSession,
+      allAttributes,
+    );
+    return session;
   }
 
   async #flush(handle: number): Promise<void> {
     await this.call('FlushContext', handle);
   }
 
-  async #deriveRoot(): Promise<StorageRoot> {
-    const [handle, publicArea] = await this.call(
-      'CreatePrimary',
-      owner,
-      password,
-      none,
-      none,
-      sensitiveCreate(),
-      storageRootTemplate(),
-      noOutsideInfo,
-      noCreationPcrs,
-    );
-    return { handle, name: nameOf(publicArea) };
+  async #findRoot(): Promise<StorageRoot | undefined> {
+    if (!(await this.handles(storageRootHandle, 1)).includes(storageRootHandle)) return undefined;
+    const [handle] = await this.call('TR_FromTPMPublic', storageRootHandle, ...noSessions);
+    // ESYS computes the Name from the public area to which it salts; it does not take the TPM's word for it.
+    const [name] = await this.call('TR_GetName', handle);
+    return { handle, name: unsized(name) };
   }
 }

@@ -16,6 +16,7 @@ export type StructureName =
   | 'TPM2B_NV_PUBLIC'
   | 'TPM2B_PRIVATE'
   | 'TPM2B_PUBLIC'
+  | 'TPM2B_SENSITIVE'
   | 'TPM2B_SENSITIVE_CREATE'
   | 'TPM2B_SENSITIVE_DATA'
   | 'TPM2B_TIMEOUT'
@@ -49,6 +50,7 @@ export const esysFunctions = {
     takes: ['handle', 'handle', ...sessions, 'TPM2B_DATA', 'TPMT_SIG_SCHEME'],
     gives: ['TPM2B_ATTEST', 'TPMT_SIGNATURE'],
   },
+  Clear: { takes: ['handle', ...sessions], gives: [] },
   Create: {
     takes: [
       'handle',
@@ -71,22 +73,50 @@ export const esysFunctions = {
     ],
     gives: ['handle', 'TPM2B_PUBLIC', 'TPM2B_CREATION_DATA', 'TPM2B_DIGEST', 'TPMT_TK_CREATION'],
   },
+  DictionaryAttackLockReset: { takes: ['handle', ...sessions], gives: [] },
+  DictionaryAttackParameters: { takes: ['handle', ...sessions, 'u32', 'u32', 'u32'], gives: [] },
+  EvictControl: { takes: ['handle', 'handle', ...sessions, 'u32'], gives: ['handle'] },
   FlushContext: { takes: ['handle'], gives: [] },
   GetCapability: { takes: [...sessions, 'u32', 'u32', 'u32'], gives: ['u8', 'TPMS_CAPABILITY_DATA'] },
   GetRandom: { takes: [...sessions, 'u16'], gives: ['TPM2B_DIGEST'] },
+  HierarchyChangeAuth: { takes: ['handle', ...sessions, 'TPM2B_DIGEST'], gives: [] },
   Load: { takes: ['handle', ...sessions, 'TPM2B_PRIVATE', 'TPM2B_PUBLIC'], gives: ['handle'] },
+  LoadExternal: { takes: [...sessions, 'TPM2B_SENSITIVE', 'TPM2B_PUBLIC', 'handle'], gives: ['handle'] },
   NV_DefineSpace: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPM2B_NV_PUBLIC'], gives: ['handle'] },
   NV_Increment: { takes: ['handle', 'handle', ...sessions], gives: [] },
   NV_Read: { takes: ['handle', 'handle', ...sessions, 'u16', 'u16'], gives: ['TPM2B_MAX_NV_BUFFER'] },
   NV_ReadPublic: { takes: ['handle', ...sessions], gives: ['TPM2B_NV_PUBLIC', 'TPM2B_NAME'] },
+  NV_UndefineSpace: { takes: ['handle', 'handle', ...sessions], gives: [] },
+  NV_Write: { takes: ['handle', 'handle', ...sessions, 'TPM2B_MAX_NV_BUFFER', 'u16'], gives: [] },
   PCR_Read: {
     takes: [...sessions, 'TPML_PCR_SELECTION'],
     gives: ['u32', 'TPML_PCR_SELECTION', 'TPML_DIGEST'],
   },
+  PolicyAuthorizeNV: { takes: ['handle', 'handle', 'handle', ...sessions], gives: [] },
+  PolicyGetDigest: { takes: ['handle', ...sessions], gives: ['TPM2B_DIGEST'] },
+  PolicyNV: {
+    // TPM2B_OPERAND is a TPM2B_DIGEST (part 2, 10.4.6).
+    takes: ['handle', 'handle', 'handle', ...sessions, 'TPM2B_DIGEST', 'u16', 'u16'],
+    gives: [],
+  },
+  PolicyOR: { takes: ['handle', ...sessions, 'TPML_DIGEST'], gives: [] },
   PolicyPCR: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPML_PCR_SELECTION'], gives: [] },
   PolicySecret: {
     // The expiration is an INT32; whoever needs one gives its two's complement.
     takes: ['handle', 'handle', ...sessions, 'TPM2B_DIGEST', 'TPM2B_DIGEST', 'TPM2B_DIGEST', 'u32'],
+    gives: ['TPM2B_TIMEOUT', 'TPMT_TK_AUTH'],
+  },
+  PolicySigned: {
+    takes: [
+      'handle',
+      'handle',
+      ...sessions,
+      'TPM2B_DIGEST',
+      'TPM2B_DIGEST',
+      'TPM2B_DIGEST',
+      'u32',
+      'TPMT_SIGNATURE',
+    ],
     gives: ['TPM2B_TIMEOUT', 'TPMT_TK_AUTH'],
   },
   Quote: {
@@ -102,9 +132,11 @@ export const esysFunctions = {
     takes: ['handle', 'handle', ...sessions, 'TPM2B_DIGEST', 'u8', 'TPMT_SYM_DEF', 'u16'],
     gives: ['handle'],
   },
+  TRSess_GetNonceTPM: { takes: ['handle'], gives: ['TPM2B_DIGEST'] },
   TRSess_SetAttributes: { takes: ['handle', 'u8', 'u8'], gives: [] },
   TR_GetName: { takes: ['handle'], gives: ['TPM2B_NAME'] },
   TR_FromTPMPublic: { takes: ['u32', ...sessions], gives: ['handle'] },
+  TR_SetAuth: { takes: ['handle', 'TPM2B_DIGEST'], gives: [] },
   Unseal: { takes: ['handle', ...sessions], gives: ['TPM2B_SENSITIVE_DATA'] },
 } as const satisfies Record<string, FunctionRow>;
 
@@ -126,4 +158,11 @@ export type Arguments<Name extends EsysFunction> = ArgumentList<(typeof esysFunc
 export type Results<Name extends EsysFunction> = ResultList<(typeof esysFunctions)[Name]['gives']>;
 
 /** ESYS_TR of things that are always there (tss2_esys.h). */
-export const esysHandle = { none: 0xfff, password: 0x0ff, owner: 0x101, endorsement: 0x10b } as const;
+export const esysHandle = {
+  none: 0xfff,
+  password: 0x0ff,
+  owner: 0x101,
+  nullHierarchy: 0x107,
+  lockout: 0x10a,
+  endorsement: 0x10b,
+} as const;

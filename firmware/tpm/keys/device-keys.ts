@@ -4,6 +4,7 @@ import { AppError, type ErrorCode } from '../../src/errors.ts';
 import type {
   Attester,
   DeviceKeys,
+  FirmwareApproval,
   HeldKeys,
   Logger,
   Signer,
@@ -16,16 +17,19 @@ import type {
 import { BrokerClient } from '../broker/client.ts';
 import { fixedEndpoint, type TpmEndpoint } from '../endpoint.ts';
 import { healthOf } from '../fault.ts';
-import type { SoftwareTpm } from '../simulator/software-tpm.ts';
 import type { TimerSource } from '../timer.ts';
 import { parseSigningPoint, type ObjectBlob } from '../wire/structures.ts';
+import { ApprovedFirmwares } from './approved-firmware.ts';
 import { TpmAttester } from './attester.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
 import { SealedKeys } from './held-keys.ts';
-import { readKeysFile, writeKeysFile, type SecretName, type SeedName, type StoredKeys } from './keys-file.ts';
+import { readKeysFile, type SecretName, type SeedName, type StoredKeys } from './keys-file.ts';
 import { KeysRecord } from './keys-record.ts';
 import { withLowS } from './low-s.ts';
-import { provision, sealSeed } from './provision.ts';
+import { makeKeys } from './making.ts';
+import { sealSeed } from './provision.ts';
+import type { RecoveryHalves } from './recovery-code.ts';
+import { keepRecoveryFile } from './recovery-keeping.ts';
 
 export type DeviceKeysOptions = {
   /** Path in the data folder; its folder must exist. Made at first use. */
@@ -34,14 +38,21 @@ export type DeviceKeysOptions = {
   readonly logger: Logger;
   /** Bounds each operation; the system's timers unless told. */
   readonly clock?: TimerSource;
+  /** The hospital's offline rescue key (P-256, uncompressed SEC1); only what is made new takes it. */
+  readonly rescueKey?: Uint8Array;
+  /**
+   * Shows the recovery code of keys that are made, before they are kept: after a power cut the last one shown is the one
+   * that counts. Never told again.
+   */
+  readonly onRecoveryCode: (halves: RecoveryHalves) => void;
 } & (
   | {
       /** Transport to a TPM that the machine has: `device:/dev/tpmrm0`. */
       readonly tcti: string;
     }
   | {
-      /** Started if it does not run; stopped by its owner, after these keys. */
-      readonly softwareTpm: SoftwareTpm;
+      /** Stopped by its owner, after these keys. */
+      readonly endpoint: TpmEndpoint;
     }
 );
 
@@ -56,9 +67,16 @@ export interface OpenDeviceKeys extends DeviceKeys {
    * a zeroed key in the hands of a part that still writes would be worse.
    */
   stop(): Promise<void>;
+  /** Ends the dictionary-attack lock-out of the TPM. @throws AppError of the TPM. */
+  resetLockout(): Promise<void>;
+  /**
+   * TPM2_Clear: whatever was ever sealed for this box in its TPM is gone for good, on all copies of its disk. Only what the
+   * recovery code opens is left. Stop the box before, and remove the files afterwards. @throws AppError of the TPM.
+   */
+  clear(): Promise<void>;
 }
 
-interface Secrets {
+export interface Secrets {
   readonly sealed: Readonly<Record<SecretName, Uint8Array>>;
   /** In the order of the keys file. */
   readonly seeds: Readonly<Record<SeedName, readonly Uint8Array[]>>;
@@ -76,6 +94,14 @@ function aboutFile(failure: unknown, file: string): unknown {
   return message ? new AppError(failure.code, message(file), { cause: failure }) : failure;
 }
 
+/** A TPM with the keys file that belongs to it. */
+interface OpenedTpm {
+  readonly broker: BrokerClient;
+  readonly endpoint: TpmEndpoint;
+  readonly record: KeysRecord;
+  readonly firmware: ApprovedFirmwares;
+}
+
 class TpmDeviceKeys implements OpenDeviceKeys {
   readonly identityPublicKey: Uint8Array;
   readonly voting: VotingKeys;
@@ -85,33 +111,31 @@ class TpmDeviceKeys implements OpenDeviceKeys {
   readonly attester: Attester;
   readonly boxKey: Uint8Array;
   readonly accountSeed: Uint8Array;
+  readonly firmware: FirmwareApproval;
   readonly #broker: BrokerClient;
-  readonly #stored: StoredKeys;
-  readonly #file: string;
+  readonly #record: KeysRecord;
+  readonly #firmware: ApprovedFirmwares;
   readonly #forgetLoss: Unsubscribe;
   readonly #listeners = new Set<(health: TpmHealth) => void>();
   #health: TpmHealth = 'ready';
 
-  constructor(
-    broker: BrokerClient,
-    endpoint: TpmEndpoint,
-    stored: StoredKeys,
-    { sealed, seeds }: Secrets,
-    file: string,
-  ) {
+  constructor({ broker, endpoint, record, firmware }: OpenedTpm, { sealed, seeds }: Secrets) {
+    const { stored } = record;
     this.#broker = broker;
-    this.#stored = stored;
-    this.#file = file;
+    this.#record = record;
+    this.firmware = this.#firmware = firmware;
     this.identityPublicKey = parseSigningPoint(stored.identity.publicArea);
-    const record = new KeysRecord(file, stored);
-    this.voting = openHeld(broker, record, 'voting', seeds.voting, ed25519Signer);
-    this.transaction = openHeld(broker, record, 'transaction', seeds.transaction, ed25519Signer);
-    this.transport = openHeld(broker, record, 'transport', seeds.transport, transportKey);
+    const held = <Key extends Signer>(name: SeedName, keyOf: (seed: Uint8Array) => Key): HeldKeys<Key> =>
+      openHeld({ broker, record, firmware }, name, seeds[name], keyOf);
+    this.voting = held('voting', ed25519Signer);
+    this.transaction = held('transaction', ed25519Signer);
+    this.transport = held('transport', transportKey);
     this.attester = new TpmAttester(broker, stored, endpoint.eventLogFile);
     const { rootName } = stored;
     this.starts = {
-      value: () => broker.call('startCounter', { rootName, advance: false }),
-      advance: () => broker.call('startCounter', { rootName, advance: true }),
+      value: () => broker.call('readCounter', { counter: 'starts', rootName }),
+      advance: () =>
+        broker.call('stepCounter', { counter: 'starts', authorizations: firmware.authorizations() }),
     };
     this.boxKey = sealed.boxKey;
     this.accountSeed = sealed.accountSeed;
@@ -120,21 +144,15 @@ class TpmDeviceKeys implements OpenDeviceKeys {
 
   /** @throws AppError as BrokerClient.call. */
   async signWithIdentity(message: Uint8Array): Promise<Uint8Array> {
-    const { rootName, policy, identity: blob } = this.#stored;
+    const guarded = this.#firmware.guarded(this.#record.stored.identity);
     try {
-      const digest = sha256(message);
-      const signature = await this.#broker.call('sign', {
-        blob,
-        rootName,
-        registers: policy.registers,
-        digest,
-      });
+      const signature = await this.#broker.call('sign', { ...guarded, digest: sha256(message) });
       // A key that is exempt from lock-out says nothing about it.
       if (this.#health !== 'locked-out') this.#become('ready');
       return withLowS(signature);
     } catch (failure) {
       if (failure instanceof AppError) this.#become(healthOf(failure));
-      throw aboutFile(failure, this.#file);
+      throw aboutFile(failure, this.#record.file);
     }
   }
 
@@ -162,10 +180,24 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     await this.#broker.close();
   }
 
+  resetLockout(): Promise<void> {
+    return this.#asOwner('resetLockout');
+  }
+
+  clear(): Promise<void> {
+    return this.#asOwner('clear');
+  }
+
+  async #asOwner(operation: 'resetLockout' | 'clear'): Promise<void> {
+    await this.#broker.call(operation, { authorizations: this.#firmware.authorizations() });
+  }
+
   async #examine(): Promise<TpmHealth> {
-    const { rootName } = this.#stored;
-    if (!equalBytes(await this.#broker.call('rootName', null), rootName)) return 'wrong-tpm';
-    if ((await changedRegisters(this.#broker, this.#stored)).length > 0) return 'policy-mismatch';
+    const { rootName } = this.#record.stored;
+    const now = await this.#broker.call('rootName', null);
+    if (now === undefined || !equalBytes(now, rootName)) return 'wrong-tpm';
+    if ((await this.#firmware.changedRegisters()).length > 0) return 'policy-mismatch';
+    await this.#firmware.finish();
     return (await this.#broker.call('lockedOut', null)) ? 'locked-out' : 'ready';
   }
 
@@ -176,33 +208,19 @@ class TpmDeviceKeys implements OpenDeviceKeys {
   }
 }
 
-/** Registers that hold something else than when the keys were made. */
-async function changedRegisters(broker: BrokerClient, { policy }: StoredKeys): Promise<number[]> {
-  const { registers, values } = policy;
-  const now = await broker.call('readPcrs', { registers });
-  return registers.filter((_, index) => !equalBytes(now[index] as Uint8Array, values[index] as Uint8Array));
-}
-
-function unseal(
+async function unsealAll(
   broker: BrokerClient,
-  { rootName, policy }: StoredKeys,
-  blob: ObjectBlob,
-): Promise<Uint8Array> {
-  return broker.call('unseal', { blob, rootName, registers: policy.registers });
-}
-
-async function unsealAll(broker: BrokerClient, stored: StoredKeys): Promise<Secrets> {
-  const { sealed, seeds } = stored;
+  { sealed, seeds }: StoredKeys,
+  firmware: ApprovedFirmwares,
+): Promise<Secrets> {
+  const unseal = (blob: ObjectBlob): Promise<Uint8Array> => broker.call('unseal', firmware.guarded(blob));
   const unsealEach = async (blobs: readonly ObjectBlob[]): Promise<Uint8Array[]> => {
     const opened: Uint8Array[] = [];
-    for (const blob of blobs) opened.push(await unseal(broker, stored, blob));
+    for (const blob of blobs) opened.push(await unseal(blob));
     return opened;
   };
   return {
-    sealed: {
-      boxKey: await unseal(broker, stored, sealed.boxKey),
-      accountSeed: await unseal(broker, stored, sealed.accountSeed),
-    },
+    sealed: { boxKey: await unseal(sealed.boxKey), accountSeed: await unseal(sealed.accountSeed) },
     seeds: {
       voting: await unsealEach(seeds.voting),
       transaction: await unsealEach(seeds.transaction),
@@ -215,8 +233,7 @@ const transportKey = (seed: Uint8Array): TransportKey => ({ ...ed25519Signer(see
 
 /** A new key is unsealed before it is kept, as the first ones are. */
 function openHeld<Key extends Signer>(
-  broker: BrokerClient,
-  record: KeysRecord,
+  { broker, record, firmware }: Pick<OpenedTpm, 'broker' | 'record' | 'firmware'>,
   name: SeedName,
   seeds: readonly Uint8Array[],
   keyOf: (seed: Uint8Array) => Key,
@@ -227,63 +244,78 @@ function openHeld<Key extends Signer>(
   }));
   return new SealedKeys(opened, {
     seal: async () => {
-      const blob = await sealSeed(broker, record.stored, name);
-      return { blob, signer: keyOf(await unseal(broker, record.stored, blob)) };
+      const blob = await sealSeed(broker, firmware.creation(), name);
+      return { blob, signer: keyOf(await broker.call('unseal', firmware.guarded(blob))) };
     },
     write: (blobs) => record.change((stored) => ({ ...stored, seeds: { ...stored.seeds, [name]: blobs } })),
   });
 }
 
+/** The keys that the file holds, opened by the TPM. */
 async function openStored(
   broker: BrokerClient,
-  stored: StoredKeys,
-  options: DeviceKeysOptions,
-): Promise<Secrets> {
-  const { keysFile, institutionId } = options;
+  endpoint: TpmEndpoint,
+  record: KeysRecord,
+  { institutionId, logger }: DeviceKeysOptions,
+): Promise<TpmDeviceKeys> {
+  const { file, stored } = record;
   if (stored.institutionId !== institutionId) {
     throw new AppError(
       'CONFIG_INVALID',
-      `${keysFile} holds the keys of ${stored.institutionId}, not of ${institutionId}`,
+      `${file} holds the keys of ${stored.institutionId}, not of ${institutionId}`,
     );
   }
+  let opened: { readonly firmware: ApprovedFirmwares; readonly secrets: Secrets };
   try {
-    return await unsealAll(broker, stored);
+    const firmware = await ApprovedFirmwares.open(broker, record);
+    opened = { firmware, secrets: await openSecrets(broker, record, firmware) };
   } catch (failure) {
-    if (failure instanceof AppError && failure.code === 'TPM_POLICY') {
-      const changed = await changedRegisters(broker, stored);
-      const which = changed.map((register) => `PCR ${register}`).join(' and ');
-      throw new AppError('TPM_POLICY', `${which} changed since ${keysFile} was sealed`, { cause: failure });
-    }
-    throw aboutFile(failure, keysFile);
+    throw aboutFile(failure, file);
   }
+  const { firmware, secrets } = opened;
+  if (!(await broker.call('owned', null))) {
+    await broker.call('takeOwnership', { authorizations: firmware.authorizations() });
+  }
+  await firmware.finish();
+  await keepRecoveryFile(file, stored, secrets.sealed);
+  const keys = new TpmDeviceKeys({ broker, endpoint, record, firmware }, secrets);
+  if (await broker.call('lockedOut', null)) {
+    logger.warn({}, 'the TPM was locked out after failed authorizations; the lock-out is ended');
+    await keys.resetLockout();
+  }
+  return keys;
 }
 
-/** What was made is unsealed before it is kept, so that a keys file on disk has opened once. */
-async function makeNew(broker: BrokerClient, options: DeviceKeysOptions): Promise<[StoredKeys, Secrets]> {
-  const stored = await provision(broker, options.institutionId);
-  const secrets = await unsealAll(broker, stored);
-  await writeKeysFile(options.keysFile, stored);
-  options.logger.info({ keysFile: options.keysFile }, 'device keys made and sealed');
-  return [stored, secrets];
+async function openSecrets(
+  broker: BrokerClient,
+  record: KeysRecord,
+  firmware: ApprovedFirmwares,
+): Promise<Secrets> {
+  try {
+    return await unsealAll(broker, record.stored, firmware);
+  } catch (failure) {
+    if (!(failure instanceof AppError) || failure.code !== 'TPM_POLICY') throw failure;
+    const changed = await firmware.changedRegisters();
+    if (changed.length === 0) throw failure;
+    const which = changed.map((register) => `PCR ${register}`).join(' and ');
+    throw new AppError('TPM_POLICY', `${which} changed since ${record.file} was sealed`, { cause: failure });
+  }
 }
 
 /**
  * The keys of this box: made at first use, unsealed at every later one.
  * @throws AppError TPM_ABSENT, TPM_LIBRARY_MISSING, TPM_SIMULATOR_MISSING, TPM_TIMEOUT, TPM_FAILED; TPM_WRONG (another
- * TPM sealed the file), TPM_POLICY (the firmware changed, or nothing was measured), TPM_LOCKED_OUT; STORE_CORRUPT or
- * STORE_FAILED naming the file; CONFIG_INVALID (the file belongs to another institution).
+ * TPM sealed the file), TPM_OWNED (somebody else's TPM), TPM_POLICY (the firmware is not approved, or nothing was
+ * measured); STORE_CORRUPT or STORE_FAILED naming the file; CONFIG_INVALID (the file belongs to another institution).
  */
 export async function openDeviceKeys(options: DeviceKeysOptions): Promise<OpenDeviceKeys> {
   const { keysFile, logger } = options;
-  const stored = await readKeysFile(keysFile);
-  const endpoint = 'softwareTpm' in options ? options.softwareTpm : fixedEndpoint(options.tcti);
+  const before = await readKeysFile(keysFile);
+  const endpoint = 'endpoint' in options ? options.endpoint : fixedEndpoint(options.tcti);
   const broker = new BrokerClient({ ...options, endpoint, logger });
   try {
-    if (stored) {
-      const secrets = await openStored(broker, stored, options);
-      return new TpmDeviceKeys(broker, endpoint, stored, secrets, keysFile);
-    }
-    return new TpmDeviceKeys(broker, endpoint, ...(await makeNew(broker, options)), keysFile);
+    const stored = before ?? (await makeKeys(broker, options));
+    return await openStored(broker, endpoint, new KeysRecord(keysFile, stored), options);
   } catch (failure) {
     await broker.close();
     throw failure;

@@ -2,18 +2,17 @@
  * The keys file: what a box needs besides its TPM to get its keys back. JSON, byte strings in hexadecimal. Nothing in it
  * is secret without that TPM in that state.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Check } from 'typebox/value';
-import { fromHex, toHex } from '../../src/encoding/bytes.ts';
+import { fromHex, toHex, utf8 } from '../../src/encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../../src/encoding/canonical-cbor.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
 import { heldKeysMax, keysFileBytesMax } from '../limits.ts';
 import { endorsementKinds, type EndorsementKind } from '../wire/endorsement.ts';
-import type { PcrPolicy } from '../wire/policy.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
+import { boundRegisters, type Approval, type Rescue } from './device-policy.ts';
+import { readSmallFile, replaceFile } from './small-file.ts';
 
 /** Everything of which a box has one, by name. */
 export const secretNames = ['boxKey', 'accountSeed'] as const;
@@ -28,8 +27,15 @@ export interface StoredKeys {
   readonly institutionId: string;
   /** Name of the storage root key of the TPM that made them. */
   readonly rootName: Uint8Array;
-  /** What the PCRs held, to tell which one changed. */
-  readonly policy: PcrPolicy;
+  /** The firmware that may open the keys, as the approval index of the TPM holds it. */
+  readonly approval: Approval;
+  /** What the TPM is just being told to approve. */
+  readonly approving?: Approval;
+  readonly rescue?: Rescue;
+  /** To which the recovery file is sealed, X25519, 32 bytes. */
+  readonly recoveryKey: Uint8Array;
+  /** Sealed authorization values of the TPM's owner and lock-out hierarchy. */
+  readonly authorizations: ObjectBlob;
   readonly identity: ObjectBlob;
   /** The attestation key, and the endorsement key that vouches for it: with the identity key one record. */
   readonly attestation: ObjectBlob;
@@ -52,19 +58,27 @@ const version = 3;
 
 const strict = { additionalProperties: false };
 const Hex = Type.String({ pattern: '^([0-9a-f]{2})+$' });
+const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const Blob = Type.Object({ publicArea: Hex, privateArea: Hex }, strict);
+const Firmware = Type.Object(
+  {
+    values: Type.Array(Digest, { minItems: boundRegisters.length, maxItems: boundRegisters.length }),
+    countMax: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  },
+  strict,
+);
+/** The running firmware, and the next one. */
+const StoredApproval = Type.Array(Firmware, { minItems: 1, maxItems: 2 });
 const Blobs = Type.Array(Blob, { maxItems: heldKeysMax });
 const Content = Type.Object(
   {
     institutionId: Type.String({ minLength: 1 }),
     rootName: Hex,
-    policy: Type.Object(
-      {
-        registers: Type.Array(Type.Integer({ minimum: 0, maximum: 23 }), { minItems: 1, maxItems: 24 }),
-        values: Type.Array(Hex, { minItems: 1, maxItems: 24 }),
-      },
-      strict,
-    ),
+    approval: StoredApproval,
+    approving: Type.Optional(StoredApproval),
+    rescue: Type.Optional(Type.Object({ key: Hex, lock: Blob }, strict)),
+    recoveryKey: Hex,
+    authorizations: Blob,
     identity: Blob,
     attestation: Blob,
     endorsement: Type.Object(
@@ -108,6 +122,15 @@ const loadedBlob = ({ publicArea, privateArea }: Static<typeof Blob>): ObjectBlo
   privateArea: fromHex(privateArea),
 });
 
+const storedApproval = (approval: Approval): Static<typeof StoredApproval> =>
+  approval.map(({ values, countMax }) => ({ values: values.map(toHex), countMax }));
+
+function loadedApproval(stored: Static<typeof StoredApproval>): Approval {
+  const [first, second] = stored.map(({ values, countMax }) => ({ values: values.map(fromHex), countMax }));
+  if (first === undefined) throw new RangeError('an approval names a firmware');
+  return second === undefined ? [first] : [first, second];
+}
+
 function bySecret<From, To>(
   values: Readonly<Record<SecretName, From>>,
   convert: (value: From) => To,
@@ -133,7 +156,11 @@ export function encodeKeysFile(keys: StoredKeys): string {
   const content: Content = {
     institutionId: keys.institutionId,
     rootName: toHex(keys.rootName),
-    policy: { registers: [...keys.policy.registers], values: keys.policy.values.map(toHex) },
+    approval: storedApproval(keys.approval),
+    ...(keys.approving && { approving: storedApproval(keys.approving) }),
+    ...(keys.rescue && { rescue: { key: toHex(keys.rescue.key), lock: storedBlob(keys.rescue.lock) } }),
+    recoveryKey: toHex(keys.recoveryKey),
+    authorizations: storedBlob(keys.authorizations),
     identity: storedBlob(keys.identity),
     attestation: storedBlob(keys.attestation),
     endorsement: {
@@ -164,7 +191,13 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
   return {
     institutionId: content.institutionId,
     rootName: fromHex(content.rootName),
-    policy: { registers: content.policy.registers, values: content.policy.values.map(fromHex) },
+    approval: loadedApproval(content.approval),
+    ...(content.approving && { approving: loadedApproval(content.approving) }),
+    ...(content.rescue && {
+      rescue: { key: fromHex(content.rescue.key), lock: loadedBlob(content.rescue.lock) },
+    }),
+    recoveryKey: fromHex(content.recoveryKey),
+    authorizations: loadedBlob(content.authorizations),
     identity: loadedBlob(content.identity),
     attestation: loadedBlob(content.attestation),
     endorsement: {
@@ -179,39 +212,11 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
 
 /** @returns undefined if there is no such file. @throws AppError STORE_CORRUPT or STORE_FAILED. */
 export async function readKeysFile(file: string): Promise<StoredKeys | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new AppError('STORE_FAILED', `cannot read ${file}`, { cause });
-  }
-  if (bytes.length > keysFileBytesMax) {
-    throw new AppError('STORE_CORRUPT', `${file} is longer than ${keysFileBytesMax} bytes`);
-  }
-  return decodeKeysFile(bytes.toString('utf8'), file);
+  const bytes = await readSmallFile(file, keysFileBytesMax);
+  return bytes && decodeKeysFile(Buffer.from(bytes).toString('utf8'), file);
 }
 
-/** On disk as a whole or not at all: the content is synced before it gets its name, the name before this resolves. */
-export async function writeKeysFile(file: string, keys: StoredKeys): Promise<void> {
-  const draft = `${file}.tmp`;
-  try {
-    await rm(draft, { force: true }); // of a power cut
-    const handle = await open(draft, 'wx', 0o600);
-    try {
-      await handle.writeFile(encodeKeysFile(keys));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
-    const folder = await open(dirname(file), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
-  } catch (cause) {
-    throw new AppError('STORE_FAILED', `cannot write ${file}`, { cause });
-  }
+/** On disk as a whole or not at all. @throws AppError STORE_FAILED. */
+export function writeKeysFile(file: string, keys: StoredKeys): Promise<void> {
+  return replaceFile(file, utf8(encodeKeysFile(keys)));
 }

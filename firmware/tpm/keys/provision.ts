@@ -1,74 +1,99 @@
+/** Making the keys of a box: on a new machine, or again on another TPM. */
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { concatBytes, utf8 } from '../../src/encoding/bytes.ts';
-import { sha256 } from '../../src/encoding/hash.ts';
-import { AppError } from '../../src/errors.ts';
+import { hash, sha256 } from '../../src/encoding/hash.ts';
 import type { BrokerClient } from '../broker/client.ts';
 import type { Creation } from '../broker/guarded.ts';
-import { pcrPolicyDigest, type PcrPolicy } from '../wire/policy.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
-import type { SecretName, SeedName, StoredEndorsement, StoredKeys } from './keys-file.ts';
-
-/** Registers to which all keys are bound: who vouches for the boot chain (7), and Hilum's own firmware (11). */
-const boundRegisters = [7, 11];
+import { measuredRegisters } from './approved-firmware.ts';
+import { approvalContent, devicePolicyDigest, type Approval, type Rescue } from './device-policy.ts';
+import type { SeedName, StoredEndorsement, StoredKeys } from './keys-file.ts';
+import { recoveryKeyOf, type RecoverySecrets } from './recovery-file.ts';
 
 const secretBytes = 32;
+/** Authorization values of the owner and of lock-out. */
+const authorizationsBytes = 2 * secretBytes;
 
-/** @throws AppError TPM_POLICY for registers into which nothing was measured: any firmware would satisfy that policy. */
-async function currentPolicy(broker: BrokerClient): Promise<PcrPolicy> {
-  const values = await broker.call('readPcrs', { registers: boundRegisters });
-  boundRegisters.forEach((register, index) => {
-    if (values[index]?.every((byte) => byte === 0)) {
-      throw new AppError(
-        'TPM_POLICY',
-        `nothing was measured into PCR ${register}: refusing to bind keys to it`,
-      );
-    }
-  });
-  return { registers: boundRegisters, values };
+export interface Provisioning {
+  readonly institutionId: string;
+  /** The hospital's offline rescue key: P-256, uncompressed SEC1. Without it nothing but approved firmware opens keys. */
+  readonly rescueKey?: Uint8Array;
+  /** The recovery code, 32 bytes: a new one, or that of the box whose place this one takes. */
+  readonly code: Uint8Array;
+  /** What a box keeps that comes back with another TPM; made new if it is not given. */
+  readonly recovered?: RecoverySecrets;
 }
 
-/** 32 bytes that are random if either the operating system's or the TPM's generator is. */
+/** Bytes that are random if either the operating system's or the TPM's generator is. */
 async function freshSecret(
   broker: BrokerClient,
   rootName: Uint8Array,
-  name: SecretName | SeedName,
+  name: string,
+  length = secretBytes,
 ): Promise<Uint8Array> {
-  const fromTpm = await broker.call('random', { rootName, length: secretBytes });
-  const material = concatBytes(randomBytes(secretBytes), fromTpm);
-  return new Uint8Array(
-    hkdfSync('sha256', material, new Uint8Array(0), utf8(`hilum/tpm/${name}/1`), secretBytes),
-  );
+  const fromTpm = await broker.call('random', { rootName, length });
+  const material = concatBytes(randomBytes(length), fromTpm);
+  return new Uint8Array(hkdfSync('sha256', material, new Uint8Array(0), utf8(`hilum/tpm/${name}/1`), length));
 }
 
-async function sealFresh(
-  broker: BrokerClient,
-  creation: Creation,
-  name: SecretName | SeedName,
-): Promise<ObjectBlob> {
-  const secret = await freshSecret(broker, creation.rootName, name);
+function seal(broker: BrokerClient, creation: Creation, secret: Uint8Array): Promise<ObjectBlob> {
   return broker.call('seal', { ...creation, secret });
 }
 
-/** Makes all keys of a box. Nothing stays in the TPM: a power cut before the result is on disk leaves the box new. */
-export async function provision(broker: BrokerClient, institutionId: string): Promise<StoredKeys> {
-  const policy = await currentPolicy(broker);
-  const rootName = await broker.call('rootName', null);
-  const creation = { rootName, policy: pcrPolicyDigest(policy) };
+/** Makes and seals the seed of one more key. */
+export async function sealSeed(
+  broker: BrokerClient,
+  creation: Creation,
+  name: SeedName,
+): Promise<ObjectBlob> {
+  return seal(broker, creation, await freshSecret(broker, creation.rootName, name));
+}
+
+/** Authorization value of the object that the recovery code opens. */
+export function lockValueOf(code: Uint8Array): Uint8Array {
+  return hash('rescue-lock', code);
+}
+
+/**
+ * Makes all keys of a box. What stays in the TPM (storage root key, counters, the approval of the running firmware)
+ * binds nobody until `takeOwnership`, so that a power cut before the keys file is on disk leaves the box new.
+ * @throws AppError TPM_OWNED, TPM_POLICY (nothing was measured), and of the TPM.
+ */
+export async function provision(broker: BrokerClient, made: Provisioning): Promise<StoredKeys> {
+  const values = await measuredRegisters(broker);
+  const rootName = await broker.call('prepare', null);
+  const countMax = await broker.call('readCounter', { counter: 'firmware', rootName });
+  const approval: Approval = [{ values, countMax }];
+  await broker.call('writeFirstApproval', { rootName, content: approvalContent(approval) });
+  const rescue: Rescue | undefined = made.rescueKey && {
+    key: made.rescueKey,
+    lock: await broker.call('createLock', { rootName, value: lockValueOf(made.code) }),
+  };
+  const creation: Creation = { rootName, policy: devicePolicyDigest(rescue) };
+  const fresh = (name: string, length?: number): Promise<Uint8Array> =>
+    freshSecret(broker, rootName, name, length);
+  const { boxKey, accountSeed } = made.recovered ?? {
+    boxKey: await fresh('boxKey'),
+    accountSeed: await fresh('accountSeed'),
+  };
   return {
-    institutionId,
+    institutionId: made.institutionId,
     rootName,
-    policy,
+    approval,
+    ...(rescue && { rescue }),
+    recoveryKey: recoveryKeyOf(made.code),
+    authorizations: await seal(broker, creation, await fresh('authorizations', authorizationsBytes)),
     identity: await broker.call('createIdentity', creation),
     attestation: await broker.call('createAttestationKey', { rootName }),
     endorsement: await recordEndorsement(broker),
     sealed: {
-      boxKey: await sealFresh(broker, creation, 'boxKey'),
-      accountSeed: await sealFresh(broker, creation, 'accountSeed'),
+      boxKey: await seal(broker, creation, boxKey),
+      accountSeed: await seal(broker, creation, accountSeed),
     },
     seeds: {
-      voting: [await sealFresh(broker, creation, 'voting')],
-      transaction: [await sealFresh(broker, creation, 'transaction')],
-      transport: [await sealFresh(broker, creation, 'transport')],
+      voting: [await sealSeed(broker, creation, 'voting')],
+      transaction: [await sealSeed(broker, creation, 'transaction')],
+      transport: [await sealSeed(broker, creation, 'transport')],
     },
   };
 }
@@ -76,13 +101,4 @@ export async function provision(broker: BrokerClient, institutionId: string): Pr
 async function recordEndorsement(broker: BrokerClient): Promise<StoredEndorsement> {
   const { kind, name, certificate } = await broker.call('readEndorsement', {});
   return { kind, name, certificateDigest: sha256(certificate) };
-}
-
-/** Seals the seed of one more key, under the same policy as all other keys of the box. */
-export function sealSeed(
-  broker: BrokerClient,
-  { rootName, policy }: Pick<StoredKeys, 'rootName' | 'policy'>,
-  name: SeedName,
-): Promise<ObjectBlob> {
-  return sealFresh(broker, { rootName, policy: pcrPolicyDigest(policy) }, name);
 }

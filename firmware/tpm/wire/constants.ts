@@ -29,18 +29,6 @@ export const objectAttribute = {
   sign: 0x0004_0000,
 } as const;
 
-/** TPMA_NV, table 204: a counter that the owner increments and reads, outside dictionary-attack protection. */
-export const nvCounterAttributes = {
-  /** TPM_NT_COUNTER, table 203, in bits 4 to 7. */
-  counter: 0x0000_0010,
-  ownerWrite: 0x0000_0002,
-  ownerRead: 0x0002_0000,
-  noDa: 0x0200_0000,
-} as const;
-
-/** Handles 0x01800000 to 0x01bfffff are the owner's to give ("Registry of Reserved TPM 2.0 Handles", table 2). */
-export const startCounterIndex = 0x0180_6849;
-
 /** TPMA_NV, table 204. */
 export const nvAttribute = {
   ownerWrite: 0x0000_0002,
@@ -104,7 +92,11 @@ export const handleRange = { loadedSession: 0x0200_0000, transient: 0x8000_0000 
 
 /** TPM_PT, table 23, and TPMA_PERMANENT, table 38. */
 export const property = { permanent: 0x0000_0200 } as const;
-export const permanentAttribute = { inLockout: 0x0000_0200 } as const;
+export const permanentAttribute = {
+  ownerAuthSet: 0x0000_0001,
+  lockoutAuthSet: 0x0000_0004,
+  inLockout: 0x0000_0200,
+} as const;
 
 /** TPM_ST, table 19. */
 export const structureTag = { noSessions: 0x8001, sessions: 0x8002, hashCheck: 0x8024 } as const;
@@ -114,6 +106,9 @@ export const reservedHandle = { null: 0x4000_0007, password: 0x4000_0009 } as co
 
 /** TPM_SU, table 20. */
 export const startupType = { clear: 0x0000 } as const;
+
+/** Where the storage root key lies for all to use ("TCG TPM v2.0 Provisioning Guidance", 7.8). */
+export const storageRootHandle = 0x8100_0001;
 
 /** Bytes of a SHA-256 digest, the only hash that Hilum uses in a TPM. */
 export const digestBytes = 32;

@@ -62,9 +62,27 @@ export function parseDigestList(wire: Uint8Array): Uint8Array[] {
   return digests;
 }
 
-/** TPM2B_SENSITIVE_CREATE (11.1.16): an empty authorization value and the data to seal. */
-export function sensitiveCreate(data: Uint8Array = new Uint8Array(0)): Uint8Array {
-  return sized(concatBytes(u16(0), sized(data)));
+/** TPML_DIGEST (10.9.5) to give. */
+export function digestList(digests: readonly Uint8Array[]): Uint8Array {
+  return concatBytes(u32(digests.length), ...digests.map(sized));
+}
+
+/**
+ * TPM2B_AUTH (10.4.5). A TPM drops zeros at the end of an authorization value before it is used as an HMAC key (part 1,
+ * 19.6.4.3); tpm2-tss does not do so everywhere.
+ */
+export function authorizationValue(value: Uint8Array): Uint8Array {
+  let length = value.length;
+  while (length > 0 && value[length - 1] === 0) length--;
+  return sized(value.subarray(0, length));
+}
+
+/** TPM2B_SENSITIVE_CREATE (11.1.16): the data to seal, and an authorization value, empty unless told. */
+export function sensitiveCreate(
+  data: Uint8Array = new Uint8Array(0),
+  authorization: Uint8Array = new Uint8Array(0),
+): Uint8Array {
+  return sized(concatBytes(authorizationValue(authorization), sized(data)));
 }
 
 /** TPMT_SIG_SCHEME (11.2.1.5): ECDSA with SHA-256. */
@@ -126,6 +144,16 @@ export function parseEcdsaSignature(wire: Uint8Array): Uint8Array {
   const signature = concatBytes(leftPadded(reader.sized()), leftPadded(reader.sized()));
   reader.end();
   return signature;
+}
+
+/** The other way round: r ‖ s, 64 bytes, as TPMT_SIGNATURE. */
+export function ecdsaSignature(signature: Uint8Array): Uint8Array {
+  if (signature.length !== 2 * digestBytes) throw new RangeError('a P-256 signature has 64 bytes');
+  return concatBytes(
+    ecdsaSha256,
+    sized(signature.subarray(0, digestBytes)),
+    sized(signature.subarray(digestBytes)),
+  );
 }
 
 /** Handles of a TPMS_CAPABILITY_DATA (10.10.1) that was asked for TPM_CAP_HANDLES. */

@@ -1,13 +1,6 @@
 /** Templates (TPM2B_PUBLIC) of the objects that Hilum makes. An object's kind and policy are fixed at its creation. */
 import { concatBytes, u16, u32 } from '../../src/encoding/bytes.ts';
-import {
-  algorithm,
-  counterBytes,
-  curve,
-  digestBytes,
-  nvCounterAttributes,
-  objectAttribute,
-} from './constants.ts';
+import { algorithm, curve, digestBytes, objectAttribute } from './constants.ts';
 import { aes128Cfb, sized } from './structures.ts';
 
 export interface PublicArea {
@@ -115,11 +108,27 @@ export function sealedTemplate(policy: Uint8Array): Uint8Array {
   });
 }
 
-/** TPM2B_NV_PUBLIC of a counter at this index. A TPM begins it above every counter that it ever had (part 3, 31.8). */
-export function counterTemplate(index: number): Uint8Array {
-  const { counter, ownerWrite, ownerRead, noDa } = nvCounterAttributes;
-  const attributes = counter | ownerWrite | ownerRead | noDa;
-  return sized(
-    concatBytes(u32(index), u16(algorithm.sha256), u32(attributes), sized(noPolicy), u16(counterBytes)),
-  );
+/** What the recovery code opens: holds nothing, and its authorization value is of the code (userWithAuth). */
+export function rescueLockTemplate(): Uint8Array {
+  return publicArea({
+    kind: algorithm.keyedHash,
+    attributes: madeHereStaysHere | objectAttribute.noDa | objectAttribute.userWithAuth,
+    policy: noPolicy,
+    parameters: nothing,
+    unique: u16(0),
+  });
+}
+
+/**
+ * A public key from outside that signs with ECDSA P-256 and SHA-256, for TPM2_LoadExternal (part 3, 12.3): the offline
+ * rescue key. @param point uncompressed SEC1, 65 bytes.
+ */
+export function rescueKeyArea(point: Uint8Array): Uint8Array {
+  return publicArea({
+    kind: algorithm.ecc,
+    attributes: objectAttribute.userWithAuth | objectAttribute.sign,
+    policy: noPolicy,
+    parameters: concatBytes(nothing, u16(algorithm.ecdsa), u16(algorithm.sha256), u16(curve.p256), nothing),
+    unique: concatBytes(sized(point.slice(1, 33)), sized(point.slice(33))),
+  });
 }

@@ -1,61 +1,91 @@
-/** Counters in the TPM's own memory, which nobody can set back. */
+/** The TPM's own memory: counters that nobody can set back, and the approval of firmware. */
 import { esysHandle } from '../../esys/functions.ts';
-import { kindOf, TpmError } from '../../response-code.ts';
-import { counterBytes, sessionType, startCounterIndex } from '../../wire/constants.ts';
-import { noAuthorization, unsized } from '../../wire/structures.ts';
-import { counterTemplate } from '../../wire/templates.ts';
-import { noSessions, type Tpm } from '../tpm.ts';
+import { approvalBytes, counterBytes, sessionType } from '../../wire/constants.ts';
+import { approvalIndex, erasureCounter, firmwareCounter, startCounter } from '../../wire/nv.ts';
+import { sized, unsized } from '../../wire/structures.ts';
+import type { Guarded } from '../guarded.ts';
+import { nvHandle, nvStanding } from '../nv-index.ts';
+import { asOwner, unsealAuthorizations } from '../owner.ts';
+import type { Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 
-const { none, owner } = esysHandle;
+const { none, owner, password } = esysHandle;
+
+/** Each is an index of its own: a step of one means nothing for the others. */
+export const counters = {
+  starts: startCounter,
+  firmware: firmwareCounter,
+  erasures: erasureCounter,
+} as const;
+export type CounterName = keyof typeof counters;
 
 export interface NvOperations {
-  /**
-   * Value of the counter of starts, after one more step if told to (part 3, 31.8). Made at first use, and then stepped
-   * once: it has no value before.
-   */
-  startCounter: { request: { readonly rootName: Uint8Array; readonly advance: boolean }; answer: number };
+  /** Value of the counter (part 3, 31.13), over a session salted to the storage root key. */
+  readCounter: { request: { readonly counter: CounterName; readonly rootName: Uint8Array }; answer: number };
+  /** One step (part 3, 31.8); the value after it. Takes the owner's authorization out of the sealed secret. */
+  stepCounter: {
+    request: { readonly counter: CounterName; readonly authorizations: Guarded };
+    answer: number;
+  };
+  /** Hash algorithm and digest of the approved policy, 34 bytes; undefined if the TPM has no such index. */
+  readApproval: { request: null; answer: Uint8Array | undefined };
+  /** Replaces it as a whole (part 3, 31.7). */
+  writeApproval: {
+    request: { readonly content: Uint8Array; readonly authorizations: Guarded };
+    answer: null;
+  };
 }
 
 export const nvOperations: Handlers<NvOperations> = {
-  startCounter: async (tpm, { rootName, advance }) => {
-    const root = await tpm.pinnedRoot(rootName);
-    return tpm.inSession(root, sessionType.hmac, 0, async (session) => {
-      const index = await counterIndex(tpm, session);
-      if (advance || !(await hasValue(tpm, index, session)))
-        await tpm.call('NV_Increment', owner, index, session, none, none);
-      return readCounter(tpm, index, session);
-    });
+  readCounter: async (tpm, { counter, rootName }) =>
+    readCounter(tpm, rootName, await nvHandle(tpm, counters[counter])),
+
+  stepCounter: async (tpm, { counter, authorizations }) => {
+    const { rootName } = authorizations;
+    const { owner: value } = await unsealAuthorizations(tpm, authorizations);
+    const index = await nvHandle(tpm, counters[counter]);
+    await asOwner(tpm, rootName, value, (session) =>
+      tpm.call('NV_Increment', owner, index, session, none, none),
+    );
+    return readCounter(tpm, rootName, index);
+  },
+
+  readApproval: async (tpm) => {
+    const standing = await nvStanding(tpm, approvalIndex);
+    if (standing.kind !== 'written') return undefined;
+    const { handle } = standing;
+    const offset = 0;
+    const [data] = await tpm.call('NV_Read', handle, handle, password, none, none, approvalBytes, offset);
+    return unsized(data);
+  },
+
+  writeApproval: async (tpm, { content, authorizations }) => {
+    const { owner: value } = await unsealAuthorizations(tpm, authorizations);
+    await writeApproval(tpm, authorizations.rootName, value, content);
+    return null;
   },
 };
 
-async function counterIndex(tpm: Tpm, session: number): Promise<number> {
-  const [index] = (await tpm.handles(startCounterIndex, 1)).includes(startCounterIndex)
-    ? await tpm.call('TR_FromTPMPublic', startCounterIndex, ...noSessions)
-    : await tpm.call(
-        'NV_DefineSpace',
-        owner,
-        session,
-        none,
-        none,
-        noAuthorization,
-        counterTemplate(startCounterIndex),
-      );
-  return index;
+/** @param value the owner's authorization. */
+export async function writeApproval(
+  tpm: Tpm,
+  rootName: Uint8Array,
+  value: Uint8Array,
+  content: Uint8Array,
+): Promise<void> {
+  const index = await nvHandle(tpm, approvalIndex);
+  const offset = 0;
+  await asOwner(tpm, rootName, value, (session) =>
+    tpm.call('NV_Write', owner, index, session, none, none, sized(content), offset),
+  );
 }
 
-async function hasValue(tpm: Tpm, index: number, session: number): Promise<boolean> {
-  try {
-    await readCounter(tpm, index, session);
-    return true;
-  } catch (failure) {
-    if (failure instanceof TpmError && kindOf(failure.code) === 'no-value') return false;
-    throw failure;
-  }
-}
-
-async function readCounter(tpm: Tpm, index: number, session: number): Promise<number> {
-  const [data] = await tpm.call('NV_Read', owner, index, session, none, none, counterBytes, 0);
-  const value = unsized(data);
-  return Number(new DataView(value.buffer, value.byteOffset, value.length).getBigUint64(0));
+async function readCounter(tpm: Tpm, rootName: Uint8Array, index: number): Promise<number> {
+  const root = await tpm.pinnedRoot(rootName);
+  return tpm.inSession(root, sessionType.hmac, 0, async (session) => {
+    const offset = 0;
+    const [data] = await tpm.call('NV_Read', index, index, session, none, none, counterBytes, offset);
+    const value = unsized(data);
+    return Number(new DataView(value.buffer, value.byteOffset, value.length).getBigUint64(0));
+  });
 }

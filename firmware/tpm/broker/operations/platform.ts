@@ -2,14 +2,8 @@
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
 import { randomBytesPerCallMax } from '../../limits.ts';
-import {
-  capability,
-  permanentAttribute,
-  property,
-  sessionAttribute,
-  sessionType,
-} from '../../wire/constants.ts';
-import { parseDigestList, parseProperties, pcrSelection, unsized } from '../../wire/structures.ts';
+import { sessionAttribute, sessionType } from '../../wire/constants.ts';
+import { parseDigestList, pcrSelection, unsized } from '../../wire/structures.ts';
 import { noSessions } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 
@@ -19,14 +13,12 @@ const { none } = esysHandle;
 const registersPerReadMax = 8;
 
 export interface PlatformOperations {
-  /** Name of the storage root key, 34 bytes. */
-  rootName: { request: null; answer: Uint8Array };
+  /** Name of the storage root key, 34 bytes; undefined if the TPM holds none. */
+  rootName: { request: null; answer: Uint8Array | undefined };
   /** Values of registers of the SHA-256 bank, in the order asked for (part 3, 22.4). */
   readPcrs: { request: { readonly registers: readonly number[] }; answer: Uint8Array[] };
   /** Bytes from the TPM's generator, over an encrypted session (part 3, 16.1). */
   random: { request: { readonly rootName: Uint8Array; readonly length: number }; answer: Uint8Array };
-  /** True while the TPM is in dictionary-attack lock-out (part 1, 19.8). */
-  lockedOut: { request: null; answer: boolean };
 }
 
 export const platformOperations: Handlers<PlatformOperations> = {
@@ -62,18 +54,5 @@ export const platformOperations: Handlers<PlatformOperations> = {
       }
     });
     return random;
-  },
-
-  lockedOut: async (tpm) => {
-    const [, data] = await tpm.call(
-      'GetCapability',
-      ...noSessions,
-      capability.tpmProperties,
-      property.permanent,
-      1,
-    );
-    const permanent = parseProperties(data).get(property.permanent);
-    if (permanent === undefined) throw new AppError('TPM_FAILED', 'the TPM does not tell its state');
-    return (permanent & permanentAttribute.inLockout) !== 0;
   },
 };

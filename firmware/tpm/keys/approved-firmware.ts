@@ -1,0 +1,183 @@
+import { equalBytes } from '../../src/encoding/bytes.ts';
+import { AppError } from '../../src/errors.ts';
+import type { FirmwareApproval } from '../../src/ports.ts';
+import type { BrokerClient } from '../broker/client.ts';
+import type { Creation, Guarded } from '../broker/guarded.ts';
+import type { ObjectBlob } from '../wire/structures.ts';
+import {
+  approvalContent,
+  boundRegisters,
+  devicePolicyDigest,
+  deviceSteps,
+  firmwareWith,
+  sameRegisters,
+  type Approval,
+  type ApprovedFirmware,
+} from './device-policy.ts';
+import type { StoredKeys } from './keys-file.ts';
+import type { KeysRecord } from './keys-record.ts';
+
+/** @throws AppError TPM_POLICY for registers into which nothing was measured: any firmware would satisfy that policy. */
+export async function measuredRegisters(broker: BrokerClient): Promise<Uint8Array[]> {
+  const values = await broker.call('readPcrs', { registers: boundRegisters });
+  boundRegisters.forEach((register, index) => {
+    if (values[index]?.every((byte) => byte === 0)) {
+      throw new AppError(
+        'TPM_POLICY',
+        `nothing was measured into PCR ${register}: refusing to bind keys to it`,
+      );
+    }
+  });
+  return values;
+}
+
+/** The object with what this firmware does to satisfy its policy. */
+export function guardedBy(
+  stored: Pick<StoredKeys, 'rootName' | 'rescue'>,
+  running: ApprovedFirmware,
+  approval: Approval,
+  blob: ObjectBlob,
+): Guarded {
+  return { blob, rootName: stored.rootName, policy: deviceSteps(running, approval, stored.rescue) };
+}
+
+/**
+ * Which firmware may open the keys. Keys file and TPM are two memories, and a power cut may come between them: the file
+ * first says what is to be approved, then the TPM is told, then the file says that it was. What the TPM holds decides.
+ */
+export class ApprovedFirmwares implements FirmwareApproval {
+  readonly #broker: BrokerClient;
+  readonly #record: KeysRecord;
+  #running: ApprovedFirmware;
+  #changes: Promise<unknown> = Promise.resolve();
+
+  private constructor(broker: BrokerClient, record: KeysRecord, running: ApprovedFirmware) {
+    this.#broker = broker;
+    this.#record = record;
+    this.#running = running;
+  }
+
+  /**
+   * Finds out which approval the TPM holds, and which firmware of it runs. Where none does, keys are asked for as if the
+   * last one ran: the TPM refuses, and says so itself.
+   * @throws AppError TPM_WRONG, TPM_POLICY (the keys file is older than the approval), STORE_FAILED.
+   */
+  static async open(broker: BrokerClient, record: KeysRecord): Promise<ApprovedFirmwares> {
+    const { rootName } = record.stored;
+    const now = await broker.call('rootName', null);
+    if (now === undefined || !equalBytes(now, rootName)) {
+      throw new AppError('TPM_WRONG', 'the storage root key of the TPM is not the pinned one');
+    }
+    await settle(broker, record);
+    const { approval } = record.stored;
+    const values = await broker.call('readPcrs', { registers: boundRegisters });
+    const last = approval[1] ?? approval[0];
+    return new ApprovedFirmwares(broker, record, firmwareWith(approval, values) ?? last);
+  }
+
+  guarded(blob: ObjectBlob): Guarded {
+    const { stored } = this.#record;
+    return guardedBy(stored, this.#running, stored.approval, blob);
+  }
+
+  creation(): Creation {
+    const { rootName, rescue } = this.#record.stored;
+    return { rootName, policy: devicePolicyDigest(rescue) };
+  }
+
+  /** The sealed authorizations of owner and lock-out. */
+  authorizations(): Guarded {
+    return this.guarded(this.#record.stored.authorizations);
+  }
+
+  /** Registers that hold something else than the firmware that is taken for the running one. */
+  async changedRegisters(): Promise<number[]> {
+    const now = await this.#broker.call('readPcrs', { registers: boundRegisters });
+    const { values } = this.#running;
+    return boundRegisters.filter(
+      (_, index) => !equalBytes(now[index] as Uint8Array, values[index] as Uint8Array),
+    );
+  }
+
+  approveNext(values: readonly Uint8Array[]): Promise<void> {
+    return this.#change(async () => {
+      if (values.length !== boundRegisters.length || values.some((value) => value.length !== 32))
+        throw new RangeError('the next firmware has one value of 32 bytes for each bound register');
+      if (values.some((value) => value.every((byte) => byte === 0)))
+        throw new AppError(
+          'TPM_POLICY',
+          'a firmware into whose registers nothing is measured is not approved',
+        );
+      if (sameRegisters(values, this.#running.values)) return;
+      const { rootName } = this.#record.stored;
+      const count = await this.#broker.call('readCounter', { counter: 'firmware', rootName });
+      await this.#approve([this.#running, { values, countMax: count + 1 }]);
+    });
+  }
+
+  confirm(): Promise<void> {
+    return this.#change(async () => {
+      if (this.#record.stored.approval.length > 1) await this.#approve([this.#running]);
+      await this.#retire();
+    });
+  }
+
+  /** What a power cut, or a TPM that was lost meanwhile, left undone. */
+  finish(): Promise<void> {
+    return this.#change(() => this.#retire());
+  }
+
+  async #approve(approval: Approval): Promise<void> {
+    await this.#record.change((stored) => ({ ...stored, approving: approval }));
+    await this.#broker.call('writeApproval', {
+      content: approvalContent(approval),
+      authorizations: this.authorizations(),
+    });
+    await this.#record.change((stored) => settled(stored, approval));
+  }
+
+  /** A firmware that alone is approved retires all before it, also should the index ever hold their approval again. */
+  async #retire(): Promise<void> {
+    const { approval, rootName } = this.#record.stored;
+    if (approval.length > 1) return;
+    const { countMax } = this.#running;
+    let count = await this.#broker.call('readCounter', { counter: 'firmware', rootName });
+    while (count < countMax) {
+      const authorizations = this.authorizations();
+      count = await this.#broker.call('stepCounter', { counter: 'firmware', authorizations });
+    }
+  }
+
+  #change(run: () => Promise<void>): Promise<void> {
+    const done = this.#changes.then(async () => {
+      if (this.#record.stored.approving !== undefined) await settle(this.#broker, this.#record);
+      await run();
+    });
+    // A change that failed is its caller's to hear of; the next one begins from what TPM and file hold.
+    this.#changes = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+}
+
+function settled({ approving: _, ...stored }: StoredKeys, approval: Approval): StoredKeys {
+  return { ...stored, approval };
+}
+
+/** Brings the keys file to what the TPM holds, after a power cut between the two. */
+async function settle(broker: BrokerClient, record: KeysRecord): Promise<void> {
+  const content = await broker.call('readApproval', null);
+  const { approval, approving } = record.stored;
+  const holds = (candidate: Approval): boolean =>
+    content !== undefined && equalBytes(approvalContent(candidate), content);
+  const held = [approval, approving].find((candidate) => candidate !== undefined && holds(candidate));
+  if (held === undefined) {
+    throw new AppError(
+      'TPM_POLICY',
+      `${record.file} does not say what the TPM approves: it is of another time`,
+    );
+  }
+  if (approving !== undefined) await record.change((stored) => settled(stored, held));
+}
