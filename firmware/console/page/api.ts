@@ -8,6 +8,7 @@ import type {
   TicketAnswer,
   TicketBody,
 } from '../../src/http/contract.ts';
+import type { ActedAnswer, ConsortiumView, ProposeBody } from '../../src/http/consortium-contract.ts';
 import type { CallerBody, EchoAnswer, ObjectsAnswer, ResendBody } from '../../src/http/dicom-contract.ts';
 
 /** What the box refused or why it could not be asked: what happened, and what to do. */
@@ -77,6 +78,12 @@ export const api = {
     call<undefined>('DELETE', `quarantine/${encodeURIComponent(id)}`),
   acceptIncomplete: async (studyRef: string) =>
     call<undefined>('POST', `incomplete-studies/${encodeURIComponent(studyRef)}/accept`),
+  consortium: async () => call<ConsortiumView>('GET', 'consortium'),
+  propose: async (proposal: ProposeBody) => call<ActedAnswer>('POST', 'proposals', proposal),
+  vote: async (id: string, approve: boolean) =>
+    call<ActedAnswer>('POST', `proposals/${encodeURIComponent(id)}/vote`, { approve }),
+  bringDocument: async (document: string) => call<ActedAnswer>('POST', 'consortium/documents', { document }),
+  rotateKeys: async () => call<ActedAnswer>('POST', 'keys/rotate'),
   resend: async (destination: string, what: ResendBody) =>
     call<ObjectsAnswer>('POST', `destinations/${encodeURIComponent(destination)}/resend`, what),
   giveUp: async (destination: string, studyRef: string) =>

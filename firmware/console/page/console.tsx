@@ -5,6 +5,7 @@ import { AccountsPanel } from './accounts-panel.tsx';
 import { BoxPanel } from './box-panel.tsx';
 import { BoxTime, useBoxTime } from './box-time.tsx';
 import { CallersPanel } from './callers-panel.tsx';
+import { ConsortiumPage } from './consortium-page.tsx';
 import { DestinationsPanel } from './destinations-panel.tsx';
 import { Header } from './header.tsx';
 import { HealthPanel } from './health-panel.tsx';
@@ -88,6 +89,10 @@ function PageContent({ overview, account, page }: PageContentProps) {
             <SidecarPanel sidecar={overview.sidecar} administrates={administrates} />
           )}
         </div>
+      );
+    case 'consortium':
+      return overview.consortium === null ? null : (
+        <ConsortiumPage revision={overview.consortium.revision} administrates={administrates} />
       );
     case 'quarantine':
       return (

@@ -20,7 +20,7 @@ export function Header({ account, overview, connected, onLogout }: HeaderProps) 
             class="badge notice"
             title="Keys are kept by a simulated TPM (swtpm), which protects nothing."
           >
-            Development
+            Development: software TPM
           </span>
         )}
         <p class="live" role="status">

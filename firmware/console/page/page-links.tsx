@@ -16,7 +16,7 @@ interface Waiting {
 }
 
 export function PageLinks({ overview, page }: PageLinksProps) {
-  const { access, destinations, quarantine } = overview;
+  const { access, destinations, quarantine, consortium } = overview;
   const troubled = destinations.filter(({ state, setAsideObjects }) => {
     return state === 'failing' || setAsideObjects > 0;
   });
@@ -41,6 +41,14 @@ export function PageLinks({ overview, page }: PageLinksProps) {
         page={page}
         waiting={{ count: quarantine.count, words: 'held', look: 'bad' }}
       />
+      {consortium !== null && (
+        <PageLink
+          to="consortium"
+          title="Consortium"
+          page={page}
+          waiting={{ count: consortium.waiting, words: 'wait for a vote', look: 'notice' }}
+        />
+      )}
     </nav>
   );
 }

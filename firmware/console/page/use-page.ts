@@ -1,7 +1,7 @@
 /** Which page of the console is shown: the address says it, so that it can be kept, shared and gone back from. */
 import { useEffect, useState } from 'preact/hooks';
 
-export const pages = ['studies', 'callers', 'destinations', 'quarantine'] as const;
+export const pages = ['studies', 'callers', 'destinations', 'quarantine', 'consortium'] as const;
 export type Page = (typeof pages)[number];
 
 function pageOfAddress(): Page {
