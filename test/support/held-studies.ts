@@ -46,7 +46,23 @@ function heldObject(
   number: number,
 ): ObjectKept {
   const { sopClassUid = ctImageStorage, sopInstanceUid = '' } = header;
-  return { is: 'object', number, sopClassUid, sopInstanceUid, transferSyntaxUid, header } as ObjectKept;
+  return {
+    is: 'object',
+    number,
+    fileRef: '',
+    frame: null,
+    length: 0,
+    lastTag: new Uint8Array(16),
+    instanceKey: new Uint8Array(32),
+    leaves: new Uint8Array(32),
+    corrects: null,
+    sopClassUid,
+    sopInstanceUid,
+    transferSyntaxUid,
+    callingAeTitle: 'CT1',
+    header,
+    at: 0,
+  };
 }
 
 /** As much of a catalogue as queries use. */
