@@ -5,10 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { SetupError } from './setup-error.mjs';
 import { runTool } from './tool.mjs';
 
+/** @typedef {'run' | 'test' | 'bench'} Purpose */
+
 /**
  * @typedef {object} DebianPackage
  * @property {string[]} names the same thing under the names it has in different releases, newest last
- * @property {'run' | 'test'} for
+ * @property {Purpose | Purpose[]} for
  * @property {string} reason
  */
 
@@ -60,12 +62,20 @@ export const debianPackages = [
   { names: ['e2fsprogs'], for: 'test', reason: 'makes the small disk that the tests of a full one fill' },
   { names: ['mount'], for: 'test', reason: 'mounts it, and turns it read-only' },
   { names: ['openssl'], for: 'test', reason: 'certificates of the DICOM TLS tests' },
-  { names: ['tpm2-tools'], for: 'test', reason: 'an independent program that reads what Hilum seals' },
+  {
+    names: ['tpm2-tools'],
+    for: ['test', 'bench'],
+    reason: 'an independent program that reads what Hilum seals',
+  },
+  { names: ['gcc'], for: 'bench', reason: 'compiles the C program with which the TPM binding is compared' },
+  { names: ['libc6-dev'], for: 'bench', reason: 'what that program is compiled with' },
+  { names: ['libtss2-dev'], for: 'bench', reason: 'the headers of tpm2-tss for that program' },
 ];
 
 const installScript = fileURLToPath(new URL('install-debian-packages.sh', import.meta.url));
 
-const wantedFor = (purposes) => debianPackages.filter((row) => purposes.includes(row.for));
+const wantedFor = (purposes) =>
+  debianPackages.filter((row) => [row.for].flat().some((purpose) => purposes.includes(purpose)));
 
 const listed = (rows, nameOf = (row) => row.names[0]) =>
   rows.map((row) => `${nameOf(row).padEnd(26)} ${row.reason}`);
@@ -81,7 +91,7 @@ function isDebianLike() {
 
 /**
  * Looked at before anything is downloaded.
- * @param {('run' | 'test')[]} purposes
+ * @param {Purpose[]} purposes
  * @throws {SetupError} on a system without apt.
  */
 export function checkSystem(purposes) {
@@ -139,7 +149,7 @@ function rootPrefix(missing) {
 }
 
 /**
- * @param {('run' | 'test')[]} purposes
+ * @param {Purpose[]} purposes
  * @param {ReturnType<typeof import('./progress.mjs').createReporter>} reporter
  * @throws {SetupError} when they cannot be installed, with apt's last lines
  */

@@ -7,7 +7,7 @@ import { SetupError } from './setup-error.mjs';
  * @typedef {object} Target
  * @property {string} script what the pinned Node runs
  * @property {string[]} args arguments before those of the command line
- * @property {('run' | 'test')[]} debianPackagesFor which rows of the Debian package table it needs
+ * @property {('run' | 'test' | 'bench')[]} debianPackagesFor which rows of the Debian package table it needs
  * @property {boolean} console whether the console's pages must be built
  */
 
@@ -22,7 +22,12 @@ export const targets = {
     console: true,
   },
   test: { script: script('test', 'run.ts'), args: [], debianPackagesFor: ['run', 'test'], console: true },
-  bench: { script: script('test', 'bench', 'bench.ts'), args: [], debianPackagesFor: ['run'], console: true },
+  bench: {
+    script: script('test', 'bench', 'bench.ts'),
+    args: [],
+    debianPackagesFor: ['run', 'bench'],
+    console: true,
+  },
   sim: { script: script('test', 'sim', 'main.ts'), args: [], debianPackagesFor: [], console: false },
   model: { script: script('test', 'model', 'main.ts'), args: [], debianPackagesFor: [], console: false },
   wallet: {

@@ -5,6 +5,7 @@ import { benchIngest, type IngestOptions } from './ingest/ingest.ts';
 import { insideOwnNetwork } from './ingest/modality-link.ts';
 import { benchLedger, ledgerCases, type LedgerBenchOptions } from './ledger/ledger.ts';
 import { benchMainJob } from './main-job.ts';
+import { benchTpm, type TpmBenchOptions } from './tpm/tpm.ts';
 
 /** What a benchmark found: rows for people, figures for machines. */
 export interface BenchResult {
@@ -78,4 +79,11 @@ program
       print(await benchLedger(options, signal));
     }),
   );
+program
+  .command('tpm')
+  .description('the TPM binding beside a plain C program over ESYS and beside tpm2-tools; a minute')
+  .option('--rounds <count>', 'turns of each comparison', atLeastOne, 7)
+  .action(async (options: TpmBenchOptions) => {
+    print(await benchTpm(options));
+  });
 await program.parseAsync();
