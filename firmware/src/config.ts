@@ -68,6 +68,12 @@ export const configSchema = section('A Hilum box.', {
       default: 'swtpm',
       description: 'State folder of swtpm, relative to dataDir (kind "swtpm").',
     }),
+    rescueKeyFile: Type.Optional(
+      Type.String({
+        description:
+          "PEM file of the public half of the hospital's offline rescue key (P-256). Keys that are made take it for ever: together with the recovery code it lets whatever runs on the box open them. Without it only approved firmware ever does.",
+      }),
+    ),
   }),
   storage: section('When a disk that fills up is told, and when it takes no more.', {
     alarmFreeBytes: Type.Optional(
@@ -280,7 +286,13 @@ export function decodeConfig(raw: unknown, baseDir: string): Config {
     ...value,
     dataDir,
     ...(value.genesisFile === undefined ? {} : { genesisFile: resolve(baseDir, value.genesisFile) }),
-    tpm: { ...value.tpm, swtpmDir: resolve(dataDir, value.tpm.swtpmDir) },
+    tpm: {
+      ...value.tpm,
+      swtpmDir: resolve(dataDir, value.tpm.swtpmDir),
+      ...(value.tpm.rescueKeyFile !== undefined && {
+        rescueKeyFile: resolve(baseDir, value.tpm.rescueKeyFile),
+      }),
+    },
     dicom: {
       ...value.dicom,
       ...(value.dicom.tls !== undefined && { tls: tlsFiles(value.dicom.tls, baseDir) }),

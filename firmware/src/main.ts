@@ -3,11 +3,13 @@
  * the consortium. Everything else stands in the configuration file. A fault at start ends with one line and status 1.
  */
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { Box } from './box/box.ts';
 import type { KeysEvents } from './box/device-keys.ts';
 import { enrol } from './box/enrolment.ts';
 import { withoutPatientData } from './box/pino-log.ts';
+import { rescue, restore, type Terminal } from './box/recovery.ts';
 import { version } from './box/version.ts';
 import { readConfig } from './config.ts';
 import { AppError } from './errors.ts';
@@ -57,6 +59,24 @@ async function writeEnrolment(configPath: string): Promise<void> {
   process.stdout.write(`Enrolment record written: ${path}\n`);
 }
 
+/** Asks line by line, as well of a person as of a pipe. */
+async function withTerminal(act: (terminal: Terminal) => Promise<void>): Promise<void> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const typed = lines[Symbol.asyncIterator]();
+  try {
+    await act({
+      tell: (line) => process.stdout.write(`${line}\n`),
+      ask: async (question) => {
+        process.stdout.write(`${question}: `);
+        const { value } = await typed.next();
+        return value ?? '';
+      },
+    });
+  } finally {
+    lines.close();
+  }
+}
+
 const program = new Command('hilum')
   .description('The gateway box of a radiology department.')
   .version(version)
@@ -66,6 +86,24 @@ program
   .description('start the box')
   .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
   .action(({ config }: { config: string }) => run(config));
+program
+  .command('rescue')
+  .description(
+    'let the firmware that runs now open the keys: by the recovery code and the offline rescue key',
+  )
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .action(({ config }: { config: string }) =>
+    withTerminal((terminal) => rescue(readConfig(config), terminal)),
+  );
+program
+  .command('restore')
+  .description(
+    "make new keys on another TPM around what the recovery code opens: the patients' data stay readable",
+  )
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .action(({ config }: { config: string }) =>
+    withTerminal((terminal) => restore(readConfig(config), terminal)),
+  );
 program
   .command('enrol')
   .description("make the box's keys and write the record that the consortium's genesis file takes")

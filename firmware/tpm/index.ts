@@ -10,4 +10,6 @@ export type { Attesting, Endorsement, SignedAttestation } from './broker/operati
 export { endorsementKinds, type EndorsementKind } from './wire/endorsement.ts';
 export { pcrPolicyDigest, type PcrPolicy } from './wire/policy.ts';
 export { nameOf, type ObjectBlob } from './wire/structures.ts';
-export type { RecoveryHalves } from './keys/recovery-code.ts';
+export { joinRecoveryCode, type RecoveryCodeRefusal, type RecoveryHalves } from './keys/recovery-code.ts';
+export { rescueKeys, type RescueOptions } from './keys/rescue.ts';
+export { restoreKeys, type RestoreOptions } from './keys/restore.ts';

@@ -17,6 +17,8 @@ import { RecordingLogger } from './recording-logger.ts';
 export class FreshTpm {
   readonly folder: string;
   readonly logger = new RecordingLogger();
+  /** Given to keys that are made. */
+  rescueKey: Uint8Array | undefined;
   /** Of the keys that were made last. */
   recoveryHalves: RecoveryHalves | undefined;
   readonly #opened = new Set<OpenDeviceKeys>();
@@ -79,6 +81,7 @@ export class FreshTpm {
       logger,
       clock,
       onRecoveryCode,
+      ...(this.rescueKey && { rescueKey: this.rescueKey }),
     });
     this.#opened.add(keys);
     return keys;

@@ -1,4 +1,6 @@
 /** The keys of the box, from the TPM that its configuration names. */
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   fixedEndpoint,
@@ -9,6 +11,8 @@ import {
   type TpmEndpoint,
 } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
+import { concatBytes, u8 } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { Undo } from './undo.ts';
 
@@ -32,6 +36,25 @@ export async function openTpm({ tpm }: Config, logger: Logger, undo: Undo): Prom
   return softwareTpm;
 }
 
+/**
+ * The hospital's offline rescue key as an uncompressed point (SEC1, 65 bytes), if the configuration names one.
+ * @throws AppError CONFIG_INVALID.
+ */
+export function readRescueKey({ tpm: { rescueKeyFile } }: Config): Uint8Array | undefined {
+  if (rescueKeyFile === undefined) return undefined;
+  const invalid = (what: string, cause?: unknown): AppError =>
+    new AppError('CONFIG_INVALID', `Configuration: tpm.rescueKeyFile: ${rescueKeyFile} ${what}.`, { cause });
+  let key: JsonWebKey;
+  try {
+    key = createPublicKey(readFileSync(rescueKeyFile)).export({ format: 'jwk' });
+  } catch (cause) {
+    throw invalid('is no PEM file of a public key', cause);
+  }
+  const { crv, x, y } = key;
+  if (crv !== 'P-256' || x === undefined || y === undefined) throw invalid('holds no key on P-256');
+  return concatBytes(u8(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url'));
+}
+
 /** Makes the keys if the box has none. @throws AppError as openDeviceKeys. */
 export async function openKeys(
   config: Config,
@@ -41,14 +64,15 @@ export async function openKeys(
   undo: Undo,
 ): Promise<OpenDeviceKeys> {
   const endpoint = await openTpm(config, logger, undo);
-  const institutionId = config.institution.id;
+  const rescueKey = readRescueKey(config);
   const keys = await openDeviceKeys({
     endpoint,
     keysFile: keysFileOf(config),
-    institutionId,
+    institutionId: config.institution.id,
     clock,
     logger,
-    ...events,
+    onRecoveryCode: events.onRecoveryCode,
+    ...(rescueKey && { rescueKey }),
   });
   undo.later(() => keys.stop());
   return keys;

@@ -33,6 +33,24 @@ export function pcrExtendCommand(register: number, digest: Uint8Array): Uint8Arr
   );
 }
 
+/**
+ * TPM2_HierarchyChangeAuth (part 3, 24.8) of the platform, which has an empty authorization after each start. A machine's
+ * firmware sets one that nobody learns before it hands over: who runs later must not be the platform.
+ */
+export function closePlatformCommand(authorization: Uint8Array): Uint8Array {
+  return command(
+    structureTag.sessions,
+    commandCode.hierarchyChangeAuth,
+    concatBytes(
+      u32(reservedHandle.platform),
+      u32(emptyPassword.length),
+      emptyPassword,
+      u16(authorization.length),
+      authorization,
+    ),
+  );
+}
+
 /** TPM2_Shutdown (part 3, 9.4). */
 export function shutdownCommand(): Uint8Array {
   return command(structureTag.noSessions, commandCode.shutdown, u16(startupType.clear));

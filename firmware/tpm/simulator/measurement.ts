@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { lengthPrefixed, u8, utf8 } from '../../src/encoding/bytes.ts';
+import { concatBytes, lengthPrefixed, u8, utf8 } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
+import { digestBytes } from '../wire/constants.ts';
 import { eventType, type BootEvent } from './event-log.ts';
 
 /** Register of the authority that vouches for the boot chain (TCG PC Client Platform Firmware Profile, 3.3.4). */
@@ -55,6 +56,21 @@ export async function firmwareDigest(root: string): Promise<Uint8Array> {
     digest.update(isLink ? sha256(utf8(await readlink(file))) : await contentDigest(file));
   }
   return new Uint8Array(digest.digest());
+}
+
+/** What these events leave in the registers, which begin with zeros: 32 bytes each (part 1, section 17). */
+export function registersAfter(
+  boot: readonly Pick<BootEvent, 'register' | 'digest'>[],
+  registers: readonly number[],
+): Uint8Array[] {
+  return registers.map((wanted) =>
+    boot
+      .filter(({ register }) => register === wanted)
+      .reduce<Uint8Array>(
+        (value, { digest }) => sha256(concatBytes(value, digest)),
+        new Uint8Array(digestBytes),
+      ),
+  );
 }
 
 /** The events of a development boot, in the order in which they are measured. */

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { isAbsolute, join } from 'node:path';
@@ -9,7 +10,7 @@ import { AppError } from '../../src/errors.ts';
 import type { Logger, Service } from '../../src/ports.ts';
 import type { TpmEndpoint, TpmTarget } from '../endpoint.ts';
 import { simulatorPollMs, simulatorStartMsMax, simulatorStopMsMax } from '../limits.ts';
-import { pcrExtendCommand, sendCommands, shutdownCommand } from './boot.ts';
+import { closePlatformCommand, pcrExtendCommand, sendCommands, shutdownCommand } from './boot.ts';
 import { Complaints } from './complaints.ts';
 import { encodeEventLog, type BootEvent } from './event-log.ts';
 import { developmentBoot } from './measurement.ts';
@@ -41,6 +42,8 @@ interface Running {
 }
 
 const ownFirmwareRoot = fileURLToPath(new URL('../../..', import.meta.url));
+/** Of SHA-256's strength; a TPM takes no longer one. */
+const platformAuthorizationBytes = 32;
 const eventLogName = 'event-log.bin';
 
 /** True once the process has ended. */
@@ -170,13 +173,16 @@ export class SoftwareTpm implements TpmEndpoint, Service {
     );
   }
 
-  /** Waits until swtpm listens, extends the PCRs as the boot firmware would, and writes the event log. */
+  /** Waits until swtpm listens, does what the boot firmware would, and writes the event log. */
   async #measure(child: ChildProcess, socketFolder: string, boot: readonly BootEvent[]): Promise<void> {
     const deadline = performance.now() + simulatorStartMsMax;
-    const extend = boot.map(({ register, digest }) => pcrExtendCommand(register, digest));
+    const commands = [
+      ...boot.map(({ register, digest }) => pcrExtendCommand(register, digest)),
+      closePlatformCommand(randomBytes(platformAuthorizationBytes)),
+    ];
     for (;;) {
       try {
-        await sendCommands(commandSocket(socketFolder), extend, simulatorStartMsMax);
+        await sendCommands(commandSocket(socketFolder), commands, simulatorStartMsMax);
         break;
       } catch (failure) {
         const listensNotYet = ['ENOENT', 'ECONNREFUSED'].includes(

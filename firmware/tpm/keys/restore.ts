@@ -1,0 +1,47 @@
+/**
+ * When the TPM is dead or gone: new keys on another one, with what the recovery code opens. The box then has another
+ * identity, which the institution's offline root names on the ledger.
+ */
+import { AppError } from '../../src/errors.ts';
+import type { Logger } from '../../src/ports.ts';
+import { BrokerClient } from '../broker/client.ts';
+import type { TpmEndpoint } from '../endpoint.ts';
+import { writeKeysFile } from './keys-file.ts';
+import { provision } from './provision.ts';
+import { openRecovery } from './recovery-file.ts';
+import { readRecoveryFile, recoveryFileBeside } from './recovery-keeping.ts';
+
+export interface RestoreOptions {
+  readonly endpoint: TpmEndpoint;
+  /** Replaced: what it held belongs to the other TPM. */
+  readonly keysFile: string;
+  readonly institutionId: string;
+  readonly logger: Logger;
+  readonly code: Uint8Array;
+  readonly rescueKey?: Uint8Array;
+}
+
+/**
+ * Makes the keys of a box anew around its box key and its account's seed. The recovery code stays the same. A power cut
+ * leaves the old keys file or the new one; it may be repeated until then.
+ * @throws AppError RECOVERY_REFUSED (another code, a damaged file, another institution); STORE_CORRUPT without a recovery
+ * file; TPM_OWNED, and of the TPM.
+ */
+export async function restoreKeys(options: RestoreOptions): Promise<void> {
+  const { endpoint, keysFile, institutionId, logger, code, rescueKey } = options;
+  const file = await readRecoveryFile(keysFile);
+  const path = recoveryFileBeside(keysFile);
+  if (file === undefined) throw new AppError('STORE_CORRUPT', `there is no ${path} to restore from`);
+  const recovered = await openRecovery(code, institutionId, file);
+  if (recovered === undefined) {
+    throw new AppError('RECOVERY_REFUSED', `the recovery code does not open ${path} for ${institutionId}`);
+  }
+  const broker = new BrokerClient({ endpoint, logger });
+  try {
+    const made = { institutionId, code, recovered, ...(rescueKey && { rescueKey }) };
+    await writeKeysFile(keysFile, await provision(broker, made));
+    logger.info({ keysFile }, 'device keys made anew around the recovered box key');
+  } finally {
+    await broker.close();
+  }
+}
