@@ -33,6 +33,8 @@ const parameters = {
   emergencyMs: 5 * dayMs,
   confirmMs: dayMs,
   activationBlocks: 8_640,
+  attestation: { everyMs: dayMs / 4, suspends: false },
+  endorsementRoots: [],
 };
 
 async function exists(path: string): Promise<boolean> {
@@ -117,6 +119,8 @@ export class Consortium {
       parameters,
       // Nobody publishes releases here.
       vendor: { keys: [], threshold: 0 },
+      // Its TPMs are simulators.
+      development: true,
     });
     await writeSecretFile(this.#genesisPath, genesis);
     return true;

@@ -36,6 +36,7 @@ export function institutionOf(id: string, endpoints: Partial<Institution['endpoi
       transaction: unused,
       transport: publicKeyOf(seedOf(id)),
       identity: new Uint8Array(65),
+      device: { attestationKey: new Uint8Array(34), endorsement: new Uint8Array(32) },
       certificate: new Uint8Array(64),
       possession: {
         voting: new Uint8Array(64),

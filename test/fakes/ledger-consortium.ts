@@ -23,6 +23,7 @@ import type {
 import type { Signer } from '../../firmware/src/ports.ts';
 import {
   bytesOf,
+  deviceOf,
   genesisTime,
   institutionOf,
   keysExpiry,
@@ -55,6 +56,7 @@ export function certifiedKeys(
     transaction: transaction.publicKey,
     transport: transport.publicKey,
     identity: p256.getPublicKey(identity, false),
+    device: deviceOf(institution),
     expiry: keysExpiry,
     ...rest,
   };

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
-import { u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { concatBytes, u16, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import {
   chainId,
   defaultParameters,
@@ -24,6 +24,7 @@ import type {
   AccessRefer,
   AccessRevoke,
   ChainId,
+  DeviceRecord,
   Genesis,
   Institution,
   LedgerState,
@@ -104,10 +105,19 @@ export function vendorSignerOf(key: number): Signer {
   return signerOf(`vendor ${key}`);
 }
 
+/** TPM_ALG_ID (TPM 2.0 part 2, table 9), with which a Name begins. */
+const algorithmSha256 = 0x000b;
+
 /** 2026-01-01T00:00:00Z. */
 export const genesisTime = 1_767_225_600_000;
 /** One year later. */
 export const keysExpiry = genesisTime + 31_536_000_000;
+
+/** A TPM that no test asks. */
+export function deviceOf(institution: string): DeviceRecord {
+  const name = concatBytes(u16(algorithmSha256), bytesOf(`attestation key ${institution}`));
+  return { attestationKey: name, endorsement: bytesOf(`endorsement ${institution}`) };
+}
 
 /** As it hands itself in: for a genesis document, or to be admitted to a chain. */
 export function institutionOf(box: Box, index: number, chain: ChainId = noChain): Institution {
@@ -117,6 +127,7 @@ export function institutionOf(box: Box, index: number, chain: ChainId = noChain)
     transaction: box.transaction.publicKey,
     transport: box.transport.publicKey,
     identity: p256.getPublicKey(identity, false),
+    device: deviceOf(box.id),
     expiry: keysExpiry,
   };
   return {
@@ -154,6 +165,7 @@ export class LedgerFixture {
       institutions: this.boxes.map((box, index) => institutionOf(box, index)),
       parameters: defaultParameters,
       vendor: { keys: [1, 2, 3].map((key) => vendorSignerOf(key).publicKey), threshold: 2 },
+      development: false,
       ...change,
     };
     this.chain = chainId(this.genesis);

@@ -92,6 +92,7 @@ export class LoneBox {
       institutions: [institution],
       parameters: defaultParameters,
       vendor: { keys: [], threshold: 0 },
+      development: true,
     };
     await writeFile(join(box.folder, 'genesis.json'), JSON.stringify(genesis));
     await box.configure({ genesisFile: 'genesis.json' });

@@ -82,9 +82,10 @@ test('any change makes another chain', () => {
       { ...genesis, institutions: genesis.institutions.slice(0, 3) },
       { ...genesis, parameters: { ...genesis.parameters, epochMs: genesis.parameters.epochMs + 1 } },
       { ...genesis, vendor: { keys: [], threshold: 0 } },
+      { ...genesis, development: true },
     ].map((document) => toHex(chainId(document))),
   );
-  assert.equal(chains.size, 8);
+  assert.equal(chains.size, 9);
 });
 
 interface Document {
@@ -102,6 +103,7 @@ interface Document {
   }[];
   parameters: Record<string, unknown>;
   vendor: { keys: unknown[]; threshold: unknown };
+  development: unknown;
 }
 
 type Institution = Document['institutions'][number];
@@ -193,6 +195,14 @@ const faults: readonly (readonly [string, (document: Document, first: Institutio
   ['an epoch without end', (d) => (d.parameters['epochMs'] = 2 ** 40), /parameters\.epochMs/],
   ['a window of no time', (d) => (d.parameters['objectionMs'] = 999), /parameters\.objectionMs/],
   ['formats that change at once', (d) => (d.parameters['activationBlocks'] = 7), /activationBlocks/],
+  ['roots that are no digests', (d) => (d.parameters['endorsementRoots'] = ['00']), /endorsementRoots\[0\]/],
+  [
+    'attestation without an end of waiting',
+    (d) => (d.parameters['attestation'] = { everyMs: 2 ** 40, suspends: true }),
+    /attestation\.everyMs/,
+  ],
+  ['no word on development', (d) => delete (d as Partial<Document>).development, /development/],
+  ['a device without a name', (_, i) => (i.keys['device'] = { endorsement: '00' }), /device/],
   ['no vendor', (d) => delete (d as Partial<Document>).vendor, /vendor/],
   ['a vendor of whose keys none need sign', (d) => (d.vendor.threshold = 0), /vendor\.threshold/],
   [

@@ -111,6 +111,7 @@ for certified in genesis["keysMessages"]:
     text = b"hilum/keys/1"
     message = len(text).to_bytes(2, "big") + text + length_prefixed(institution["id"].encode())
     message += raw(keys["voting"]) + raw(keys["transaction"]) + raw(keys["transport"])
+    message += raw(keys["device"]["attestationKey"]) + raw(keys["device"]["endorsement"])
     check("keys message", message + keys["expiry"].to_bytes(8, "big"), certified["message"])
     for purpose in ("voting", "transaction", "transport"):
         text = b"hilum/possession/1"

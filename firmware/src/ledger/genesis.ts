@@ -4,6 +4,7 @@ import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import {
+  booleanField,
   decodeStrictly,
   institutionIdField,
   listField,
@@ -20,7 +21,7 @@ import {
 } from './limits.ts';
 import { keysMessage } from './consortium/certified-keys.ts';
 import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
-import { readParameters } from './consortium/parameters.ts';
+import { parametersValue, readParameters } from './consortium/parameters.ts';
 import { noChain, possesses } from './consortium/possession.ts';
 import { isPrimeOrderKey } from './public-keys.ts';
 import { institutionValue, readInstitution } from './consortium/institution-record.ts';
@@ -44,8 +45,9 @@ function genesisValue(genesis: Genesis): CborValue {
     time: genesis.time,
     validators: genesis.validators,
     institutions: genesis.institutions.map(institutionValue),
-    parameters: { ...genesis.parameters },
+    parameters: parametersValue(genesis.parameters),
     vendor: keyQuorumValue(genesis.vendor),
+    development: genesis.development,
   };
 }
 
@@ -80,6 +82,7 @@ function readGenesis(value: CborValue): Genesis {
     'institutions',
     'parameters',
     'vendor',
+    'development',
   ]);
   const genesis: Genesis = {
     name: textField(map.name, 'name', institutionNameCharactersMax),
@@ -92,6 +95,7 @@ function readGenesis(value: CborValue): Genesis {
     ),
     parameters: readParameters(map.parameters, 'parameters'),
     vendor: readKeyQuorum(map.vendor, 'vendor'),
+    development: booleanField(map.development, 'development'),
   };
   const ids = genesis.institutions.map((institution) => institution.id);
   assertDistinct('institutions', ids);

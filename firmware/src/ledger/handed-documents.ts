@@ -2,7 +2,7 @@
 import { utf8 } from '../encoding/bytes.ts';
 import type { CborValue } from '../encoding/canonical-cbor.ts';
 import { institutionValue, readInstitution, type Institution } from './consortium/institution-record.ts';
-import { readParameters, type Parameters } from './consortium/parameters.ts';
+import { parametersValue, readParameters, type Parameters } from './consortium/parameters.ts';
 import { ShapeError } from './fields.ts';
 import { fromJson, toJson } from './json-form.ts';
 import { handedDocumentBytesMax } from './limits.ts';
@@ -30,7 +30,7 @@ export function parseInstitution(
 
 /** For a form: names and values as they stand in the genesis document. */
 export function formatParameters(parameters: Parameters): string {
-  return JSON.stringify(toJson({ ...parameters }));
+  return JSON.stringify(toJson(parametersValue(parameters)));
 }
 
 /** All of them, as `formatParameters` writes them. */

@@ -13,6 +13,9 @@ const byteFields = new Set([
   'spend',
   'view',
   'keys[]',
+  'attestationKey',
+  'endorsement',
+  'endorsementRoots[]',
 ]);
 
 /** Document, institutions, institution, root, keys, key: deeper is no genesis document. */

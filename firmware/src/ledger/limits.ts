@@ -96,6 +96,15 @@ export const activationBlocksMin = 8;
 /** Most blocks between them: ten days of heartbeats; under load it is much less. */
 export const activationBlocksMax = 1000000;
 
+/** Shortest mean time between two attestations of a member that a consortium may set: tests; a TPM needs seconds for one. */
+export const attestationMsMin = 1000;
+
+/** Longest such time: a box that was changed goes unnoticed for so long. 31 days. */
+export const attestationMsMax = 2678400000;
+
+/** Roots of TPM vendors that a consortium pins: a dozen vendors, with some roots each. */
+export const endorsementRootsMax = 64;
+
 /** JSON of one institution's record, or of parameters: some 3 KB with 16 root keys, twice that. */
 export const handedDocumentBytesMax = 8_192;
 

@@ -12,7 +12,7 @@ import type { FormatSignal } from './formats/signal.ts';
 import type { ReleaseBody } from './releases/transactions.ts';
 import type { AcceptanceRecord, ReleaseDigest, ReleaseRecord } from './releases/release-record.ts';
 import type { EpochRecord } from './consortium/epoch-record.ts';
-import type { Institution, InstitutionRecord } from './consortium/institution-record.ts';
+import type { DeviceRecord, Institution, InstitutionRecord } from './consortium/institution-record.ts';
 import type { KeyQuorum } from './consortium/key-quorum.ts';
 import type { Parameters } from './consortium/parameters.ts';
 import type { RuleReason } from './refusals.ts';
@@ -43,6 +43,8 @@ export interface Genesis {
   readonly parameters: Parameters;
   /** Keys that sign releases; nobody's: none can be published. */
   readonly vendor: KeyQuorum;
+  /** A consortium of simulators, for development: it takes the certificates that swtpm makes. It cannot be changed. */
+  readonly development: boolean;
 }
 
 /** What every body has, besides its type. */
@@ -179,7 +181,7 @@ export type { StudyEntry } from './studies/leaf.ts';
 export type { PendingReassignment, StudyStatus } from './studies/study-record.ts';
 export type { OpenNumberRecord } from './access/open-record.ts';
 export type { RevocationRecord } from './access/revocation-record.ts';
-export type { EpochRecord, InstitutionRecord, KeyQuorum, Parameters };
+export type { DeviceRecord, EpochRecord, InstitutionRecord, KeyQuorum, Parameters };
 export type { AcceptanceRecord, FormatSignal, FormatsRecord, GuiltRecord, Guilty };
 export type { ProposalId, ProposalRecord, ReleaseDigest, ReleaseRecord };
 export type { ProposalAction } from './consortium/action.ts';

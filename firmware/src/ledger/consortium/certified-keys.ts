@@ -10,12 +10,13 @@ import type { CertifiedKeys, Institution } from './institution-record.ts';
 import { possesses } from './possession.ts';
 
 /**
- * What an institution's identity key signs to certify its three keys:
- * domain `keys` ‖ lp(institution id) ‖ voting ‖ transaction ‖ transport ‖ u64 expiry.
+ * What an institution's identity key signs to certify its three keys, and the TPM that holds it:
+ * domain `keys` ‖ lp(institution id) ‖ voting ‖ transaction ‖ transport ‖ attestation key's Name (34) ‖
+ * SHA-256 of the endorsement certificate (32) ‖ u64 expiry.
  */
 export function keysMessage(
   institution: string,
-  keys: Pick<CertifiedKeys, 'voting' | 'transaction' | 'transport' | 'expiry'>,
+  keys: Pick<CertifiedKeys, 'voting' | 'transaction' | 'transport' | 'device' | 'expiry'>,
 ): Uint8Array {
   return concatBytes(
     domainPrefix('keys'),
@@ -23,6 +24,8 @@ export function keysMessage(
     keys.voting,
     keys.transaction,
     keys.transport,
+    keys.device.attestationKey,
+    keys.device.endorsement,
     u64(keys.expiry),
   );
 }

@@ -7,6 +7,14 @@ import { recordFormat } from '../record-format.ts';
 import { keyQuorumValue, readKeyQuorum, type KeyQuorum } from './key-quorum.ts';
 import { keyPurposes, type KeyPossession, type KeyPurpose } from './possession.ts';
 
+/** Which TPM holds the identity key: others hold it against what the box attests to. */
+export interface DeviceRecord {
+  /** SHA-256 Name of the attestation key, 34 bytes (TPM 2.0 part 1, section 16). */
+  readonly attestationKey: Uint8Array;
+  /** SHA-256 of the endorsement key's certificate, 32 bytes. */
+  readonly endorsement: Uint8Array;
+}
+
 export interface CertifiedKeys {
   /** Ed25519, 32 bytes each. */
   readonly voting: Uint8Array;
@@ -14,7 +22,8 @@ export interface CertifiedKeys {
   readonly transport: Uint8Array;
   /** P-256 identity key, uncompressed, 65 bytes. */
   readonly identity: Uint8Array;
-  /** Identity key's ECDSA signature (64 bytes, low s) over domain `keys`, institution id, the three keys and expiry. */
+  readonly device: DeviceRecord;
+  /** Identity key's ECDSA signature (64 bytes, low s) over `keysMessage`: id, the three keys, device and expiry. */
   readonly certificate: Uint8Array;
   /** By each of the three keys: that it belongs to this institution (possession.ts). */
   readonly possession: KeyPossession;
@@ -53,10 +62,18 @@ export function institutionValue(institution: Institution): CborMap {
   return {
     id,
     name,
-    keys: { ...keys, possession: { ...keys.possession } },
+    keys: { ...keys, device: { ...keys.device }, possession: { ...keys.possession } },
     account: { ...account },
     endpoints: { ...endpoints },
     root: keyQuorumValue(root),
+  };
+}
+
+function readDevice(value: CborValue, path: string): DeviceRecord {
+  const device = mapField(value, path, ['attestationKey', 'endorsement']);
+  return {
+    attestationKey: bytesField(device.attestationKey, `${path}.attestationKey`, 34),
+    endorsement: bytesField(device.endorsement, `${path}.endorsement`, 32),
   };
 }
 
@@ -67,6 +84,7 @@ export function readKeys(value: CborValue, path: string): CertifiedKeys {
     'transaction',
     'transport',
     'identity',
+    'device',
     'certificate',
     'possession',
     'expiry',
@@ -79,6 +97,7 @@ export function readKeys(value: CborValue, path: string): CertifiedKeys {
     transaction: bytesField(keys.transaction, `${path}.transaction`, 32),
     transport: bytesField(keys.transport, `${path}.transport`, 32),
     identity: bytesField(keys.identity, `${path}.identity`, 65),
+    device: readDevice(keys.device, `${path}.device`),
     certificate: bytesField(keys.certificate, `${path}.certificate`, 64),
     possession: {
       voting: proof('voting'),

@@ -1,9 +1,13 @@
 /** What the consortium sets by vote: how long epochs, votes and windows last. They stand in the genesis document first. */
+import type { CborMap } from '../../encoding/cbor-fields.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
-import { integerField, mapField } from '../fields.ts';
+import { booleanField, bytesField, integerField, listField, mapField } from '../fields.ts';
 import {
   activationBlocksMax,
   activationBlocksMin,
+  attestationMsMax,
+  attestationMsMin,
+  endorsementRootsMax,
   epochMsMax,
   epochMsMin,
   windowMsMax,
@@ -24,6 +28,15 @@ export interface Parameters {
   readonly confirmMs: number;
   /** Blocks between the quorum of signals for a format and the first block of that format. */
   readonly activationBlocks: number;
+  /** How members hold each other's TPMs to what they said at their admission. */
+  readonly attestation: {
+    /** Mean time between two questions of one member to another. */
+    readonly everyMs: number;
+    /** Nothing is released to a member that fails, or that has not answered for long. */
+    readonly suspends: boolean;
+  };
+  /** SHA-256 of the SubjectPublicKeyInfo of each root from which certificates of endorsement keys come: TPM vendors'. */
+  readonly endorsementRoots: readonly Uint8Array[];
 }
 
 const dayMs = 86_400_000;
@@ -37,6 +50,9 @@ export const defaultParameters: Parameters = {
   confirmMs: dayMs,
   // A day of heartbeats, one every 10 s: time to update a box that has not been.
   activationBlocks: 8_640,
+  attestation: { everyMs: dayMs / 4, suspends: false },
+  // Vendors are named when a consortium is founded: none is trusted by default.
+  endorsementRoots: [],
 };
 
 /** @throws ShapeError */
@@ -48,7 +64,10 @@ export function readParameters(value: CborValue, path: string): Parameters {
     'emergencyMs',
     'confirmMs',
     'activationBlocks',
+    'attestation',
+    'endorsementRoots',
   ]);
+  const attestation = mapField(map.attestation, `${path}.attestation`, ['everyMs', 'suspends']);
   const window = (name: 'proposalMs' | 'objectionMs' | 'emergencyMs' | 'confirmMs'): number =>
     integerField(map[name], `${path}.${name}`, windowMsMin, windowMsMax);
   return {
@@ -63,10 +82,25 @@ export function readParameters(value: CborValue, path: string): Parameters {
       activationBlocksMin,
       activationBlocksMax,
     ),
+    attestation: {
+      everyMs: integerField(
+        attestation.everyMs,
+        `${path}.attestation.everyMs`,
+        attestationMsMin,
+        attestationMsMax,
+      ),
+      suspends: booleanField(attestation.suspends, `${path}.attestation.suspends`),
+    },
+    endorsementRoots: listField(map.endorsementRoots, `${path}.endorsementRoots`, 0, endorsementRootsMax).map(
+      (root, index) => bytesField(root, `${path}.endorsementRoots[${index}]`, 32),
+    ),
   };
 }
 
-export const parametersRecord = recordFormat<Parameters>(
-  (parameters) => ({ ...parameters }),
-  (value) => readParameters(value, 'parameters'),
+export function parametersValue({ attestation, ...parameters }: Parameters): CborMap {
+  return { ...parameters, attestation: { ...attestation } };
+}
+
+export const parametersRecord = recordFormat<Parameters>(parametersValue, (value) =>
+  readParameters(value, 'parameters'),
 );
