@@ -8,7 +8,7 @@ import type { ConfiguredMarks } from '../../firmware/src/ingest/disk-marks.ts';
 import { SealThreads } from '../../firmware/src/store/seal-threads.ts';
 import { SegmentMemory } from '../../firmware/src/store/segment-memory.ts';
 import { sealOnThreads } from '../../firmware/src/store/segment-sealing.ts';
-import { hastyClock } from '../support/manual-clock.ts';
+import { hastyClock, systemClock } from '../support/manual-clock.ts';
 import { ReceivingBox } from '../support/receiving-box.ts';
 import type { PreparedSpares } from '../support/receiving-process.ts';
 import { silentLogger } from './consortium.ts';
@@ -18,7 +18,7 @@ const marks = JSON.parse(marksText) as ConfiguredMarks | null;
 const spares = JSON.parse(sparesText) as PreparedSpares | null;
 // As a box has them.
 const memory = new SegmentMemory();
-const threads = new SealThreads({ memory, logger: silentLogger });
+const threads = new SealThreads({ memory, clock: systemClock, logger: silentLogger });
 const box = await ReceivingBox.open({
   folder,
   boxKey: fromHex(boxKey),

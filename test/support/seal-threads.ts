@@ -5,12 +5,14 @@ import { openSealWorker, SealThreads, type SealThread } from '../../firmware/src
 import type { SealWorkerAnswer, SealWorkerRequest } from '../../firmware/src/store/seal-worker.ts';
 import { SegmentMemory, type SharedSegments } from '../../firmware/src/store/segment-memory.ts';
 import { sealOnThreads, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
+import { ManualClock } from './manual-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
 export interface SealThreadsScene {
   readonly memory: SegmentMemory;
   readonly threads: SealThreads;
   readonly openSegment: OpenSegmentOf;
+  readonly clock: ManualClock;
   readonly logger: RecordingLogger;
   /** All threads that were begun, the first one first. */
   readonly begun: readonly SealThread[];
@@ -27,6 +29,7 @@ export function sealThreadsScene(
   count = 1,
 ): SealThreadsScene {
   const memory = new SegmentMemory();
+  const clock = new ManualClock();
   const logger = new RecordingLogger();
   const begun: SealThread[] = [];
   const requests: SealWorkerRequest[] = [];
@@ -47,7 +50,7 @@ export function sealThreadsScene(
     begun.push(thread);
     return thread;
   };
-  const threads = new SealThreads({ memory, logger, openThread, count });
+  const threads = new SealThreads({ memory, clock, logger, openThread, count });
   t.after(async () => {
     await threads.stop();
     assert.equal(memory.taken, 0, 'places of the shared memory were not given back');
@@ -62,7 +65,16 @@ export function sealThreadsScene(
       clearInterval(kept);
     });
   };
-  return { memory, threads, openSegment: sealOnThreads({ memory, threads }), logger, begun, requests, ready };
+  return {
+    memory,
+    threads,
+    openSegment: sealOnThreads({ memory, threads }),
+    clock,
+    logger,
+    begun,
+    requests,
+    ready,
+  };
 }
 
 /** When it resolves, a thread waits for work. */

@@ -12,6 +12,7 @@ import { chunkLeaf } from '../../firmware/src/protocol/commitments.ts';
 import {
   sealedOnLoopBytesMax,
   sealMessageBytesMin,
+  sealThreadRetryMs,
   segmentBytes,
   sharedSegmentsMax,
 } from '../../firmware/src/store/limits.ts';
@@ -194,14 +195,44 @@ class StillbornThread extends EventEmitter implements SealThread {
   }
 }
 
-test('without threads everything is sealed on the event loop, and none is tried for ever', async (t) => {
-  const { openSegment, begun, logger } = sealThreadsScene(t, () => new StillbornThread());
+test('without threads everything is sealed on the event loop, and one is tried now and then', async (t) => {
+  const { openSegment, begun, logger, clock } = sealThreadsScene(t, () => new StillbornThread());
   await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
   await until(() => logger.lines.length > 0, 'a line in the log');
   await settle();
   await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
   assert.equal(begun.length, 1);
+  clock.advance(sealThreadRetryMs - 1);
+  assert.equal(begun.length, 1);
+  for (let tries = 2; tries < 5; tries++) {
+    clock.advance(sealThreadRetryMs);
+    assert.equal(begun.length, tries);
+    await settle();
+  }
+  assert.equal(logger.lines.length, 1, 'it is said once');
   assert.match(logger.lines.join('\n'), /cannot be started.*"err"/);
+});
+
+test('when the machine has threads to give again, all that were missing are begun, and it is said', async (t) => {
+  let short = true;
+  const { openSegment, ready, begun, requests, logger, clock } = sealThreadsScene(
+    t,
+    (shared) => {
+      if (!short) return openSealWorker(shared);
+      throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+    },
+    2,
+  );
+  assert.equal(begun.length, 0);
+  short = false;
+  clock.advance(sealThreadRetryMs);
+  await ready(2);
+  assert.equal(begun.length, 2);
+  assert.match(logger.lines.at(-1) ?? '', /info all threads that seal objects are there {"threads":2}/);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
+  assert.ok(requests.length > 0, 'a thread has sealed it');
+  clock.advance(10 * sealThreadRetryMs);
+  assert.equal(begun.length, 2, 'no more than there are to be');
 });
 
 test('a machine that refuses a thread stops neither the start nor a box that replaces one', async (t) => {

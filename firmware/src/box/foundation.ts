@@ -65,7 +65,7 @@ export async function openFoundation(
   const indexStore = await LevelStore.open(indexFolder);
   undo.later(() => indexStore.close());
 
-  const openSegment = openSealing(logger.child({ room: 'store' }), undo);
+  const openSegment = openSealing(clock, logger.child({ room: 'store' }), undo);
   const studies = new StudyStore({ folder: join(dataDir, 'objects'), boxKey: keys.boxKey, openSegment });
   undo.later(() => studies.close());
   const setAside = new StudyStore({ folder: join(dataDir, 'quarantine'), boxKey: keys.boxKey, openSegment });

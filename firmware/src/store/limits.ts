@@ -26,6 +26,12 @@ export const sharedSegmentsMax = 16;
 export const sealThreadsMax = 3;
 
 /**
+ * Until threads that could not be started are tried again: a shortage of memory or of processes passes within minutes,
+ * and a try costs some milliseconds.
+ */
+export const sealThreadRetryMs = 60_000;
+
+/**
  * Up to this many bytes an object is hashed and sealed on the event loop, which takes 60 µs: to tell a thread and to hear
  * of it costs the event loop 20 to 30 µs, and the sender some 100 µs.
  */

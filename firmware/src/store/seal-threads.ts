@@ -8,8 +8,8 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
-import type { Logger } from '../ports.ts';
-import { sealThreadsMax } from './limits.ts';
+import type { Clock, Logger, Timer } from '../ports.ts';
+import { sealThreadRetryMs, sealThreadsMax } from './limits.ts';
 import type { SealWorkerAnswer, SealWorkerRequest } from './seal-worker.ts';
 import type { SegmentMemory, SegmentPlace, SharedSegments } from './segment-memory.ts';
 import type { SegmentKeys } from './segment-work.ts';
@@ -28,6 +28,7 @@ export interface SealThread {
 
 export interface SealThreadsOptions {
   readonly memory: SegmentMemory;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly openThread?: (shared: SharedSegments) => SealThread;
   /** Threads; as many as processors besides the event loop's, if nobody says so. */
@@ -108,14 +109,20 @@ export class SealJob {
 
 export class SealThreads {
   readonly #options: SealThreadsOptions;
+  readonly #count: number;
   readonly #running = new Set<Running>();
+  /** When those that could not be started are tried again. */
+  #retry: Timer | undefined;
+  /** Whether it is in the log that one could not be started: it is said once until all are there. */
+  #isShort = false;
   #isStopped = false;
 
   /** They are there when they say that they are; until then, and without any, work is done where it is asked for. */
   constructor(options: SealThreadsOptions) {
     this.#options = options;
     const { count = Math.min(sealThreadsMax, Math.max(1, availableParallelism() - 1)) } = options;
-    for (let i = 0; i < count; i++) this.#open();
+    this.#count = count;
+    this.#openMissing();
   }
 
   /** Begins segment `index`, of which some is in its place. Undefined if no thread is there. */
@@ -132,6 +139,7 @@ export class SealThreads {
   /** Ends the threads; what they had fails. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#retry?.cancel();
     await Promise.all([...this.#running].map(({ thread }) => thread.terminate()));
   }
 
@@ -142,14 +150,29 @@ export class SealThreads {
     return least;
   }
 
+  #openMissing(): void {
+    this.#retry = undefined;
+    for (let missing = this.#count - this.#running.size; missing > 0; missing--) this.#open();
+  }
+
+  /** It had no memory or no thread to give: that passes, and until then work is done where it is asked for. */
+  #openLater(objects: number, error: unknown): void {
+    const { clock, logger } = this.#options;
+    if (!this.#isShort) logger.warn({ objects, ...(error !== undefined && { err: error }) }, cannotStart);
+    this.#isShort = true;
+    this.#retry ??= clock.setTimer(sealThreadRetryMs, () => {
+      this.#openMissing();
+    });
+  }
+
   #open(): void {
-    const { memory, openThread = openSealWorker, logger } = this.#options;
+    const { memory, openThread = openSealWorker } = this.#options;
     let thread: SealThread;
     try {
       thread = openThread(memory.shared);
     } catch (error) {
-      // Where the machine has no thread to give, the constructor throws; work is then done where it is asked for.
-      logger.warn({ err: error, objects: 0 }, cannotStart);
+      // The constructor throws where the machine has no thread to give.
+      this.#openLater(0, error);
       return;
     }
     const running: Running = { thread, jobs: new Map(), isReady: false, error: undefined };
@@ -157,7 +180,7 @@ export class SealThreads {
     // It keeps the program up only while somebody waits for it.
     thread.unref();
     thread.on('message', (answer) => {
-      if (answer.kind === 'ready') running.isReady = true;
+      if (answer.kind === 'ready') this.#isThere(running);
       else this.#done(running, answer.place, answer.leaves);
     });
     thread.on('error', (error) => {
@@ -166,6 +189,14 @@ export class SealThreads {
     thread.on('exit', () => {
       this.#ended(running);
     });
+  }
+
+  #isThere(running: Running): void {
+    running.isReady = true;
+    const ready = [...this.#running].filter(({ isReady }) => isReady).length;
+    if (!this.#isShort || ready < this.#count) return;
+    this.#isShort = false;
+    this.#options.logger.info({ threads: ready }, 'all threads that seal objects are there');
   }
 
   #done({ thread, jobs }: Running, place: SegmentPlace, leaves: Uint8Array): void {
@@ -181,11 +212,15 @@ export class SealThreads {
     const failure = new AppError('STORE_FAILED', 'A thread that seals objects ended.', { cause: error });
     for (const job of jobs.values()) job.fail(failure);
     if (this.#isStopped) return;
+    // One that could not even begin would not the next moment either.
+    if (!isReady) {
+      this.#openLater(jobs.size, error);
+      return;
+    }
     this.#options.logger.warn(
       { objects: jobs.size, ...(error && { err: error }) },
-      isReady ? 'a thread that seals objects is replaced' : cannotStart,
+      'a thread that seals objects is replaced',
     );
-    // One that could not even begin says that there is no memory or no thread to be had: it is not tried for ever.
-    if (isReady) this.#open();
+    this.#open();
   }
 }
