@@ -105,6 +105,18 @@ export const errorTable = {
     'none',
     'Fetch the genesis file of the consortium again, and compare its digest with another member.',
   ),
+  OFFLINE_KEY_UNREADABLE: row(
+    400,
+    0x0110,
+    'none',
+    'Give the file and the passphrase of one custodian; docs/runbooks/replace-a-box.md.',
+  ),
+  DOCUMENT_INVALID: row(
+    400,
+    0x0110,
+    'none',
+    'Nothing was signed or written. Begin from the record of the new box; docs/runbooks/replace-a-box.md.',
+  ),
   KEYS_EXPIRE: row(
     500,
     0x0110,

@@ -36,6 +36,12 @@ export const targets = {
     debianPackagesFor: [],
     console: false,
   },
+  root: {
+    script: script('provisioning', 'root', 'cli.ts'),
+    args: [],
+    debianPackagesFor: [],
+    console: false,
+  },
   format: {
     script: script('node_modules', 'prettier', 'bin', 'prettier.cjs'),
     args: ['--write', '.'],
@@ -51,6 +57,6 @@ export function targetNamed(name) {
   throw new SetupError(
     name === undefined ? 'nothing to run was named' : `there is nothing to run by the name of ${name}`,
     [],
-    `Use one of: npm start, npm test, npm run bench, npm run sim, npm run model, npm run wallet, npm run lint, npm run format.`,
+    `Use one of: npm start, npm test, npm run bench, npm run sim, npm run model, npm run wallet, npm run root, npm run lint, npm run format.`,
   );
 }

@@ -262,6 +262,11 @@ export const rooms: readonly Room[] = [
     imports: ['errors', 'encoding', 'wallet', 'wallet contract', 'wallet limits'],
     packages: ['commander'],
   }),
+  // On a machine in no network: it makes and uses the keys of a hospital's offline root.
+  node('offline root', 'provisioning/root/', {
+    imports: ['errors', 'encoding', 'ledger'],
+    packages: ['commander'],
+  }),
   // It does what a field engineer does, from outside: files, processes, ports.
   node('demonstration', 'provisioning/demo/', {
     imports: ['node options'],
