@@ -11,7 +11,11 @@ const deterministicRooms = [
 ];
 
 /** Rooms without Node that may wait, because WebCrypto answers by promises, and use its random bytes. */
-const browserRooms = ['firmware/src/protocol/**/*.ts', 'firmware/wallet/**/*.ts'];
+const browserRooms = [
+  'firmware/src/attestation/**/*.ts',
+  'firmware/src/protocol/**/*.ts',
+  'firmware/wallet/**/*.ts',
+];
 
 const impureGlobals = [
   'Date',

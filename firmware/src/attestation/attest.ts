@@ -1,0 +1,88 @@
+/** What a TPM says and signs: TPMS_ATTEST (TPM 2.0 part 2, 10.12.8) of quotes and of certified objects. */
+import { p256 } from '@noble/curves/nist.js';
+import { WireReader } from '../../tpm/wire/reader.ts';
+import { signatureBytes } from './limits.ts';
+
+/** TPM_GENERATED (6.2): a restricted key never signs bytes from outside that begin with it. */
+const tpmGenerated = 0xff54_4347;
+
+/** TPMS_CLOCK_INFO (10.11.1) and firmwareVersion. */
+const clockInfoBytes = 8 + 4 + 4 + 1;
+const versionBytes = 8;
+
+/** TPM_ST (table 19). */
+const attestTag = { certify: 0x8017, quote: 0x8018 } as const;
+
+/**
+ * Clock, resets and the TPM's own firmware version stand in an attest too, but in the clear only under keys of the
+ * endorsement hierarchy (part 1, 36.7): here they are disguised, and there is nothing in them to judge.
+ */
+interface AttestHead {
+  /** What the caller of the TPM had signed along: a nonce. */
+  readonly extraData: Uint8Array;
+}
+
+export interface Quote extends AttestHead {
+  readonly kind: 'quote';
+  /** TPML_PCR_SELECTION as the TPM wrote it. */
+  readonly selection: Uint8Array;
+  /** SHA-256 over the values of the selected registers. */
+  readonly digest: Uint8Array;
+}
+
+export interface Certification extends AttestHead {
+  readonly kind: 'certify';
+  /** Name of the object that the TPM holds. */
+  readonly name: Uint8Array;
+}
+
+function readHead(reader: WireReader): { readonly tag: number; readonly head: AttestHead } {
+  if (reader.u32() !== tpmGenerated) throw new RangeError('no TPM wrote it');
+  const tag = reader.u16();
+  reader.sized(); // qualifiedSigner
+  const extraData = reader.sized();
+  reader.bytes(clockInfoBytes + versionBytes);
+  return { tag, head: { extraData } };
+}
+
+/** TPML_PCR_SELECTION, bytes and all. A TPM gives back what was asked for, so that it need not be understood. */
+function readSelection(reader: WireReader, attest: Uint8Array): Uint8Array {
+  const from = attest.length - reader.remaining;
+  for (let left = reader.u32(); left > 0; left--) {
+    reader.u16(); // hash
+    reader.bytes(reader.u8()); // bit map
+  }
+  return attest.slice(from, attest.length - reader.remaining);
+}
+
+/** @throws RangeError if the bytes are no quote. */
+export function readQuote(attest: Uint8Array): Quote {
+  const reader = new WireReader(attest);
+  const { tag, head } = readHead(reader);
+  if (tag !== attestTag.quote) throw new RangeError('not a quote');
+  const selection = readSelection(reader, attest);
+  const digest = reader.sized();
+  reader.end();
+  return { kind: 'quote', ...head, selection, digest };
+}
+
+/** @throws RangeError if the bytes certify no object. */
+export function readCertification(attest: Uint8Array): Certification {
+  const reader = new WireReader(attest);
+  const { tag, head } = readHead(reader);
+  if (tag !== attestTag.certify) throw new RangeError('not the certification of an object');
+  const name = reader.sized();
+  reader.sized(); // qualifiedName
+  reader.end();
+  return { kind: 'certify', ...head, name };
+}
+
+/**
+ * ECDSA P-256 with SHA-256 over the attest, by an uncompressed point (65 bytes). Both halves of s count: a TPM does not
+ * normalise, and the signature is no name for anything.
+ * @param signature r ‖ s, 64 bytes.
+ */
+export function isSignedBy(point: Uint8Array, attest: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== signatureBytes || !p256.utils.isValidPublicKey(point, false)) return false;
+  return p256.verify(signature, attest, point, { prehash: true, lowS: false, format: 'compact' });
+}

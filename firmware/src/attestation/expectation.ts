@@ -1,0 +1,20 @@
+/** What a verifier knows before it asks. */
+import type { ChainId, Institution } from '../ledger/types.ts';
+import type { EndorsementTrust } from './endorsement-chain.ts';
+
+export interface Expectation {
+  readonly chain: ChainId;
+  /** Institution ids. */
+  readonly verifier: string;
+  readonly candidate: string;
+  readonly trust: EndorsementTrust;
+  /** The candidate's record as the ledger or its proposal has it; undefined before there is one. */
+  readonly record: Institution | undefined;
+  /**
+   * Digests of the releases that the consortium accepted, against which PCR 11 and its events are held; none: the
+   * consortium has accepted no release yet, and the firmware is told only.
+   */
+  readonly releases: readonly Uint8Array[];
+  /** UTC milliseconds. */
+  readonly now: number;
+}

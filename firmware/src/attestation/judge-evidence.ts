@@ -1,0 +1,124 @@
+/** Second round: what the TPM itself says, and whether it is the TPM of the claim. */
+import { concatBytes, equalBytes, toHex } from '../encoding/bytes.ts';
+import { sha256 } from '../encoding/hash.ts';
+import { pcrSelection } from '../../tpm/wire/structures.ts';
+import { isSignedBy, readQuote, type Quote } from './attest.ts';
+import { attestationBinding, attestationProof } from './binding.ts';
+import type { Attempt } from './challenge.ts';
+import { readEventLog, replay, type LoggedEvent } from './event-log.ts';
+import type { Expectation } from './expectation.ts';
+import { attestedRegisters, type Evidence } from './messages.ts';
+import { judgeRecord } from './judge-record.ts';
+import { failed, passed, type Check } from './verdict.ts';
+
+/** The register in which the firmware is measured. */
+const firmwareRegister = 11;
+const unmeasured = new Uint8Array(32);
+
+export interface EvidenceJudgement {
+  readonly checks: readonly Check[];
+  /** What the quote proves; undefined if it proves nothing. */
+  readonly registers: readonly Uint8Array[] | undefined;
+}
+
+function readOrUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function checkRegisters(quote: Quote, values: readonly Uint8Array[]): Check {
+  if (!equalBytes(quote.selection, pcrSelection(attestedRegisters)))
+    return failed('registers', 'The quote is of other registers.');
+  return values.length === attestedRegisters.length &&
+    equalBytes(quote.digest, sha256(concatBytes(...values)))
+    ? passed('registers', `The quote is of PCRs ${attestedRegisters.join(' and ')} with these values.`)
+    : failed('registers', 'The values of the registers are not those that were quoted.');
+}
+
+function checkMeasured(values: readonly Uint8Array[], development: boolean): Check {
+  if (!values.some((value) => equalBytes(value, unmeasured)))
+    return passed('measured', 'Every register was measured into.');
+  return development
+    ? passed('measured', 'A register is empty, which a development consortium takes.')
+    : failed('measured', 'A register is empty: nothing measured this boot.');
+}
+
+function checkEventLog(events: readonly LoggedEvent[] | undefined, values: readonly Uint8Array[]): Check {
+  if (events === undefined) return failed('event-log', 'The event log cannot be read.');
+  for (const [at, register] of attestedRegisters.entries()) {
+    if (!equalBytes(replay(events, register), values[at] ?? unmeasured))
+      return failed('event-log', `The event log does not make what PCR ${register} holds.`);
+  }
+  return passed('event-log', 'The event log makes what the registers hold.');
+}
+
+/** A release is known by what PCR 11 holds after it, or by the digest of what was measured into it. */
+function checkFirmware(
+  events: readonly LoggedEvent[] | undefined,
+  values: readonly Uint8Array[],
+  releases: readonly Uint8Array[],
+): Check {
+  const value = values[attestedRegisters.indexOf(firmwareRegister)] ?? unmeasured;
+  const measured = (events ?? []).filter(({ register }) => register === firmwareRegister);
+  const digests = [value, ...measured.map(({ digest }) => digest)];
+  const name = toHex(value).slice(0, 16);
+  if (releases.length === 0)
+    return passed(
+      'firmware',
+      `PCR 11 begins with ${name}; the consortium has accepted no release to hold it against.`,
+    );
+  return digests.some((digest) => releases.some((release) => equalBytes(release, digest)))
+    ? passed(
+        'firmware',
+        `The firmware is a release that the consortium accepted (PCR 11 begins with ${name}).`,
+      )
+    : failed(
+        'firmware',
+        `The firmware is no release that the consortium accepted (PCR 11 begins with ${name}).`,
+      );
+}
+
+export function judgeEvidence(
+  evidence: Evidence,
+  { device, challenge, secret }: Attempt,
+  expectation: Expectation,
+): EvidenceJudgement {
+  const { attest, signature, registers, eventLog, record, proof } = evidence;
+  if (!isSignedBy(device.attestationKey.point, attest, signature)) {
+    return {
+      checks: [failed('quote-signature', 'The attestation key did not sign the quote.')],
+      registers: undefined,
+    };
+  }
+  const quote = readOrUndefined(() => readQuote(attest));
+  if (quote === undefined) {
+    return { checks: [failed('quote-signature', 'What was signed is no quote.')], registers: undefined };
+  }
+  const binding = attestationBinding(challenge, device.names, record);
+  const fresh = equalBytes(quote.extraData, binding);
+  const activated = equalBytes(proof, attestationProof(secret, binding, attest));
+  const events = readOrUndefined(() => readEventLog(eventLog));
+  const quoted = checkRegisters(quote, registers);
+  const checks = [
+    passed('quote-signature', 'The attestation key signed the quote.'),
+    fresh
+      ? passed('nonce', 'The quote was made for this question, this device and this record.')
+      : failed('nonce', 'The quote was made for another question, another device or another record.'),
+    activated
+      ? passed('credential', 'The TPM of the endorsement key holds the attestation key.')
+      : failed(
+          'credential',
+          'The TPM of the endorsement key did not show that it holds the attestation key.',
+        ),
+    quoted,
+    checkMeasured(registers, device.development),
+    checkEventLog(events, registers),
+    checkFirmware(events, registers, expectation.releases),
+    ...judgeRecord(record, device, expectation),
+  ];
+  return { checks, registers: fresh && quoted.passed ? registers : undefined };
+}

@@ -1,0 +1,68 @@
+/** Whether the institution's record names this very device, and the device's identity key the institution's keys. */
+import { equalBytes } from '../encoding/bytes.ts';
+import { encodeCanonical } from '../encoding/canonical-cbor.ts';
+import { keysMessage, verifyIdentitySignature } from '../ledger/index.ts';
+import { institutionValue, readInstitution } from '../ledger/consortium/institution-record.ts';
+import { decodeStrictly } from '../ledger/fields.ts';
+import type { Institution } from '../ledger/types.ts';
+import type { Expectation } from './expectation.ts';
+import type { ClaimedDevice } from './judge-claim.ts';
+import { recordBytesMax } from './limits.ts';
+import { failed, passed, type Check } from './verdict.ts';
+
+/** An institution's record as evidence carries it: canonical CBOR, as in the genesis document. */
+export function encodeRecord(record: Institution): Uint8Array {
+  return encodeCanonical(institutionValue(record));
+}
+
+/** Undefined for bytes that are no record. */
+export function decodeRecord(bytes: Uint8Array): Institution | undefined {
+  const decoded = decodeStrictly(bytes, recordBytesMax, (value) => readInstitution(value, 'record'));
+  return decoded.kind === 'decoded' ? decoded.value : undefined;
+}
+
+/** Keys and account: a box may be reached elsewhere since, or have another name. */
+function isSameInstitution(a: Institution, b: Institution): boolean {
+  const told = (institution: Institution): Uint8Array => {
+    const { id = null, keys = null, account = null } = institutionValue(institution);
+    return encodeCanonical({ id, keys, account });
+  };
+  return equalBytes(told(a), told(b));
+}
+
+function checkRecord(record: Institution, { candidate, record: known }: Expectation): Check {
+  if (record.id !== candidate) return failed('record', 'The record is of another institution.');
+  if (known === undefined)
+    return passed('record', 'The record is of this institution; the ledger has none to hold it against.');
+  return isSameInstitution(record, known)
+    ? passed('record', 'The record has the keys and the account that are known of this institution.')
+    : failed('record', 'The record has other keys or another account than are known of this institution.');
+}
+
+function checkDevice({ keys }: Institution, { names, identityKey }: ClaimedDevice): Check {
+  const named =
+    equalBytes(keys.device.attestationKey, names.attestationKey) &&
+    equalBytes(keys.device.endorsement, names.endorsement) &&
+    equalBytes(keys.identity, identityKey.point);
+  return named
+    ? passed('device', 'The record names this TPM, this attestation key and this identity key.')
+    : failed('device', 'The record names another TPM, another attestation key or another identity key.');
+}
+
+function checkKeys({ id, keys }: Institution, now: number): Check {
+  if (!verifyIdentitySignature(keys.identity, keysMessage(id, keys), keys.certificate))
+    return failed('keys', 'The identity key did not certify the voting, transaction and transport keys.');
+  return keys.expiry > now
+    ? passed('keys', 'The identity key certifies the voting, transaction and transport keys.')
+    : failed('keys', 'The certificate of the voting, transaction and transport keys has expired.');
+}
+
+export function judgeRecord(
+  bytes: Uint8Array,
+  device: ClaimedDevice,
+  expectation: Expectation,
+): readonly Check[] {
+  const record = decodeRecord(bytes);
+  if (record === undefined) return [failed('record', 'There is no record of an institution.')];
+  return [checkRecord(record, expectation), checkDevice(record, device), checkKeys(record, expectation.now)];
+}

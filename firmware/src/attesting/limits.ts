@@ -1,0 +1,28 @@
+/** Bounds of what members ask of each other's TPMs, each with its reason. A chip makes a few operations a second. */
+
+/** Attestations that wait for the TPM: ten chip operations each, so that the last one is done within a minute. */
+export const answersWaitingMax = 8;
+
+/** A member is answered this often at most: two rounds, and a repetition of them. */
+export const memberAnswerMsMin = 10_000;
+
+/** All who are no members together are answered this often at most: they share what members leave of the TPM. */
+export const strangerAnswerMsMin = 5_000;
+
+/** One request of an attestation, with all that wait before it. */
+export const attestationRequestMsMax = 60_000;
+
+/** After a start the members are asked within this time: not all at once, and not a whole interval later. */
+export const firstAskMsMax = 600_000;
+
+/** An interval is drawn between a half and one and a half of the consortium's, so that nobody knows when he is asked. */
+export const intervalSpread = 0.5;
+
+/** A member that was not reached, or was busy, is asked again after this time, or a tenth of the interval. */
+export const retryMsMax = 300_000;
+
+/** A member that was not heard for so many intervals, while this box ran, counts as silent. */
+export const silentIntervals = 3;
+
+/** The list of members is looked at this often at least, for those who joined and left. */
+export const lookMsMax = 60_000;

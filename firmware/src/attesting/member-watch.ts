@@ -1,0 +1,242 @@
+/**
+ * Members ask each other again and again, at times that nobody can foresee: one after the other, since a chip is slow.
+ * A member that fails, or is silent for long, is an alarm; where the consortium says so, nothing is released to it.
+ */
+import { attest, type AskCandidate, type Attestation } from '../attestation/verify.ts';
+import { challengeRandomBytes } from '../attestation/limits.ts';
+import type { Expectation } from '../attestation/expectation.ts';
+import { firstFailure, type Verdict } from '../attestation/verdict.ts';
+import { AppError } from '../errors.ts';
+import type { Clock, HealthBoard, InstitutionId, Logger, Service, Unsubscribe } from '../ports.ts';
+import { firstAskMsMax, intervalSpread, lookMsMax, retryMsMax, silentIntervals } from './limits.ts';
+import type { MemberStanding, Standings } from './standing.ts';
+
+/** What the consortium asks for, as its ledger has it now. */
+export interface AttestationRule {
+  /** Mean time between two questions to one member. */
+  readonly everyMs: number;
+  /** Nothing is released to a member that failed, or is silent. */
+  readonly suspends: boolean;
+}
+
+export interface MemberWatchOptions {
+  /** The other members, now. */
+  readonly members: () => readonly InstitutionId[];
+  readonly rule: () => AttestationRule;
+  /** What is known of a member before it is asked. */
+  readonly expectationOf: (member: InstitutionId) => Expectation;
+  /** Carries a request to a member. */
+  readonly ask: (member: InstitutionId, signal: AbortSignal) => AskCandidate;
+  readonly standings: Standings;
+  readonly health: HealthBoard;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** So many bytes that nobody can foresee. */
+  readonly random: (length: number) => Uint8Array;
+}
+
+export class MemberWatch implements Service {
+  readonly #options: MemberWatchOptions;
+  readonly #dueAt = new Map<InstitutionId, number>();
+  readonly #listeners = new Set<() => void>();
+  readonly #stopping = new AbortController();
+  /** Nobody is silent for the time in which this box did not run. */
+  readonly #beganAt: number;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: MemberWatchOptions) {
+    this.#options = options;
+    this.#beganAt = options.clock.now();
+  }
+
+  async start(): Promise<void> {
+    await this.#followMembers();
+    for (const standing of this.#options.standings.all()) this.#tell(standing);
+    this.#running = this.#watch();
+  }
+
+  /** Resolves when nobody is being asked any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new AppError('BUSY', 'the box is stopping'));
+    await this.#running;
+  }
+
+  /** What was found of each member. */
+  list(): readonly MemberStanding[] {
+    return this.#options.standings.all();
+  }
+
+  /** True while the consortium's rule keeps releases from this member. */
+  suspends(member: InstitutionId): boolean {
+    const result = this.#options.standings.get(member)?.result;
+    return this.#options.rule().suspends && (result === 'failed' || result === 'silent');
+  }
+
+  /** Called when what `list` or `suspends` say may have changed. */
+  onChange(listener: () => void): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { clock, logger } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#round(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof AppError)) throw error;
+        // The disk. What was found holds in memory, and the next round meets the disk again.
+        logger.error({ code: error.code }, 'the watch over the members failed');
+        await this.#sleep(clock, signal);
+      }
+    }
+  }
+
+  /** Asks the member that is due longest, or waits until one is. */
+  async #round(signal: AbortSignal): Promise<void> {
+    const { clock, standings } = this.#options;
+    await this.#followMembers();
+    for (const standing of standings.all()) await this.#noteSilence(standing);
+    const [member, dueAt] = this.#next();
+    const wait = Math.min(dueAt - clock.now(), lookMsMax);
+    if (member === undefined || wait > 0) return this.#sleep(clock, signal, wait);
+    const heard = await this.#askOne(member, signal);
+    const interval = this.#drawInterval();
+    this.#dueAt.set(member, clock.now() + (heard ? interval : Math.min(retryMsMax, interval / 10)));
+  }
+
+  async #noteSilence(standing: MemberStanding): Promise<void> {
+    const { clock, rule, logger } = this.#options;
+    const now = clock.now();
+    const { institution, result, heardAt } = standing;
+    if (result === 'failed' || result === 'silent') return;
+    if (now - Math.max(heardAt, this.#beganAt) <= silentIntervals * rule().everyMs) return;
+    logger.warn({ member: institution }, 'a member has not attested for long');
+    await this.#keep({ ...standing, result: 'silent', since: now });
+  }
+
+  async #sleep(clock: Clock, signal: AbortSignal, ms: number = lookMsMax): Promise<void> {
+    try {
+      await clock.sleep(ms, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  #next(): readonly [InstitutionId | undefined, number] {
+    let next: readonly [InstitutionId | undefined, number] = [undefined, Number.MAX_SAFE_INTEGER];
+    for (const entry of this.#dueAt) if (entry[1] < next[1]) next = entry;
+    return next;
+  }
+
+  /** From 0 to 1, drawn from 32 random bits. */
+  #draw(): number {
+    const bytes = this.#options.random(4);
+    return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) / 2 ** 32;
+  }
+
+  #drawInterval(): number {
+    return this.#options.rule().everyMs * (1 - intervalSpread + 2 * intervalSpread * this.#draw());
+  }
+
+  /** Begins with who joined, and forgets who left. */
+  async #followMembers(): Promise<void> {
+    const { clock, standings, health } = this.#options;
+    const members = new Set(this.#options.members());
+    const now = clock.now();
+    for (const member of members) {
+      if (!this.#dueAt.has(member)) {
+        const within = Math.min(firstAskMsMax, this.#options.rule().everyMs);
+        this.#dueAt.set(member, now + within * this.#draw());
+      }
+      if (standings.get(member) === undefined) {
+        const begun = {
+          result: 'unknown',
+          since: now,
+          heardAt: now,
+          checks: [],
+          development: false,
+        } as const;
+        await standings.keep({ institution: member, ...begun });
+      }
+    }
+    for (const { institution } of standings.all()) {
+      if (members.has(institution)) continue;
+      this.#dueAt.delete(institution);
+      health.clear('ATTESTATION_FAILED', institution);
+      health.clear('ATTESTATION_MISSING', institution);
+      await standings.forget(institution);
+    }
+  }
+
+  /** True if there is a verdict. */
+  async #askOne(member: InstitutionId, signal: AbortSignal): Promise<boolean> {
+    const { expectationOf, ask, random, logger } = this.#options;
+    let attestation: Attestation;
+    try {
+      attestation = await attest(expectationOf(member), ask(member, signal), random(challengeRandomBytes));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(
+        error instanceof AppError &&
+        (error.code === 'PEER_UNREACHABLE' || error.code === 'PEER_MISBEHAVED')
+      ))
+        throw error;
+      logger.info({ member, code: error.code }, 'a member could not be asked to attest');
+      return false;
+    }
+    if (attestation.kind === 'refused') {
+      logger.info({ member, reason: attestation.reason }, 'a member does not attest now');
+      return false;
+    }
+    await this.#judged(member, attestation.verdict);
+    return true;
+  }
+
+  async #judged(member: InstitutionId, verdict: Verdict): Promise<void> {
+    const { standings, clock, logger } = this.#options;
+    const before = standings.get(member);
+    const now = clock.now();
+    const result = verdict.passed ? 'passed' : 'failed';
+    const standing: MemberStanding = {
+      institution: member,
+      result,
+      since: before?.result === result ? before.since : now,
+      heardAt: now,
+      checks: verdict.checks,
+      development: verdict.development,
+    };
+    await this.#keep(standing);
+    if (before?.result !== result)
+      logger[verdict.passed ? 'info' : 'warn'](
+        { member, check: firstFailure(verdict)?.name },
+        verdict.passed ? 'a member attested' : 'the attestation of a member failed',
+      );
+  }
+
+  async #keep(standing: MemberStanding): Promise<void> {
+    const kept = this.#options.standings.keep(standing);
+    this.#tell(standing);
+    for (const listener of this.#listeners) listener();
+    await kept;
+  }
+
+  /** The alarms that a standing calls for, and no others. */
+  #tell(standing: MemberStanding): void {
+    const { health } = this.#options;
+    const { institution, result, checks } = standing;
+    if (result === 'failed') {
+      const why = checks.find(({ passed }) => !passed)?.finding ?? '';
+      health.raise('ATTESTATION_FAILED', institution, why);
+    } else health.clear('ATTESTATION_FAILED', institution);
+    if (result === 'silent')
+      health.raise(
+        'ATTESTATION_MISSING',
+        institution,
+        `It has not attested for ${silentIntervals} intervals.`,
+      );
+    else health.clear('ATTESTATION_MISSING', institution);
+  }
+}
