@@ -1,71 +1,132 @@
-/** What a listener between the box and its TPM learns: no secret. Every byte both ways passes a recorder. */
+/** Who sits between the box and its TPM learns no secret by listening, and gets none by exchanging what passes. */
 import assert from 'node:assert/strict';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { openDeviceKeys } from '../../firmware/tpm/index.ts';
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { makeCredential } from '../../firmware/src/attestation/credential.ts';
+import { challengeRandomBytes } from '../../firmware/src/attestation/limits.ts';
+import { readEndorsementKey } from '../../firmware/src/attestation/public-area.ts';
+import { AppError } from '../../firmware/src/errors.ts';
+import { utf8 } from '../../firmware/src/encoding/bytes.ts';
+import {
+  BrokerClient,
+  fixedEndpoint,
+  nameOf,
+  openDeviceKeys,
+  type DeviceKeysOptions,
+} from '../../firmware/tpm/index.ts';
+import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
+import { TappedBus } from '../support/tapped-bus.ts';
 
-/** A bus that is tapped: sockets of its own, whose traffic it passes on and keeps. */
-class TappedBus {
-  readonly captured: Buffer[] = [];
-  readonly #servers: Server[] = [];
-  readonly #sockets = new Set<Socket>();
-
-  async listen(path: string, target: string): Promise<void> {
-    const server = createServer((client) => {
-      const tpm = connect(target);
-      for (const [from, to] of [
-        [client, tpm],
-        [tpm, client],
-      ] as const) {
-        this.#sockets.add(from);
-        from.on('data', (chunk: Buffer) => this.captured.push(chunk));
-        from.on('error', () => to.destroy());
-        from.pipe(to);
-      }
-    });
-    this.#servers.push(server);
-    server.listen(path);
-    await once(server, 'listening');
-  }
-
-  close(): void {
-    for (const server of this.#servers) server.close();
-    for (const socket of this.#sockets) socket.destroy();
-  }
+function over(bus: TappedBus, { keysFile, logger }: FreshTpm): DeviceKeysOptions {
+  return { tcti: bus.tcti, keysFile, institutionId: 'north', logger, onRecoveryCode: () => undefined };
 }
 
-async function tapped(t: TestContext, tpm: FreshTpm): Promise<{ bus: TappedBus; tcti: string }> {
-  const bus = new TappedBus();
-  t.after(() => bus.close());
-  const target = (await tpm.tcti()).replace('swtpm:path=', '');
-  const path = join(tpm.folder, 'bus');
-  await bus.listen(path, target);
-  await bus.listen(`${path}.ctrl`, `${target}.ctrl`);
-  return { bus, tcti: `swtpm:path=${path}` };
-}
+/** TPM_CC (part 2, table 12). */
+const startAuthSession = 0x0000_0176;
+const sign = 0x0000_015d;
 
 test('neither making nor opening the keys shows a secret on the bus', async (t) => {
   const tpm = await FreshTpm.make(t);
-  const { bus, tcti } = await tapped(t, tpm);
-  const { keysFile, logger } = tpm;
-  const open = { tcti, keysFile, institutionId: 'north', logger, onRecoveryCode: () => undefined };
-  await (await openDeviceKeys(open)).stop();
-  const keys = await openDeviceKeys(open);
+  const bus = await TappedBus.between(t, tpm);
+  await (await openDeviceKeys(over(bus, tpm))).stop();
+  const keys = await openDeviceKeys(over(bus, tpm));
   await keys.stop();
 
-  const traffic = Buffer.concat(bus.captured);
-  const heard = (bytes: Uint8Array): boolean => traffic.includes(Buffer.from(bytes));
   // The tap hears everything: the identity key's public point crosses it in clear.
-  assert.ok(heard(keys.identityPublicKey.slice(1, 33)));
+  assert.ok(bus.heard(keys.identityPublicKey.slice(1, 33)));
   const transport = keys.transport.signer(keys.transport.held()[0] ?? assert.fail()) ?? assert.fail();
   for (const secret of [keys.boxKey, keys.accountSeed, transport.seed]) {
-    assert.ok(!heard(secret));
+    assert.ok(!bus.heard(secret));
     // Nor in parts, should a transport cut it.
     for (let from = 0; from + 8 <= secret.length; from += 8) {
-      assert.ok(!heard(secret.slice(from, from + 8)));
+      assert.ok(!bus.heard(secret.slice(from, from + 8)));
     }
   }
+});
+
+test('a credential that is activated does not show on the bus either', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  const broker = new BrokerClient({ endpoint: fixedEndpoint(bus.tcti), logger: tpm.logger });
+  t.after(() => broker.close());
+  const rootName = await broker.call('prepare', null);
+  const attestationKey = await broker.call('createAttestationKey', { rootName });
+  const { kind, publicArea } = await broker.call('readEndorsement', {});
+  const secret = randomBytes(32);
+  const { blob, seed } = await makeCredential(
+    readEndorsementKey(publicArea),
+    nameOf(attestationKey.publicArea),
+    secret,
+    randomBytes(challengeRandomBytes),
+  );
+  const request = { attestationKey, rootName, kind, credential: blob, encryptedSecret: seed };
+  assert.deepEqual(Buffer.from(await broker.call('activateCredential', request)), secret);
+  assert.ok(bus.heard(blob));
+  assert.ok(!bus.heard(secret));
+});
+
+test('a storage root key that is exchanged on the bus is refused before anything is salted to it', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  await (await openDeviceKeys(over(bus, tpm))).stop();
+  const { rootName } = decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+  // Its own point in the public area, the true Name beside it: what a chip in between would answer.
+  let exchanged = 0;
+  bus.alterAnswer = (answer) => {
+    const name = answer.indexOf(Buffer.from(rootName));
+    if (name < 0) return answer;
+    exchanged++;
+    const altered = Buffer.from(answer);
+    const lastOfPoint = name - 2 - 1;
+    altered[lastOfPoint] = (altered[lastOfPoint] ?? 0) ^ 1;
+    return altered;
+  };
+  bus.commandCodes.length = 0;
+  await assert.rejects(
+    openDeviceKeys(over(bus, tpm)),
+    (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG',
+  );
+  assert.ok(exchanged > 0);
+  assert.ok(!bus.commandCodes.includes(startAuthSession));
+});
+
+test('a command that is altered on the bus does nothing, and an altered answer is not believed', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  const keys = await openDeviceKeys(over(bus, tpm));
+  t.after(() => keys.stop());
+  const isSign = (command: Buffer): boolean => command.length > 10 && command.readUInt32BE(6) === sign;
+  // Another digest than the box's, under the box's authorization: the last bytes before the empty ticket.
+  bus.alterCommand = (command) => {
+    if (!isSign(command)) return command;
+    const altered = Buffer.from(command);
+    const inDigest = altered.length - 20;
+    altered[inDigest] = (altered[inDigest] ?? 0) ^ 1;
+    return altered;
+  };
+  await assert.rejects(keys.signWithIdentity(utf8('x')), AppError);
+  bus.alterCommand = (command) => command;
+  assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
+
+  let afterSign = false;
+  bus.alterCommand = (command) => {
+    afterSign = isSign(command);
+    return command;
+  };
+  bus.alterAnswer = (answer) => {
+    if (!afterSign || answer.length < 100) return answer;
+    const altered = Buffer.from(answer);
+    const inSignature = 30;
+    altered[inSignature] = (altered[inSignature] ?? 0) ^ 1;
+    return altered;
+  };
+  await assert.rejects(
+    keys.signWithIdentity(utf8('x')),
+    (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG',
+  );
+  assert.equal(keys.health(), 'wrong-tpm');
+  bus.alterAnswer = (answer) => answer;
+  assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
 });
