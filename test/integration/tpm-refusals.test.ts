@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { AppError, type ErrorCode } from '../../firmware/src/errors.ts';
+import { AppError } from '../../firmware/src/errors.ts';
 import { fixedEndpoint, openDeviceKeys, SoftwareTpm, TpmError } from '../../firmware/tpm/index.ts';
 import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
 import { guardedBy } from '../../firmware/tpm/keys/approved-firmware.ts';
@@ -17,19 +17,9 @@ import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
 import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
+import { refused } from '../support/refused.ts';
 
 const run = promisify(execFile);
-
-/** @returns the error, so that its text can be looked at. */
-async function refused(code: ErrorCode, attempt: Promise<unknown>): Promise<AppError> {
-  const failure = await attempt.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  assert.ok(failure instanceof AppError, `expected ${code}, got ${String(failure)}`);
-  assert.equal(failure.code, code, failure.message);
-  return failure;
-}
 
 /** Resolves when somebody accepts connections there. The runner's time-out bounds it. */
 async function listening(socket: string): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, lstat, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -207,40 +207,6 @@ test('operations beyond the limit are refused at once, and those within it all e
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []));
   assert.equal(failures.length, 6);
   assert.ok(failures.every((text) => /more than 64 operations wait/.test(text)));
-});
-
-test('a power cut at any moment of the first start leaves the box new or ready', async (t) => {
-  const tpm = await FreshTpm.make(t);
-  // Once in full, to know how long it takes.
-  const begun = performance.now();
-  await tpm.openKeys();
-  const durationMs = performance.now() - begun;
-  await tpm.powerOff();
-  const pristine = join(tpm.folder, 'pristine');
-  await cp(tpm.stateFolder, pristine, { recursive: true });
-
-  const outcomes = new Set<string>();
-  const points = 8;
-  for (let i = 0; i < points; i++) {
-    const box = await FreshTpm.make(t);
-    // Half of the cuts come after the TPM itself was made, where the keys are.
-    if (i % 2 === 0) await cp(pristine, box.stateFolder, { recursive: true });
-    const victim = startBox(box);
-    await Promise.race([once(victim, 'message'), delay(((i + 1) / points) * durationMs * 1.2)]);
-    const children = await readFile(`/proc/${victim.pid}/task/${victim.pid}/children`, 'utf8');
-    for (const pid of children.trim().split(' ').filter(Boolean).map(Number)) {
-      if (await runs(pid)) process.kill(pid, 'SIGKILL');
-    }
-    victim.kill('SIGKILL');
-    const before = (await exists(box.keysFile)) ? await readFile(box.keysFile, 'utf8') : undefined;
-    outcomes.add(before === undefined ? 'new' : 'ready');
-    const keys = await box.openKeys();
-    assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
-    if (before !== undefined) assert.equal(await readFile(box.keysFile, 'utf8'), before);
-    assert.ok(!(await exists(`${box.keysFile}.tmp`)));
-    await box.powerOff();
-  }
-  assert.ok(outcomes.has('new'));
 });
 
 test('the firmware is measured: any file counts, the built console does not', async (t) => {

@@ -10,6 +10,7 @@ import {
   type RecoveryHalves,
 } from '../../firmware/tpm/index.ts';
 import type { Clock } from '../../firmware/src/ports.ts';
+import { developmentBoot, registersAfter } from '../../firmware/tpm/simulator/measurement.ts';
 import { systemClock } from './manual-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
@@ -102,6 +103,12 @@ export class FreshTpm {
 
   changeFirmware(): Promise<void> {
     return appendFile(join(this.firmwareRoot, 'firmware', 'main.ts'), 'changed\n');
+  }
+
+  /** Puts a firmware in place, which runs from the next start on. @returns the registers 7 and 11 that it will have. */
+  async installFirmware(content: string): Promise<Uint8Array[]> {
+    await writeFile(join(this.firmwareRoot, 'firmware', 'main.ts'), content);
+    return registersAfter(await developmentBoot(this.firmwareRoot), [7, 11]);
   }
 
   async #remove(): Promise<void> {

@@ -1,9 +1,14 @@
-/** A process that opens a box's keys in the folder that it is told, says so, and waits to be killed. */
+/**
+ * A process that opens a box's keys in the folder that it is told, says so, and waits to be killed. Told `changes`, it
+ * rotates keys and approves and confirms firmware without end, and says each change that is done.
+ */
 import { join } from 'node:path';
 import { openDeviceKeys, SoftwareTpm } from '../../firmware/tpm/index.ts';
+import { sha256 } from '../../firmware/src/encoding/hash.ts';
+import { u32 } from '../../firmware/src/encoding/bytes.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
-const folder = process.argv[2];
+const [, , folder, story] = process.argv;
 if (folder === undefined) throw new Error('which folder?');
 const logger = new RecordingLogger();
 const softwareTpm = new SoftwareTpm({
@@ -21,3 +26,15 @@ const keys = await openDeviceKeys({
 });
 const { simulator } = await softwareTpm.open();
 process.send?.({ swtpm: simulator?.pid, boxKey: Buffer.from(keys.boxKey).toString('hex') });
+if (story === 'changes') {
+  for (let number = 0; ; number++) {
+    for (const held of [keys.voting, keys.transaction, keys.transport]) {
+      const made = await held.make();
+      await held.keepOnly([made]);
+    }
+    await keys.firmware.approveNext([sha256(u32(number)), sha256(u32(number + 1))]);
+    await keys.starts.advance();
+    await keys.firmware.confirm();
+    process.send?.({ changes: number + 1 });
+  }
+}

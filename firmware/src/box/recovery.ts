@@ -40,10 +40,10 @@ function refusalWords(refusal: RecoveryCodeRefusal): string {
   }
 }
 
-async function askCode({ ask }: Terminal): Promise<Uint8Array> {
+async function askCode(terminal: Terminal): Promise<Uint8Array> {
   const joined = joinRecoveryCode(
-    await ask('First half of the recovery code'),
-    await ask('Second half of the recovery code'),
+    await terminal.ask('First half of the recovery code'),
+    await terminal.ask('Second half of the recovery code'),
   );
   if (joined.kind !== 'code') throw new AppError('RECOVERY_REFUSED', refusalWords(joined));
   return joined.code;

@@ -1,0 +1,110 @@
+/**
+ * The power goes at random moments while a box makes its keys, rotates and re-seals them, and approves firmware: box
+ * process, broker and TPM are killed at once. The box is then as before or as after, and opens.
+ * HILUM_TPM_POWER_CUTS says how many cuts of each, 6 unless told; HILUM_TPM_POWER_CUT_SEED repeats one run's moments.
+ */
+import assert from 'node:assert/strict';
+import { fork, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { FreshTpm } from '../support/fresh-tpm.ts';
+
+const cuts = Number(process.env['HILUM_TPM_POWER_CUTS'] ?? 6);
+const seed = process.env['HILUM_TPM_POWER_CUT_SEED'] ?? 'hilum';
+
+/** 0 to 1, the same for one seed. */
+function moment(number: number): number {
+  return createHash('sha256').update(`${seed} ${number}`).digest().readUInt32BE() / 2 ** 32;
+}
+
+function startBox(folder: string, ...story: string[]): ChildProcess {
+  return fork(join(import.meta.dirname, '..', 'support', 'tpm-box.ts'), [folder, ...story], { execArgv: [] });
+}
+
+/** All of it at once, as a power cut: no process gets to clean up after another. */
+async function cutPower(box: ChildProcess): Promise<void> {
+  const pid = box.pid as number;
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const ended = once(box, 'exit');
+  process.kill(pid, 'SIGSTOP');
+  for (const child of children.trim().split(' ').filter(Boolean).map(Number)) {
+    try {
+      process.kill(child, 'SIGKILL');
+    } catch (failure) {
+      // It ended by itself meanwhile: the set-up of a TPM starts many short programs.
+      if ((failure as NodeJS.ErrnoException).code !== 'ESRCH') throw failure;
+    }
+  }
+  process.kill(pid, 'SIGKILL');
+  await ended;
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw failure;
+  }
+}
+
+const gone = (path: string): Promise<void> => assert.rejects(access(path), { code: 'ENOENT' });
+
+test('while the keys are made: the box is new, or has the keys that it had', async (t) => {
+  const whole = await FreshTpm.make(t);
+  const begun = performance.now();
+  await whole.openKeys();
+  const durationMs = performance.now() - begun;
+  await whole.powerOff();
+  const outcomes = new Set<string>();
+  for (let number = 0; number < cuts; number++) {
+    const tpm = await FreshTpm.make(t);
+    const box = startBox(tpm.folder);
+    await Promise.race([once(box, 'message'), delay(moment(number) * durationMs * 1.3)]);
+    await cutPower(box);
+    const before = await textOf(tpm.keysFile);
+    outcomes.add(before === undefined ? 'new' : 'made');
+    const keys = await tpm.openKeys();
+    assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64, `cut ${number}`);
+    if (before !== undefined) assert.equal(await textOf(tpm.keysFile), before, `cut ${number}`);
+    await gone(`${tpm.keysFile}.tmp`);
+    assert.equal(await keys.probe(), 'ready');
+    await tpm.powerOff();
+  }
+  assert.ok(outcomes.has('new'));
+});
+
+test('while keys are rotated and firmware is approved: every key opens, and the box goes on', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const first = await tpm.openKeys();
+  await tpm.powerOff();
+  let changed = 0;
+  for (let number = 0; number < cuts; number++) {
+    const box = startBox(tpm.folder, 'changes');
+    box.on('message', (message: { changes?: number }) => (changed += message.changes === undefined ? 0 : 1));
+    await once(box, 'message');
+    await delay(moment(number) * 1_500);
+    await cutPower(box);
+    const keys = await tpm.openKeys();
+    assert.deepEqual(keys.boxKey, first.boxKey, `cut ${number}`);
+    assert.deepEqual(keys.identityPublicKey, first.identityPublicKey, `cut ${number}`);
+    assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
+    for (const held of [keys.voting, keys.transaction, keys.transport]) {
+      assert.ok(held.held().length >= 1 && held.held().length <= 2, `cut ${number}`);
+      for (const key of held.held()) assert.ok(held.signer(key), `cut ${number}: ${toHex(key)}`);
+    }
+    // As after: the box can do all that it could.
+    const made = await keys.voting.make();
+    await keys.voting.keepOnly([made]);
+    await keys.firmware.confirm();
+    await keys.starts.advance();
+    await gone(`${tpm.keysFile}.tmp`);
+    await tpm.powerOff();
+  }
+  assert.ok(changed > 0, 'no power cut came after a change');
+});

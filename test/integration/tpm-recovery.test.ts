@@ -1,0 +1,154 @@
+/** How a hospital gets its data back: the running firmware approved from outside, or another TPM. And how nobody else does. */
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { concatBytes, u8, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { joinRecoveryCode, rescueKeys, restoreKeys } from '../../firmware/tpm/index.ts';
+import { FreshTpm } from '../support/fresh-tpm.ts';
+import { refused } from '../support/refused.ts';
+
+interface OfflineKey {
+  /** SEC1, uncompressed. */
+  readonly point: Uint8Array;
+  readonly sign: (message: Uint8Array) => Promise<Uint8Array>;
+}
+
+function offlineKey(): OfflineKey {
+  const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } = generateKeyPairSync(
+    'ec',
+    {
+      namedCurve: 'P-256',
+    },
+  );
+  const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
+  return {
+    point: concatBytes(u8(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')),
+    sign: (message) => Promise.resolve(sign('sha256', message, privateKey)),
+  };
+}
+
+function codeOf({ recoveryHalves }: FreshTpm): Uint8Array {
+  const [first, second] = recoveryHalves ?? assert.fail('no recovery code was shown');
+  const joined = joinRecoveryCode(first, second);
+  assert.ok(joined.kind === 'code');
+  return joined.code;
+}
+
+test('offline key and recovery code together let the running firmware open the keys; neither alone does', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const offline = offlineKey();
+  tpm.rescueKey = offline.point;
+  const keys = await tpm.openKeys();
+  const before = await readFile(join(tpm.firmwareRoot, 'firmware', 'main.ts'), 'utf8');
+  await tpm.powerOff();
+  await tpm.changeFirmware();
+  await refused('TPM_POLICY', tpm.openKeys());
+  const code = codeOf(tpm);
+  const attempt = { endpoint: tpm.softwareTpm, keysFile: tpm.keysFile, logger: tpm.logger, code };
+  const used: Uint8Array[] = [];
+  const signOnce = async (message: Uint8Array): Promise<Uint8Array> => {
+    const signature = await offline.sign(message);
+    used.push(signature);
+    return signature;
+  };
+  await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, sign: offlineKey().sign }));
+  await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, sign: () => Promise.resolve(utf8('no DER')) }));
+  await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, code: new Uint8Array(32), sign: signOnce }));
+  // The code was wrong, the signature right; it is for that session alone.
+  const [replayed = new Uint8Array()] = used;
+  await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, sign: () => Promise.resolve(replayed) }));
+  await refused('TPM_POLICY', tpm.openKeys());
+  await rescueKeys({ ...attempt, sign: offline.sign });
+  const rescued = await tpm.openKeys();
+  assert.deepEqual(rescued.boxKey, keys.boxKey);
+  assert.deepEqual(rescued.identityPublicKey, keys.identityPublicKey);
+  assert.deepEqual(rescued.voting.held(), keys.voting.held());
+  assert.equal((await rescued.signWithIdentity(utf8('x'))).length, 64);
+  // What was approved before is retired.
+  await tpm.powerOff();
+  await tpm.installFirmware(before);
+  await refused('TPM_POLICY', tpm.openKeys());
+});
+
+test('keys that were made without an offline key have no rescue', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await tpm.openKeys();
+  await tpm.powerOff();
+  const attempt = {
+    endpoint: tpm.softwareTpm,
+    keysFile: tpm.keysFile,
+    logger: tpm.logger,
+    code: codeOf(tpm),
+  };
+  const failure = await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, sign: offlineKey().sign }));
+  assert.match(failure.message, /without an offline rescue key/);
+});
+
+test('another TPM takes over what the recovery code opens, and nothing that must not live twice', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  await keys.voting.make();
+  await tpm.powerOff();
+  await rename(tpm.stateFolder, `${tpm.stateFolder}.dead`);
+  await refused('TPM_WRONG', tpm.openKeys());
+  const code = codeOf(tpm);
+  const { keysFile, logger } = tpm;
+  const attempt = { endpoint: tpm.softwareTpm, keysFile, institutionId: 'north', logger, code };
+  const before = await readFile(keysFile);
+  await refused('RECOVERY_REFUSED', restoreKeys({ ...attempt, code: new Uint8Array(32) }));
+  await refused('RECOVERY_REFUSED', restoreKeys({ ...attempt, institutionId: 'south' }));
+  assert.deepEqual(await readFile(keysFile), before);
+  await restoreKeys(attempt);
+  const restored = await tpm.openKeys();
+  assert.deepEqual(restored.boxKey, keys.boxKey);
+  assert.deepEqual(restored.accountSeed, keys.accountSeed);
+  assert.notDeepEqual(restored.identityPublicKey, keys.identityPublicKey);
+  const old = [keys.voting, keys.transaction, keys.transport].flatMap((held) => held.held());
+  for (const held of [restored.voting, restored.transaction, restored.transport]) {
+    assert.equal(held.held().length, 1);
+    for (const key of old) assert.equal(held.signer(key), undefined);
+  }
+  assert.equal((await restored.signWithIdentity(utf8('x'))).length, 64);
+  // The code stays good for the next time, with the file that is there.
+  await tpm.powerOff();
+  await rm(tpm.stateFolder, { recursive: true });
+  await restoreKeys({ ...attempt, endpoint: tpm.softwareTpm });
+  assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
+});
+
+test('a TPM of another box is not taken over, and one that was cleared is', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const code = codeOf(tpm);
+  const { keysFile, logger } = tpm;
+  const attempt = { keysFile, institutionId: 'north', logger, code };
+  await keys.stop();
+  await refused('TPM_OWNED', restoreKeys({ ...attempt, endpoint: tpm.softwareTpm }));
+  const again = await tpm.openKeys();
+  await again.clear();
+  await tpm.powerOff();
+  await refused('TPM_WRONG', tpm.openKeys());
+  await restoreKeys({ ...attempt, endpoint: tpm.softwareTpm });
+  assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
+});
+
+test('a recovery file that is gone is written anew, one that is damaged opens nothing', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const file = join(dirname(tpm.keysFile), 'recovery');
+  await rm(file);
+  await tpm.powerOff();
+  await tpm.openKeys();
+  const content = await readFile(file);
+  assert.ok(!content.includes(Buffer.from(keys.boxKey)));
+  await tpm.powerOff();
+  content[content.length - 1]! ^= 1;
+  await writeFile(file, content);
+  const { keysFile, logger } = tpm;
+  const attempt = { keysFile, institutionId: 'north', logger, code: codeOf(tpm), endpoint: tpm.softwareTpm };
+  await refused('RECOVERY_REFUSED', restoreKeys(attempt));
+  await rm(file);
+  await refused('STORE_CORRUPT', restoreKeys(attempt));
+});
