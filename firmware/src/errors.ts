@@ -117,6 +117,12 @@ export const errorTable = {
     'none',
     'Nothing was signed or written. Begin from the record of the new box; docs/runbooks/replace-a-box.md.',
   ),
+  DECOMMISSION_REFUSED: row(
+    409,
+    0x0110,
+    'none',
+    'Correct what is named, then give the command again; docs/runbooks/replace-a-box.md.',
+  ),
   KEYS_EXPIRE: row(
     500,
     0x0110,

@@ -2,11 +2,14 @@
  * A Hilum box: the very program that runs on the appliance. `run` starts it; `enrol` writes what its hospital gives to
  * the consortium. Everything else stands in the configuration file. A fault at start ends with one line and status 1.
  */
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { Box } from './box/box.ts';
 import type { KeysEvents } from './box/device-keys.ts';
+import { checkRecord } from './box/decommission-record.ts';
+import { decommission } from './box/decommission.ts';
 import { enrol } from './box/enrolment.ts';
 import { withoutPatientData } from './box/pino-log.ts';
 import { rescue, restore, type Terminal } from './box/recovery.ts';
@@ -77,6 +80,13 @@ async function withTerminal(act: (terminal: Terminal) => Promise<void>): Promise
   }
 }
 
+interface DecommissionCommand {
+  readonly config: string;
+  readonly confirm: string;
+  readonly record: string;
+  readonly whileMember: boolean;
+}
+
 const program = new Command('hilum')
   .description('The gateway box of a radiology department.')
   .version(version)
@@ -109,6 +119,26 @@ program
   .description("make the box's keys and write the record that the consortium's genesis file takes")
   .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
   .action(({ config }: { config: string }) => writeEnrolment(config));
+
+program
+  .command('decommission')
+  .description('put the box out of service for good: destroy its keys and print the record of it')
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .requiredOption('--confirm <institution>', 'its id: what is destroyed here, nothing brings back')
+  .requiredOption('--record <file>', 'where the record is written, outside of the data folder')
+  .option('--while-member', 'though the ledger names it: another box is to take its place', false)
+  .action(async (options: DecommissionCommand) => {
+    const { config, record, confirm, whileMember } = options;
+    const recordFile = resolve(record);
+    process.stdout.write(await decommission(readConfig(config), { confirm, recordFile, whileMember }));
+  });
+program
+  .command('check-record')
+  .description('check the record of a box that was put out of service')
+  .argument('<file>', 'the record')
+  .action((file: string) => {
+    process.stdout.write(`The record is right. ${checkRecord(readFileSync(file, 'utf8'))}\n`);
+  });
 
 process.on('uncaughtException', fail);
 program.parseAsync().catch(fail);

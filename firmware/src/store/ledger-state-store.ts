@@ -40,6 +40,16 @@ export class LedgerStateStore {
     return { height, digest, entries };
   }
 
+  /** One value as it was last saved, and the height of that; undefined before the first save. */
+  async value(
+    key: string,
+  ): Promise<{ readonly height: number; readonly value: Uint8Array | undefined } | undefined> {
+    const saved = await this.#store.get(headKey);
+    if (saved === undefined) return undefined;
+    const { height } = decodeCanonical(saved) as { readonly height: number };
+    return { height, value: await this.#store.get(statePrefix + key) };
+  }
+
   /** Applies the changes of the blocks up to this one. @throws AppError STORE_FAILED. */
   save(height: number, digest: Uint8Array, changes: readonly StateChange[]): Promise<void> {
     const writes = changes.map(({ key, value }): KeyValueChange =>

@@ -1,0 +1,142 @@
+/** Puts this box out of service for good: its keys are destroyed, and a record proves it. The box itself is stopped. */
+import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import { equalBytes, utf8 } from '../encoding/bytes.ts';
+import { sha256 } from '../encoding/hash.ts';
+import { AppError } from '../errors.ts';
+import type { Config } from '../config.ts';
+import { institutionRecord, stateKeys } from '../ledger/index.ts';
+import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
+import { LedgerStateStore } from '../store/ledger-state-store.ts';
+import { LevelStore } from '../store/level-store.ts';
+import { completedRecord, recordBody, signedRecord } from './decommission-record.ts';
+import { keysFileOf, openKeys } from './device-keys.ts';
+import { openLog } from './pino-log.ts';
+import { systemClock } from './system-clock.ts';
+import { Undo } from './undo.ts';
+
+export interface DecommissionOptions {
+  /** The institution's id, typed by the person: a box that was mistaken for another is left alone. */
+  readonly confirm: string;
+  /** Where the record is written, outside of the data folder. */
+  readonly recordFile: string;
+  /** Also while the ledger names this box as a member: another one is to take its place. */
+  readonly whileMember: boolean;
+}
+
+/** The record, which is on disk when it resolves. @throws AppError DECOMMISSION_REFUSED, or of the TPM and the store. */
+export async function decommission(config: Config, options: DecommissionOptions): Promise<string> {
+  const { institution, dataDir } = config;
+  if (options.confirm !== institution.id)
+    throw refused(`this is the box of ${institution.id}, not of ${options.confirm}`);
+  if (!relative(dataDir, options.recordFile).startsWith('..'))
+    throw refused(`the record ${options.recordFile} would stand in the data folder`);
+  const undo = new Undo();
+  try {
+    undo.later(await claimDataFolder(dataDir));
+    await readBytes(keysFileOf(config));
+    const noCode = { onRecoveryCode: () => undefined };
+    const keys = await openKeys(config, systemClock, openLog(config), noCode, undo);
+    const standing = await standingOnDisk(config, keys.identityPublicKey);
+    if (standing.isNamed && !options.whileMember)
+      throw refused(
+        `the ledger names this box (${standing.words}): have the members remove the hospital first`,
+      );
+    const files = await keyFiles(dataDir);
+    const body = recordBody({
+      institution,
+      at: systemClock.now(),
+      identityPublicKey: keys.identityPublicKey,
+      attestationName: keys.attester.attestationName,
+      endorsementDigest: keys.attester.endorsementDigest,
+      standing: standing.words,
+      files: await Promise.all(
+        files.own.map(async (path) => ({
+          name: relative(dataDir, path),
+          digest: sha256(await readBytes(path)),
+        })),
+      ),
+      studies: files.studies.length,
+    });
+    const record = signedRecord(body, await keys.signWithIdentity(utf8(body)));
+    // Before the key dies: a power cut leaves a record that was begun, and the command is given again.
+    await writeRecord(options.recordFile, record);
+    await keys.clear();
+    const health = await keys.probe();
+    if (health !== 'wrong-tpm')
+      throw new AppError('TPM_FAILED', `the TPM says ${health} after it was told to clear itself`);
+    for (const path of [...files.own, ...files.studies]) await rm(path, { force: true });
+    await syncFolder(dataDir);
+    const completed = completedRecord(record, systemClock.now());
+    await writeRecord(options.recordFile, completed);
+    return completed;
+  } finally {
+    await undo.run();
+  }
+}
+
+const ownNames = new Set(['keys.json', 'recovery', 'index.key']);
+const studyKeyName = 'study.key';
+
+/** Files that hold wrapped or sealed keys: of the box, and of its studies. */
+async function keyFiles(dataDir: string): Promise<{ readonly own: string[]; readonly studies: string[] }> {
+  const paths = await readdir(dataDir, { recursive: true });
+  const own = paths.filter((path) => ownNames.has(path)).sort();
+  const studies = paths.filter((path) => basename(path) === studyKeyName);
+  return {
+    own: own.map((path) => join(dataDir, path)),
+    studies: studies.map((path) => join(dataDir, path)),
+  };
+}
+
+/** As far as this box has the ledger: it asks nobody. */
+async function standingOnDisk(
+  { dataDir, genesisFile, institution }: Config,
+  identity: Uint8Array,
+): Promise<{ readonly isNamed: boolean; readonly words: string }> {
+  if (genesisFile === undefined) return { isNamed: false, words: 'in no consortium' };
+  const store = await LevelStore.open(join(dataDir, 'ledger'));
+  try {
+    const saved = await new LedgerStateStore(store).value(stateKeys.institution(institution.id));
+    const at = saved === undefined ? 'before its first block' : `at height ${saved.height}`;
+    if (saved?.value === undefined) return { isNamed: false, words: `no member ${at}` };
+    const record = institutionRecord.decode(saved.value);
+    if (record.kind === 'refused')
+      throw new AppError('STORE_CORRUPT', 'the record of this institution is damaged');
+    const isNamed = equalBytes(record.value.keys.identity, identity);
+    return { isNamed, words: isNamed ? `a member with this box ${at}` : `a member with another box ${at}` };
+  } finally {
+    await store.close();
+  }
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new AppError(
+      'DECOMMISSION_REFUSED',
+      `the file ${path} cannot be read: there is nothing to destroy`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function writeRecord(path: string, text: string): Promise<void> {
+  await writeFileAtomically(dirname(path), basename(path), utf8(text));
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function refused(why: string): AppError {
+  return new AppError('DECOMMISSION_REFUSED', `Nothing was destroyed: ${why}.`);
+}
