@@ -1,4 +1,4 @@
-"""Makes test/vectors/sealed-object.json without any code of Hilum: HKDF (RFC 5869) by hand, AES-256-GCM of python3-cryptography.
+"""Makes test/vectors/sealed-object.json without any code of Hilum: HKDF-Expand (RFC 5869) by hand, AES-256-GCM of python3-cryptography.
 
 usage: python3 sealed_object_reference.py > sealed-object.json
 """
@@ -10,9 +10,8 @@ import struct
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 
-def hkdf(key, salt, info):
-    prk = hmac.new(salt, key, hashlib.sha256).digest()
-    return hmac.new(prk, info + b"\x01", hashlib.sha256).digest()
+def hkdf_expand(key, info):
+    return hmac.new(key, info + b"\x01", hashlib.sha256).digest()
 
 
 study_key = bytes(range(32))
@@ -20,8 +19,8 @@ study_ref = bytes.fromhex("00112233445566778899aabbccddeeff")
 object_ref = bytes.fromhex("ffeeddccbbaa99887766554433221100")
 salt = bytes(range(100, 132))
 
-header = b"HILUMOBJ" + b"\x02" + study_ref + object_ref + salt
-key = hkdf(study_key, salt, header)
+header = b"HILUMOBJ" + b"\x03" + study_ref + object_ref + salt
+key = hkdf_expand(study_key, header)
 
 
 def seal(index, plaintext):

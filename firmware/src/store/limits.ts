@@ -52,7 +52,13 @@ export const sealStepBytes = 65_536;
 /** Smaller pieces of memory are left to the garbage collector: giving them back by hand costs more, bytes. */
 export const spentBytesMin = 4096;
 
-/** Logs of studies held open at once: the studies that modalities send just now. Linux allows 1024 files by default. */
+/** Random bytes drawn from the system at a time: enough for some fifty objects and their records. */
+export const freshRandomBytes = 4096;
+
+/**
+ * Logs of studies held open at once, by two descriptors each: the studies that modalities send just now. Linux allows
+ * 1024 files by default.
+ */
 export const openLogsMax = 64;
 
 /** A record of a study's log. The longest is that of an object of 128 GiB, with 32 bytes for each MiB of it. */

@@ -1,5 +1,4 @@
 /** One study at rest: its log, whose records are sealed at their places, and the files of its large objects. */
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fromHex, toHex } from '../encoding/bytes.ts';
 import { encodeCanonical } from '../encoding/canonical-cbor.ts';
@@ -14,6 +13,7 @@ import type {
 } from '../ports.ts';
 import { eraseFolder } from './erased-folder.ts';
 import type { FileSystem } from './file-system.ts';
+import { freshRandom } from './fresh-random.ts';
 import { newObjectKey, saltBytes } from './object-seal.ts';
 import { readerInMemory, SealedReader } from './object-reader.ts';
 import { SealingWriter, type Sealed } from './object-writer.ts';
@@ -67,10 +67,8 @@ export class KeptFolder implements StudyFolder {
 
   createObject(leafKeys: readonly Uint8Array[]): ObjectWriter {
     const { files, leftovers, ref, path, key, spares, openSegment } = this.#options;
-    // In one go: asking for randomness costs 5 µs however little it is.
-    const random = randomBytes(refBytes + saltBytes);
-    const objectRef = toHex(random.subarray(0, refBytes));
-    const objectKey = newObjectKey(key, ref, objectRef, random.subarray(refBytes));
+    const objectRef = toHex(freshRandom(refBytes));
+    const objectKey = newObjectKey(key, ref, objectRef, freshRandom(saltBytes));
     const writer = new SealingWriter({
       files,
       leftovers,
