@@ -37,8 +37,11 @@ export type DiskEvent =
   | { readonly is: 'truncate'; readonly file: Inode; readonly length: number }
   | { readonly is: 'names'; readonly changes: readonly NameChange[] }
   | { readonly is: 'done'; readonly of: number }
-  | { readonly is: 'flush'; readonly target: Inode }
-  | { readonly is: 'flushed'; readonly of: number };
+  /** Of all that was written there before, or of one write alone. */
+  | { readonly is: 'flush'; readonly target: Inode; readonly only?: number }
+  | { readonly is: 'flushed'; readonly of: number }
+  /** The flush failed. */
+  | { readonly is: 'lost'; readonly of: number };
 
 /** What becomes of something that was not flushed. Torn: each sector for itself, and the file's length too. */
 export type Fate = 'kept' | 'dropped' | 'torn';
@@ -79,6 +82,11 @@ export class PowerCutDisk implements FileSystem {
   readonly #now: MutableImage;
   readonly #journal: DiskEvent[] = [];
   #nextInode: Inode;
+  /**
+   * So many of the next flushes fail. Bytes that they were to make safe no later flush does: the system takes them for
+   * written, and readers see them, but only what is written again comes to the disk (as on Linux).
+   */
+  failingFlushes = 0;
   #safe: { readonly events: number; readonly from: ReadonlyMap<number, number> } | undefined;
 
   /**
@@ -212,6 +220,12 @@ export class PowerCutDisk implements FileSystem {
         const bytes = Uint8Array.from(Buffer.concat(pieces));
         if (bytes.length > 0) await this.#perform({ is: 'write', file: inode, offset, bytes });
       },
+      writeThrough: async (pieces, offset) => {
+        whileOpen();
+        const bytes = Uint8Array.from(Buffer.concat(pieces));
+        if (bytes.length === 0) return;
+        await this.#flush(inode, await this.#perform({ is: 'write', file: inode, offset, bytes }));
+      },
       datasync: async () => {
         whileOpen();
         await this.#flush(inode);
@@ -236,10 +250,12 @@ export class PowerCutDisk implements FileSystem {
     };
   }
 
-  async #perform(change: DiskEvent): Promise<void> {
+  /** The number of its event. */
+  async #perform(change: DiskEvent): Promise<number> {
     const event = this.#change(change);
     await this.#pause('other');
     this.#done(event);
+    return event;
   }
 
   /** Written down and seen by readers at once; the number of the event. */
@@ -252,9 +268,14 @@ export class PowerCutDisk implements FileSystem {
     this.#journal.push({ is: 'done', of: event });
   }
 
-  async #flush(target: Inode): Promise<void> {
-    const begun = this.#journal.push({ is: 'flush', target }) - 1;
+  async #flush(target: Inode, only?: number): Promise<void> {
+    const begun = this.#journal.push({ is: 'flush', target, ...(only !== undefined && { only }) }) - 1;
     await this.#pause('flush');
+    if (this.failingFlushes > 0) {
+      this.failingFlushes -= 1;
+      this.#journal.push({ is: 'lost', of: begun });
+      throw failure('EIO', 'flush');
+    }
     this.#journal.push({ is: 'flushed', of: begun });
   }
 
@@ -268,9 +289,14 @@ export class PowerCutDisk implements FileSystem {
     for (const [event, change] of this.#journal.entries()) {
       if (change.is === 'done') unsafe.add(change.of);
       if (change.is === 'flush') {
-        const concerned = [...unsafe].filter((each) => this.#concerns(each, change.target));
+        const concerned = [...unsafe].filter(
+          (each) => this.#concerns(each, change.target) && each === (change.only ?? each),
+        );
         covered.set(event, concerned);
       }
+      if (change.is === 'lost')
+        for (const each of covered.get(change.of) ?? [])
+          if (this.#journal[each]?.is === 'write') unsafe.delete(each);
       if (change.is !== 'flushed') continue;
       for (const each of covered.get(change.of) ?? []) if (unsafe.delete(each)) from.set(each, event);
     }

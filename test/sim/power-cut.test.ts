@@ -115,6 +115,7 @@ function changed(file: StoredFile, change: Partial<StoredFile>): StoredFile {
   return {
     read: (bytes, offset) => file.read(bytes, offset),
     write: (pieces, offset) => file.write(pieces, offset),
+    writeThrough: (pieces, offset) => file.writeThrough(pieces, offset),
     datasync: () => file.datasync(),
     sync: () => file.sync(),
     truncate: (length) => file.truncate(length),
@@ -141,13 +142,20 @@ function onMove(disk: FileSystem, tell: (spare: string, log: string) => void): F
 
 /** Faults that a store could have. The same as leaving a call out, or misplacing it, in its code. */
 const mutants: Readonly<Record<string, (disk: FileSystem) => FileSystem>> = {
-  'the log is not flushed': (disk) => withFiles(disk, (file) => changed(file, { datasync: nothing })),
+  'the log is not flushed': (disk) =>
+    withFiles(disk, (file) =>
+      changed(file, { writeThrough: (pieces, offset) => file.write(pieces, offset), datasync: nothing }),
+    ),
   'files are not flushed': (disk) => withFiles(disk, (file) => changed(file, { sync: nothing })),
   'folders are not flushed': (disk) => ({ ...withFiles(disk, (file) => file), syncFolder: nothing }),
   'an object is acknowledged while its flush is under way': (disk) =>
     withFiles(disk, (file) => {
       let flushing = nothing();
       return changed(file, {
+        writeThrough: (pieces, offset) => {
+          flushing = file.writeThrough(pieces, offset);
+          return nothing();
+        },
         datasync: () => {
           flushing = file.datasync();
           return nothing();

@@ -61,6 +61,8 @@ export class SimDisk {
     const guardedFile = (file: StoredFile): StoredFile => ({
       read: (bytes, offset) => guarded(() => file.read(bytes, offset)),
       write: (pieces, offset) => guarded(() => write(file, pieces, offset)),
+      writeThrough: (pieces, offset) =>
+        guarded(() => (this.isFailing ? write(file, pieces, offset) : file.writeThrough(pieces, offset))),
       datasync: () => change(() => file.datasync()),
       sync: () => change(() => file.sync()),
       truncate: (length) => change(() => file.truncate(length)),

@@ -48,6 +48,12 @@ class WatchedFile implements StoredFile {
     await this.#file.write(pieces, offset);
   }
 
+  /** A write and a flush, each of which can fail. */
+  async writeThrough(pieces: readonly Uint8Array[], offset: number): Promise<void> {
+    await this.write(pieces, offset);
+    await this.datasync();
+  }
+
   async datasync(): Promise<void> {
     this.#watch({ call: 'datasync', path: this.#path });
     await this.#file.datasync();

@@ -27,6 +27,10 @@ class GatedDisk {
         if (this.#error !== undefined) throw this.#error;
         await datasync();
       };
+      file.writeThrough = async (pieces, offset) => {
+        await file.write(pieces, offset);
+        await file.datasync();
+      };
       return file;
     },
   };

@@ -5,7 +5,7 @@
  * Two things go past it: LevelDB (classic-level), which holds what can be rebuilt or is small, and the lock of the data
  * folder, which means nothing after a power cut.
  */
-import { writevSync } from 'node:fs';
+import { constants, writevSync } from 'node:fs';
 import { access, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { writtenAtOnceBytesMax } from './limits.ts';
 
@@ -20,6 +20,11 @@ export interface StoredFile {
    * memory may then be gone.
    */
   write(pieces: readonly Uint8Array[], offset: number): Promise<void>;
+  /**
+   * As `write`, and when it resolves these pieces are on disk with what is needed to read them back, though nothing else
+   * that was written before: one request to the disk where write and datasync are two.
+   */
+  writeThrough(pieces: readonly Uint8Array[], offset: number): Promise<void>;
   /** All that was written before is on disk, with what is needed to read it back (fdatasync(2)). */
   datasync(): Promise<void>;
   /** As `datasync`, with all that the file system knows of the file (fsync(2)). */
@@ -53,6 +58,8 @@ export interface FileSystem {
 
 class NodeFile implements StoredFile {
   readonly #handle: FileHandle;
+  /** The same file, opened with O_DSYNC; made when it is first asked for. */
+  #through: Promise<FileHandle> | undefined;
 
   constructor(handle: FileHandle) {
     this.#handle = handle;
@@ -70,13 +77,26 @@ class NodeFile implements StoredFile {
 
   async write(pieces: readonly Uint8Array[], offset: number): Promise<void> {
     let at = offset;
-    let rest = pieces.filter(({ length }) => length > 0);
+    let rest: readonly Uint8Array[] = pieces.filter(({ length }) => length > 0);
     // Into the page cache at once: to have a little written by another thread takes longer than to write it.
     const isLittle = rest.reduce((sum, { length }) => sum + length, 0) <= writtenAtOnceBytesMax;
     while (rest.length > 0) {
       const bytesWritten = isLittle
         ? writevSync(this.#handle.fd, rest, at)
         : (await this.#handle.writev(rest, at)).bytesWritten;
+      at += bytesWritten;
+      rest = after(rest, bytesWritten);
+    }
+  }
+
+  async writeThrough(pieces: readonly Uint8Array[], offset: number): Promise<void> {
+    // By its number, since a file may have got another name since it was opened.
+    this.#through ??= open(`/proc/self/fd/${this.#handle.fd}`, constants.O_WRONLY | constants.O_DSYNC);
+    const handle = await this.#through;
+    let at = offset;
+    let rest = pieces;
+    while (rest.length > 0) {
+      const { bytesWritten } = await handle.writev(rest, at);
       at += bytesWritten;
       rest = after(rest, bytesWritten);
     }
@@ -99,13 +119,20 @@ class NodeFile implements StoredFile {
     return size;
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
+  async close(): Promise<void> {
+    const through = this.#through;
+    this.#through = undefined;
+    // What the disk says to one is told; the other is closed all the same.
+    const closed = await Promise.allSettled([
+      this.#handle.close(),
+      through?.then((handle) => handle.close()),
+    ]);
+    for (const one of closed) if (one.status === 'rejected') throw one.reason;
   }
 }
 
 /** What is left of these pieces after so many bytes: a disk may take a part. */
-function after(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+function after(pieces: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
   let left = bytes;
   return pieces.flatMap((piece) => {
     const taken = Math.min(left, piece.length);

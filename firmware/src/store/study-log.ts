@@ -17,6 +17,7 @@ import {
   frameKinds,
   type FrameContent,
 } from './study-log-format.ts';
+import { mendLog, writeAgain } from './study-log-mending.ts';
 import { moveInto } from './study-log-move.ts';
 
 /** Where the log ends; what stands behind it counts for nothing. */
@@ -64,11 +65,12 @@ export class StudyLog {
   #allocating: Promise<void> | undefined;
   /** The last frame is a mark, or there is none. */
   #isMarked = true;
-  /** Something that nobody was told of may stand behind the end. */
-  #mustCut = false;
-  /** What to discard after the cut: before it, the frame that failed may be found at the next start. */
+  /** The disk failed: something that nobody was told of may stand behind the end. */
+  #mustMend = false;
+  /** Not because it was full or read-only. */
+  #isSuspect = false;
+  /** What to discard after that: before, the frame that failed may be found at the next start. */
   #abandoned: Abandon[] = [];
-  #failure: AppError | undefined;
 
   constructor(options: StudyLogOptions) {
     this.#options = options;
@@ -89,15 +91,14 @@ export class StudyLog {
 
   /**
    * On disk when it resolves; frames stand in the order of the calls. After a failed write or flush it is unknown what
-   * stands behind the last frame that was acknowledged: a log on a full or read-only disk is cut back to it and goes on
-   * when it can be written, any other failure is the log's end until it is read anew.
+   * stands behind the last frame that was acknowledged: the log is cut back to it, at once or as soon as the disk takes
+   * that, and only then goes on.
    * `abandon` runs if the frame failed, as soon as it is sure that no start will find it.
    * @throws AppError STORE_FAILED; RangeError for a frame that is too large.
    */
   append(content: FrameContent, abandon?: Abandon): Promise<void> {
     assertFits(content);
     this.#options.spares.noticeUse();
-    if (this.#failure !== undefined) return this.#refuse(this.#failure, abandon);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { offset, records } = this.#planned;
     this.#planned = { offset: offset + frameBytes(content), records: records + 1 };
@@ -119,7 +120,7 @@ export class StudyLog {
       this.#file = undefined;
       this.#allocated = 0;
       try {
-        if (this.#failure === undefined && !this.#mustCut) await this.#settle(file);
+        if (!this.#mustMend) await this.#settle(file);
         await file.close();
       } catch (cause) {
         await this.#failAll(cause, []);
@@ -161,7 +162,6 @@ export class StudyLog {
   }
 
   async #flush(group: readonly Waiting[]): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
     let file = await this.#opened();
     const start = this.#point.end;
     const pieces: Uint8Array[] = [];
@@ -177,8 +177,7 @@ export class StudyLog {
     // Zeros under way would overwrite what reaches beyond those that are there.
     if (end > this.#allocated) await this.#allocating;
     if (spare === undefined) {
-      await file.write(pieces, start);
-      await file.datasync();
+      await this.#writeFlushed(file, pieces);
     } else {
       await moveInto(spare, { ...this.#options, file, end: start }, pieces);
       this.#file = file = spare.file;
@@ -190,18 +189,42 @@ export class StudyLog {
     if (last !== undefined && frameBytes(last.content) <= aheadFrameBytesMax) this.#takeSpace(file);
   }
 
+  /** At its end. If a mark stands there that nobody waited for, it goes to disk too: what follows is found through it. */
+  async #writeFlushed(file: StoredFile, pieces: readonly Uint8Array[]): Promise<void> {
+    const { end, durable } = this.#point;
+    if (durable === end) return file.writeThrough(pieces, end);
+    await file.write(pieces, end);
+    await file.datasync();
+  }
+
   async #opened(): Promise<StoredFile> {
+    if (this.#mustMend) await this.#mend();
+    if (this.#file !== undefined) return this.#file;
     const { files, path } = this.#options;
-    const file = (this.#file ??= await files.open(path, 'r+'));
-    if (this.#mustCut) {
-      await this.#allocating;
-      await file.truncate(this.#point.end);
-      await file.datasync();
-      this.#allocated = 0;
-      this.#mustCut = false;
-      await discardAll(this.#abandoned.splice(0));
+    const file = await files.open(path, 'r+');
+    try {
+      await writeAgain(file, this.#point);
+    } catch (error) {
+      await Promise.allSettled([file.close()]);
+      throw error;
     }
+    this.#file = file;
     return file;
+  }
+
+  async #mend(): Promise<void> {
+    await this.#allocating;
+    const file = this.#file;
+    this.#file = undefined;
+    this.#allocated = 0;
+    // What it could not flush is told already.
+    await Promise.allSettled([file?.close()]);
+    const { files, path } = this.#options;
+    await mendLog({ files, path, point: this.#point, isSuspect: this.#isSuspect });
+    this.#isSuspect = false;
+    this.#point = { ...this.#point, durable: this.#point.end };
+    this.#mustMend = false;
+    await discardAll(this.#abandoned.splice(0));
   }
 
   /**
@@ -215,14 +238,9 @@ export class StudyLog {
     this.#abandoned.push(...abandonsOf(begun));
     // These were never written.
     await discardAll(abandonsOf(behind));
-    // A log on a full disk can be cut; what cannot be cut now is, before the next frame is written.
-    if (this.#mustCut && this.#file !== undefined) await Promise.allSettled([this.#opened()]);
+    // A full disk can cut it; what cannot be made good now is, before the next frame is written.
+    if (this.#file !== undefined) await Promise.allSettled([this.#mend()]);
     for (const { reject } of [...begun, ...behind]) reject(failure);
-  }
-
-  async #refuse(failure: AppError, abandon: Abandon | undefined): Promise<never> {
-    if (abandon !== undefined) await discardAll([abandon]);
-    throw failure;
   }
 
   /** A study of slices is there when the first comes; one of large objects, or of records alone, takes no spare. */
@@ -274,14 +292,11 @@ export class StudyLog {
     await file.truncate(this.#point.end);
   }
 
-  /** Nothing that was acknowledged is lost. If it is the log's end, that is told with each later append. */
+  /** Nothing that was acknowledged is lost. */
   #failed(cause: unknown): AppError {
-    if (this.#failure !== undefined) return this.#failure;
-    const failure = new AppError('STORE_FAILED', `${this.#options.path} cannot be written.`, { cause });
-    // A file that does not even open was not changed either.
-    if (takesNothing(cause) || this.#file === undefined) this.#mustCut = true;
-    else this.#failure = failure;
-    return failure;
+    this.#mustMend = true;
+    if (!takesNothing(cause)) this.#isSuspect = true;
+    return new AppError('STORE_FAILED', `${this.#options.path} cannot be written.`, { cause });
   }
 }
 
