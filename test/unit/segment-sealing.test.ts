@@ -165,12 +165,43 @@ test('a thread that ends takes with it what it had; another takes its place', as
 test('what a thread throws ends it, and is in the log', async (t) => {
   const { openSegment, ready, logger, begun } = sealThreadsScene(t);
   await ready(1);
+  // Another one comes too, so that the thread gets the key.
+  const other = openSegment(newKeys(), 0);
   const segment = openSegment({ seal: new Uint8Array(5), leaves: [] }, 0);
   segment.write(long);
   await assert.rejects(async () => segment.end(), { code: 'STORE_FAILED' });
   assert.match(logger.lines.join('\n'), /is replaced.*"err"/);
   assert.equal(begun.length, 2);
   await ready(2);
+  other.abort();
+});
+
+test('while nobody else sends, the thread hashes and the event loop encrypts', async (t) => {
+  const { openSegment, ready, requests, memory } = sealThreadsScene(t);
+  await ready(1);
+  const given = (): readonly boolean[] =>
+    requests.flatMap((request) => (request.kind === 'begin' ? ['seal' in request.keys] : []));
+  await assertSealed(openSegment, randomBytes(segmentBytes), [100, 300_000, 70_000]);
+  assert.deepEqual(given(), [false], 'the thread has no key to encrypt with');
+  const other = openSegment(newKeys(), 0);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
+  assert.deepEqual(given(), [false, true], 'the event loop has others to read from');
+  other.abort();
+  const givenUp = openSegment(newKeys(), 0);
+  givenUp.write(long);
+  givenUp.abort();
+  await until(() => memory.taken === 0, 'the place of what was given up');
+});
+
+test('what the event loop encrypts fails with its thread, and its place is given back', async (t) => {
+  const { openSegment, ready, memory, begun } = sealThreadsScene(t);
+  await ready(1);
+  const segment = openSegment(newKeys(), 0);
+  segment.write(long);
+  const ended = segment.end();
+  await begun[0]?.terminate();
+  await assert.rejects(async () => ended, { code: 'STORE_FAILED' });
+  assert.equal(memory.taken, 0);
 });
 
 /** It never begins. */

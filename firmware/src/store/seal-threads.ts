@@ -10,9 +10,8 @@ import { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
 import type { Clock, Logger, Timer } from '../ports.ts';
 import { sealThreadRetryMs, sealThreadsMax } from './limits.ts';
-import type { SealWorkerAnswer, SealWorkerRequest } from './seal-worker.ts';
+import type { SealWorkerAnswer, SealWorkerKeys, SealWorkerRequest } from './seal-worker.ts';
 import type { SegmentMemory, SegmentPlace, SharedSegments } from './segment-memory.ts';
-import type { SegmentKeys } from './segment-work.ts';
 
 /** What is asked of a thread; a test may have its own. */
 export interface SealThread {
@@ -126,7 +125,7 @@ export class SealThreads {
   }
 
   /** Begins segment `index`, of which some is in its place. Undefined if no thread is there. */
-  begin(place: SegmentPlace, keys: SegmentKeys, index: number): SealJob | undefined {
+  begin(place: SegmentPlace, keys: SealWorkerKeys, index: number): SealJob | undefined {
     const running = this.#leastBusy();
     if (running === undefined) return undefined;
     const job = new SealJob(running, place);

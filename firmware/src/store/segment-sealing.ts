@@ -6,7 +6,7 @@ import { sealedOnLoopBytesMax, sealMessageBytesMin } from './limits.ts';
 import { tagBytes } from './object-seal.ts';
 import { copyInto, SharedSegment, type SegmentMemory, type SegmentPlace } from './segment-memory.ts';
 import type { SealJob, SealThreads } from './seal-threads.ts';
-import { SegmentWork, type SegmentKeys } from './segment-work.ts';
+import { SegmentCipher, SegmentWork, type SegmentKeys, type SegmentSeal } from './segment-work.ts';
 import { giveBack } from './spent-bytes.ts';
 
 export interface SealedSegment {
@@ -83,6 +83,9 @@ class GatheredSegment implements OpenSegment {
   /** Bytes that were there when the thread was told. */
   #told = 0;
   #job: SealJob | undefined;
+  /** Encrypts here what the thread hashes at the same time; undefined where the thread does both. */
+  #cipher: SegmentCipher | undefined;
+  readonly #ciphertext: Uint8Array[] = [];
   #isOver = false;
 
   constructor(
@@ -108,6 +111,7 @@ class GatheredSegment implements OpenSegment {
       return;
     }
     this.#segment.filled = this.#filled;
+    if (this.#cipher !== undefined) this.#ciphertext.push(this.#cipher.seal(bytes));
     if (this.#filled - this.#told < sealMessageBytesMin || this.#segment.sealed < this.#told) return;
     this.#job.more();
     this.#told = this.#filled;
@@ -121,6 +125,7 @@ class GatheredSegment implements OpenSegment {
   abort(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    giveBack(this.#ciphertext);
     if (this.#job === undefined) this.#memory.giveBack(this.#place);
     else void this.#job.forget().then(() => this.#memory.giveBack(this.#place));
   }
@@ -128,8 +133,15 @@ class GatheredSegment implements OpenSegment {
   #begin(): void {
     this.#segment.sealed = 0;
     this.#segment.filled = this.#filled;
-    this.#job = this.#threads.begin(this.#place, this.#keys, this.#index);
+    const { seal, leaves } = this.#keys;
+    // While nobody else sends, the event loop waits for this object as its sender does: so it takes a part. Otherwise it
+    // has others to read from.
+    const isShared = this.#memory.taken === 1;
+    this.#job = this.#threads.begin(this.#place, isShared ? { leaves } : { seal, leaves }, this.#index);
     this.#told = this.#filled;
+    if (this.#job === undefined || !isShared) return;
+    this.#cipher = new SegmentCipher(seal, this.#index);
+    this.#ciphertext.push(this.#cipher.seal(this.#segment.bytes.subarray(0, this.#filled)));
   }
 
   /** It is short, or there was no thread. */
@@ -141,6 +153,7 @@ class GatheredSegment implements OpenSegment {
   }
 
   async #sealed(job: SealJob): Promise<SealedSegment> {
+    if (this.#cipher !== undefined) return this.#hashed(job, this.#cipher);
     const release = (): void => {
       this.#memory.giveBack(this.#place);
     };
@@ -153,10 +166,27 @@ class GatheredSegment implements OpenSegment {
       throw error;
     }
   }
+
+  /** It is encrypted already. */
+  async #hashed(job: SealJob, cipher: SegmentCipher): Promise<SealedSegment> {
+    const ciphertext = this.#ciphertext;
+    try {
+      const leaves = await job.end();
+      return sealedSegment(ciphertext, { tag: cipher.end(), leaves });
+    } catch (error) {
+      giveBack(ciphertext);
+      throw error;
+    } finally {
+      this.#memory.giveBack(this.#place);
+    }
+  }
 }
 
 function sealedOf(work: SegmentWork, ciphertext: readonly Uint8Array[]): SealedSegment {
-  const { tag, leaves } = work.end();
+  return sealedSegment(ciphertext, work.end());
+}
+
+function sealedSegment(ciphertext: readonly Uint8Array[], { tag, leaves }: SegmentSeal): SealedSegment {
   const release = (): void => {
     giveBack(ciphertext);
   };

@@ -31,30 +31,66 @@ export interface SegmentSeal {
   readonly leaves: Uint8Array;
 }
 
-export class SegmentWork {
+/** Ciphertext and tag alone. */
+export class SegmentCipher {
   readonly #cipher: CipherGCM;
-  readonly #hmacs: readonly Hmac[];
 
   /** Of segment `index` of an object; a pair of key and index serves once. */
-  constructor({ seal, leaves }: SegmentKeys, index: number) {
-    this.#cipher = createCipheriv('aes-256-gcm', secret(seal), segmentNonce(index));
-    const prefix = leafMessagePrefix(index);
-    this.#hmacs = leaves.map((key) => createHmac('sha256', secret(key)).update(prefix));
+  constructor(key: Uint8Array, index: number) {
+    this.#cipher = createCipheriv('aes-256-gcm', secret(key), segmentNonce(index));
   }
 
   /** The ciphertext of these bytes, in memory of its own. */
   seal(plaintext: Uint8Array): Uint8Array {
-    for (const hmac of this.#hmacs) hmac.update(plaintext);
     return this.#cipher.update(plaintext);
+  }
+
+  /** The tag. Nothing more is sealed. */
+  end(): Uint8Array {
+    this.#cipher.final(); // no bytes with GCM
+    return this.#cipher.getAuthTag();
+  }
+}
+
+/** Leaves alone. */
+export class SegmentLeaves {
+  readonly #hmacs: readonly Hmac[];
+
+  /** Of chunk `index`, under each of the keys. */
+  constructor(keys: readonly Uint8Array[], index: number) {
+    const prefix = leafMessagePrefix(index);
+    this.#hmacs = keys.map((key) => createHmac('sha256', secret(key)).update(prefix));
+  }
+
+  add(plaintext: Uint8Array): void {
+    for (const hmac of this.#hmacs) hmac.update(plaintext);
+  }
+
+  /** In the order of the keys, joined. Nothing more is added. */
+  end(): Uint8Array {
+    return concatBytes(...this.#hmacs.map((hmac) => hmac.digest()));
+  }
+}
+
+/** Both. */
+export class SegmentWork {
+  readonly #cipher: SegmentCipher;
+  readonly #leaves: SegmentLeaves;
+
+  constructor({ seal, leaves }: SegmentKeys, index: number) {
+    this.#cipher = new SegmentCipher(seal, index);
+    this.#leaves = new SegmentLeaves(leaves, index);
+  }
+
+  /** The ciphertext of these bytes, in memory of its own. */
+  seal(plaintext: Uint8Array): Uint8Array {
+    this.#leaves.add(plaintext);
+    return this.#cipher.seal(plaintext);
   }
 
   /** Nothing more is sealed. */
   end(): SegmentSeal {
-    this.#cipher.final(); // no bytes with GCM
-    return {
-      tag: this.#cipher.getAuthTag(),
-      leaves: concatBytes(...this.#hmacs.map((hmac) => hmac.digest())),
-    };
+    return { tag: this.#cipher.end(), leaves: this.#leaves.end() };
   }
 }
 
