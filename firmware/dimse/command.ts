@@ -180,19 +180,28 @@ function writeValue(
 const elementHeaderBytes = 8;
 const groupLengthBytes = elementHeaderBytes + 4;
 
-/** In one pass over one buffer: each C-STORE is answered with one. */
+const valueOf = (
+  command: Command,
+  field: Field | undefined,
+): number | string | readonly string[] | undefined =>
+  field === undefined ? dataSetTypeOf(command) : command[field];
+
+/** Into one buffer, without anything between: each C-STORE is answered with one. */
 export function encodeCommand(command: Command): Uint8Array {
-  const present = elementsInOrder.flatMap(({ element, vr, field }) => {
-    const value = field === undefined ? dataSetTypeOf(command) : command[field];
-    return value === undefined ? [] : [{ element, vr, value, bytes: valueBytes(value) }];
-  });
-  const length = present.reduce((sum, { bytes }) => sum + elementHeaderBytes + bytes, groupLengthBytes);
+  let length = groupLengthBytes;
+  for (const { field } of elementsInOrder) {
+    const value = valueOf(command, field);
+    if (value !== undefined) length += elementHeaderBytes + valueBytes(value);
+  }
   const view = new DataView(new ArrayBuffer(length));
   // (0000,0000): the bytes of the group behind it.
   view.setUint32(4, 4, true);
   view.setUint32(elementHeaderBytes, length - groupLengthBytes, true);
   let offset = groupLengthBytes;
-  for (const { element, vr, value, bytes } of present) {
+  for (const { element, vr, field } of elementsInOrder) {
+    const value = valueOf(command, field);
+    if (value === undefined) continue;
+    const bytes = valueBytes(value);
     view.setUint16(offset + 2, element, true);
     view.setUint32(offset + 4, bytes, true);
     writeValue(view, offset + elementHeaderBytes, value, vr);

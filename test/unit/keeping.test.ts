@@ -272,11 +272,12 @@ const misfits: readonly (readonly [string, Uint8Array, string, number])[] = [
   ['no instance UID', plainDataSet({ ...header, sopInstanceUid: '' }), 'without UIDs', 0xa900],
   [
     'another instance UID than its request',
-    plainDataSet({ ...header, sopInstanceUid: '1.9' }),
+    // Longer than what is looked at in one go.
+    plainDataSet({ ...header, sopInstanceUid: '1.9' }, randomBytes(20_000)),
     'other UID than requested',
     0xa900,
   ],
-  ['a header that cannot be parsed', utf8('no JSON\nand more'), 'unreadable', 0xc000],
+  ['a header that cannot be parsed', utf8(`no JSON\n${'and more'.repeat(2_000)}`), 'unreadable', 0xc000],
   ['an end inside its header', utf8('{"sopInstanceUid"'), 'unreadable', 0xc000],
   ['nothing in it', new Uint8Array(0), 'unreadable', 0xc000],
 ];

@@ -14,13 +14,13 @@ import type {
   StoreRequest,
   StoreSink,
 } from '../ports.ts';
-import { instanceKey } from '../protocol/commitments.ts';
+import { instanceKey, saltBytes } from '../protocol/commitments.ts';
 import { isInstanceUid } from '../protocol/instance-prefix.ts';
 import { studyBytesMax, studyInstancesMax } from '../protocol/limits.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import { keptDataSet } from '../studies/kept-data-set.ts';
 import type { KeptStudy } from '../studies/kept-study.ts';
-import type { StudyCreated, StudyOrigin } from '../studies/manifest.ts';
+import type { StudyDescribed, StudyOrigin } from '../studies/manifest.ts';
 import {
   ObjectReception,
   type Collided,
@@ -154,7 +154,8 @@ export class Keeper {
       identity: { ...entry.identity, sopInstanceUid },
       callingAeTitle: entry.callingAeTitle,
       place: async (header) => {
-        const study = await this.#obtain(this.#describeStudy(entry, header, sopInstanceUid));
+        const described = this.#describeStudy(entry, header, sopInstanceUid);
+        const study = await this.#obtain(described, this.#options.catalogue.find(described));
         sent.study = study;
         room = this.#rooms.enter(study);
         return this.#placeIn(study);
@@ -273,23 +274,27 @@ export class Keeper {
       );
     }
     const described = this.#describeStudy(sender, header, sopInstanceUid);
-    if (this.#isHeldElsewhere(described, sopInstanceUid)) {
+    const study = this.#options.catalogue.find(described);
+    if (this.#isHeldElsewhere(described, study, sopInstanceUid)) {
       finding.reason = 'in another study';
       throw new AppError('OBJECT_MISMATCH', 'An object is held under the same UID in another study.');
     }
-    return this.#obtain(described);
+    return this.#obtain(described, study);
   }
 
-  #isHeldElsewhere(described: StudyCreated, sopInstanceUid: string): boolean {
-    const { catalogue } = this.#options;
-    const study = catalogue.find(described);
+  #isHeldElsewhere(
+    { origin }: StudyDescribed,
+    study: KeptStudy | undefined,
+    sopInstanceUid: string,
+  ): boolean {
     const isHeldHere = study !== undefined && study.instances(sopInstanceUid).length > 0;
-    return !isHeldHere && catalogue.holderOf(sopInstanceUid, described.origin.kind) !== undefined;
+    return !isHeldHere && this.#options.catalogue.holderOf(sopInstanceUid, origin.kind) !== undefined;
   }
 
-  async #obtain(described: StudyCreated): Promise<KeptStudy> {
+  /** The study that was found, or else a new one. */
+  async #obtain(described: StudyDescribed, found: KeptStudy | undefined): Promise<KeptStudy> {
     const { catalogue } = this.#options;
-    const study = await catalogue.obtain(described);
+    const study = found ?? (await catalogue.obtain({ ...described, salt: randomBytes(saltBytes) }));
     this.#shared.heed(study, catalogue.underUidOf(study));
     return study;
   }
@@ -302,12 +307,11 @@ export class Keeper {
     { callingAeTitle }: Pick<Sender, 'callingAeTitle'>,
     header: DataSetHeader,
     sopInstanceUid: string,
-  ): StudyCreated {
+  ): StudyDescribed {
     const { clock } = this.#options;
     return {
       is: 'study',
       studyInstanceUid: header.studyInstanceUid ?? '',
-      salt: randomBytes(32),
       origin: this.#originOf(header.studyInstanceUid ?? '', sopInstanceUid),
       callingAeTitle,
       patient: patientOf(header),

@@ -1,7 +1,7 @@
 import type { StudyId } from '../ledger/types.ts';
 import type { ObjectStore, Unsubscribe } from '../ports.ts';
 import { KeptStudy } from './kept-study.ts';
-import type { StudyCreated, StudyOrigin } from './manifest.ts';
+import type { StudyCreated, StudyDescribed, StudyOrigin } from './manifest.ts';
 import { contradict } from './patient-identity.ts';
 
 /**
@@ -90,7 +90,7 @@ export class Catalogue {
   }
 
   /** The study that `obtain` would find. */
-  find(described: StudyCreated): KeptStudy | undefined {
+  find(described: StudyDescribed): KeptStudy | undefined {
     return this.#studies
       .get(identityOf(described))
       ?.find(

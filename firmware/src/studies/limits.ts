@@ -6,3 +6,6 @@ export const headerBytesMax = 4_194_304;
  * who sends one UID with ever other bytes pays with time, and a repetition of an older one is kept again rather than lost.
  */
 export const sameUidComparedMax = 8;
+
+/** Bytes of a data set that are copied and looked at in one go until its header is complete: most headers have less. */
+export const headerPieceBytes = 8192;

@@ -28,6 +28,9 @@ export interface StudyCreated {
   readonly at: number;
 }
 
+/** A study as its objects describe it, which may be there already. */
+export type StudyDescribed = Omit<StudyCreated, 'salt'>;
+
 export interface ObjectKept {
   readonly is: 'object';
   /** Number from which the object's x_j is derived; unique in the study, gaps where an association was aborted. */

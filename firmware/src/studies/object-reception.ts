@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
 import type { Clock, DataSetHeader, HeaderScan, HeaderScanner, OpenHeaderScanner } from '../ports.ts';
 import { instancePrefix, type InstanceIdentity } from '../protocol/instance-prefix.ts';
 import type { KeptStudy } from './kept-study.ts';
-import { headerBytesMax } from './limits.ts';
+import { headerBytesMax, headerPieceBytes } from './limits.ts';
 import { ObjectIntake, type Collide } from './object-intake.ts';
 
 export type { Collided, CollisionOutcome } from './object-intake.ts';
@@ -79,12 +79,22 @@ export class ObjectReception {
       this.#options.onBytes?.(chunk.length);
       return this.#placed.intake.write(chunk);
     }
-    this.#options.gathering?.take(chunk.length);
-    const kept = new Uint8Array(chunk);
-    this.#gathered.push(kept);
-    this.#gatheredBytes += kept.length;
-    const scan = this.#scanner.push(kept);
-    return scan instanceof Promise ? scan.then((scanned) => this.#heed(scanned)) : this.#heed(scan);
+    // A little at a time: what comes behind the header need not be copied.
+    for (let at = 0; at < chunk.length;) {
+      const piece = this.#gather(chunk.subarray(at, at + headerPieceBytes));
+      at += piece.length;
+      const rest = chunk.subarray(at);
+      let heeded: Promise<void> | undefined;
+      try {
+        const scan = this.#scanner.push(piece);
+        heeded = scan instanceof Promise ? scan.then((scanned) => this.#heed(scanned)) : this.#heed(scan);
+      } catch (error) {
+        this.#gather(rest);
+        throw error;
+      }
+      if (heeded !== undefined) return this.#goOn(heeded, rest);
+    }
+    return undefined;
   }
 
   /**
@@ -116,6 +126,26 @@ export class ObjectReception {
     this.#gathered = [];
     this.#options.gathering?.leave();
     await this.#placed?.intake.abort();
+  }
+
+  /** A copy, which is kept until the object has a place. @throws AppError BUSY. */
+  #gather(bytes: Uint8Array): Uint8Array {
+    this.#options.gathering?.take(bytes.length);
+    const kept = new Uint8Array(bytes);
+    this.#gathered.push(kept);
+    this.#gatheredBytes += kept.length;
+    return kept;
+  }
+
+  /** With the rest of a chunk, which is gathered if the object gets no place. */
+  async #goOn(heeded: Promise<void>, rest: Uint8Array): Promise<void> {
+    try {
+      await heeded;
+    } catch (error) {
+      this.#gather(rest);
+      throw error;
+    }
+    await this.write(rest);
   }
 
   /** Places the object once its header is complete; a promise only then, so that small pieces cost no turn. */
