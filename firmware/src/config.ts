@@ -68,6 +68,12 @@ export const configSchema = section('A Hilum box.', {
       default: 'swtpm',
       description: 'State folder of swtpm, relative to dataDir (kind "swtpm").',
     }),
+    endorsementAuthorities: Type.Optional(
+      Type.String({
+        description:
+          'PEM file with the certificates of the TPM vendor\'s authorities, up to the root that the consortium pins: what others need to verify this TPM, and the TPM does not hold itself (kind "device").',
+      }),
+    ),
     rescueKeyFile: Type.Optional(
       Type.String({
         description:
@@ -289,6 +295,9 @@ export function decodeConfig(raw: unknown, baseDir: string): Config {
     tpm: {
       ...value.tpm,
       swtpmDir: resolve(dataDir, value.tpm.swtpmDir),
+      ...(value.tpm.endorsementAuthorities !== undefined && {
+        endorsementAuthorities: resolve(baseDir, value.tpm.endorsementAuthorities),
+      }),
       ...(value.tpm.rescueKeyFile !== undefined && {
         rescueKeyFile: resolve(baseDir, value.tpm.rescueKeyFile),
       }),

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AnswerStranger } from '../../firmware/src/http/attestation-routes.ts';
 import { ConsoleServer, type FirstLogin } from '../../firmware/src/http/console-server.ts';
 import type { NewAccount, Role } from '../../firmware/src/http/contract.ts';
 import type { Clock } from '../../firmware/src/ports.ts';
@@ -19,6 +20,7 @@ export interface FixtureParts {
   readonly port?: number;
   /** Built console pages; without it a page that says nothing. */
   readonly consoleDistDir?: string;
+  readonly answerStranger?: AnswerStranger;
 }
 
 export class ConsoleFixture {
@@ -33,7 +35,7 @@ export class ConsoleFixture {
 
   private constructor(
     folder: string,
-    { store, clock = systemClock, port = 0, consoleDistDir }: FixtureParts,
+    { store, clock = systemClock, port = 0, consoleDistDir, answerStranger }: FixtureParts,
   ) {
     this.#folder = folder;
     this.store = store ?? new MemoryStore();
@@ -46,6 +48,7 @@ export class ConsoleFixture {
         logger: this.logger,
         box: this.box,
         wallet: this.wallet,
+        answerStranger: answerStranger ?? (() => Promise.resolve(undefined)),
         onFirstAdministrator: (login) => {
           this.first = login;
         },

@@ -22,7 +22,7 @@ const grant = await world.grant(study, 'south');
 
 function snapshot(change: Partial<LedgerSnapshot> = {}): LedgerSnapshot {
   const head = world.ledger.head();
-  return { head, state: world.ledger.state(), now: head.time, ...change };
+  return { head, state: world.ledger.state(), now: head.time, suspends: () => false, ...change };
 }
 
 /** The snapshot in which block time and own clock are these. */
@@ -159,10 +159,19 @@ test('the first ground in order is the one that is told: an old ledger before a 
   const open = openOf(grant, { basisId: bytesOf('no grant') });
   assert.equal(ground(open, { view: at(time, time + 60_000) }), 'the ledger is not fresh');
   assert.equal(
-    basisPermits(at(time, time + 60_000), idBytes(basisId(grant))).kind,
+    basisPermits(at(time, time + 60_000), 'south', idBytes(basisId(grant))).kind,
     'refused',
     'a running stream is judged by the same rule',
   );
+});
+
+test('a member that is suspended gets nothing, whatever the patient granted it; others do', () => {
+  const suspends = (member: string): boolean => member === 'south';
+  const suspended = 'the institution did not attest';
+  assert.equal(ground(openOf(grant), { view: snapshot({ suspends }) }), suspended);
+  const running = basisPermits(snapshot({ suspends }), 'south', idBytes(basisId(grant)));
+  assert.equal(running.kind === 'refused' && running.ground, suspended, 'a running stream is cut');
+  assert.equal(basisPermits(snapshot({ suspends }), 'east', idBytes(basisId(grant))).kind, 'admitted');
 });
 
 test('a referral admits like a grant, an emergency only the member that declared it', async () => {
@@ -186,7 +195,7 @@ test('an emergency that nobody confirmed ends when either clock says so', async 
   const { confirmMs } = world.ledger.state().parameters();
   const end = world.ledger.head().time + confirmMs;
   const permits = (blockTime: number, now: number): string => {
-    const permitted = basisPermits(at(blockTime, now), idBytes(basisId(emergency)));
+    const permitted = basisPermits(at(blockTime, now), 'south', idBytes(basisId(emergency)));
     return permitted.kind === 'refused' ? permitted.ground : 'admitted';
   };
   assert.equal(permits(end - 1, end - 1), 'admitted');

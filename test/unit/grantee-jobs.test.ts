@@ -39,6 +39,7 @@ class Scene {
     sessions: new OpenSessions(new MemoryStore()),
     disclosures: new Disclosures(new MemoryStore(), this.world.clock),
     signer: this.world.fixture.box('north').transaction,
+    suspends: () => false,
     verify: verifyEd25519,
     health: new MemoryHealthBoard(),
     clock: this.world.clock,

@@ -38,6 +38,7 @@ class Scene {
   readonly network: MemoryNetwork = this.world.hub.join('north');
   readonly askers = new Map(['south', 'east'].map((id) => [id, this.world.hub.join(id)]));
   disclosures = new Disclosures(this.store, this.world.clock);
+  readonly suspended = new Set<string>();
   source = this.#make();
 
   #make(): ReleaseSource {
@@ -49,6 +50,7 @@ class Scene {
       sessions: new OpenSessions(this.store),
       disclosures: this.disclosures,
       signer: this.world.fixture.box('north').transaction,
+      suspends: (member) => this.suspended.has(member),
       verify: verifyEd25519,
       health: new MemoryHealthBoard(),
       clock: this.world.clock,
@@ -361,6 +363,25 @@ test('a stream that is asked for after a revocation is refused, with the ground 
   assert.equal((await scene.stream(open, grantee)).frames, undefined);
   const [told] = scene.disclosures.list();
   assert.deepEqual([told?.outcome, told?.reason], ['refused', 'the grant was withdrawn']);
+});
+
+test('a member that is suspended is refused like any other, and its running stream is cut', async () => {
+  const { scene, study, grant } = await granted();
+  const { open, bytes, grantee } = await openRequest(scene, study, grant);
+  scene.suspended.add('south');
+  assert.deepEqual(await scene.ask(bytes), { answer: refusedAnswer, afterMs: refusalAnswerMs });
+  assert.equal(scene.disclosures.list()[0]?.reason, 'the institution did not attest');
+  scene.suspended.clear();
+  await scene.ask(bytes);
+  const { frames, cuts } = await scene.stream(open, grantee);
+  assert.ok(frames !== undefined);
+  const iterator = frames[Symbol.asyncIterator]();
+  await iterator.next();
+  scene.suspended.add('south');
+  scene.world.clock.advance(recheckMs);
+  assert.deepEqual(cuts, ['cut']);
+  await assert.rejects(async () => iterator.next(), { code: 'NOT_RELEASED' });
+  assert.equal((await scene.stream(open, grantee)).frames, undefined);
 });
 
 test('a stream that a revocation cuts stands in the console as cut, with what had left', async () => {

@@ -31,7 +31,13 @@ async function makeStream(
     clock,
     groundAgainst: () => {
       const permitted = basisPermits(
-        { head: world.ledger.head(), state: world.ledger.state(), now: clock.now() },
+        {
+          head: world.ledger.head(),
+          state: world.ledger.state(),
+          now: clock.now(),
+          suspends: () => false,
+        },
+        'south',
         idBytes(basisId(grant)),
       );
       return permitted.kind === 'refused' ? permitted.ground : undefined;

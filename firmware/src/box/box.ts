@@ -13,6 +13,7 @@ import { openWithRoom } from '../ingest/roomy-sink.ts';
 import type { Service } from '../ports.ts';
 import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
+import { openAnswerer } from './attesting.ts';
 import { accessListOf, admitBy } from './dicom-access.ts';
 import { admitWithRoom } from './disk-admission.ts';
 import { closedConsortiumDesk } from './consortium-desk.ts';
@@ -129,6 +130,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   await serveTls(foundation.certificates, server, undo);
   await sidecar?.start();
 
+  const answerer = membership?.answerer ?? openAnswerer(foundation, undefined);
   const console = new ConsoleServer(
     { ...config.console, consoleDistDir },
     {
@@ -143,6 +145,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
         membership === undefined
           ? closedWalletDesk()
           : walletDesk({ ...foundation, ...membership, institution: config.institution.id }),
+      answerStranger: (request) => answerer.answer('stranger', request),
       onFirstAdministrator: events.onFirstAdministrator,
     },
   );

@@ -25,6 +25,9 @@ import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
 import { newestKey } from './working-keys.ts';
 
+/** The record that was handed in last, in the data folder: the box attests to it until it stands on the ledger. */
+export const enrolmentFile = 'enrolment.json';
+
 export function institutionAccount(config: Config, keys: DeviceKeys): Account {
   return deriveAccount(keys.accountSeed, config.institution.id);
 }
@@ -106,7 +109,9 @@ export async function enrol(config: Config, path: string, events: KeysEvents): P
     undo.later(await claimDataFolder(config.dataDir));
     const keys = await openKeys(config, systemClock, openLog(config), events, undo);
     const record = await enrolmentRecord(config, keys, systemClock, await chainToJoin(config));
-    await writeFileAtomically(dirname(path), basename(path), utf8(formatInstitution(record)));
+    const text = utf8(formatInstitution(record));
+    await writeFileAtomically(config.dataDir, enrolmentFile, text);
+    await writeFileAtomically(dirname(path), basename(path), text);
   } finally {
     await undo.run();
   }

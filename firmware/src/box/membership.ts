@@ -1,5 +1,8 @@
 /** What a box does as a member of its consortium: keeps the ledger, registers its studies, releases and fetches. */
 import type { Forwarding } from '../forwarding/forwarding.ts';
+import type { AttestationAnswerer } from '../attesting/answerer.ts';
+import { answerMembers } from '../attesting/member-exchange.ts';
+import type { MemberStanding } from '../attesting/standing.ts';
 import type { DiskRoom } from '../ingest/disk-room.ts';
 import { Registrar, type StudySteps } from '../ingest/registrar.ts';
 import { chainId } from '../ledger/index.ts';
@@ -21,6 +24,7 @@ import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { Validator } from '../validator/validator.ts';
 import { Governance } from '../governance/governance.ts';
 import { openConsortiumDesk, type OpenConsortiumDesk } from './consortium-desk.ts';
+import { openAnswerer, openMemberWatch } from './attesting.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
@@ -46,6 +50,9 @@ export interface Membership {
   readonly consortium: OpenConsortiumDesk;
   /** The local patient of a fetched study, where the wallet for which it was fetched is bound here. */
   localPatientOf(studyId: StudyId): LocalPatient | undefined;
+  readonly answerer: AttestationAnswerer;
+  /** What was found of each other member's TPM. */
+  attestations(): readonly MemberStanding[];
   ledgerStatus(): LedgerStatus;
   /** Subscribes to everything of it that the console shows. */
   changes(listener: () => void): readonly Unsubscribe[];
@@ -137,8 +144,11 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   });
   const common = { self, ledger: own.ledger, network, catalogue, disclosures, clock, logger: release };
   const forwarding = await openForwarding((account) => bindings.ofAccount(account)?.patient);
+  const answerer = openAnswerer(foundation, validator);
+  const watch = await openMemberWatch({ foundation, genesis, ledger: validator, network });
   const source = new ReleaseSource({
     ...common,
+    suspends: (member) => watch.suspends(member),
     sessions: new OpenSessions(index),
     signer: transaction,
     verify: verifyEd25519,
@@ -176,6 +186,8 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   undo.later(members.start());
   undo.later(watchStanding(validator, self, keys, health));
   for (const service of [network, plane, source, registrar, grantee, own.rotation]) await start(service);
+  undo.later(answerMembers(network, answerer));
+  await start(watch);
   const governance = new Governance({
     self,
     ledger: own.ledger,
@@ -194,6 +206,8 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     grantee,
     forwarding,
     consortium,
+    answerer,
+    attestations: () => watch.list(),
     localPatientOf: (studyId) => {
       const account = jobs.ofStudy(studyId)?.patientAccount ?? undefined;
       return account && bindings.ofAccount(account)?.patient;
@@ -204,6 +218,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
       network.onPeerChange(listener),
       disclosures.onChange(listener),
       consortium.onChange(listener),
+      watch.onChange(listener),
     ],
   };
 }

@@ -1,6 +1,7 @@
 /**
- * The box's one HTTPS port: console page, console API (/api/v1), wallet API (/wallet/v1), /healthz. Joins this room's
- * parts; who may do what stands with each route and is enforced in access.ts.
+ * The box's one HTTPS port: console page, console API (/api/v1), wallet API (/wallet/v1), attestation
+ * (/attestation/v1), /healthz. Joins this room's parts; who may do what stands with each route and is enforced in
+ * access.ts.
  */
 import { strict as assert } from 'node:assert';
 import { AppError } from '../errors.ts';
@@ -9,6 +10,7 @@ import { guardRoutes, type RouteAccess } from './access.ts';
 import { Accounts } from './accounts.ts';
 import { createApp, type App } from './app.ts';
 import type { BoxView } from './box-view.ts';
+import { addAttestationRoutes, type AnswerStranger } from './attestation-routes.ts';
 import { addConsoleRoutes } from './console-routes.ts';
 import { EventStreams } from './event-streams.ts';
 import { stopGraceMsMax } from './limits.ts';
@@ -43,6 +45,7 @@ export interface ConsoleServerModules {
   readonly logger: Logger;
   readonly box: BoxView;
   readonly wallet: WalletService;
+  readonly answerStranger: AnswerStranger;
   /**
    * Called during `start()` while nobody has set the first administrator's password: show it once to the person in
    * front of the box, keep it nowhere. Each call voids the password of the call before.
@@ -118,6 +121,7 @@ export class ConsoleServer implements Service {
     addSessionRoutes(app, { accounts, sessions, throttle: new LoginThrottle(clock), box, logger });
     addConsoleRoutes(app, { accounts, sessions, events, box, certificateSha256, logger });
     addWalletRoutes(app, wallet, clock, this.#stopping.signal);
+    addAttestationRoutes(app, this.#modules.answerStranger);
     addPageRoutes(app, pages);
 
     const port = await this.#listen(app);

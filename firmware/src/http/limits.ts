@@ -78,7 +78,11 @@ export const requestsPerMinuteMax = 1_200;
 export const loginsPerMinuteMax = 30;
 /** Transactions, challenges, mailbox readings and bindings a minute and address, each kind apart. */
 export const walletActsPerMinuteMax = 120;
-/** The window of the three limits above. */
+/** Rounds of attestation a minute and address: two for each, and the TPM behind them is slower than this anyway. */
+export const attestationsPerMinuteMax = 30;
+/** A candidate's answer: what waits for its TPM before it, and the TPM itself. */
+export const attestationAnswerMsMax = 60_000;
+/** The window of the four limits above. */
 export const rateWindowMs = 60_000;
 /** Addresses whose request counts are remembered; the least recently seen are forgotten first. */
 export const rateAddressesMax = 10_000;

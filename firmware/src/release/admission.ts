@@ -13,6 +13,7 @@ export type RefusalGround =
   | 'the request is malformed'
   | 'no such study here'
   | 'the ledger is not fresh'
+  | 'the institution did not attest'
   | 'no grant by the patient'
   | 'the grant was withdrawn'
   | 'the study has another owner since'
@@ -35,6 +36,8 @@ export interface LedgerSnapshot {
   readonly state: LedgerState;
   /** The source's own clock, UTC milliseconds. */
   readonly now: number;
+  /** True while the consortium's rule keeps releases from this member: its TPM failed to attest, or is silent. */
+  readonly suspends: (member: InstitutionId) => boolean;
 }
 
 export type Admission<Admitted> =
@@ -60,15 +63,17 @@ const grounds: Readonly<Record<BasisReason, RefusalGround>> = {
 };
 
 /**
- * Whether this grant, referral or emergency permits bytes to leave now, by block time and by the own clock: asked before
- * an open, and again while streaming.
+ * Whether this grant, referral or emergency permits bytes to leave for this member now, by block time and by the own
+ * clock: asked before an open, and again while streaming.
  */
 export function basisPermits(
   snapshot: LedgerSnapshot,
+  asker: InstitutionId,
   basisIdBytes: Uint8Array,
 ): Admission<{ readonly basis: BasisRecord }> {
   const { state, head, now } = snapshot;
   if (!isFresh(snapshot)) return refused('the ledger is not fresh');
+  if (snapshot.suspends(asker)) return refused('the institution did not attest');
   const id = toBasisId(basisIdBytes);
   const basis = state.basis(id);
   if (basis === undefined) return refused('no grant by the patient');
@@ -90,7 +95,7 @@ export function admitOpen(
   const study = state.study(toStudyId(open.studyId));
   if (study === undefined || study.source !== self || open.source !== self)
     return refused('no such study here');
-  const permitted = basisPermits(snapshot, open.basisId);
+  const permitted = basisPermits(snapshot, asker, open.basisId);
   if (permitted.kind === 'refused') return permitted;
   const { basis } = permitted;
   if (!equalBytes(basis.studyId, open.studyId)) return refused('no grant by the patient');

@@ -44,6 +44,8 @@ export interface SourceOptions {
   readonly network: Network;
   readonly catalogue: Catalogue;
   readonly sessions: OpenSessions;
+  /** Members to which the consortium's rule on attestation lets nothing be released now. */
+  readonly suspends: (member: InstitutionId) => boolean;
   readonly disclosures: Disclosures;
   readonly signer: Signer;
   readonly verify: VerifySignature;
@@ -300,7 +302,7 @@ export class ReleaseSource implements Service {
   }
 
   #groundAgainst(session: OpenSession): RefusalGround | undefined {
-    const permitted = basisPermits(this.#snapshot(), session.grantId);
+    const permitted = basisPermits(this.#snapshot(), session.institution, session.grantId);
     return permitted.kind === 'refused' ? permitted.ground : undefined;
   }
 
@@ -311,7 +313,7 @@ export class ReleaseSource implements Service {
   }
 
   #snapshot(): LedgerSnapshot {
-    const { ledger, clock } = this.#options;
-    return { head: ledger.head(), state: ledger.state(), now: clock.now() };
+    const { ledger, clock, suspends } = this.#options;
+    return { head: ledger.head(), state: ledger.state(), now: clock.now(), suspends };
   }
 }

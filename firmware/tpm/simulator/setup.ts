@@ -26,6 +26,12 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
+/** PEM: the authority that certifies the simulator's keys, and its root. */
+export function simulatorAuthorityFiles(stateFolder: string): readonly string[] {
+  const names = ['issuer-certificate.pem', 'swtpm-localca-rootca-cert.pem'];
+  return names.map((name) => join(stateFolder, 'ca', name));
+}
+
 /** A certificate authority of this simulator's own: the certificates are for development, and nobody else's trust. */
 async function writeCertificateSettings(stateFolder: string): Promise<string> {
   const authority = join(stateFolder, 'ca');

@@ -1,0 +1,158 @@
+/** Attestation of this box and by this box: its TPM, its answers to strangers and members, its watch over them. */
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AttestationAnswerer } from '../attesting/answerer.ts';
+import { askMember } from '../attesting/member-exchange.ts';
+import { MemberWatch } from '../attesting/member-watch.ts';
+import { Standings } from '../attesting/standing.ts';
+import type { Expectation } from '../attestation/expectation.ts';
+import { challengeRandomBytes } from '../attestation/limits.ts';
+import { attest, type Attestation } from '../attestation/verify.ts';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { askOverHttps } from '../http/attestation-client.ts';
+import { parseInstitution, toReleaseDigest } from '../ledger/index.ts';
+import type { Genesis, Institution, LedgerState } from '../ledger/types.ts';
+import type { InstitutionId, Ledger, Network } from '../ports.ts';
+import { simulatorAuthorityFiles } from '../../tpm/index.ts';
+import { TpmDevice } from './attesting-device.ts';
+import { enrolmentFile } from './enrolment.ts';
+import type { Foundation } from './foundation.ts';
+
+const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** DER of all certificates in PEM files. @throws AppError CERTIFICATE_INVALID naming the file. */
+async function certificatesIn(files: readonly string[]): Promise<readonly Uint8Array[]> {
+  const certificates: Uint8Array[] = [];
+  for (const file of files) {
+    try {
+      const text = await readFile(file, 'latin1');
+      for (const [pem] of text.matchAll(certificatePattern)) {
+        certificates.push(new Uint8Array(new X509Certificate(pem).raw));
+      }
+    } catch (cause) {
+      throw new AppError('CERTIFICATE_INVALID', `The certificates in ${file} cannot be read.`, { cause });
+    }
+  }
+  return certificates;
+}
+
+/** Files with what the TPM does not hold: its vendor's authorities and root. */
+function authorityFiles({ tpm }: Config): readonly string[] {
+  if (tpm.kind === 'swtpm') return simulatorAuthorityFiles(tpm.swtpmDir);
+  return tpm.endorsementAuthorities === undefined ? [] : [tpm.endorsementAuthorities];
+}
+
+/** As it was handed in, until it stands on the ledger. @throws AppError BOX_NOT_ON_LEDGER if it was never enrolled. */
+async function handedIn({ dataDir, institution }: Config): Promise<Institution> {
+  const path = join(dataDir, enrolmentFile);
+  let json: string;
+  try {
+    json = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AppError('BOX_NOT_ON_LEDGER', `${institution.id} was not enrolled: there is no ${path}.`, {
+      cause,
+    });
+  }
+  const parsed = parseInstitution(json);
+  if (parsed.kind === 'read') return parsed.institution;
+  throw new AppError('STORE_CORRUPT', `${path} is no record of an institution: ${parsed.reason}.`);
+}
+
+/** @param ledger undefined while the box belongs to no consortium. */
+export function openAnswerer(
+  { config, keys, clock }: Foundation,
+  ledger: Pick<Ledger, 'state'> | undefined,
+): AttestationAnswerer {
+  const self = config.institution.id;
+  return new AttestationAnswerer({
+    self,
+    device: new TpmDevice(keys.attester, () => certificatesIn(authorityFiles(config))),
+    record: async () => ledger?.state().institution(self) ?? (await handedIn(config)),
+    clock,
+  });
+}
+
+/** What this member knows of another before it asks; of a candidate, with the record that it handed in. */
+export function expectationOf(
+  state: LedgerState,
+  { development }: Pick<Genesis, 'development'>,
+  { verifier, candidate, now }: Pick<Expectation, 'verifier' | 'candidate' | 'now'>,
+  record: Institution | undefined = state.institution(candidate),
+): Expectation {
+  return {
+    chain: state.chain,
+    verifier,
+    candidate,
+    trust: { roots: state.parameters().endorsementRoots, development },
+    record,
+    releases: state.releases().filter((digest) => isAccepted(state, digest)),
+    now,
+  };
+}
+
+function isAccepted(state: LedgerState, digest: Uint8Array): boolean {
+  const acceptedAt = state.release(toReleaseDigest(digest))?.acceptedAt;
+  return acceptedAt !== undefined && acceptedAt !== null;
+}
+
+/** Of a candidate: over its HTTPS port, with the record that it handed in. */
+export async function attestCandidate(
+  { ledger, genesis, self, now }: CandidateModules,
+  candidate: Institution,
+  signal: AbortSignal,
+): Promise<Attestation> {
+  const question = { verifier: self, candidate: candidate.id, now };
+  return attest(
+    expectationOf(ledger.state(), genesis, question, candidate),
+    askOverHttps(candidate.endpoints.https, signal),
+    new Uint8Array(randomBytes(challengeRandomBytes)),
+  );
+}
+
+export interface CandidateModules {
+  readonly ledger: Pick<Ledger, 'state'>;
+  readonly genesis: Genesis;
+  readonly self: InstitutionId;
+  /** UTC milliseconds. */
+  readonly now: number;
+}
+
+export interface WatchModules {
+  readonly foundation: Foundation;
+  readonly genesis: Genesis;
+  readonly ledger: Pick<Ledger, 'state'>;
+  readonly network: Network;
+}
+
+/** The watch over the other members, not yet started: it needs the ledger and the network. @throws AppError STORE_CORRUPT. */
+export async function openMemberWatch({
+  foundation,
+  genesis,
+  ledger,
+  network,
+}: WatchModules): Promise<MemberWatch> {
+  const { config, clock, health, index, logger } = foundation;
+  const self = config.institution.id;
+  const standings = new Standings(index);
+  await standings.load();
+  const members = (): readonly InstitutionId[] =>
+    ledger
+      .state()
+      .institutions()
+      .map(({ id }) => id)
+      .filter((id) => id !== self);
+  return new MemberWatch({
+    members,
+    rule: () => ledger.state().parameters().attestation,
+    expectationOf: (candidate) =>
+      expectationOf(ledger.state(), genesis, { verifier: self, candidate, now: clock.now() }),
+    ask: (member, signal) => askMember(network, member, signal),
+    standings,
+    health,
+    clock,
+    logger: logger.child({ room: 'attesting' }),
+    random: (length) => new Uint8Array(randomBytes(length)),
+  });
+}
