@@ -87,6 +87,18 @@ export const errorTable = {
     'none',
     'The box goes on receiving and gets its vote back by itself. If it does not, docs/runbooks/vote-log.md says why.',
   ),
+  RESTART_INVALID: row(
+    500,
+    0x0110,
+    'none',
+    'The file is no restart order of this consortium in its present epoch, or too few offline roots have signed it. Compare it with those who signed; docs/runbooks/restart.md.',
+  ),
+  RESTART_REFUSED: row(
+    500,
+    0x0110,
+    'none',
+    'The restart order leads behind what is final on this box. Nothing was changed. Tell those who signed it which block this box has, before anybody goes on; docs/runbooks/restart.md.',
+  ),
   FORMAT_UNKNOWN: row(
     503,
     0x0110,

@@ -11,6 +11,7 @@ import type { KeysEvents } from './box/device-keys.ts';
 import { checkRecord } from './box/decommission-record.ts';
 import { decommission } from './box/decommission.ts';
 import { enrol } from './box/enrolment.ts';
+import { bringRestartOrder } from './box/restart-order.ts';
 import { withoutPatientData } from './box/pino-log.ts';
 import { rescue, restore, type Terminal } from './box/recovery.ts';
 import { version } from './box/version.ts';
@@ -114,6 +115,17 @@ program
   .action(({ config }: { config: string }) =>
     withTerminal((terminal) => restore(readConfig(config), terminal)),
   );
+program
+  .command('restart')
+  .description(
+    'take a restart order that offline roots have signed, at the next start (docs/runbooks/restart.md)',
+  )
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .argument('<order>', 'the file that the signers have made')
+  .action(async (order: string, { config }: { config: string }) => {
+    const lines = await bringRestartOrder(readConfig(config), order);
+    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  });
 program
   .command('enrol')
   .description("make the box's keys and write the record that the consortium's genesis file takes")

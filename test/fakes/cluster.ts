@@ -105,7 +105,11 @@ export class Cluster {
 
   async start(
     id: string,
-    change: { readonly withoutVoteLog?: boolean; readonly voteLogBytesMax?: number } = {},
+    change: {
+      readonly withoutVoteLog?: boolean;
+      readonly voteLogBytesMax?: number;
+      readonly restartOrder?: Uint8Array;
+    } = {},
   ): Promise<RunningBox> {
     const disks = this.disksOf(id);
     const life = new AbortController();
@@ -125,6 +129,7 @@ export class Cluster {
       health,
       voteLog: change.withoutVoteLog === true ? undefined : voteLog,
       ...(change.voteLogBytesMax === undefined ? {} : { voteLogBytesMax: change.voteLogBytesMax }),
+      restartOrder: change.restartOrder,
       blockLog,
       state: disks.state,
       handovers: disks.handovers,

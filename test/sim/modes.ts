@@ -188,6 +188,17 @@ export const modes = {
       voteLogBytesMax: voteLogBytesMaxOf(random),
     };
   }),
+  restarts: nodes('more than f boxes forget how they voted, and offline roots order to go on', (random) => {
+    const institutions = pick(random, sizes);
+    return {
+      institutions,
+      flaws: [],
+      forgetful: random.between(faultsTolerated(institutions) + 1, institutions),
+      ...(random.chance(0.3) ? { epochMs: random.between(1000, 5000) } : {}),
+      blackouts: random.below(2),
+      voteLogBytesMax: voteLogBytesMaxOf(random),
+    };
+  }),
   followers: nodes('some institutions follow without a vote', (random) => {
     const institutions = pick(random, [5, 6, 7]);
     return {

@@ -88,6 +88,15 @@ const mutants: readonly Mutant[] = [
     seenAs: /the last final block has no certificate/,
   },
   {
+    name: 'a box that votes although it has forgotten how it voted',
+    file: 'validator/vote-log.ts',
+    from: `        isComplete = false;
+        break;`,
+    to: '        break;',
+    mode: 'restarts',
+    seenAs: /votes twice|nullifies and finalizes/,
+  },
+  {
     name: 'a block log that keeps nothing of how its views went',
     file: 'validator/certificate-book.ts',
     from: '({ ...block, shown: this.#shown(block) })',

@@ -3,14 +3,11 @@
  * disks, the clocks, the crashes and who lies. The rules are looked at with every step.
  */
 import { faultsTolerated } from '../../firmware/src/consensus/types.ts';
-import { decodeHandover } from '../../firmware/src/handover/handover.ts';
-import { verifyHandover } from '../../firmware/src/handover/verify.ts';
-import { chainId, genesisState } from '../../firmware/src/ledger/index.ts';
+import { chainId } from '../../firmware/src/ledger/index.ts';
 import type { Genesis } from '../../firmware/src/ledger/types.ts';
 import type { Network } from '../../firmware/src/ports.ts';
 import { isAfter } from '../../firmware/src/validator/place.ts';
-import type { Validator } from '../../firmware/src/validator/validator.ts';
-import { genesisTime, verifyIdentity } from '../fakes/ledger.ts';
+import { genesisTime } from '../fakes/ledger.ts';
 import { MemoryHub } from '../fakes/network.ts';
 import { VirtualTime } from '../fakes/virtual-clock.ts';
 import { actors, type ActorName } from './actors.ts';
@@ -18,10 +15,12 @@ import { Agreement } from './agreement.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { amendments, setChanges } from './stories.ts';
 import { guiltyBy, votesInBlockLog, votesInVoteLog } from './guilt.ts';
+import { brokenWay } from './light-client-way.ts';
 import { SimNode, type LogFault } from './node.ts';
 import type { Random } from './random.ts';
 import { randomFrom } from './random.ts';
-import { hashedSignatures, realSignatures, SimFixture } from './sim-fixture.ts';
+import { restartOrder, signedRestart } from './restart-story.ts';
+import { hashedSignatures, realSignatures, SimFixture, type Signatures } from './sim-fixture.ts';
 import type { ReadAlong } from './trace.ts';
 import { Trace } from './trace.ts';
 import { VoteWatch } from './vote-watch.ts';
@@ -60,6 +59,8 @@ export interface NodeWorldOptions {
   readonly isSplit?: boolean;
   /** Members vote on who validates; who has flaws stays. */
   readonly setChanges?: boolean;
+  /** How many boxes lose their vote logs at once when the faults end: more than f, so that roots must decide. */
+  readonly forgetful?: number;
   /** How long an epoch lasts, in block time; a day by default. */
   readonly epochMs?: number;
   /** Times at which all boxes lose power at once. */
@@ -114,6 +115,8 @@ class NodeWorld {
   readonly #time = new VirtualTime(genesisTime + 1000);
   readonly #trace: Trace;
   readonly #genesis: Genesis;
+  readonly #hub: MemoryHub;
+  readonly #signatures: Signatures;
   readonly #nodes: SimNode[];
   readonly #flaws: ReadonlyMap<string, Flaw>;
   readonly #weather: Weather;
@@ -130,6 +133,7 @@ class NodeWorld {
   constructor(options: NodeWorldOptions) {
     this.#options = options;
     this.#random = randomFrom(options.seed);
+    this.#signatures = options.realSignatures === true ? realSignatures : hashedSignatures;
     this.#trace = new Trace(options.readAlong);
     const ids = names.slice(0, options.institutions);
     const fixture = fixtureOf(ids, options.realSignatures === true);
@@ -147,20 +151,20 @@ class NodeWorld {
       ...(options.isSplit === true ? { split: this.#sides(nodes) } : {}),
       note: (event) => this.#note(event),
     });
-    const hub = new MemoryHub({
+    this.#hub = new MemoryHub({
       clock: this.#time.clock(),
       schedule: (from, to, step) => {
         for (const ms of this.#weather.fate(from, to)) this.#time.events.after(ms, step);
       },
     });
-    const signatures = options.realSignatures === true ? realSignatures : hashedSignatures;
+    const signatures = this.#signatures;
     this.#nodes = nodes.map(
       (name) =>
         new SimNode({
           name,
           random: this.#random,
           time: this.#time,
-          hub,
+          hub: this.#hub,
           fixture,
           genesis: this.#genesis,
           signatures,
@@ -224,10 +228,15 @@ class NodeWorld {
     // Boxes that differ cannot go on together.
     const mayGoOn = this.#conflicts.length === 0;
     if (mayGoOn) this.#calmDown();
+    if (this.#options.forgetful !== undefined) await this.#restart(this.#options.forgetful);
     const viewsToProgress = mayGoOn ? await this.#viewsToProgress() : Infinity;
     const isSettled = mayGoOn && (await this.#isSettled());
     for (const node of this.#nodes) this.#checkMisbehaviour(node);
-    if (isSettled) await this.#checkHandovers();
+    if (isSettled) {
+      const validators = this.#honest().flatMap(({ validator }) => validator ?? []);
+      for (const violation of await brokenWay(this.#genesis, validators, this.#signatures.verify, this.#time))
+        this.#report(violation);
+    }
     const result = {
       violations: this.#violations,
       conflicts: this.#conflicts,
@@ -270,7 +279,7 @@ class NodeWorld {
       validatorsOf: (epoch) => this.#electorates.get(epoch)?.length ?? this.#genesis.validators.length,
       voting: fixture.box(network.self).voting,
       random: this.#random,
-      verify: this.#options.realSignatures === true ? realSignatures.verify : hashedSignatures.verify,
+      verify: this.#signatures.verify,
       head: () => {
         const validator = this.#nodes.find(({ name }) => name === network.self)?.validator;
         return validator && { block: validator.evidence().block, state: validator.state() };
@@ -317,15 +326,16 @@ class NodeWorld {
     this.#startLater(node, this.#random.between(50, 5000));
   }
 
-  #crash(node: SimNode, withPower: boolean): void {
+  #crash(node: SimNode, withPower: boolean, fault?: LogFault): void {
     this.#crashes++;
     this.#note(`${withPower ? 'cut power of' : 'kill'} ${node.name}`);
     this.#checkMisbehaviour(node);
     const flaw = this.#flaws.get(node.institution);
-    const diskFault =
+    const own =
       flaw !== undefined && flaw in diskFlaws ? diskFlaws[flaw as keyof typeof diskFlaws] : undefined;
+    const diskFault = fault ?? own;
     if (!withPower) node.kill();
-    else if (node.cutPower(diskFault)) this.#note(`the disk of ${node.name} has a ${flaw}`);
+    else if (node.cutPower(diskFault)) this.#note(`the disk of ${node.name}: ${diskFault?.kind}`);
   }
 
   #blackout(): void {
@@ -373,6 +383,28 @@ class NodeWorld {
     }
   }
 
+  /** Nobody goes on where so many have forgotten; then one box gets the members' order, and the others from it. */
+  async #restart(count: number): Promise<void> {
+    const nodes = this.#nodes.slice(0, count);
+    for (const node of nodes) {
+      this.#crash(node, true, diskFlaws['flipped-vote']);
+      this.#startLater(node, this.#random.below(2000));
+    }
+    await this.#time.pass(20_000);
+    const validators = this.#honest().flatMap(({ validator }) => validator ?? []);
+    const order = restartOrder(
+      validators,
+      nodes.map(({ institution }) => institution),
+    );
+    if (order === undefined) return this.#report('boxes at a standstill are in different epochs');
+    this.#note(`the roots order to go on from block ${order.height}`);
+    const ids = this.#electorates.get(order.epoch) ?? [];
+    const bytes = signedRestart(order, ids, this.#signatures, this.#random);
+    const { name } = this.#nodes[this.#random.below(this.#nodes.length)] ?? { name: '' };
+    this.#hub.member(name)?.arrive(this.#nodes.find((node) => node.name !== name)?.name ?? '', bytes);
+    this.#voteWatch.skipTo({ epoch: order.epoch, view: order.floor });
+  }
+
   /** Views until a block that was proposed in calm is final. */
   async #viewsToProgress(): Promise<number> {
     for (const client of this.#clients) client.finish();
@@ -385,41 +417,6 @@ class NodeWorld {
       });
     await this.#time.pass(this.#options.calmMsMax, () => this.#violations.length > 0 || hasProgressed());
     return hasProgressed() ? this.#voteWatch.views - viewsBefore : Infinity;
-  }
-
-  /** A light client that trusts the genesis document follows the epochs to the newest by what honest boxes hand out. */
-  async #checkHandovers(): Promise<void> {
-    const validators = this.#honest().flatMap(({ validator }) => validator ?? []);
-    const [{ chain } = { chain: new Uint8Array() }] = validators.map((validator) => validator.state());
-    const last = Math.max(...validators.map((validator) => validator.state().epoch().number));
-    const { verify } = this.#options.realSignatures === true ? realSignatures : hashedSignatures;
-    let trusted = genesisState(this.#genesis).epoch();
-    while (trusted.number < last) {
-      const { number } = trusted;
-      const handovers = await this.#handoversOf(number, validators);
-      const verified = handovers.map((bytes) =>
-        verifyHandover(chain, trusted, decodeHandover(bytes), { verify, verifyIdentity }),
-      );
-      const refused = verified.find(({ kind }) => kind === 'refused');
-      if (refused?.kind === 'refused')
-        this.#report(`a handover of epoch ${number} is refused: ${refused.reason}`);
-      const [first] = verified;
-      if (first?.kind !== 'verified') {
-        this.#report(`nobody has a handover of epoch ${number} of ${last}`);
-        return;
-      }
-      trusted = first.next;
-    }
-  }
-
-  /** Of all who have it; after a while if nobody has. */
-  async #handoversOf(epoch: number, validators: readonly Validator[]): Promise<Uint8Array[]> {
-    for (let patience = 6; ; patience--) {
-      const all = await Promise.all(validators.map((validator) => validator.handover(epoch)));
-      const handovers = all.flatMap((bytes) => bytes ?? []);
-      if (handovers.length > 0 || patience === 0) return handovers;
-      await this.#time.pass(5000);
-    }
   }
 
   /** Then nobody waits for an answer any more, and each honest box has all that any of them had. */

@@ -4,6 +4,7 @@ import type { Genesis } from '../../firmware/src/ledger/types.ts';
 import type { Network, VotingKeys } from '../../firmware/src/ports.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
+import { encodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { unpruned } from '../fakes/append-log.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
@@ -53,6 +54,12 @@ export type StartOutcome = 'begun' | 'disk-failed' | 'damaged';
 /** Space of each log on the disk. */
 const allocationBytes = 16384;
 const never = new Promise<never>(() => undefined);
+const voteLogOptions = {
+  domain: 'votes',
+  damageCode: 'VOTE_LOG_CORRUPT',
+  allocationBytes,
+  keepsSpare: true,
+} as const;
 const paths = { votes: '/votes.log', blocks: '/blocks.log' };
 
 export class SimNode {
@@ -99,9 +106,9 @@ export class SimNode {
     this.status = 'starting';
     const files = this.disk.filesFor(life.signal, () => this.#options.aboutTo(this));
     let blockLog: FileAppendLog;
-    let voteLog: FileAppendLog | undefined;
+    let voteLog: FileAppendLog;
     try {
-      voteLog = await openVoteLog(files);
+      voteLog = await this.#openVoteLog(files);
       blockLog = await FileAppendLog.open(paths.blocks, {
         domain: 'blocks',
         damageCode: 'STORE_CORRUPT',
@@ -112,7 +119,7 @@ export class SimNode {
       return this.#failed(error);
     }
     const lost = {
-      votes: voteLog === undefined ? 0 : await this.votes.reopened(voteLog),
+      votes: await this.votes.reopened(voteLog),
       blocks: await this.blocks.reopened(blockLog),
     };
     if (life.signal.aborted) return await never;
@@ -124,7 +131,7 @@ export class SimNode {
       clock: this.#clock(time, life.signal),
       logger: silentLogger,
       health: new MemoryHealthBoard(),
-      voteLog: voteLog === undefined ? undefined : this.votes.watched(voteLog),
+      voteLog: this.votes.watched(voteLog),
       voteLogBytesMax: this.#options.voteLogBytesMax,
       blockLog: unpruned(this.blocks.watched(blockLog)),
       state: this.#state,
@@ -177,6 +184,18 @@ export class SimNode {
     };
   }
 
+  /** As the box does it: a damaged one is put aside, and the new one says that something is missing. */
+  async #openVoteLog(files: ReturnType<SimDisk['filesFor']>): Promise<FileAppendLog> {
+    const options = { ...voteLogOptions, files };
+    try {
+      return await FileAppendLog.open(paths.votes, options);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'VOTE_LOG_CORRUPT')) throw error;
+      this.votes.forget();
+      return await FileAppendLog.beginAnew(paths.votes, options, [encodeVoteRecord({ type: 'gap' })]);
+    }
+  }
+
   /** A box whose disk cannot be used does not start. Any other error is a bug. */
   #failed(error: unknown): StartOutcome {
     if (!(error instanceof AppError)) throw error;
@@ -199,20 +218,4 @@ function signingAs({ signerOf }: Signatures, keys: VotingKeys): VotingKeys {
     make: () => keys.make(),
     keepOnly: (publicKeys) => keys.keepOnly(publicKeys),
   };
-}
-
-/** As the box does it: without a trusted vote log it follows without a vote. */
-async function openVoteLog(files: ReturnType<SimDisk['filesFor']>): Promise<FileAppendLog | undefined> {
-  try {
-    return await FileAppendLog.open(paths.votes, {
-      domain: 'votes',
-      damageCode: 'VOTE_LOG_CORRUPT',
-      allocationBytes,
-      keepsSpare: true,
-      files,
-    });
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'VOTE_LOG_CORRUPT') return undefined;
-    throw error;
-  }
 }

@@ -41,6 +41,11 @@ export class VoteWatch {
     return undefined;
   }
 
+  /** By order nobody votes up to this place any more: those views have not come and gone. */
+  skipTo(place: Place): void {
+    this.newest = place;
+  }
+
   #moveOn(place: Place): void {
     if (!isAfter(place, this.newest)) return;
     // How many views an epoch had that ended unseen does not matter: each begins with its first.

@@ -36,7 +36,7 @@ const pure = row(true);
 const node = row(false);
 
 const noble = ['@noble/ciphers', '@noble/curves', '@noble/hashes'];
-const pureRooms = ['errors', 'encoding', 'protocol', 'ledger', 'consensus', 'handover'];
+const pureRooms = ['errors', 'encoding', 'protocol', 'ledger', 'consensus', 'handover', 'restart'];
 
 export const rooms: readonly Room[] = [
   // Pure: `encoding` is below all; the ledger knows nothing of consensus, and neither knows DICOM.
@@ -59,6 +59,11 @@ export const rooms: readonly Room[] = [
     packages: noble,
   }),
   // From epoch to epoch: what the last block of one proves together with the signatures on it.
+  pure('restart', 'firmware/src/restart/', {
+    imports: ['encoding', 'consensus'],
+    types: ['ledger'],
+    packages: [],
+  }),
   pure('handover', 'firmware/src/handover/', {
     imports: ['errors', 'encoding', 'ledger', 'consensus'],
     packages: [],

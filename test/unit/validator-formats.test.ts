@@ -85,6 +85,7 @@ test('messages have the bytes of the golden vectors', () => {
     { type: 'vote', vote },
     { type: 'certificate', certificate },
     { type: 'transaction', transaction: Uint8Array.of(1, 2, 3) },
+    { type: 'restart', order: Uint8Array.of(1, 2, 3) },
     { type: 'handover', signature: { epoch: 2, validator: 1, signature: vote.signature } },
     { type: 'standing', standing: { epoch: 2, finalView: 5, from: 7 }, height: 4 },
   ];

@@ -36,6 +36,7 @@ import { verifyEd25519, verifyP256 } from './signatures.ts';
 import { openRotation } from './rotation.ts';
 import { watchStanding } from './standing.ts';
 import type { Undo } from './undo.ts';
+import { broughtRestartOrder } from './restart-order.ts';
 import { openVoteLog } from './vote-log.ts';
 import { memberKeys } from './working-keys.ts';
 
@@ -119,6 +120,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     voteLog,
     state: new LedgerStateStore(ledgerStore),
     handovers: ledgerStore,
+    restartOrder: await broughtRestartOrder(config),
     verify: verifyEd25519,
     verifyIdentity: verifyP256,
     clock,

@@ -29,7 +29,8 @@ export function certificatesFor(state: CoreState, { epoch, finalView, from }: St
   if (state.final.certificate !== undefined && state.final.view > finalView) {
     certificates.push(state.final.certificate);
   }
-  for (let view = Math.max(from, state.final.view + 1); view < state.view; view++) {
+  const known = [...state.views.keys()].filter((view) => view >= from && view < state.view);
+  for (const view of known.sort((a, b) => a - b)) {
     const { notarization, nullification } = viewOf(state, view);
     for (const certificate of [notarization, nullification]) {
       if (certificate !== undefined && certificates.length < helpCertificatesMax)

@@ -27,9 +27,11 @@ export function parentStands(state: CoreState, header: ProposalHeader): boolean 
     return !equalBytes(header.digest, state.final.digest) && lastNotarizedView(state, header) !== undefined;
   }
   if (header.parentView >= header.view || header.parentView < state.final.view) return false;
-  for (let view = header.parentView + 1; view < header.view; view++) {
-    if (viewOf(state, view).nullification === undefined) return false;
+  let at = viewBefore(state, header.view);
+  for (; at > header.parentView; at = viewBefore(state, at)) {
+    if (viewOf(state, at).nullification === undefined) return false;
   }
+  if (at !== header.parentView) return false;
   const parentDigest =
     header.parentView === state.final.view
       ? state.final.digest
@@ -37,9 +39,17 @@ export function parentStands(state: CoreState, header: ProposalHeader): boolean 
   return parentDigest !== undefined && equalBytes(parentDigest, header.parentDigest);
 }
 
+/** The view before this one, over those that a restart has taken out. */
+export function viewBefore({ restart, final }: CoreState, view: number): number {
+  const before = view - 1;
+  if (restart === undefined || before > restart.floor || before <= restart.view) return before;
+  // Where something among them is final nevertheless, nothing may lead behind it.
+  return Math.max(restart.view, Math.min(final.view, before));
+}
+
 /** The newest view in which a block that is proposed again is notarized, if all views since are nullified. */
 function lastNotarizedView(state: CoreState, { view, digest }: ProposalHeader): number | undefined {
-  for (let past = view - 1; past > state.final.view; past--) {
+  for (let past = viewBefore(state, view); past > state.final.view; past = viewBefore(state, past)) {
     const { notarization, nullification } = viewOf(state, past);
     if (notarization !== undefined && equalBytes(notarization.digest, digest)) return past;
     if (nullification === undefined) return undefined;
@@ -52,10 +62,11 @@ export function parentFor(
   state: CoreState,
   view: number,
 ): { readonly parentView: number; readonly parentDigest: Uint8Array } | undefined {
-  for (let parentView = view - 1; parentView > state.final.view; parentView--) {
+  for (let parentView = viewBefore(state, view); parentView > state.final.view;) {
     const past = viewOf(state, parentView);
     if (past.notarization !== undefined) return { parentView, parentDigest: past.notarization.digest };
     if (past.nullification === undefined) return undefined;
+    parentView = viewBefore(state, parentView);
   }
   return { parentView: state.final.view, parentDigest: state.final.digest };
 }
@@ -70,7 +81,7 @@ export function justificationOf(state: CoreState, header: ProposalHeader): Certi
   const parent =
     parentView === state.final.view ? state.final.certificate : viewOf(state, parentView).notarization;
   const certificates: Certificate[] = [];
-  for (let view = header.view - 1; view > parentView; view--) {
+  for (let view = viewBefore(state, header.view); view > parentView; view = viewBefore(state, view)) {
     if (certificates.length === justificationCertificatesMax - 1) break;
     const { nullification } = viewOf(state, view);
     if (nullification !== undefined) certificates.push(nullification);
@@ -82,9 +93,9 @@ export function justificationOf(state: CoreState, header: ProposalHeader): Certi
 /** Views after the final one and before the current one of which the box holds no certificate at all. */
 export function uncertifiedViews(state: CoreState): number[] {
   const missing: number[] = [];
-  for (let view = state.final.view + 1; view < state.view; view++) {
+  for (let view = viewBefore(state, state.view); view > state.final.view; view = viewBefore(state, view)) {
     const { notarization, nullification } = viewOf(state, view);
     if (notarization === undefined && nullification === undefined) missing.push(view);
   }
-  return missing;
+  return missing.reverse();
 }

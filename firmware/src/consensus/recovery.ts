@@ -1,5 +1,13 @@
 /** The core's state after a start: from the last final block and what the vote log holds of the views since. */
-import type { CoreOptions, CoreState, FinalPoint, PersistRecord, Stepped, Transition } from './state.ts';
+import type {
+  CoreOptions,
+  CoreState,
+  FinalPoint,
+  PersistRecord,
+  Restart,
+  Stepped,
+  Transition,
+} from './state.ts';
 import { changeView, emptyView, viewOf } from './state.ts';
 import { becomeFinal, certifyIfQuorum, continueView, recordVote, step } from './simplex.ts';
 import type { Certificate, Vote } from './types.ts';
@@ -12,6 +20,8 @@ export interface RecoveryPoint {
   readonly floor: number;
   /** Records of the vote log in the order in which they were written. */
   readonly records: readonly PersistRecord[];
+  /** An order of this epoch to go on after its floor. */
+  readonly restart?: Restart | undefined;
 }
 
 /**
@@ -23,7 +33,8 @@ export function recover(options: CoreOptions, point: RecoveryPoint): Stepped {
     options,
     view: point.final.view + 1,
     final: point.final,
-    floor: point.floor,
+    floor: Math.max(point.floor, point.restart?.floor ?? 0),
+    restart: point.restart,
     views: new Map(),
   };
   const transition: Transition = { state, effects: [] };
@@ -78,7 +89,7 @@ function restoreCertificate(transition: Transition, certificate: Certificate): v
 
 /** After the highest certified view, and never before a view in which the box has voted. */
 function viewReached(state: CoreState): number {
-  let reached = state.final.view + 1;
+  let reached = Math.max(state.final.view, state.restart?.floor ?? 0) + 1;
   for (const [number, view] of state.views) {
     if (view.notarization !== undefined || view.nullification !== undefined)
       reached = Math.max(reached, number + 1);

@@ -17,7 +17,7 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { finalizeVotesResentMax, viewsAheadMax, viewsWithVotesMax } from './limits.ts';
-import { justificationOf, parentFor, parentStands } from './parents.ts';
+import { justificationOf, parentFor, parentStands, viewBefore } from './parents.ts';
 import { noDigest } from './signatures.ts';
 import type { CoreState, Input, Stepped, Transition, ViewState } from './state.ts';
 import { changeView, emptyView, viewOf } from './state.ts';
@@ -278,13 +278,14 @@ function retransmit(transition: Transition): void {
   if (state.final.certificate !== undefined) {
     effects.push({ kind: 'broadcastCertificate', certificate: state.final.certificate });
   }
-  const before = viewOf(state, state.view - 1);
+  const past = viewBefore(state, state.view);
+  const before = viewOf(state, past);
   for (const certificate of [before.notarization, before.nullification]) {
     if (certificate !== undefined) effects.push({ kind: 'broadcastCertificate', certificate });
   }
   let resent = 0;
-  for (let number = state.view - 1; number > state.final.view && resent < finalizeVotesResentMax; number--) {
-    const vote = viewOf(state, number).own.finalize;
+  for (let at = past; at > state.final.view && resent < finalizeVotesResentMax; at = viewBefore(state, at)) {
+    const vote = viewOf(state, at).own.finalize;
     if (vote === undefined) continue;
     effects.push({ kind: 'broadcastVote', vote });
     resent++;
@@ -309,6 +310,9 @@ function retransmit(transition: Transition): void {
 
 /** Views that are neither final nor out of reach: everything outside is ignored, so that memory stays bounded. */
 function isOpen(state: CoreState, view: number): boolean {
+  const { restart } = state;
+  // What was said there before a restart must not become a certificate after it.
+  if (restart !== undefined && view > restart.view && view <= restart.floor) return false;
   return view > state.final.view && view <= state.view + viewsAheadMax;
 }
 

@@ -33,6 +33,16 @@ export interface FinalPoint {
   readonly certificate: Certificate | undefined;
 }
 
+/**
+ * What a quorum of offline roots has ordered where more than f boxes had forgotten their votes
+ * (docs/adr/0038-a-quorum-of-offline-roots-orders-a-restart.md): the views after `view` and up to `floor` count for
+ * nothing. Above the floor the parent is the block that is notarized or final in `view`.
+ */
+export interface Restart {
+  readonly view: number;
+  readonly floor: number;
+}
+
 export interface ViewState {
   /** The first proposal of the view's leader. */
   readonly proposal: ProposalHeader | undefined;
@@ -57,6 +67,8 @@ export interface CoreState {
   readonly final: FinalPoint;
   /** No vote is cast in this view of the epoch or an earlier one: the box may have voted there and forgotten it. */
   readonly floor: number;
+  /** Undefined, and of no account any more once a view above its floor is final. */
+  readonly restart: Restart | undefined;
   /** Views after the final one. */
   readonly views: ReadonlyMap<number, ViewState>;
 }

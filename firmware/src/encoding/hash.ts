@@ -26,6 +26,7 @@ export type Domain =
   | 'vote'
   | 'release-accept'
   | 'handover'
+  | 'restart'
   | 'wal'
   | 'study-log'
   | 'address'

@@ -21,6 +21,7 @@ import { blocksAskedMax } from './limits.ts';
 import type { Mempool } from './mempool.ts';
 import type { OwnKeys } from './own-keys.ts';
 import { isAfter } from './place.ts';
+import type { Restarts } from './restarts.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { Submissions } from './submissions.ts';
 import type { VotingRights } from './voting-rights.ts';
@@ -31,6 +32,7 @@ export interface FinalityOptions {
   readonly book: CertificateBook;
   readonly checks: Checks;
   readonly rights: VotingRights;
+  readonly restarts: Restarts;
   readonly ownKeys: OwnKeys;
   readonly handovers: Handovers;
   readonly mempool: Mempool;
@@ -129,7 +131,7 @@ export class Finality {
   }
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
-    const { archivist, book, chain, handovers, ownKeys, rights } = this.#options;
+    const { archivist, book, chain, handovers, ownKeys, restarts, rights } = this.#options;
     await chain.add(book.shownWith(final), (executed) => this.#becameFinal(executed));
     for (const { executed, certificate } of final) {
       if (certificate !== null && closesEpoch(executed)) {
@@ -137,7 +139,11 @@ export class Finality {
         archivist()?.epochClosed(executed, certificate);
       }
       const floor = ownKeys.becameFinal(executed);
-      if (floor !== undefined) await rights.votedUpTo(floor);
+      if (floor === undefined) continue;
+      // A box that an order has given its vote back names a fresh key too, and goes on voting: all of them may do so in
+      // one block, and with none of them in the view after it there would be no quorum.
+      if (rights.isForgetful) await rights.votedUpTo(floor);
+      restarts.keyIsNamed();
     }
     this.#forgetPast();
   }

@@ -23,6 +23,8 @@ export type Message =
   | { readonly type: 'transaction'; readonly transaction: Uint8Array }
   /** The sender's identity key signs the end of an epoch. */
   | { readonly type: 'handover'; readonly signature: HandoverSignature }
+  /** The encoded restart order that the sender has taken. */
+  | { readonly type: 'restart'; readonly order: Uint8Array }
   /** Where the sender stands, so that others can help it or ask it for help. */
   | { readonly type: 'standing'; readonly standing: Standing; readonly height: number };
 
@@ -48,6 +50,8 @@ function toCbor(message: Message): CborValue {
       return { type: message.type, transaction: message.transaction };
     case 'handover':
       return { type: message.type, ...message.signature };
+    case 'restart':
+      return { type: message.type, order: message.order };
     case 'standing': {
       const { type, standing, height } = message;
       return { type, ...standing, height };
@@ -93,6 +97,8 @@ function fromCbor(value: CborValue): Message {
       const epoch = counterIn(map['epoch']);
       return { type, signature: { epoch, validator: counterIn(map['validator']), signature } };
     }
+    case 'restart':
+      return { type, order: bytesIn(mapWith(value, ['type', 'order'])['order']) };
     case 'standing': {
       const map = mapWith(value, ['type', 'epoch', 'finalView', 'from', 'height']);
       const standing = {

@@ -29,7 +29,10 @@ import { OwnKeys } from './own-keys.ts';
 import { isAfter } from './place.ts';
 import { Receiver } from './receiver.ts';
 import { rememberVerified } from './signature-cache.ts';
+import { Restarts } from './restarts.ts';
 import { Snapshots } from './snapshots.ts';
+import type { LastBlock } from './standstill.ts';
+import { Standstill } from './standstill.ts';
 import { Submissions } from './submissions.ts';
 import type { ConsensusStatus, ValidatorOptions } from './validator.ts';
 import { ViewWork } from './view-work.ts';
@@ -41,11 +44,20 @@ export interface ParticipantOptions extends ValidatorOptions {
   readonly onFinal: (final: FinalBlock) => void;
 }
 
+/** What was read at the start. */
+interface ReadDisks {
+  readonly chain: FinalChain;
+  readonly snapshots: Snapshots | undefined;
+  readonly rights: VotingRights;
+  readonly restarts: Restarts;
+}
+
 export class Participant {
   readonly #options: ParticipantOptions;
   readonly chain: FinalChain;
   readonly #tree: BlockTree;
   readonly #rights: VotingRights;
+  readonly #restarts: Restarts;
   readonly #handovers: Handovers;
   readonly #ownKeys: OwnKeys;
   readonly #witness: Witness;
@@ -58,6 +70,7 @@ export class Participant {
   readonly #receiver: Receiver;
   readonly #book = new CertificateBook();
   readonly #finality: Finality;
+  readonly #standstill: Standstill;
   readonly #subscriptions: Unsubscribe[] = [];
   #connected: ReadonlySet<InstitutionId> = new Set();
   #wakeTimer: Timer | undefined;
@@ -74,8 +87,14 @@ export class Participant {
     const chain = await FinalChain.open({ ...options, stateStore: options.state, verify, snapshots });
     const rights = new VotingRights({ ...options, chain: chain.state.chain });
     await rights.begin(chain.place);
+    const restarts = new Restarts({ ...options, chain, store: options.handovers });
+    await restarts.load();
+    const invalid = options.restartOrder && restarts.offer(options.restartOrder);
+    if (invalid !== undefined)
+      throw new AppError('RESTART_INVALID', `the restart order is not valid here: ${invalid}`);
     const right = await rights.in(chain.electorate, chain.place);
-    const participant = new Participant({ ...options, verify }, chain, snapshots, rights, right);
+    const disks = { chain, snapshots, rights, restarts };
+    const participant = new Participant({ ...options, verify }, disks, right);
     await participant.#handovers.load();
     await participant.#ownKeys.erasePast();
     return participant;
@@ -83,15 +102,14 @@ export class Participant {
 
   private constructor(
     options: ParticipantOptions,
-    chain: FinalChain,
-    snapshots: Snapshots | undefined,
-    rights: VotingRights,
+    { chain, snapshots, rights, restarts }: ReadDisks,
     right: Right,
   ) {
     const { self, network, clock, logger, health, verify } = options;
     this.#options = options;
     this.chain = chain;
     this.#rights = rights;
+    this.#restarts = restarts;
     const duties = {
       ...options,
       chain,
@@ -117,6 +135,7 @@ export class Participant {
       book: this.#book,
       checks,
       rights,
+      restarts,
       ownKeys: this.#ownKeys,
       handovers: this.#handovers,
       mempool: this.#mempool,
@@ -130,6 +149,7 @@ export class Participant {
         this.#checkFreshness();
       },
     });
+    this.#standstill = new Standstill({ chain, tree, clock, logger, core: () => this.#engine.core });
     const peers = new CatchUpPeers(options);
     const { archive } = options;
     this.#archivist =
@@ -204,6 +224,12 @@ export class Participant {
       closingOf: (epoch) => (chain.closing?.epoch === epoch ? chain.closing : undefined),
       input: (...inputs) => this.#engine.input(...inputs),
       gotHandover: (signature) => this.#handovers.received(signature),
+      gotRestart: (order) => {
+        const reason = restarts.offer(order);
+        this.#wake();
+        return reason;
+      },
+      restartFor: (epoch, from) => restarts.orderFor(epoch, from),
       gotTransaction: (from, transaction) => this.#gotTransaction(from, transaction),
       send: (to, message) => network.send(to, encodeMessage(message)),
     });
@@ -274,6 +300,10 @@ export class Participant {
     };
   }
 
+  get lastBlock(): LastBlock {
+    return this.#standstill.lastBlock;
+  }
+
   /** What the ledger takes on the disk of this box, the state in its store left out. Bytes. */
   async bytes(): Promise<number> {
     return (await this.#options.blockLog.bytes()) + ((await this.#archivist?.bytes()) ?? 0);
@@ -284,13 +314,15 @@ export class Participant {
     for (const block of content?.blocks ?? []) this.#tree.add(block);
     const { floor, records, bytes } = content ?? { floor: 0, records: [], bytes: 0 };
     for (const record of records) if (record.kind === 'certificate') this.#book.note(record.certificate);
-    const stepped = recover(core, { final: this.#finality.point, floor, records });
+    const { restart } = this.#restarts;
+    const stepped = recover(core, { final: this.#finality.point, floor, records, restart });
     return { electorate: this.chain.electorate, stepped, voteLog, voteLogBytes: bytes, start };
   }
 
   #observe(): Stepped {
     const core = this.#rights.coreWithout(this.chain.electorate);
-    return recover(core, { final: this.#finality.point, floor: 0, records: [] });
+    const { restart } = this.#restarts;
+    return recover(core, { final: this.#finality.point, floor: 0, records: [], restart });
   }
 
   #execute(effect: OutwardEffect): void {
@@ -336,8 +368,10 @@ export class Participant {
     await this.#finality.write();
     assertFormatKnown(this.chain.state, this.chain.head.height + 1);
     const { electorate, place } = this.chain;
-    if (place.epoch !== this.#engine.core.options.epoch || this.#rights.haveChanged) {
-      // The block that closed the epoch is final and on disk; or the box has learned up to where it may have voted.
+    const isRestarted = await this.#takeRestart();
+    if (place.epoch !== this.#engine.core.options.epoch || this.#rights.haveChanged || isRestarted) {
+      // The block that closed the epoch is final and on disk; or the box has learned up to where it may have voted, or
+      // that what was voted counts no more.
       this.#engine.begin(this.#instance(await this.#rights.in(electorate, place)));
       await this.#ownKeys.erasePast();
       return;
@@ -349,6 +383,17 @@ export class Participant {
     if (wakeAt === Infinity) return;
     const { clock } = this.#options;
     this.#wakeTimer = clock.setTimer(Math.max(0, wakeAt - clock.now()), () => this.#wake());
+  }
+
+  /** True if consensus begins again after the floor of a restart order, which is on disk then. */
+  async #takeRestart(): Promise<boolean> {
+    const order = await this.#restarts.take(this.#engine.core);
+    if (order === undefined) return false;
+    const { epoch, floor: view } = order;
+    // A box that the signers did not count among those that have forgotten waits for its fresh key to be final.
+    if (!this.#rights.isForgetful || this.#restarts.closesGap(order))
+      await this.#rights.votedUpTo({ epoch, view });
+    return true;
   }
 
   #gotTransaction(from: InstitutionId, transaction: Uint8Array): void {
@@ -375,7 +420,7 @@ export class Participant {
     }
     this.#catchUp.look();
     this.#handovers.tick();
-    this.#ownKeys.tick(this.#rights.isForgetful);
+    this.#ownKeys.tick(this.#rights.isForgetful || this.#restarts.asksForFreshKey);
     this.#witness.tick();
     this.#checkFreshness();
   }
@@ -391,7 +436,9 @@ export class Participant {
 
   #checkFreshness(): void {
     const { clock, health } = this.#options;
-    reportAge(health, clock.now() - this.chain.head.time);
+    const ageMs = clock.now() - this.chain.head.time;
+    reportAge(health, ageMs);
+    this.#standstill.look(ageMs);
   }
 
   /** A peer that has just come hears where this box stands, and what it wants on the ledger. */

@@ -33,6 +33,10 @@ export interface ReceiverOptions {
   readonly gotTransaction: (from: InstitutionId, transaction: Uint8Array) => void;
   /** False: it is not what it claims to be. */
   readonly gotHandover: (signature: HandoverSignature) => boolean;
+  /** The reason if it is none. */
+  readonly gotRestart: (order: Uint8Array) => string | undefined;
+  /** The encoded restart order that a box lacks which stands there. */
+  readonly restartFor: (epoch: number, from: number) => Uint8Array | undefined;
   readonly send: (to: InstitutionId, message: Message) => void;
 }
 
@@ -43,6 +47,8 @@ export class Receiver {
   /** When each peer was helped last, UTC milliseconds. */
   readonly #helped = new Map<InstitutionId, number>();
   readonly #held = new HeldMessages();
+  /** In this epoch. */
+  readonly #wrongAboutRestarts = new Set<InstitutionId>();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -84,6 +90,9 @@ export class Receiver {
         if (!this.#options.gotHandover(message.signature))
           this.#refuse(from, 'a wrong signature of the end of an epoch');
         break;
+      case 'restart':
+        this.#restart(from, message);
+        break;
       case 'standing':
         this.#standing(from, message);
         break;
@@ -92,6 +101,7 @@ export class Receiver {
 
   /** The box has entered an epoch: what was said in it meanwhile. */
   epochBegan(epoch: number): void {
+    this.#wrongAboutRestarts.clear();
     for (const { from, message } of this.#held.release(epoch)) this.receive(from, message);
   }
 
@@ -139,7 +149,7 @@ export class Receiver {
 
   /** Helps a peer that is behind, or asks it for help if it is ahead. */
   #standing(from: InstitutionId, { standing, height }: MessageOf<'standing'>): void {
-    const { catchUp, closingOf, headHeight, send } = this.#options;
+    const { catchUp, closingOf, headHeight, restartFor, send } = this.#options;
     catchUp.peerIsAt(from, height);
     if (!this.#mayHelp(from)) return;
     const core = this.#options.core();
@@ -147,11 +157,22 @@ export class Receiver {
     const closing = standing.epoch < own.epoch ? closingOf(standing.epoch) : undefined;
     const certificates = closing === undefined ? certificatesFor(core, standing) : [closing];
     for (const certificate of certificates) send(from, { type: 'certificate', certificate });
+    const order = restartFor(standing.epoch, standing.from);
+    if (order !== undefined) send(from, { type: 'restart', order });
     const isAhead =
       standing.epoch === own.epoch
         ? standing.finalView > own.finalView || standing.from > core.view
         : standing.epoch > own.epoch;
     if (isAhead || height < headHeight()) this.#sendStanding(from);
+  }
+
+  /** Whoever sends a wrong one is not listened to about it again: each costs signatures to look at. */
+  #restart(from: InstitutionId, { order }: MessageOf<'restart'>): void {
+    if (this.#wrongAboutRestarts.has(from)) return;
+    const reason = this.#options.gotRestart(order);
+    if (reason === undefined) return;
+    this.#wrongAboutRestarts.add(from);
+    this.#refuse(from, `a restart order that is none (${reason})`);
   }
 
   /** A peer speaks in an epoch that this box has not reached. */
@@ -186,6 +207,7 @@ function epochOf(message: Message): number | undefined {
       return message.certificate.epoch;
     case 'transaction':
     case 'handover':
+    case 'restart':
     case 'standing':
       return undefined;
   }

@@ -3,6 +3,7 @@
  * `Ledger` of the rest of the box.
  */
 import type { Certificate, Evidence } from '../consensus/types.ts';
+import type { VerifyIdentity } from '../ledger/index.ts';
 import type { Block, Genesis, LedgerState } from '../ledger/types.ts';
 import type {
   Clock,
@@ -25,6 +26,7 @@ import type {
 } from '../ports.ts';
 import type { CatchingUp } from './catch-up-status.ts';
 import { Participant } from './participant.ts';
+import type { LastBlock } from './standstill.ts';
 import type { StateStore } from './state-store.ts';
 
 export interface ValidatorOptions {
@@ -44,11 +46,13 @@ export interface ValidatorOptions {
   readonly state: StateStore;
   /** Without it all blocks are kept, and no snapshots made or taken. */
   readonly archive?: Archive;
-  /** Keys that begin with `handover`. */
+  /** An encoded restart order that the administrator has brought. */
+  readonly restartOrder?: Uint8Array | undefined;
+  /** Keys that begin with `handover`, and `restart`. */
   readonly handovers: KeyValueStore;
   readonly verify: VerifySignature;
   /** ECDSA P-256 with SHA-256: key 65 bytes, signature 64 bytes r ‖ s. */
-  readonly verifyIdentity: VerifySignature;
+  readonly verifyIdentity: VerifyIdentity;
 }
 
 /** What lets a box drop old transactions, and others begin without them. */
@@ -86,7 +90,7 @@ export class Validator implements Service, Ledger {
 
   /**
    * Reads the ledger from disk and takes part from then on.
-   * @throws AppError STORE_CORRUPT, STORE_FAILED, GENESIS_INVALID.
+   * @throws AppError STORE_CORRUPT, STORE_FAILED, GENESIS_INVALID; RESTART_INVALID of a wrong restart order.
    */
   async start(): Promise<void> {
     const onFinal = (final: FinalBlock): void => {
@@ -149,6 +153,11 @@ export class Validator implements Service, Ledger {
 
   consensus(): ConsensusStatus {
     return this.#started.standing;
+  }
+
+  /** From which the ledger could go on by what this box knows, where it stands still. */
+  lastBlock(): LastBlock {
+    return this.#started.lastBlock;
   }
 
   /** Validators that this box has seen contradict themselves since its start, with the two votes that show it. */

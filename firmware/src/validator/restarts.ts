@@ -1,0 +1,169 @@
+/**
+ * Restart orders on this box: taken from its administrator or from a peer once, carried out when the box stands at the
+ * block that they go on from, said to whoever stands below their floor, and over when a later view is final.
+ */
+import type { CoreState, Restart } from '../consensus/state.ts';
+import { viewOf } from '../consensus/state.ts';
+import { equalBytes } from '../encoding/bytes.ts';
+import { AppError } from '../errors.ts';
+import type { HealthBoard, InstitutionId, KeyValueStore, Logger, VerifySignature } from '../ports.ts';
+import type { RestartOrder } from '../restart/restart-order.ts';
+import { decodeRestartOrder } from '../restart/restart-order.ts';
+import { restartRefusal } from '../restart/verify.ts';
+import type { FinalChain } from './final-chain.ts';
+import { isAfter } from './place.ts';
+
+export interface RestartsOptions {
+  readonly self: InstitutionId;
+  readonly chain: FinalChain;
+  /** The key `restart`. */
+  readonly store: KeyValueStore;
+  readonly verify: VerifySignature;
+  readonly logger: Logger;
+  readonly health: HealthBoard;
+}
+
+interface Kept {
+  readonly order: RestartOrder;
+  readonly bytes: Uint8Array;
+}
+
+const storeKey = 'restart';
+const alarmSubject = 'restart order';
+
+export class Restarts {
+  readonly #options: RestartsOptions;
+  /** Verified, and waiting for the box to reach its block. */
+  #waiting: Kept | undefined;
+  #taken: Kept | undefined;
+  #isKeyNamed = false;
+
+  constructor(options: RestartsOptions) {
+    this.#options = options;
+  }
+
+  /** What was taken in a former life. @throws AppError STORE_CORRUPT, STORE_FAILED. */
+  async load(): Promise<void> {
+    const stored = await this.#options.store.get(storeKey);
+    if (stored === undefined) return;
+    const bytes = new Uint8Array(stored);
+    try {
+      this.#taken = { order: decodeRestartOrder(bytes).order, bytes };
+    } catch (cause) {
+      throw new AppError('STORE_CORRUPT', 'the restart order that was taken does not decode', { cause });
+    }
+  }
+
+  /** The order that holds where the box stands now. */
+  get current(): RestartOrder | undefined {
+    const order = this.#taken?.order;
+    return order === undefined || this.#isOver(order) ? undefined : order;
+  }
+
+  /** For the core. */
+  get restart(): Restart | undefined {
+    const { current } = this;
+    return current && { view: current.view, floor: current.floor };
+  }
+
+  /** True while this box is one that has forgotten, and has not yet named a voting key that no copy of it can have. */
+  get asksForFreshKey(): boolean {
+    return !this.#isKeyNamed && this.#isAbstaining(this.current);
+  }
+
+  keyIsNamed(): void {
+    this.#isKeyNamed = true;
+  }
+
+  /** The encoded order, for a box of this epoch that stands below its floor. */
+  orderFor(epoch: number, from: number): Uint8Array | undefined {
+    const { current } = this;
+    return current?.epoch === epoch && from <= current.floor ? this.#taken?.bytes : undefined;
+  }
+
+  /** Bytes of a peer or of the administrator. The reason if they are no order of this consortium in this epoch. */
+  offer(bytes: Uint8Array): string | undefined {
+    const { chain, logger, verify } = this.#options;
+    const known = [this.#waiting, this.#taken].some((kept) => kept && equalBytes(kept.bytes, bytes));
+    if (known) return undefined;
+    let signed: ReturnType<typeof decodeRestartOrder>;
+    try {
+      signed = decodeRestartOrder(bytes);
+    } catch (error) {
+      if (error instanceof RangeError) return error.message;
+      throw error;
+    }
+    const { order } = signed;
+    const newest = Math.max(this.#waiting?.order.floor ?? 0, this.current?.floor ?? 0);
+    if (this.#isOver(order) || order.floor <= newest) return undefined;
+    const { state } = chain;
+    // A box that is behind learns it again from the others when it comes there.
+    if (order.epoch > state.epoch().number) return undefined;
+    const refusal = restartRefusal(signed, {
+      chain: state.chain,
+      epoch: state.epoch(),
+      institution: (id) => state.institution(id),
+      verify,
+    });
+    if (refusal !== undefined) return refusal;
+    this.#waiting = { order, bytes };
+    logger.warn({ epoch: order.epoch, height: order.height, floor: order.floor }, 'a restart was ordered');
+    return undefined;
+  }
+
+  /**
+   * After each batch: the order that is taken now, if one waits and the box has reached its block. It is on disk when
+   * this resolves. @throws AppError STORE_FAILED.
+   */
+  async take(core: CoreState): Promise<RestartOrder | undefined> {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return undefined;
+    const standing = this.#standingAt(waiting.order, core);
+    if (standing === 'before') return undefined;
+    this.#waiting = undefined;
+    if (standing !== 'at') {
+      if (standing === 'beyond') this.#refuse(waiting.order);
+      return undefined;
+    }
+    await this.#options.store.write([{ put: storeKey, value: waiting.bytes }]);
+    this.#taken = waiting;
+    this.#isKeyNamed = false;
+    this.#options.health.clear('RESTART_REFUSED', alarmSubject);
+    return waiting.order;
+  }
+
+  /** True if this box may count its votes from the order's floor on although its log lacks earlier ones. */
+  closesGap(order: RestartOrder): boolean {
+    return this.#isAbstaining(order);
+  }
+
+  #isAbstaining(order: RestartOrder | undefined): boolean {
+    return order?.abstaining.includes(this.#options.self) === true;
+  }
+
+  /** Something was final after it, or the epoch is another. */
+  #isOver({ epoch, floor }: RestartOrder): boolean {
+    return isAfter(this.#options.chain.place, { epoch, view: floor });
+  }
+
+  /** `beyond`: this box has another final block there, or later ones, that the signers did not know. */
+  #standingAt(order: RestartOrder, core: CoreState): 'before' | 'at' | 'beyond' | 'over' {
+    const { head, place } = this.#options.chain;
+    if (this.#isOver(order)) return 'over';
+    if (place.epoch < order.epoch) return 'before';
+    if (head.height > order.height || core.final.view > order.view) return 'beyond';
+    if (head.height === order.height) return equalBytes(head.digest, order.digest) ? 'at' : 'beyond';
+    const { notarization } = viewOf(core, order.view);
+    return notarization !== undefined && equalBytes(notarization.digest, order.digest) ? 'at' : 'before';
+  }
+
+  #refuse({ height }: RestartOrder): void {
+    const { logger, health } = this.#options;
+    logger.error({ height, code: 'RESTART_REFUSED' }, 'a restart order leads behind what is final here');
+    health.raise(
+      'RESTART_REFUSED',
+      alarmSubject,
+      `The order goes on from block ${height}, and this box has other or later final blocks.`,
+    );
+  }
+}

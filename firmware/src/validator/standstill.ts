@@ -1,0 +1,65 @@
+/** What the members need to know of each box when the ledger stands still (docs/runbooks/restart.md). */
+import type { CoreState } from '../consensus/state.ts';
+import { toHex } from '../encoding/bytes.ts';
+import type { Clock, Logger } from '../ports.ts';
+import type { BlockTree } from './block-tree.ts';
+import type { FinalChain } from './final-chain.ts';
+import { headAgeMsMax } from './limits.ts';
+
+export interface StandstillOptions {
+  readonly chain: FinalChain;
+  readonly tree: BlockTree;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly core: () => CoreState;
+}
+
+/** A block, and the view of its epoch in which it is final or notarized; 0 if it closed the epoch before. */
+export interface LastBlock {
+  readonly epoch: number;
+  readonly view: number;
+  readonly height: number;
+  readonly digest: Uint8Array;
+}
+
+export class Standstill {
+  readonly #options: StandstillOptions;
+  #since: number | undefined;
+  #isTold = false;
+
+  constructor(options: StandstillOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The newest block here that is final, or notarized and at hand: if anything is final anywhere that this box has voted
+   * to finalize, it is this block or one before it.
+   */
+  get lastBlock(): LastBlock {
+    const { chain, core, tree } = this.#options;
+    const { height, digest } = chain.head;
+    let last: LastBlock = { ...chain.place, height, digest };
+    for (const [view, { notarization }] of core().views) {
+      const body = notarization && tree.body(notarization.digest);
+      if (notarization === undefined || body === undefined || view <= last.view) continue;
+      last = { epoch: last.epoch, view, height: body.header.height, digest: notarization.digest };
+    }
+    return last;
+  }
+
+  /** Says once in each standstill where this box is. `ageMs`: of the newest final block. */
+  look(ageMs: number): void {
+    const { clock, logger } = this.#options;
+    if (ageMs <= headAgeMsMax) {
+      this.#since = undefined;
+      this.#isTold = false;
+      return;
+    }
+    this.#since ??= clock.now();
+    // After a start it takes a while to hear what the others have.
+    if (this.#isTold || clock.now() - this.#since < headAgeMsMax) return;
+    this.#isTold = true;
+    const { digest, ...place } = this.lastBlock;
+    logger.warn({ ...place, digest: toHex(digest) }, 'the ledger stands still; this is the last block here');
+  }
+}

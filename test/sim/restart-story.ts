@@ -1,0 +1,47 @@
+/** What the members do when more than f boxes have forgotten how they voted: they ask all boxes, and their roots sign. */
+import { quorum } from '../../firmware/src/consensus/types.ts';
+import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
+import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import { encodeRestartOrder, restartMessage } from '../../firmware/src/restart/restart-order.ts';
+import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { isAfter } from '../../firmware/src/validator/place.ts';
+import type { Validator } from '../../firmware/src/validator/validator.ts';
+import { rootSignerOf } from '../fakes/ledger.ts';
+import type { Random } from './random.ts';
+import type { Signatures } from './sim-fixture.ts';
+
+/** The newest block that any of these boxes knows; undefined if they are not all in one epoch. */
+export function restartOrder(
+  validators: readonly Validator[],
+  forgetful: readonly string[],
+): RestartOrder | undefined {
+  const [first] = validators;
+  if (first === undefined) throw new Error('nobody can be asked');
+  let last = first.lastBlock();
+  for (const validator of validators) {
+    const other = validator.lastBlock();
+    if (other.epoch !== last.epoch) return undefined;
+    if (isAfter(other, last)) last = other;
+  }
+  const { chain } = first.state();
+  return { chain, ...last, floor: last.view + restartViewsMin, abstaining: [...forgetful].sort() };
+}
+
+/** The order with the roots of a quorum of the epoch, two keys of each, as a message between boxes. */
+export function signedRestart(
+  order: RestartOrder,
+  validators: readonly string[],
+  { signerOf }: Signatures,
+  random: Random,
+): Uint8Array {
+  const signers = [...validators];
+  while (signers.length > quorum(validators.length)) signers.splice(random.below(signers.length), 1);
+  const signatures = signers.flatMap((institution) =>
+    [0, 1].map((key) => ({
+      institution,
+      key,
+      signature: signerOf(rootSignerOf(institution, key + 1)).sign(restartMessage(order)),
+    })),
+  );
+  return encodeMessage({ type: 'restart', order: encodeRestartOrder({ order, signatures }) });
+}

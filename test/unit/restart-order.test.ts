@@ -1,0 +1,168 @@
+/** Restart orders: their bytes, and who must have signed. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
+import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
+import type { RestartOrder, RootSignature } from '../../firmware/src/restart/restart-order.ts';
+import {
+  decodeRestartOrder,
+  encodeRestartOrder,
+  restartMessage,
+} from '../../firmware/src/restart/restart-order.ts';
+import { restartRefusal } from '../../firmware/src/restart/verify.ts';
+import { LedgerFixture, rootSignerOf, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { nobody } from '../../firmware/src/ledger/index.ts';
+import { genesisState } from '../../firmware/src/ledger/index.ts';
+import { rootSignatures } from '../support/restart-orders.ts';
+
+const vectors = JSON.parse(
+  await readFile(new URL('../vectors/restart-order.json', import.meta.url), 'utf8'),
+) as Record<'message' | 'order', string>;
+
+const ids = ['north', 'south', 'east', 'west'];
+const fixture = new LedgerFixture(ids);
+const state = genesisState(fixture.genesis);
+const order: RestartOrder = {
+  chain: state.chain,
+  epoch: 0,
+  height: 7,
+  digest: new Uint8Array(32).fill(9),
+  view: 12,
+  floor: 12 + restartViewsMin,
+  abstaining: ['east', 'south'],
+};
+/** The chain of the vector is a constant, so that a change of the genesis document leaves it. */
+const sample: RestartOrder = { ...order, chain: new Uint8Array(32).fill(7) };
+
+function refusalOf(
+  change: Partial<RestartOrder> = {},
+  signatures: (order: RestartOrder) => readonly RootSignature[] = (changed) =>
+    rootSignatures(changed, ['north', 'south', 'west']),
+) {
+  const changed = { ...order, ...change };
+  return restartRefusal(
+    { order: changed, signatures: signatures(changed) },
+    {
+      chain: state.chain,
+      epoch: state.epoch(),
+      institution: (id) => state.institution(id),
+      verify: verifySignature,
+    },
+  );
+}
+
+describe('bytes', () => {
+  const signed = { order: sample, signatures: rootSignatures(sample, ['north', 'south', 'west']) };
+
+  it('are those of the golden vector, whatever the order of the signatures', () => {
+    assert.equal(toHex(restartMessage(sample)), vectors.message);
+    assert.equal(toHex(encodeRestartOrder(signed)), vectors.order);
+    const reversed = { order: sample, signatures: signed.signatures.toReversed() };
+    assert.equal(toHex(encodeRestartOrder(reversed)), vectors.order);
+    assert.deepEqual(decodeRestartOrder(fromHex(vectors.order)), signed);
+  });
+
+  it('that are changed are refused, or another order', () => {
+    const bytes = fromHex(vectors.order);
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
+        const changed = bytes.slice();
+        changed[at] = (changed[at] ?? 0) ^ mask;
+        let decoded: ReturnType<typeof decodeRestartOrder>;
+        try {
+          decoded = decodeRestartOrder(changed);
+        } catch (error) {
+          assert.ok(error instanceof RangeError);
+          return;
+        }
+        assert.equal(toHex(encodeRestartOrder(decoded)), toHex(changed));
+      }),
+      { seed: 4, numRuns: 2000 },
+    );
+  });
+
+  const wrong: Readonly<Record<string, Partial<RestartOrder>>> = {
+    'nobody abstains': { abstaining: [] },
+    'names that do not ascend': { abstaining: ['south', 'east'] },
+    'a name twice': { abstaining: ['east', 'east'] },
+    'a short digest': { digest: new Uint8Array(31) },
+    'a negative view': { view: -1 },
+  };
+  for (const [what, change] of Object.entries(wrong)) {
+    it(`are refused: ${what}`, () => {
+      const bytes = encodeRestartOrder({ ...signed, order: { ...sample, ...change } });
+      assert.throws(() => decodeRestartOrder(bytes), RangeError);
+    });
+  }
+
+  it('are refused where a key signs twice', () => {
+    const [first] = signed.signatures;
+    assert.ok(first !== undefined);
+    const bytes = encodeRestartOrder({ order: sample, signatures: [first, first] });
+    assert.throws(() => decodeRestartOrder(bytes), RangeError);
+  });
+});
+
+describe('an order', () => {
+  it('holds with the roots of n−f validators', () => {
+    assert.equal(refusalOf(), undefined);
+    assert.equal(
+      refusalOf({}, (changed) => rootSignatures(changed, ids)),
+      undefined,
+    );
+  });
+
+  const wrong: Readonly<Record<string, readonly [string, ...Parameters<typeof refusalOf>]>> = {
+    'of another chain': ['wrong-chain', { chain: new Uint8Array(32) }],
+    'of another epoch': ['wrong-epoch', { epoch: 1 }],
+    'whose floor is too near': ['floor-too-low', { floor: order.floor - 1 }],
+    'for a box that does not validate': ['no-validator', { abstaining: ['elsewhere'] }],
+    'of two roots of four': ['too-few-roots', {}, (changed) => rootSignatures(changed, ['north', 'south'])],
+    'that nobody has signed': ['too-few-roots', {}, () => []],
+    'signed before it was changed': ['bad-signature', {}, () => rootSignatures(sample, ids)],
+    'with one key of a root that asks for two': [
+      'bad-signature',
+      {},
+      (changed) => rootSignatures(changed, ids).slice(0, -1),
+    ],
+    'with a key that is not of the root': [
+      'bad-signature',
+      {},
+      (changed) => [
+        ...rootSignatures(changed, ['north', 'south']),
+        ...[0, 1].map((key) => ({
+          institution: 'west',
+          key,
+          signature: signerOf('stranger').sign(restartMessage(changed)),
+        })),
+      ],
+    ],
+    'with a key beyond those of the root': [
+      'bad-signature',
+      {},
+      (changed) => rootSignatures(changed, ids).map((each) => ({ ...each, key: each.key + 5 })),
+    ],
+    'signed by a root of no validator': [
+      'no-validator',
+      {},
+      (changed) => [
+        ...rootSignatures(changed, ids),
+        { institution: 'zoo', key: 0, signature: rootSignerOf('zoo', 1).sign(restartMessage(changed)) },
+      ],
+    ],
+  };
+  for (const [what, [reason, change, signatures]] of Object.entries(wrong)) {
+    it(`${what} is refused`, () => {
+      assert.equal(refusalOf(change, signatures), reason);
+    });
+  }
+
+  it('is not signed by an institution without a root', () => {
+    const context = { chain: state.chain, epoch: state.epoch(), verify: verifySignature };
+    const signatures = rootSignatures(order, ids);
+    const institution = () => ({ root: nobody });
+    assert.equal(restartRefusal({ order, signatures }, { ...context, institution }), 'bad-signature');
+  });
+});
