@@ -26,7 +26,8 @@ test('each library of tpm2-tss that does not load is named', async (t) => {
     await assert.rejects(tpm.openKeys(), (failure) => {
       assert.ok(failure instanceof AppError);
       assert.equal(failure.code, 'TPM_LIBRARY_MISSING');
-      assert.ok(failure.message.includes(sonames[0]), failure.message);
+      // Or by the library that needs it, whose loading meets it first.
+      assert.ok(failure.message.includes(join(folder, sonames[0])), failure.message);
       assert.equal(healthOf(failure), 'absent');
       return true;
     });

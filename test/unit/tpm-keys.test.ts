@@ -142,6 +142,7 @@ test('a missing library is named by all the names that were tried', () => {
     (failure) =>
       failure instanceof AppError &&
       failure.code === 'TPM_LIBRARY_MISSING' &&
-      failure.message === 'cannot load libhilum-none.so.0 or libhilum-none.so',
+      failure.message.startsWith('cannot load libhilum-none.so.0 or libhilum-none.so (') &&
+      failure.message.includes('cannot open shared object file'),
   );
 });

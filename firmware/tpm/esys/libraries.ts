@@ -20,15 +20,18 @@ export const tssSonames = {
 
 /** The first that loads. @throws AppError TPM_LIBRARY_MISSING if none does. */
 export function loadLibrary(sonames: readonly string[]): LibraryHandle {
-  const failures: unknown[] = [];
+  const failures: Error[] = [];
   for (const soname of sonames) {
     try {
       return koffi.load(soname);
     } catch (failure) {
+      if (!(failure instanceof Error)) throw failure;
       failures.push(failure);
     }
   }
-  throw new AppError('TPM_LIBRARY_MISSING', `cannot load ${sonames.join(' or ')}`, {
+  // The loader's own words: what is missing may be a library that this one needs.
+  const reasons = failures.map(({ message }) => message).join('; ');
+  throw new AppError('TPM_LIBRARY_MISSING', `cannot load ${sonames.join(' or ')} (${reasons})`, {
     cause: new AggregateError(failures),
   });
 }
