@@ -16,7 +16,7 @@ export interface MovingLog {
 /**
  * What the log holds is written to the spare, with `pieces` behind it, and flushed; only then the spare gets the log's
  * name, in one step. So whichever of the two files a power cut leaves under that name has all that was acknowledged.
- * The former file is closed, and gone. @throws what the disk says; the log is as it was if the error has the disk's code.
+ * The former file is closed, and gone. @throws what the disk says: whichever file has the name then has the log as it was.
  */
 export async function moveInto(
   spare: SpareLog,
@@ -36,8 +36,7 @@ export async function moveInto(
     await files.syncFolder(dirname(path));
   } catch (cause) {
     await spare.file.close();
-    // Which of the two has the name now is unknown: not even a full disk lets this log go on before it is read anew.
-    throw new Error(`${path} could not be moved`, { cause });
+    throw cause;
   }
   // Nothing hangs on it any more.
   await Promise.allSettled([file.close()]);

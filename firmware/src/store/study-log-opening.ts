@@ -151,7 +151,8 @@ class Opening {
    */
   async #makeGood(point: LogPoint, unconfirmed: readonly FoundFrame[]): Promise<LogPoint> {
     const { end, chain } = point;
-    const start = unconfirmed[0]?.before.end;
+    // From where the first of them knew the log to be on disk: a mark before it may not be.
+    const start = unconfirmed[0]?.durable;
     if (this.#size > end) await this.#file.truncate(end);
     if (start !== undefined) await this.#file.write([await readAt(this.#file, start, end - start)], start);
     if (this.#size > end || start !== undefined) await this.#file.datasync();
