@@ -181,19 +181,19 @@ export const errorTable = {
     500,
     0x0110,
     'none',
-    'This data folder belongs to another TPM. Put the original TPM (or its swtpm state) back; without it or the recovery code the data cannot be opened.',
+    'This data folder belongs to another TPM. Put the original TPM (or its swtpm state) back, or restore with the recovery code: docs/runbooks/recovery.md. Without either the data cannot be opened.',
   ),
   TPM_POLICY: row(
     500,
     0x0110,
     'none',
-    'The firmware is not the one that sealed the keys. Start that firmware again; a development consortium can begin anew with npm start -- --fresh.',
+    'The firmware is not one that the box approved. Start the one that ran before; docs/runbooks/recovery.md says what else there is. A development consortium can begin anew with npm start -- --fresh.',
   ),
   TPM_LOCKED_OUT: row(
     500,
     0x0110,
     'none',
-    'Wait for the lock-out time of the TPM to pass, then restart the box.',
+    'Restart the box: it ends the lock-out. If it comes back, somebody guesses authorization values of this TPM.',
   ),
   TPM_OWNED: row(
     500,
