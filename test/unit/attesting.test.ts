@@ -1,0 +1,332 @@
+/** Answering attestations and watching over the members, with a clock and a chance that the test holds. */
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { beginAttempt } from '../../firmware/src/attestation/challenge.ts';
+import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
+import { challengeRandomBytes } from '../../firmware/src/attestation/limits.ts';
+import {
+  decodeAttestationAnswer,
+  encodeAttestationAnswer,
+  encodeAttestationRequest,
+  type AttestationAnswer,
+} from '../../firmware/src/attestation/messages.ts';
+import { AttestationAnswerer, type Asker } from '../../firmware/src/attesting/answerer.ts';
+import {
+  answersWaitingMax,
+  firstAskMsMax,
+  intervalSpread,
+  memberAnswerMsMin,
+  retryMsMax,
+  silentIntervals,
+  strangerAnswerMsMin,
+} from '../../firmware/src/attesting/limits.ts';
+import { MemberWatch, type AttestationRule } from '../../firmware/src/attesting/member-watch.ts';
+import { Standings } from '../../firmware/src/attesting/standing.ts';
+import { AppError } from '../../firmware/src/errors.ts';
+import { Health } from '../../firmware/src/box/health.ts';
+import { FakeDevice } from '../fakes/attesting-device.ts';
+import { bytesOf, keysExpiry } from '../fakes/ledger.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { RecordingLogger } from '../support/recording-logger.ts';
+import { TpmVendor } from '../support/tpm-vendor.ts';
+import { settle, until } from '../support/until.ts';
+
+const now = keysExpiry - 365 * 86_400_000;
+const random = new Uint8Array(challengeRandomBytes).fill(3);
+
+let vendor: TpmVendor;
+let north: FakeDevice;
+before(async () => {
+  vendor = await TpmVendor.make({ from: now - 1_000 });
+  north = await FakeDevice.make('north', vendor);
+});
+
+const trust = () => ({ roots: [vendor.pin], development: false });
+
+class Answering {
+  readonly clock = new ManualClock(now);
+  readonly answerer: AttestationAnswerer;
+
+  constructor(device: FakeDevice) {
+    const { clock } = this;
+    const record = () => Promise.resolve(device.record);
+    this.answerer = new AttestationAnswerer({ self: device.institution, device, record, clock });
+  }
+
+  async ask(
+    asker: Asker,
+    request: Parameters<typeof encodeAttestationRequest>[0],
+  ): Promise<AttestationAnswer> {
+    const answer = await this.answerer.answer(asker, encodeAttestationRequest(request));
+    const decoded = answer && decodeAttestationAnswer(answer);
+    assert.ok(decoded);
+    return decoded;
+  }
+
+  async challenge(verifier: string, candidate = 'north') {
+    const { device } = await judgeClaim(north.parts, { trust: trust(), now });
+    assert.ok(device);
+    const { challenge } = await beginAttempt(
+      device,
+      { chain: bytesOf('chain'), verifier, candidate },
+      random,
+    );
+    return challenge;
+  }
+
+  async resultOf(asker: Asker, verifier: string): Promise<string> {
+    const answer = await this.ask(asker, await this.challenge(verifier));
+    return answer.type === 'refused' ? answer.reason : answer.type;
+  }
+}
+
+test('a box answers for itself, and a member in that member’s name only', async () => {
+  const box = new Answering(north);
+  const busy = { type: 'refused', reason: 'not-me' };
+  assert.equal((await box.ask('stranger', { type: 'introduce', candidate: 'north' })).type, 'claim');
+  assert.deepEqual(await box.ask('stranger', { type: 'introduce', candidate: 'south' }), busy);
+  assert.deepEqual(await box.ask('stranger', await box.challenge('south', 'east')), busy);
+  assert.deepEqual(await box.ask({ member: 'west' }, await box.challenge('south')), busy);
+  assert.equal(await box.answerer.answer('stranger', new Uint8Array(9)), undefined);
+});
+
+test('a credential for another TPM is refused, and tells nothing', async () => {
+  const south = await FakeDevice.make('south', vendor);
+  const box = new Answering(south);
+  const challenge = await box.challenge('west', 'south');
+  assert.deepEqual(await box.ask('stranger', challenge), { type: 'refused', reason: 'not-answerable' });
+});
+
+test('strangers share what they are given, members have theirs', async () => {
+  const box = new Answering(north);
+  assert.equal(await box.resultOf('stranger', 'south'), 'evidence');
+  assert.equal(await box.resultOf('stranger', 'east'), 'busy');
+  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'evidence');
+  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'busy');
+  assert.equal(await box.resultOf({ member: 'east' }, 'east'), 'evidence');
+  box.clock.advance(strangerAnswerMsMin);
+  assert.equal(await box.resultOf('stranger', 'east'), 'evidence');
+  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'busy');
+  box.clock.advance(memberAnswerMsMin);
+  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'evidence');
+});
+
+test('the TPM does one attestation at a time, and few wait for it', async () => {
+  const box = new Answering(north);
+  const held = Promise.withResolvers<void>();
+  let running = 0;
+  let most = 0;
+  const slow = await FakeDevice.make('north', vendor);
+  const activate = slow.activate.bind(slow);
+  slow.activate = async (blob, seed) => {
+    most = Math.max(most, (running += 1));
+    await held.promise;
+    running -= 1;
+    return activate(blob, seed);
+  };
+  const slowBox = new Answering(slow);
+  const names = Array.from({ length: answersWaitingMax + 1 }, (_, at) => `member-${at}`);
+  const challenges = await Promise.all(names.map((name) => box.challenge(name)));
+  const asked = challenges.map((challenge) => slowBox.ask({ member: challenge.verifier }, challenge));
+  held.resolve();
+  const kinds = (await Promise.all(asked)).map(({ type }) => type);
+  assert.deepEqual(kinds, [...names.slice(1).map(() => 'evidence'), 'refused']);
+  assert.equal(most, 1);
+});
+
+const everyMs = 3_600_000;
+
+/** Says whether the watch sleeps on it: then nothing is under way. */
+class WatchClock extends ManualClock {
+  sleeping = 0;
+
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    this.sleeping += 1;
+    try {
+      await super.sleep(ms, signal);
+    } finally {
+      this.sleeping -= 1;
+    }
+  }
+}
+
+/** A box that watches over north, which answers as the test lets it. */
+class Watching {
+  readonly clock = new WatchClock(now);
+  readonly store: MemoryStore;
+  readonly health: Health;
+  readonly logger = new RecordingLogger();
+  rule: AttestationRule = { everyMs, suspends: true };
+  members = ['north'];
+  answers: 'honestly' | 'with a lie' | 'not' | 'busily' = 'honestly';
+  asked = 0;
+  #watch: MemberWatch | undefined;
+
+  get watch(): MemberWatch {
+    assert.ok(this.#watch);
+    return this.#watch;
+  }
+
+  constructor(store = new MemoryStore()) {
+    this.store = store;
+    this.health = new Health(this.clock, this.logger);
+  }
+
+  async start(): Promise<void> {
+    const standings = new Standings(this.store);
+    await standings.load();
+    const box = new Answering(north);
+    this.#watch = new MemberWatch({
+      members: () => this.members,
+      rule: () => this.rule,
+      expectationOf: (candidate) => ({
+        chain: bytesOf('chain'),
+        verifier: 'south',
+        candidate,
+        trust: trust(),
+        record: north.record,
+        releases: this.answers === 'with a lie' ? [bytesOf('another release')] : [],
+        now: this.clock.now(),
+      }),
+      ask: () => (request) => {
+        this.asked += 1;
+        return this.#answer(box, request);
+      },
+      standings,
+      health: this.health,
+      clock: this.clock,
+      logger: this.logger,
+      random: (length) => new Uint8Array(length).fill(0x80),
+    });
+    await this.watch.start();
+  }
+
+  async #answer(box: Answering, request: Uint8Array): Promise<Uint8Array> {
+    if (this.answers === 'not') throw new AppError('PEER_UNREACHABLE', 'north is not connected');
+    if (this.answers === 'busily') return encodeAttestationAnswer({ type: 'refused', reason: 'busy' });
+    box.clock.advance(memberAnswerMsMin);
+    return (await box.answerer.answer({ member: 'south' }, request)) ?? new Uint8Array(0);
+  }
+
+  /** Lets time pass in steps, with what is due in between. */
+  async pass(ms: number): Promise<void> {
+    const step = 30_000;
+    for (let passed = 0; passed < ms; passed += step) {
+      this.clock.advance(step);
+      await settle();
+      await until(() => this.clock.sleeping === 1, 'the watch sleeps again');
+    }
+  }
+
+  alarms(): string[] {
+    return this.health.list().map(({ code, subject }) => `${code} ${subject}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.watch.stop();
+  }
+}
+
+const results = (watching: Watching) =>
+  watching.watch.list().map(({ institution, result }) => `${institution} ${result}`);
+
+test('members are asked again and again, and what was found is kept', async () => {
+  const watching = new Watching();
+  await watching.start();
+  assert.deepEqual(results(watching), ['north unknown']);
+  await watching.pass(firstAskMsMax);
+  assert.deepEqual(results(watching), ['north passed']);
+  assert.equal(watching.asked, 2, 'two rounds');
+  await watching.pass(everyMs * (1 + intervalSpread));
+  assert.equal(watching.asked, 4, 'once an interval');
+  assert.deepEqual(watching.alarms(), []);
+  assert.equal(watching.watch.suspends('north'), false);
+  const [standing] = watching.watch.list();
+  assert.ok(standing);
+  assert.ok(standing.heardAt > standing.since, 'since when it passes, and when it was last heard');
+  assert.ok(standing.checks.every(({ passed }) => passed));
+  await watching.stop();
+});
+
+test('a failure is an alarm and suspends, until the member attests again; a restart ends neither', async () => {
+  const watching = new Watching();
+  await watching.start();
+  watching.answers = 'with a lie';
+  await watching.pass(firstAskMsMax);
+  assert.deepEqual(results(watching), ['north failed']);
+  assert.deepEqual(watching.alarms(), ['ATTESTATION_FAILED north']);
+  assert.equal(watching.watch.suspends('north'), true);
+  watching.rule = { everyMs, suspends: false };
+  assert.equal(watching.watch.suspends('north'), false, 'as the consortium says');
+  await watching.stop();
+
+  const restarted = new Watching(watching.store);
+  await restarted.start();
+  assert.equal(restarted.watch.suspends('north'), true);
+  assert.deepEqual(restarted.alarms(), ['ATTESTATION_FAILED north']);
+  await restarted.pass(firstAskMsMax);
+  assert.deepEqual(results(restarted), ['north passed']);
+  assert.deepEqual(restarted.alarms(), []);
+  assert.equal(restarted.watch.suspends('north'), false);
+  await restarted.stop();
+});
+
+test('who is not reached, or is busy, is asked again soon; who is silent for long is an alarm', async () => {
+  for (const answers of ['not', 'busily'] as const) {
+    const watching = new Watching();
+    watching.answers = answers;
+    await watching.start();
+    await watching.pass(firstAskMsMax);
+    const asked = watching.asked;
+    assert.ok(asked > 0);
+    await watching.pass(2 * retryMsMax);
+    assert.ok(watching.asked > asked, 'again soon');
+    assert.deepEqual([results(watching), watching.alarms()], [['north unknown'], []]);
+    await watching.pass(silentIntervals * everyMs);
+    assert.deepEqual(
+      [results(watching), watching.alarms()],
+      [['north silent'], ['ATTESTATION_MISSING north']],
+    );
+    assert.equal(watching.watch.suspends('north'), true);
+    watching.answers = 'honestly';
+    await watching.pass(2 * retryMsMax);
+    assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []]);
+    await watching.stop();
+  }
+});
+
+test('nobody is silent for the time in which this box did not run', async () => {
+  const watching = new Watching();
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  await watching.stop();
+  const later = new Watching(watching.store);
+  later.clock.advance(100 * everyMs);
+  await later.start();
+  await later.pass(60_000);
+  assert.deepEqual(later.alarms(), []);
+  await later.stop();
+});
+
+test('who leaves is forgotten, who joins is asked', async () => {
+  const watching = new Watching();
+  watching.members = [];
+  await watching.start();
+  await watching.pass(60_000);
+  assert.deepEqual(results(watching), []);
+  watching.members = ['north'];
+  watching.answers = 'with a lie';
+  await watching.pass(firstAskMsMax + 60_000);
+  assert.deepEqual(results(watching), ['north failed']);
+  watching.members = [];
+  await watching.pass(60_000);
+  assert.deepEqual([results(watching), watching.alarms(), watching.store.values.size], [[], [], 0]);
+  await watching.stop();
+});
+
+test('a damaged entry of the index is told, not taken', async () => {
+  const store = new MemoryStore();
+  await store.write([{ put: 'attestation/north', value: Uint8Array.of(0xa0) }]);
+  await assert.rejects(new Standings(store).load(), { code: 'STORE_CORRUPT' });
+});
