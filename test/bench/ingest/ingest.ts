@@ -35,9 +35,15 @@ const idleMs = 10_000;
 /** Between two runs, so that what somebody tidies up or prepares after one is not the next one's load. */
 const restMs = 2000;
 
-/** Received by everybody before the first measured run of a case, unmeasured. A box runs for months: V8 has compiled it. */
-const warmUpBytes = 1e9;
-const warmUpRunsMax = 5;
+/**
+ * What a box receives before the first measured run of a case, unmeasured: whichever comes first. It runs for months, and
+ * V8 compiles well what has run some thousand times: until then objects take up to twice as long.
+ */
+const warmUpObjects = 5000;
+const warmUpBytes = 3e9;
+
+/** The same of the peers, which are compiled already: their first run finds nothing prepared. */
+const peerWarmUps = 2;
 
 /** Memory warmed for a run, beyond twice what is sent: the receiver's own. */
 const warmBytesMin = 268_435_456;
@@ -112,11 +118,10 @@ class Bench {
     const workload = await this.#workload(one.shape);
     const receivers: [string, Receiver][] = [['box', box]];
     for (const name of one.peers) receivers.push([name, await this.#startPeer(name, !one.nagle)]);
-    // Everybody's first objects are slower, ours most: V8 has not compiled yet what a box runs all day.
-    // Nagle's algorithm makes a run of a peer last some 15 s, and by then all are warm.
-    const warmUps = one.nagle ? 1 : Math.min(warmUpRunsMax, Math.ceil(warmUpBytes / workload.bytes));
-    for (const [name, receiver] of receivers)
+    for (const [name, receiver] of receivers) {
+      const warmUps = warmUpsOf(one, name, workload.bytes);
       for (let count = 0; count < warmUps; count++) await this.#run(one, name, receiver, workload, link);
+    }
     for (let round = 0; round < this.#options.rounds; round++) {
       // In turns, and from the other end in every second round: what drifts hits both of a pair.
       for (const [name, receiver] of round % 2 === 0 ? receivers : receivers.toReversed()) {
@@ -194,6 +199,13 @@ class Bench {
     this.#after(() => receiver.stop());
     return receiver;
   }
+}
+
+/** Nagle's algorithm makes a run of a peer last some 15 s, and by then all are warm. */
+function warmUpsOf({ nagle, shape }: Case, receiver: string, bytes: number): number {
+  if (nagle) return 1;
+  if (receiver !== 'box') return peerWarmUps;
+  return Math.ceil(Math.min(warmUpObjects / shape.objects, warmUpBytes / bytes));
 }
 
 interface Memory {
