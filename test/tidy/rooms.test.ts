@@ -30,9 +30,13 @@ function objection(from: Room, path: string, specifier: string, typeOnly: boolea
       ? undefined
       : `${from.name} may not import that package`;
   }
-  const to = roomOf(join(dirname(path), specifier));
+  const target = join(dirname(path), specifier);
+  const to = roomOf(target);
   if (to === undefined) return 'the import leaves the rooms';
-  if (to === from || from.imports.includes(to.name)) return undefined;
+  if (to === from) return undefined;
+  if (to.surface !== undefined && target !== to.surface)
+    return `${to.name} is imported by ${to.surface} alone`;
+  if (from.imports.includes(to.name)) return undefined;
   // A room's own contract is a part of it that others may see.
   if (to.path.startsWith(from.path)) return undefined;
   if (from.types.includes(to.name))

@@ -18,19 +18,22 @@ export interface Room {
   readonly types: readonly string[];
   /** npm packages, as named in package.json. */
   readonly packages: readonly string[];
+  /** The one file that other rooms may import; any if there is none. */
+  readonly surface?: string | undefined;
 }
 
 type Row = Omit<Room, 'name' | 'path' | 'pure' | 'types'> & { readonly types?: readonly string[] };
 
 const row =
   (pure: boolean) =>
-  (name: string, path: string, { imports, types = [], packages }: Row): Room => ({
+  (name: string, path: string, { imports, types = [], packages, surface }: Row): Room => ({
     name,
     path,
     pure,
     imports,
     types,
     packages,
+    surface,
   });
 const pure = row(true);
 const node = row(false);
@@ -200,6 +203,8 @@ export const rooms: readonly Room[] = [
     imports: ['errors', 'encoding', 'tpm wire'],
     types: ['ports'],
     packages: ['@hpke/core', '@noble/curves', '@noble/hashes', 'koffi', 'typebox'],
+    // To be published by itself: what it gives is what it exports there.
+    surface: 'firmware/tpm/index.ts',
   }),
 
   // The two HTTP contracts are what a server shares with a browser.
@@ -254,6 +259,9 @@ export const rooms: readonly Room[] = [
       'transcoding',
       'validator',
       'sidecar',
+      // A box that was away follows the ledger like a wallet to find the members again.
+      'wallet',
+      'wallet limits',
       'workflow',
     ],
     types: ['ports'],
