@@ -65,7 +65,7 @@ async function allConnected(ids: readonly string[]): Promise<void> {
 
 before(async () => {
   const fixture = { after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup) };
-  consortium = await makeConsortium(fixture as Parameters<typeof makeConsortium>[0]);
+  consortium = await makeConsortium(fixture);
   rootKeys = [makeKeyFile(passphrase), makeKeyFile(passphrase), makeKeyFile(passphrase)];
   const institutions = [];
   for (const each of consortium.boxes) {

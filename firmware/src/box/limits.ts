@@ -29,3 +29,9 @@ export const ledgerSizeMs = 60000;
 
 /** A person who rotates the keys of the box waits this long for the block; it goes on by itself after that. */
 export const rotationAnswerMsMax = 25_000;
+
+/** A box that no member is connected with asks to be introduced after this time: a restart of the others takes less. */
+export const introductionLonelyMs = 60_000;
+
+/** It looks this often, and asks one member each time. */
+export const introductionTickMs = 20_000;

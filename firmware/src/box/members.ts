@@ -1,14 +1,16 @@
 /** The members as the final ledger has them, for whoever connects to them: the ledger is the address book. */
 import type { InstitutionRecord } from '../ledger/types.ts';
 import type { Ledger, Unsubscribe } from '../ports.ts';
+import type { Introduced } from './introductions.ts';
 
 export class Members {
-  readonly #ledger: Pick<Ledger, 'state' | 'onFinal'>;
+  readonly #ledger: Pick<Ledger, 'state' | 'head' | 'onFinal'>;
   readonly #listeners = new Set<() => void>();
   #told: readonly InstitutionRecord[] = [];
+  #introduced: Introduced | undefined;
 
   /** The ledger must be started before `members` is asked for the first time. */
-  constructor(ledger: Pick<Ledger, 'state' | 'onFinal'>) {
+  constructor(ledger: Pick<Ledger, 'state' | 'head' | 'onFinal'>) {
     this.#ledger = ledger;
   }
 
@@ -18,8 +20,18 @@ export class Members {
     return this.#ledger.onFinal(() => this.#compare());
   }
 
+  /** Those of the ledger; while that is behind what the box was told with proof, those. */
   members(): readonly InstitutionRecord[] {
+    const introduced = this.#introduced;
+    if (introduced !== undefined && introduced.height > this.#ledger.head().height) return introduced.members;
+    this.#introduced = undefined;
     return this.#ledger.state().institutions();
+  }
+
+  /** Proven by certificates (introductions.ts), and used to connect with alone. */
+  introduce(introduced: Introduced): void {
+    this.#introduced = introduced;
+    this.#compare();
   }
 
   onMembersChange(listener: () => void): Unsubscribe {

@@ -29,6 +29,7 @@ import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
 import { readGenesis } from './genesis-file.ts';
+import { openIntroductions } from './introductions.ts';
 import { LedgerStatusBoard, type LedgerStatus } from './ledger-status.ts';
 import { openLedgerDisks } from './ledger-disks.ts';
 import { Members } from './members.ts';
@@ -81,8 +82,9 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const voteLog = await openVoteLog(foundation, undo);
   const { blockLog, archive } = await openLedgerDisks(foundation, undo);
   // What network and signatures follow is known once the ledger is started, which is before either is used.
-  const ledger: Pick<Ledger, 'state' | 'onFinal'> = {
+  const ledger: Pick<Ledger, 'state' | 'head' | 'onFinal'> = {
     state: () => validator.state(),
+    head: () => validator.head(),
     onFinal: (listener) => validator.onFinal(listener),
   };
   const members = new Members(ledger);
@@ -188,6 +190,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   undo.later(members.start());
   undo.later(watchStanding(validator, self, keys, health));
   for (const service of [network, plane, source, registrar, grantee, own.rotation]) await start(service);
+  await start(openIntroductions({ ...foundation, self, ledger, network, members }, undo));
   undo.later(answerMembers(network, answerer));
   await start(watch);
   const governance = new Governance({
