@@ -168,8 +168,8 @@ function settled({ approving: _, ...stored }: StoredKeys, approval: Approval): S
 
 /** Brings the keys file to what the TPM holds, after a power cut between the two. */
 async function settle(broker: BrokerClient, record: KeysRecord): Promise<void> {
-  const content = await broker.call('readApproval', null);
-  const { approval, approving } = record.stored;
+  const { approval, approving, rootName } = record.stored;
+  const content = await broker.call('readApproval', { rootName });
   const holds = (candidate: Approval): boolean =>
     content !== undefined && equalBytes(approvalContent(candidate), content);
   const held = [approval, approving].find((candidate) => candidate !== undefined && holds(candidate));

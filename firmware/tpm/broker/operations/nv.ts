@@ -9,7 +9,7 @@ import { asOwner, unsealAuthorizations } from '../owner.ts';
 import type { Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 
-const { none, owner, password } = esysHandle;
+const { none, owner } = esysHandle;
 
 /** Each is an index of its own: a step of one means nothing for the others. */
 export const counters = {
@@ -27,7 +27,7 @@ export interface NvOperations {
     answer: number;
   };
   /** Hash algorithm and digest of the approved policy, 34 bytes; undefined if the TPM has no such index. */
-  readApproval: { request: null; answer: Uint8Array | undefined };
+  readApproval: { request: { readonly rootName: Uint8Array }; answer: Uint8Array | undefined };
   /** Replaces it as a whole (part 3, 31.7). */
   writeApproval: {
     request: { readonly content: Uint8Array; readonly authorizations: Guarded };
@@ -49,13 +49,10 @@ export const nvOperations: Handlers<NvOperations> = {
     return readCounter(tpm, rootName, index);
   },
 
-  readApproval: async (tpm) => {
+  readApproval: async (tpm, { rootName }) => {
     const standing = await nvStanding(tpm, approvalIndex);
     if (standing.kind !== 'written') return undefined;
-    const { handle } = standing;
-    const offset = 0;
-    const [data] = await tpm.call('NV_Read', handle, handle, password, none, none, approvalBytes, offset);
-    return unsized(data);
+    return readIndex(tpm, rootName, standing.handle, approvalBytes);
   },
 
   writeApproval: async (tpm, { content, authorizations }) => {
@@ -79,12 +76,17 @@ export async function writeApproval(
   );
 }
 
-async function readCounter(tpm: Tpm, rootName: Uint8Array, index: number): Promise<number> {
+/** Over a salted session: an answer that does not come from the TPM is noticed. */
+async function readIndex(tpm: Tpm, rootName: Uint8Array, index: number, length: number): Promise<Uint8Array> {
   const root = await tpm.pinnedRoot(rootName);
   return tpm.inSession(root, sessionType.hmac, 0, async (session) => {
     const offset = 0;
-    const [data] = await tpm.call('NV_Read', index, index, session, none, none, counterBytes, offset);
-    const value = unsized(data);
-    return Number(new DataView(value.buffer, value.byteOffset, value.length).getBigUint64(0));
+    const [data] = await tpm.call('NV_Read', index, index, session, none, none, length, offset);
+    return unsized(data);
   });
+}
+
+async function readCounter(tpm: Tpm, rootName: Uint8Array, index: number): Promise<number> {
+  const value = await readIndex(tpm, rootName, index, counterBytes);
+  return Number(new DataView(value.buffer, value.byteOffset, value.length).getBigUint64(0));
 }

@@ -1,0 +1,93 @@
+/** What a hospital types when its box does not open its keys: `hilum rescue` and `hilum restore`, as programs. */
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { LoneBox, runProgram } from '../support/lone-box.ts';
+
+const run = promisify(execFile);
+const mainPath = fileURLToPath(new URL('../../firmware/src/main.ts', import.meta.url));
+const signed = 'Press Enter when it is there';
+
+/** Answers each question as a person would, and does what is asked for between two answers. */
+async function converse(
+  args: readonly string[],
+  answers: readonly string[],
+  beforeEnter?: () => Promise<void>,
+): Promise<{ readonly status: number | null; readonly said: string; readonly faults: string }> {
+  const child = spawn(process.execPath, [mainPath, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const faults = text(child.stderr);
+  let said = '';
+  for (const answer of answers) child.stdin.write(`${answer}\n`);
+  if (!beforeEnter) child.stdin.end();
+  child.stdout.on('data', (part: Buffer) => {
+    said += part.toString();
+    if (!beforeEnter || !said.includes(signed)) return;
+    const act = beforeEnter;
+    beforeEnter = undefined;
+    void act().then(() => child.stdin.end('\n'));
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, said, faults: await faults };
+}
+
+const halvesIn = (stdout: string): readonly string[] =>
+  [...stdout.matchAll(/^Recovery code, half [12] of 2 \(shown once\): (.*)$/gm)].map(([, half = '']) => half);
+
+async function identityOf(box: LoneBox): Promise<unknown> {
+  const record = JSON.parse(await readFile(join(box.dataFolder, 'enrolment.json'), 'utf8')) as {
+    keys: { identity: unknown };
+  };
+  return record.keys.identity;
+}
+
+test('a box is rescued and restored by what its hospital holds, and by nothing less', async (t) => {
+  const box = await LoneBox.make(t, 'ashdown');
+  const privateKey = join(box.folder, 'rescue-key.pem');
+  await run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', privateKey]);
+  await run('openssl', ['ec', '-in', privateKey, '-pubout', '-out', join(box.folder, 'rescue-public.pem')]);
+  await box.configure({ tpm: { kind: 'swtpm', rescueKeyFile: 'rescue-public.pem' } });
+  const config = ['--config', box.configPath];
+
+  const enrolled = await runProgram(['enrol', ...config]);
+  assert.equal(enrolled.status, 0, enrolled.words.join('\n'));
+  const [first = '', second = ''] = halvesIn(enrolled.stdout);
+  const identity = await identityOf(box);
+
+  const mistyped = first.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
+  const refused = await converse(['restore', ...config], [second, mistyped]);
+  assert.equal(refused.status, 1);
+  assert.match(refused.faults, /hilum: half 2 has a typing error \[RECOVERY_REFUSED\]/);
+  const unsigned = await converse(['rescue', ...config], [first, second], () => Promise.resolve());
+  assert.match(unsigned.faults, /there is no signature at .*rescue-signature \[RECOVERY_REFUSED\]/);
+
+  // The very command that is printed, in the data folder.
+  const rescued = await converse(['rescue', ...config], [first, second], async () => {
+    const words = ['dgst', '-sha256', '-sign', privateKey, '-out', 'rescue-signature', 'rescue-challenge'];
+    await run('openssl', words, { cwd: box.dataFolder });
+  });
+  assert.equal(rescued.status, 0, rescued.faults);
+  assert.match(
+    rescued.said,
+    /openssl dgst -sha256 -sign rescue-key\.pem -out rescue-signature rescue-challenge/,
+  );
+  assert.match(rescued.said, /is approved\. Start the box\./);
+  const again = await runProgram(['enrol', ...config]);
+  assert.equal(again.status, 0, again.words.join('\n'));
+  assert.deepEqual(await identityOf(box), identity);
+  // Shown once.
+  assert.deepEqual(halvesIn(again.stdout), []);
+
+  // The mainboard is exchanged.
+  await rm(join(box.dataFolder, 'swtpm'), { recursive: true });
+  assert.match((await runProgram(['enrol', ...config])).words.join(), /TPM_WRONG/);
+  const restored = await converse(['restore', ...config], [second, first]);
+  assert.equal(restored.status, 0, restored.faults);
+  assert.equal((await runProgram(['enrol', ...config])).status, 0);
+  assert.notDeepEqual(await identityOf(box), identity);
+});
