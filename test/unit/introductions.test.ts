@@ -59,6 +59,8 @@ function awayBox(consortium: WalletConsortium) {
   /** Time passes, and what is asked is answered. */
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms);
+    consortium.now = clock.now();
+    consortium.heartbeat();
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
   return { clock, ledger, members, introductions, peers, transports, pass, told: (): number => told, stop };
