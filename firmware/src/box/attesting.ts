@@ -10,6 +10,7 @@ import type { Expectation } from '../attestation/expectation.ts';
 import { challengeRandomBytes } from '../attestation/limits.ts';
 import { attest, type Attestation } from '../attestation/verify.ts';
 import type { Config } from '../config.ts';
+import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { askOverHttps } from '../http/attestation-client.ts';
 import { parseInstitution, toReleaseDigest } from '../ledger/index.ts';
@@ -69,7 +70,12 @@ export function openAnswerer(
   return new AttestationAnswerer({
     self,
     device: new TpmDevice(keys.attester, () => certificatesIn(authorityFiles(config))),
-    record: async () => ledger?.state().institution(self) ?? (await handedIn(config)),
+    record: async () => {
+      const standing = ledger?.state().institution(self);
+      // Until this box has taken the place of another, the ledger still names that one.
+      const isOwn = standing !== undefined && equalBytes(standing.keys.identity, keys.identityPublicKey);
+      return isOwn ? standing : handedIn(config);
+    },
     clock,
   });
 }
