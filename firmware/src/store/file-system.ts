@@ -90,15 +90,25 @@ class NodeFile implements StoredFile {
   }
 
   async writeThrough(pieces: readonly Uint8Array[], offset: number): Promise<void> {
-    // By its number, since a file may have got another name since it was opened.
-    this.#through ??= open(`/proc/self/fd/${this.#handle.fd}`, constants.O_WRONLY | constants.O_DSYNC);
-    const handle = await this.#through;
+    const handle = await this.#openedThrough();
     let at = offset;
     let rest = pieces;
     while (rest.length > 0) {
       const { bytesWritten } = await handle.writev(rest, at);
       at += bytesWritten;
       rest = after(rest, bytesWritten);
+    }
+  }
+
+  async #openedThrough(): Promise<FileHandle> {
+    // By its number, since a file may have got another name since it was opened.
+    this.#through ??= open(`/proc/self/fd/${this.#handle.fd}`, constants.O_WRONLY | constants.O_DSYNC);
+    try {
+      return await this.#through;
+    } catch (error) {
+      // A disk that is read-only just now need not stay so.
+      this.#through = undefined;
+      throw error;
     }
   }
 
