@@ -42,9 +42,6 @@ const restMs = 2000;
 const warmUpObjects = 5000;
 const warmUpBytes = 3e9;
 
-/** The same of the peers, which are compiled already: their first run finds nothing prepared. */
-const peerWarmUps = 2;
-
 /** Memory warmed for a run, beyond twice what is sent: the receiver's own. */
 const warmBytesMin = 268_435_456;
 
@@ -116,20 +113,26 @@ class Bench {
   async #compare(one: Case, box: Receiver, link: ModalityLink, runs: Runs): Promise<void> {
     progress(`${one.name}: ${one.shape.what}, ${one.associations} at a time${one.nagle ? ', Nagle' : ''}`);
     const workload = await this.#workload(one.shape);
-    const receivers: [string, Receiver][] = [['box', box]];
-    for (const name of one.peers) receivers.push([name, await this.#startPeer(name, !one.nagle)]);
-    for (const [name, receiver] of receivers) {
-      const warmUps = warmUpsOf(one, name, workload.bytes);
-      for (let count = 0; count < warmUps; count++) await this.#run(one, name, receiver, workload, link);
-    }
-    for (let round = 0; round < this.#options.rounds; round++) {
-      // In turns, and from the other end in every second round: what drifts hits both of a pair.
-      for (const [name, receiver] of round % 2 === 0 ? receivers : receivers.toReversed()) {
-        const seconds = await this.#run(one, name, receiver, workload, link);
-        runs.add({ case: one.name, receiver: name, round, seconds });
+    for (let count = warmUpsOf(one, workload.bytes); count > 0; count--)
+      await this.#run(one, 'box', box, workload, link);
+    let round = 0;
+    for (const name of one.peers) {
+      const peer = await this.#startPeer(name, !one.nagle);
+      const pair: readonly [string, Receiver][] = [
+        ['box', box],
+        [name, peer],
+      ];
+      // What nobody used for half a minute may be gone from memory: both begin with a run that does not count.
+      for (const [who, receiver] of pair) await this.#run(one, who, receiver, workload, link);
+      for (const end = round + this.#options.rounds; round < end; round++) {
+        // In turns, and the other first in every second round: what drifts hits both.
+        for (const [who, receiver] of round % 2 === 0 ? pair : pair.toReversed()) {
+          const seconds = await this.#run(one, who, receiver, workload, link);
+          runs.add({ case: one.name, receiver: who, round, seconds });
+        }
       }
+      await peer.stop();
     }
-    for (const [name, receiver] of receivers) if (name !== 'box') await receiver.stop();
   }
 
   async #run(
@@ -201,10 +204,7 @@ class Bench {
   }
 }
 
-/** Nagle's algorithm makes a run of a peer last some 15 s, and by then all are warm. */
-function warmUpsOf({ nagle, shape }: Case, receiver: string, bytes: number): number {
-  if (nagle) return 1;
-  if (receiver !== 'box') return peerWarmUps;
+function warmUpsOf({ shape }: Case, bytes: number): number {
   return Math.ceil(Math.min(warmUpObjects / shape.objects, warmUpBytes / bytes));
 }
 
