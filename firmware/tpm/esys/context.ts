@@ -4,6 +4,7 @@ import { arenaBytesMax, structureBytesMax } from '../limits.ts';
 import { Arena } from './arena.ts';
 import {
   esysFunctions,
+  localFunctions,
   type Arguments,
   type EsysFunction,
   type ParameterName,
@@ -129,7 +130,9 @@ export class EsysContext {
       const inputs = takes.map((kind, index) => this.#input(kind, args[index] as number | Uint8Array | null));
       const holders = gives.map(() => this.#arena.reserve(wordBytes));
       const outputs = holders.map((holder) => this.#arena.pointer(holder));
-      const code = await onThread(this.#esysFunction(name), [this.#context, ...inputs, ...outputs]);
+      const run = this.#esysFunction(name);
+      const all = [this.#context, ...inputs, ...outputs];
+      const code = localFunctions.has(name) ? (run(...all) as number) : await onThread(run, all);
       this.#check(`Esys_${name}`, code);
       return this.#results(gives, holders);
     } finally {

@@ -142,6 +142,13 @@ export const esysFunctions = {
 
 export type EsysFunction = keyof typeof esysFunctions;
 
+/** Those that ask ESYS alone and send no command: they cannot hang, and need no thread of their own. */
+export const localFunctions: ReadonlySet<EsysFunction> = new Set([
+  'TRSess_SetAttributes',
+  'TR_GetName',
+  'TR_SetAuth',
+]);
+
 type Argument<Name extends ParameterName> = Name extends ScalarName ? number : Uint8Array | null;
 type Result<Name extends ParameterName> = Name extends ScalarName ? number : Uint8Array;
 
