@@ -55,7 +55,7 @@ const created: StudyCreated = {
   studyInstanceUid: '1.2.826.0.1.3680043.8.498.1',
   salt: new Uint8Array(32),
   origin: { kind: 'modality' },
-  patient: { id: 'P-1', issuer: '', name: 'Doe^Jane', birthDate: '' },
+  patient: { patientId: 'P-1', issuer: '', name: 'Doe^Jane', birthDate: '', sex: '' },
   callingAeTitle: 'CT1',
   date: '20260101',
   description: 'CT thorax',

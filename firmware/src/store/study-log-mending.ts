@@ -36,11 +36,7 @@ export async function mendLog({ files, path, point, isSuspect }: FailedLog): Pro
 }
 
 /** What of the log nobody waited for: a flush that comes then brings it to disk, whatever became of an earlier one. */
-export async function writeAgain(
-  file: StoredFile,
-  { durable, end }: LogPoint,
-  alignBytes = 1,
-): Promise<void> {
+async function writeAgain(file: StoredFile, { durable, end }: LogPoint, alignBytes: number): Promise<void> {
   const from = durable - (durable % alignBytes);
   if (from < end) await file.write([await readAt(file, from, end - from)], from);
 }

@@ -17,7 +17,7 @@ import {
   frameKinds,
   type FrameContent,
 } from './study-log-format.ts';
-import { mendLog, writeAgain } from './study-log-mending.ts';
+import { mendLog } from './study-log-mending.ts';
 import { moveInto } from './study-log-move.ts';
 
 /** Where the log ends; what stands behind it counts for nothing. */
@@ -65,8 +65,8 @@ export class StudyLog {
   #allocating: Promise<void> | undefined;
   /** The last frame is a mark, or there is none. */
   #isMarked = true;
-  /** The disk failed: something that nobody was told of may stand behind the end. */
-  #mustMend = false;
+  /** The disk failed, or may have: something that nobody was told of may stand behind the end. */
+  #mustMend: boolean;
   /** Not because it was full or read-only. */
   #isSuspect = false;
   /** What to discard after that: before, the frame that failed may be found at the next start. */
@@ -77,6 +77,8 @@ export class StudyLog {
     this.#point = options.point;
     this.#planned = plannedAfter(options.point);
     this.#allocated = options.allocated;
+    // Of a log that was found at start it is not known what an earlier process could not flush.
+    this.#mustMend = options.allocated === 0;
   }
 
   /** The byte of the file at which the frame that is appended next will begin. */
@@ -201,15 +203,8 @@ export class StudyLog {
     if (this.#mustMend) await this.#mend();
     if (this.#file !== undefined) return this.#file;
     const { files, path } = this.#options;
-    const file = await files.open(path, 'r+');
-    try {
-      await writeAgain(file, this.#point);
-    } catch (error) {
-      await Promise.allSettled([file.close()]);
-      throw error;
-    }
-    this.#file = file;
-    return file;
+    this.#file = await files.open(path, 'r+');
+    return this.#file;
   }
 
   async #mend(): Promise<void> {
