@@ -14,7 +14,7 @@ import { AttestationAnswerer, type Asker } from '../../firmware/src/attesting/an
 import {
   answersWaitingMax,
   firstAskMsMax,
-  intervalSpread,
+  intervalSpreadPercent,
   memberAnswerMsMin,
   retryMsMax,
   silentIntervals,
@@ -238,7 +238,7 @@ test('members are asked again and again, and what was found is kept', async () =
   await watching.pass(firstAskMsMax);
   assert.deepEqual(results(watching), ['north passed']);
   assert.equal(watching.asked, 2, 'two rounds');
-  await watching.pass(everyMs * (1 + intervalSpread));
+  await watching.pass(everyMs * (1 + intervalSpreadPercent / 100));
   assert.equal(watching.asked, 4, 'once an interval');
   assert.deepEqual(watching.alarms(), []);
   assert.equal(watching.watch.suspends('north'), false);

@@ -15,8 +15,8 @@ export const attestationRequestMsMax = 60_000;
 /** After a start the members are asked within this time: not all at once, and not a whole interval later. */
 export const firstAskMsMax = 600_000;
 
-/** An interval is drawn between a half and one and a half of the consortium's, so that nobody knows when he is asked. */
-export const intervalSpread = 0.5;
+/** An interval is the consortium's, and up to so many percent more or less, so that nobody knows when he is asked. */
+export const intervalSpreadPercent = 50;
 
 /** A member that was not reached, or was busy, is asked again after this time, or a tenth of the interval. */
 export const retryMsMax = 300_000;

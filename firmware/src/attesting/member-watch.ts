@@ -8,7 +8,7 @@ import type { Expectation } from '../attestation/expectation.ts';
 import { firstFailure, type Verdict } from '../attestation/verdict.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, HealthBoard, InstitutionId, Logger, Service, Unsubscribe } from '../ports.ts';
-import { firstAskMsMax, intervalSpread, lookMsMax, retryMsMax, silentIntervals } from './limits.ts';
+import { firstAskMsMax, intervalSpreadPercent, lookMsMax, retryMsMax, silentIntervals } from './limits.ts';
 import type { MemberStanding, Standings } from './standing.ts';
 
 /** What the consortium asks for, as its ledger has it now. */
@@ -138,7 +138,8 @@ export class MemberWatch implements Service {
   }
 
   #drawInterval(): number {
-    return this.#options.rule().everyMs * (1 - intervalSpread + 2 * intervalSpread * this.#draw());
+    const spread = intervalSpreadPercent / 100;
+    return this.#options.rule().everyMs * (1 - spread + 2 * spread * this.#draw());
   }
 
   /** Begins with who joined, and forgets who left. */
