@@ -39,7 +39,8 @@ export const credentialBytesMax = 1_024;
 /** An institution's record as the ledger has it, with names and endpoints. */
 export const recordBytesMax = 16_384;
 
-/** A request takes a challenge at most, an answer an event log and a record beside its keys. */
+/** A request: a challenge at most. */
 export const requestBytesMax = 4_096;
-export const answerBytesMax =
-  eventLogBytesMax + recordBytesMax + certificatesMax * certificateBytesMax + 8_192;
+
+/** An answer: the longest event log with a record and a quote; a claim with all its certificates is much shorter. */
+export const answerBytesMax = 327_680;
