@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
+import {
+  decodeTransaction,
+  encodeTransaction,
+  transactionId,
+  transactionWork,
+} from '../../firmware/src/ledger/index.ts';
 import { bulkEntryBytes } from '../../firmware/src/ledger/studies/leaf.ts';
-import { blockTransactionsMax, bulkEntriesMax } from '../../firmware/src/ledger/limits.ts';
+import {
+  blockTransactionBytesMax,
+  blockTransactionsMax,
+  blockWorkMax,
+  bulkEntriesMax,
+} from '../../firmware/src/ledger/limits.ts';
 import type {
   LedgerState,
   StudyId,
@@ -13,6 +23,7 @@ import {
   firstInBlockMax,
   forgedCountMs,
   forgedTransactionsMax,
+  keyChangeForgivenMs,
   institutionFirstTransactionsMax,
   institutionTransactionsMax,
   readyRecheckMs,
@@ -118,7 +129,15 @@ test('revocations come first, in turns; a flood of them leaves half of the block
   assert.ok(candidates.length <= blockTransactionsMax);
 });
 
-test('a flood of revocations takes no byte that others want from a full block', () => {
+function workOf(transactions: readonly Uint8Array[]): number {
+  return transactions.reduce((sum, bytes) => {
+    const decoded = decodeTransaction(bytes);
+    assert.ok(decoded.kind === 'transaction');
+    return sum + transactionWork(decoded.transaction.body);
+  }, 0);
+}
+
+test('a flood of revocations takes no byte and no work that others want from a full block', () => {
   const mempool = pool();
   for (const from of ['west', 'east', 'upper', 'lower']) {
     for (let number = 0; number < institutionFirstTransactionsMax; number++)
@@ -128,14 +147,19 @@ test('a flood of revocations takes no byte that others want from a full block', 
     assert.equal(kindOf(mempool, 'south', largeRegistration(number)), 'waiting');
   const candidates = mempool.candidates(new Set());
   const revocations = candidates.filter(({ length }) => length < 1000);
-  assert.equal(revocations.length, firstInBlockMax);
+  assert.ok(revocations.length >= firstInBlockMax);
+  assert.equal(candidates.length - revocations.length, 10);
+  const bytes = candidates.reduce((sum, { length }) => sum + length, 0);
+  assert.ok(bytes <= blockTransactionBytesMax && workOf(candidates) <= blockWorkMax);
   // Alone they may have the whole block.
   const alone = pool();
   for (const from of ['west', 'east', 'upper', 'lower']) {
     for (let number = 0; number < institutionFirstTransactionsMax; number++)
       kindOf(alone, from, waitingRevocation(number, from));
   }
-  assert.equal(alone.candidates(new Set()).length, 4 * institutionFirstTransactionsMax);
+  const all = alone.candidates(new Set());
+  const [one] = all;
+  assert.ok(one !== undefined && workOf(all) <= blockWorkMax && workOf(all) > blockWorkMax - workOf([one]));
 });
 
 test('after final blocks each institution has its turn to be judged anew', () => {
@@ -203,6 +227,27 @@ test('who brings forged signatures is not listened to for a while, others are', 
     kind: 'refused',
     reason: 'bad-signature',
   });
+});
+
+test('what did not fit the keys before they changed is forgiven, and once more what is still under way', () => {
+  const mempool = pool();
+  const forged = (number: number): Uint8Array => {
+    const body = ledger.revokeBody(study, { upTo: 1 }, { validUntil: genesisTime + 86_400_000 + number });
+    return encodeTransaction(ledger.sign(body, signerOf('a key of tomorrow')));
+  };
+  const fill = (now: number): void => {
+    for (let number = 0; number < forgedTransactionsMax; number++)
+      mempool.add('west', forged(number), final, now);
+    assert.equal(kindOf(mempool, 'west', revocation(), now), 'refused');
+  };
+  fill(0);
+  mempool.keysChanged(1);
+  fill(2);
+  assert.equal(kindOf(mempool, 'west', revocation(), keyChangeForgivenMs), 'refused');
+  assert.equal(kindOf(mempool, 'west', revocation(), keyChangeForgivenMs + 1), 'waiting');
+  fill(keyChangeForgivenMs + 2);
+  const refused = mempool.add('west', forged(0), final, keyChangeForgivenMs + forgedCountMs);
+  assert.deepEqual(refused, { kind: 'refused', reason: 'too many forged signatures' });
 });
 
 test('certificates and proofs of possession that are wrong count as forged: each costs more than a signature', () => {

@@ -14,6 +14,7 @@ import {
   catchUpRequestMs,
   heartbeatMs,
   lyingPeerMs,
+  slowAnswerMs,
   retransmitMs,
 } from '../../firmware/src/validator/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
@@ -124,13 +125,16 @@ test('a height that one claims alone is not shown as the goal', async (t) => {
   assert.equal(validator.consensus().catchingUp, undefined);
 });
 
-test('a peer that never answers is waited for once, and not asked again for a minute', async (t) => {
+test('a peer that never answers holds nobody up for long, and is not asked again for a minute', async (t) => {
   const cluster = await behind(t);
   boast(cluster, 'north', () => 1e9);
   const staller = answer(cluster, 'north', () => new Promise(() => undefined));
   await cluster.start('west');
+  const begun = cluster.time.now;
   await cluster.time.pass(catchUpRequestMs + 2000, () => isLevel(cluster));
   assert.ok(isLevel(cluster));
+  // Another peer is asked beside it.
+  assert.ok(cluster.time.now - begun < slowAnswerMs + 2000, `${cluster.time.now - begun} ms`);
   await cluster.time.pass(lyingPeerMs / 2);
   assert.equal(staller.asked, 1);
   assert.ok(isLevel(cluster));

@@ -15,6 +15,7 @@ import { handoverProtocol } from '../../firmware/src/validator/handovers.ts';
 import { HeldMessages } from '../../firmware/src/validator/held-messages.ts';
 import {
   handoverResendMs,
+  handoversAtOnceMax,
   heldBytesMax,
   heldMessagesMax,
   retransmitMs,
@@ -280,6 +281,20 @@ describe('handovers', () => {
     }
     await cluster.time.pass(handoverResendMs + 1000);
     for (const id of cluster.ids) await assertHandedOver(cluster, id, 1);
+  });
+
+  test('that lacked signatures for many epochs are completed when these come, so that nobody is locked out', async (t) => {
+    const cluster = await startedCluster(t);
+    const epochs = 10;
+    for (const id of cluster.ids) cluster.onlyHears(id, ({ type }) => type !== 'handover');
+    await untilEpoch(cluster, epochs, 'north', 600_000);
+    assert.equal(await handoverOf(cluster, 'north', 0), undefined);
+    for (const id of cluster.ids) {
+      cluster.crash(id);
+      await cluster.start(id);
+    }
+    await cluster.time.pass((epochs / handoversAtOnceMax + 1) * handoverResendMs + 1000);
+    for (const id of cluster.ids) await assertHandedOver(cluster, id, epochs);
   });
 
   test('are fetched by a box that did not see the end, which believes no false one', async (t) => {

@@ -4,7 +4,7 @@
  */
 import { AppError } from '../errors.ts';
 import type { Clock, InstitutionId, Logger, Network } from '../ports.ts';
-import { lyingPeerMs, slowAnswerMs } from './limits.ts';
+import { askedAtOnceMax, lyingPeerMs, slowAnswerMs } from './limits.ts';
 
 export interface CatchUpPeersOptions {
   readonly network: Network;
@@ -16,6 +16,17 @@ export interface AskOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly answerBytesMax: number;
+}
+
+interface Asked {
+  readonly peer: InstitutionId;
+  /** Height that it claimed when it was asked. */
+  readonly claimed: number;
+  readonly answer: Uint8Array | undefined;
+}
+
+export interface PeerAnswer extends Asked {
+  readonly answer: Uint8Array;
 }
 
 export class CatchUpPeers {
@@ -85,6 +96,70 @@ export class CatchUpPeers {
       if (error.code === 'PEER_MISBEHAVED') this.lied(peer, error.message);
       else if (clock.now() - askedAt >= options.timeoutMs) this.#avoid(peer, 'no answer in time');
       return undefined;
+    }
+  }
+
+  /**
+   * The answers of these peers as they come, asked in their order: the next one when the one before has failed or was of
+   * no use, or has taken long, and then beside it. Whoever takes the answers stops when one is of use; what is under way
+   * then is given up.
+   */
+  async *answers(
+    peers: readonly InstitutionId[],
+    protocol: string,
+    body: Uint8Array,
+    options: AskOptions,
+  ): AsyncGenerator<PeerAnswer, void> {
+    const enough = new AbortController();
+    const signal = AbortSignal.any([options.signal, enough.signal]);
+    const waiting = [...peers];
+    const asked = new Map<InstitutionId, Promise<Asked>>();
+    const askedAt = new Map<InstitutionId, number>();
+    let isDue = true;
+    try {
+      while (!signal.aborted) {
+        const peer = isDue && asked.size < askedAtOnceMax ? waiting.shift() : undefined;
+        if (peer !== undefined) {
+          const claimed = this.heightOf(peer);
+          askedAt.set(peer, this.#options.clock.now());
+          const answer = this.ask(peer, protocol, body, { ...options, signal });
+          asked.set(
+            peer,
+            answer.then((bytes) => ({ peer, claimed, answer: bytes })),
+          );
+          isDue = false;
+        }
+        if (asked.size === 0) return;
+        const first = await this.#firstOf(asked, waiting.length > 0 && asked.size < askedAtOnceMax);
+        if (first === undefined) {
+          isDue = true;
+          continue;
+        }
+        asked.delete(first.peer);
+        if (asked.size === 0) isDue = true;
+        const { answer } = first;
+        if (answer !== undefined) yield { ...first, answer };
+      }
+    } finally {
+      enough.abort(new AppError('PEER_UNREACHABLE', 'another peer has answered'));
+      const now = this.#options.clock.now();
+      for (const peer of options.signal.aborted ? [] : asked.keys())
+        if (now - (askedAt.get(peer) ?? now) >= slowAnswerMs) this.#avoid(peer, 'others were quicker');
+    }
+  }
+
+  /** The next of them that ends; undefined if others wait for their turn and it takes long. */
+  async #firstOf(
+    asked: ReadonlyMap<InstitutionId, Promise<Asked>>,
+    othersWait: boolean,
+  ): Promise<Asked | undefined> {
+    if (!othersWait) return await Promise.race(asked.values());
+    const long = Promise.withResolvers<undefined>();
+    const timer = this.#options.clock.setTimer(slowAnswerMs, () => long.resolve(undefined));
+    try {
+      return await Promise.race([...asked.values(), long.promise]);
+    } finally {
+      timer.cancel();
     }
   }
 

@@ -9,7 +9,7 @@ import { AppError } from '../errors.ts';
 import { blockDigest } from '../ledger/index.ts';
 import type { Block } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Logger } from '../ports.ts';
-import type { CatchUpPeers } from './catch-up-peers.ts';
+import type { CatchUpPeers, PeerAnswer } from './catch-up-peers.ts';
 import type { CertifiedBlocks } from './certified-blocks.ts';
 import { keyOf } from './final-chain.ts';
 import type { BlockAnswer, BlockRequest, FinalRecord } from './final-records.ts';
@@ -128,9 +128,19 @@ export class CatchUp {
     while (this.#isBehind() && !signal.aborted) {
       const before = headHeight();
       let isTooOld = false;
-      for (const peer of peers.inOrder()) {
-        if ((await this.#followPeer(peer)) === 'too-old') isTooOld = true;
-        if (!this.#isBehind() || signal.aborted) return;
+      const tried = new Set<InstitutionId>();
+      for (let isAnswered = true; isAnswered;) {
+        isAnswered = false;
+        const untried = peers.inOrder().filter((peer) => !tried.has(peer));
+        const from = headHeight() + 1;
+        for await (const answered of this.#answers(untried, from)) {
+          isAnswered = true;
+          tried.add(answered.peer);
+          if ((await this.#followPeer(answered, from)) === 'too-old') isTooOld = true;
+          if (!this.#isBehind() || signal.aborted) return;
+          // What others are asked for lies below this box's head by now.
+          if (headHeight() > before) break;
+        }
       }
       if (headHeight() > before) continue;
       if (isTooOld && (await takeSnapshot(signal))) continue;
@@ -143,15 +153,31 @@ export class CatchUp {
     }
   }
 
-  /** Takes blocks from one peer until it has no more, or fails, or lies. `too-old`: it has the next one no more. */
-  async #followPeer(peer: InstitutionId): Promise<'too-old' | 'done'> {
+  /** What these peers have from this height on: who does not answer in time is not waited for. */
+  #answers(peers: readonly InstitutionId[], from: number): AsyncGenerator<PeerAnswer, void> {
+    const body = encodeBlockRequest({ from });
+    return this.#options.peers.answers(peers, blockProtocol, body, {
+      timeoutMs: catchUpRequestMs,
+      signal: this.#abort.signal,
+      answerBytesMax: catchUpAnswerReadBytesMax,
+    });
+  }
+
+  /**
+   * Takes the blocks of its answer, and further ones, from one peer until it has no more, or fails, or lies. `too-old`:
+   * it has the next one no more. `asked`: from which height on it was asked first.
+   */
+  async #followPeer(
+    { peer, claimed: claimedFirst, answer: firstAnswer }: PeerAnswer,
+    asked: number,
+  ): Promise<'too-old' | 'done'> {
     const { headHeight, apply, logger, peers } = this.#options;
     let pending: FinalRecord[] = [];
     let pendingBytes = 0;
+    let from = asked;
+    let claimed = claimedFirst;
+    let answer = this.#decoded(peer, firstAnswer);
     for (;;) {
-      const from = (pending.at(-1)?.block.header.height ?? headHeight()) + 1;
-      const claimed = peers.heightOf(peer);
-      const answer = await this.#request(peer, { from }, catchUpRequestMs);
       if (answer === undefined) return 'done';
       const { records, first } = answer;
       if (records.some(({ block }, index) => block.header.height !== from + index)) {
@@ -166,15 +192,19 @@ export class CatchUp {
       pending.push(...records);
       pendingBytes += answer.bytes;
       const certified = pending.findLastIndex(({ certificate }) => certificate !== null) + 1;
-      if (certified === 0 && pendingBytes <= catchUpPendingBytesMax) continue;
-      const outcome = certified === 0 ? 'wrong' : await apply(pending.slice(0, certified));
-      if (outcome === 'wrong') peers.lied(peer, 'blocks that do not verify');
-      if (outcome !== 'applied') return 'done';
-      logger.info({ peer, height: headHeight() }, 'caught up by blocks of a peer');
-      // It may be the own line; then the next one is as slow, and nothing is lost.
-      if (peers.isSlow(peer)) return 'done';
-      pending = pending.slice(certified);
-      pendingBytes = 0;
+      if (certified > 0 || pendingBytes > catchUpPendingBytesMax) {
+        const outcome = certified === 0 ? 'wrong' : await apply(pending.slice(0, certified));
+        if (outcome === 'wrong') peers.lied(peer, 'blocks that do not verify');
+        if (outcome !== 'applied') return 'done';
+        logger.info({ peer, height: headHeight() }, 'caught up by blocks of a peer');
+        // It may be the own line; then the next one is as slow, and nothing is lost.
+        if (peers.isSlow(peer)) return 'done';
+        pending = pending.slice(certified);
+        pendingBytes = 0;
+      }
+      claimed = peers.heightOf(peer);
+      from = (pending.at(-1)?.block.header.height ?? headHeight()) + 1;
+      answer = await this.#request(peer, { from }, catchUpRequestMs);
     }
   }
 
@@ -199,7 +229,11 @@ export class CatchUp {
     const { signal } = this.#abort;
     const options = { timeoutMs, signal, answerBytesMax: catchUpAnswerReadBytesMax };
     const answer = await peers.ask(peer, blockProtocol, encodeBlockRequest(request), options);
-    if (answer === undefined || signal.aborted) return undefined;
+    return answer === undefined || signal.aborted ? undefined : this.#decoded(peer, answer);
+  }
+
+  #decoded(peer: InstitutionId, answer: Uint8Array): (BlockAnswer & { readonly bytes: number }) | undefined {
+    const { peers } = this.#options;
     try {
       return { ...decodeBlockAnswer(answer), bytes: answer.length };
     } catch (error) {

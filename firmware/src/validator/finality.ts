@@ -5,6 +5,7 @@
 import type { CoreState, FinalPoint, Input } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
+import type { Transaction } from '../ledger/types.ts';
 import type { Clock, FinalBlock, VerifySignature } from '../ports.ts';
 import type { Archivist } from './archivist.ts';
 import type { BlockTree } from './block-tree.ts';
@@ -149,7 +150,9 @@ export class Finality {
   }
 
   #becameFinal({ block, transactions, ids }: ExecutedBlock): void {
-    this.#options.submissions.becameFinal(ids, block.header);
+    const { clock, mempool, submissions } = this.#options;
+    submissions.becameFinal(ids, block.header);
+    if (transactions.some(({ body }) => changesKeys(body.type))) mempool.keysChanged(clock.now());
     this.#recheckWaiting(ids);
     this.#options.onFinal({ block, transactions });
   }
@@ -164,4 +167,8 @@ export class Finality {
     tree.prune();
     book.forgetUpTo(chain.place);
   }
+}
+
+function changesKeys(type: Transaction['body']['type']): boolean {
+  return type === 'institution.update' || type === 'institution.replace';
 }

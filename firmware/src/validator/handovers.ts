@@ -9,7 +9,7 @@ import { AppError } from '../errors.ts';
 import type { Handover, IdentitySignature } from '../handover/handover.ts';
 import { decodeHandover, encodeHandover, handoverMessage } from '../handover/handover.ts';
 import { verifyHandover } from '../handover/verify.ts';
-import { stateKeys } from '../ledger/index.ts';
+import { stateKeys, type VerifyIdentity } from '../ledger/index.ts';
 import type { EpochRecord } from '../ledger/types.ts';
 import type {
   Clock,
@@ -22,7 +22,7 @@ import type {
   VerifySignature,
 } from '../ports.ts';
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
-import { handoverRequestMs, handoverResendMs, handoversOpenMax } from './limits.ts';
+import { handoverRequestMs, handoverResendMs, handoversAtOnceMax, handoversOpenMax } from './limits.ts';
 import { decodeHandoverRequest, encodeHandoverRequest } from './handover-request.ts';
 import { handoverBytesMax } from '../handover/limits.ts';
 
@@ -43,7 +43,7 @@ export interface HandoversOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly verify: VerifySignature;
-  readonly verifyIdentity: VerifySignature;
+  readonly verifyIdentity: VerifyIdentity;
   readonly broadcast: (signature: HandoverSignature) => void;
   /** The disk failed. */
   readonly failed: (fault: AppError) => void;
@@ -65,6 +65,7 @@ export class Handovers {
   readonly #running = new Set<Promise<void>>();
   #sentAt = -Infinity;
   #isAsking = false;
+  #lastInTurn = -1;
 
   constructor(options: HandoversOptions) {
     this.#options = options;
@@ -86,7 +87,7 @@ export class Handovers {
     const stopServing = this.#options.network.handle(handoverProtocol, async (_from, body) => {
       return (await this.completed(decodeHandoverRequest(body))) ?? new Uint8Array();
     });
-    for (const epoch of this.#open.keys()) this.#sign(epoch);
+    for (const epoch of this.#inTurn()) this.#sign(epoch);
     return stopServing;
   }
 
@@ -138,8 +139,19 @@ export class Handovers {
     const now = this.#options.clock.now();
     if (this.#open.size === 0 || now - this.#sentAt < handoverResendMs) return;
     this.#sentAt = now;
-    for (const epoch of this.#open.keys()) this.#sign(epoch);
-    if (!this.#isAsking) this.#run(this.#askPeers());
+    const turn = this.#inTurn();
+    for (const epoch of turn) this.#sign(epoch);
+    if (!this.#isAsking) this.#run(this.#askPeers(turn));
+  }
+
+  /** Some of those that are open, each time the next ones: one that cannot be completed holds up no other. */
+  #inTurn(): number[] {
+    const epochs = [...this.#open.keys()].sort((a, b) => a - b);
+    const next = epochs.findIndex((epoch) => epoch > this.#lastInTurn);
+    const ordered = next < 0 ? epochs : [...epochs.slice(next), ...epochs.slice(0, next)];
+    const turn = ordered.slice(0, handoversAtOnceMax);
+    this.#lastInTurn = turn.at(-1) ?? -1;
+    return turn;
   }
 
   #begin(from: EpochRecord, draft: Handover | undefined): void {
@@ -196,29 +208,31 @@ export class Handovers {
     this.#options.logger.info({ epoch, signatures: handover.signatures.length }, 'an epoch is handed over');
   }
 
-  /** The connected boxes in turn, for the oldest handover that is open. */
-  async #askPeers(): Promise<void> {
-    const { network, logger } = this.#options;
+  /** The connected boxes in turn, for each of these that is still open. */
+  async #askPeers(epochs: readonly number[]): Promise<void> {
     this.#isAsking = true;
     try {
-      for (const { institution, connected } of network.peers()) {
-        const [oldest] = [...this.#open.entries()].sort(([a], [b]) => a - b);
-        if (oldest === undefined || this.#abort.signal.aborted) return;
-        if (!connected) continue;
-        const [epoch, { from }] = oldest;
-        const handover = await this.#ask(institution, epoch);
-        if (handover === undefined) continue;
-        const { chain, verify, verifyIdentity } = this.#options;
-        const verified = verifyHandover(chain.state.chain, from, handover, { verify, verifyIdentity });
-        if (verified.kind === 'verified') await this.#complete(epoch, handover);
-        else
-          logger.warn(
-            { peer: institution, code: 'PEER_MISBEHAVED', reason: verified.reason },
-            'a peer sent a wrong handover',
-          );
-      }
+      for (const epoch of epochs) await this.#askFor(epoch);
     } finally {
       this.#isAsking = false;
+    }
+  }
+
+  async #askFor(epoch: number): Promise<void> {
+    const { chain, network, logger, verify, verifyIdentity } = this.#options;
+    for (const { institution, connected } of network.peers()) {
+      const open = this.#open.get(epoch);
+      if (open === undefined || this.#abort.signal.aborted) return;
+      if (!connected) continue;
+      const handover = await this.#ask(institution, epoch);
+      if (handover === undefined) continue;
+      const verified = verifyHandover(chain.state.chain, open.from, handover, { verify, verifyIdentity });
+      if (verified.kind === 'verified') await this.#complete(epoch, handover);
+      else
+        logger.warn(
+          { peer: institution, code: 'PEER_MISBEHAVED', reason: verified.reason },
+          'a peer sent a wrong handover',
+        );
     }
   }
 

@@ -54,14 +54,17 @@ export const institutionFirstTransactionsMax = 256;
 /** Bytes of them. */
 export const institutionFirstBytesMax = 262144;
 
-/** Places of a block that are for revocations and objections first: half of its bytes. Beyond it they come last. */
-export const firstInBlockMax = 512;
+/** Places of a block that are for revocations and objections first: half of its work, at 11 units each. Beyond it they come last. */
+export const firstInBlockMax = 112;
 
 /** Transactions with a wrong signature from one institution, each a check of 0.2 ms; then it is not listened to. */
 export const forgedTransactionsMax = 64;
 
 /** For how long they are counted, and it is not listened to. */
 export const forgedCountMs = 60000;
+
+/** After the keys of an institution have changed, what was signed with the old ones may still be under way for so long. */
+export const keyChangeForgivenMs = 10000;
 
 /** A transaction of another box that does not apply yet is dropped after this; its box sends it again. */
 export const waitingMsMax = 30000;
@@ -127,8 +130,11 @@ export const catchUpAnswerReadBytesMax = 8388608;
 /** Bytes of blocks that wait for the certificate that makes them final: twelve answers; then the peer is lying. */
 export const catchUpPendingBytesMax = 50331648;
 
-/** One answer of blocks: a slow line of 2 Mbit/s carries 4 MiB in 17 s. */
-export const catchUpRequestMs = 30000;
+/** One answer of blocks: a slow line of 2 Mbit/s carries 4 MiB in 17 s, and in 43 s where two more are asked meanwhile. */
+export const catchUpRequestMs = 45000;
+
+/** Peers that are asked for the same at a time: each that does not answer costs `slowAnswerMs` only. */
+export const askedAtOnceMax = 3;
 
 /** A peer whose blocks proved wrong is not asked again for this long. */
 export const lyingPeerMs = 60000;
@@ -136,7 +142,7 @@ export const lyingPeerMs = 60000;
 /** Pause before the peers are asked again when none could help. */
 export const catchUpRetryMs = 500;
 
-/** An answer that takes longer is slow: after it another peer is asked. */
+/** An answer that takes longer is slow: another peer is asked meanwhile. */
 export const slowAnswerMs = 3000;
 
 /** A new box that is at least so many blocks behind takes a snapshot first: half a day of heartbeats. */
@@ -178,8 +184,14 @@ export const heldMessagesMax = 32;
 /** Bytes of them: the proposal of a full block is not kept, its leader says it again after a second. */
 export const heldBytesMax = 262144;
 
-/** Epochs of which the handover may lack signatures at a time: boxes that were away bring theirs within days. */
-export const handoversOpenMax = 8;
+/**
+ * Epochs of which the handover may lack signatures at a time: as long as the ledger keeps the keys to check them. While
+ * one lacks them no light client and no new box can pass that epoch; boxes that were away bring theirs when they return.
+ */
+export const handoversOpenMax = 128;
+
+/** Open handovers that are looked after at a time, in turn: their signatures are said again, the whole is asked for. */
+export const handoversAtOnceMax = 4;
 
 /** How often a signature for a handover that is open is said again, and the whole asked for. */
 export const handoverResendMs = 5000;

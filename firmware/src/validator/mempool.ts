@@ -12,8 +12,9 @@ import {
   goesFirst,
   mayApplyLater,
   transactionId,
+  transactionWork,
 } from '../ledger/index.ts';
-import { blockTransactionBytesMax, blockTransactionsMax } from '../ledger/limits.ts';
+import { blockTransactionBytesMax, blockTransactionsMax, blockWorkMax } from '../ledger/limits.ts';
 import type { LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead, VerifySignature } from '../ports.ts';
 import { ForgedSignatures } from './forged-signatures.ts';
@@ -135,12 +136,20 @@ export class Mempool {
     const rest = this.#rest.inTurn(blockTransactionsMax, contained);
     const ordered = [...first.slice(0, firstInBlockMax), ...rest];
     let room = blockTransactionBytesMax - ordered.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    let work =
+      blockWorkMax - ordered.reduce((sum, { transaction }) => sum + transactionWork(transaction.body), 0);
     for (const more of first.slice(firstInBlockMax)) {
       room -= more.bytes.length;
-      if (room < 0) break;
+      work -= transactionWork(more.transaction.body);
+      if (room < 0 || work < 0) break;
       ordered.push(more);
     }
     return ordered.slice(0, blockTransactionsMax).map(({ bytes }) => bytes);
+  }
+
+  /** A final block has changed keys: honest boxes may have brought what did not fit them here. */
+  keysChanged(now: number): void {
+    this.#forged.keysChanged(now);
   }
 
   /** Refused when a block was built: judged again by the final state, dropped if that refuses for ever too. */

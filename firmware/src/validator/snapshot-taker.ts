@@ -10,7 +10,7 @@ import type { Handover } from '../handover/handover.ts';
 import { decodeHandover } from '../handover/handover.ts';
 import { handoverBytesMax } from '../handover/limits.ts';
 import { verifyHandover } from '../handover/verify.ts';
-import type { StateAnchor } from '../ledger/index.ts';
+import type { StateAnchor, VerifyIdentity } from '../ledger/index.ts';
 import { blockDigest, transactionsRoot, verifyStateRange } from '../ledger/index.ts';
 import type { EpochRecord } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Logger, VerifySignature } from '../ports.ts';
@@ -40,7 +40,7 @@ export interface SnapshotTakerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly verify: VerifySignature;
-  readonly verifyIdentity: VerifySignature;
+  readonly verifyIdentity: VerifyIdentity;
   /** Puts the complete snapshot of this epoch in the place of all blocks. */
   readonly install: (epoch: number) => Promise<void>;
 }
@@ -263,10 +263,10 @@ export class SnapshotTaker {
     const { peers } = this.#options;
     const inOrder = peers.inOrder();
     const preferred = inOrder.filter((peer) => peer === first);
-    for (const peer of [...preferred, ...inOrder.filter((other) => other !== first)]) {
-      const answer = await peers.ask(peer, protocol, body, options);
+    const ordered = [...preferred, ...inOrder.filter((other) => other !== first)];
+    for await (const { peer, answer } of peers.answers(ordered, protocol, body, options)) {
       if (options.signal.aborted) return false;
-      if (answer === undefined || answer.length === 0) continue;
+      if (answer.length === 0) continue;
       const outcome = await used(answer, (bytes) => use(bytes, peer));
       if (outcome === 'used') return true;
       if (outcome !== 'nothing') peers.lied(peer, outcome.lie);
