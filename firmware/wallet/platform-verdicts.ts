@@ -3,6 +3,7 @@
  * asked once to name every signature that it relies on, and then again with the platform's verdicts.
  */
 import { toHex } from '../src/encoding/bytes.ts';
+import { byIdentityRule, type VerifyIdentity } from '../src/ledger/index.ts';
 import { verifyEd25519 } from '../src/protocol/webcrypto-ed25519.ts';
 import { verifyP256 } from '../src/protocol/webcrypto-p256.ts';
 
@@ -12,8 +13,7 @@ type PlatformVerify = (...signed: Parameters<Verify>) => Promise<boolean>;
 export interface Verifiers {
   /** Ed25519. */
   readonly verify: Verify;
-  /** ECDSA P-256 with SHA-256: key 65 bytes, signature 64 bytes r ‖ s. */
-  readonly verifyIdentity: Verify;
+  readonly verifyIdentity: VerifyIdentity;
 }
 
 /** Verdicts of one kind of signature: first none is known and each is asked for, then each is as the platform said. */
@@ -44,7 +44,7 @@ class Verdicts {
 export async function withPlatformVerdicts<T>(rule: (verifiers: Verifiers) => T): Promise<T> {
   const ed25519 = new Verdicts(verifyEd25519);
   const p256 = new Verdicts(verifyP256);
-  rule({ verify: ed25519.ask, verifyIdentity: p256.ask });
+  rule({ verify: ed25519.ask, verifyIdentity: byIdentityRule(p256.ask) });
   await Promise.all([ed25519.settle(), p256.settle()]);
-  return rule({ verify: ed25519.answer, verifyIdentity: p256.answer });
+  return rule({ verify: ed25519.answer, verifyIdentity: byIdentityRule(p256.answer) });
 }

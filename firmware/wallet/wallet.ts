@@ -331,10 +331,12 @@ export class Wallet {
       return;
     }
     const id = toBasisId(target.basisId);
-    const keys = [stateKeys.revoked(id), stateKeys.revokedAhead(study.studyId, id)];
-    await reader.await(keys, study.source, (values) =>
-      values.some((value) => readRecord(revocationRecord, value) !== undefined),
-    );
+    const keys = [stateKeys.revoked(id), stateKeys.study(study.studyId)];
+    await reader.await(keys, study.source, ([revoked, value]) => {
+      const record = readRecord(studyRecord, value);
+      const isAhead = record?.revokedAhead.some((other) => equalBytes(other, target.basisId)) === true;
+      return isAhead || readRecord(revocationRecord, revoked) !== undefined;
+    });
   }
 
   /** The study that is meant and its place, from the wallet's own record where that suffices. */

@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyOb
 import { p256 } from '@noble/curves/nist.js';
 import { concatBytes, u16, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import {
+  byIdentityRule,
   chainId,
   defaultParameters,
   encodeTransaction,
@@ -68,15 +69,14 @@ export function verifySignature(publicKey: Uint8Array, message: Uint8Array, sign
 const spkiOfP256Prefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex');
 
 /** ECDSA P-256 with SHA-256, r ‖ s. */
-export function verifyIdentity(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (publicKey[0] !== 4) return false;
+export const verifyIdentity = byIdentityRule((publicKey, message, signature) => {
   const key = createPublicKey({
     key: Buffer.concat([spkiOfP256Prefix, publicKey]),
     format: 'der',
     type: 'spki',
   });
   return verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature);
-}
+});
 
 /** Keys of one institution of the test consortium. */
 export interface Box {

@@ -23,9 +23,12 @@ export interface ModelWindows {
   readonly emergencyMs: number;
   readonly confirmMs: number;
   readonly emergencyOpensMax: number;
+  readonly emergenciesInWindowMax: number;
 }
 
 export class StudyModel {
+  /** Of the one member that declares any here. */
+  #emergencies = { since: -Infinity, count: 0 };
   readonly #windows: ModelWindows;
   status: 'open' | 'frozen' | 'rescinded' | 'erased' = 'open';
   owner = 0;
@@ -121,7 +124,10 @@ export class StudyModel {
 
   emergency(time: number): boolean {
     if (this.status !== 'open') return false;
-    const { emergencyMs, confirmMs, emergencyOpensMax } = this.#windows;
+    const { emergencyMs, confirmMs, emergencyOpensMax, emergenciesInWindowMax } = this.#windows;
+    if (time >= this.#emergencies.since + emergencyMs) this.#emergencies = { since: time, count: 0 };
+    if (this.#emergencies.count >= emergenciesInWindowMax) return false;
+    this.#emergencies.count += 1;
     this.bases.push({
       kind: 'emergency',
       owner: this.owner,

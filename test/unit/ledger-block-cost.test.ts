@@ -3,15 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   buildBlock,
+  decodeTransaction,
   encodeTransaction,
   executeBlock,
   genesisBlock,
+  transactionWork,
   transactionsRoot,
 } from '../../firmware/src/ledger/index.ts';
-import { blockKeyChangesMax } from '../../firmware/src/ledger/limits.ts';
-import type { Block } from '../../firmware/src/ledger/types.ts';
+import { blockKeyChangesMax, blockWorkMax } from '../../firmware/src/ledger/limits.ts';
+import type { Block, StudyId, StudyLeaf } from '../../firmware/src/ledger/types.ts';
 import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
-import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
+import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
+import { registerBulk } from '../fakes/ledger-studies.ts';
+import { tellLedgerStory } from '../support/ledger-story.ts';
 
 const ledger = new LedgerFixture();
 const consortium = new ConsortiumFixture(ledger);
@@ -66,4 +70,73 @@ test('a leader that puts more of them into its block gets no vote for it', () =>
   const overfull: Block = { header, transactions };
   const executed = executeBlock(ledger.initial, genesis, overfull, { verify: verifySignature });
   assert.equal(executed.kind === 'invalid' && executed.reason, 'too-large');
+});
+
+/** Registrations of 256 studies each, one by one: 256 keys that nobody has met before. */
+function registrations(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, batch) => {
+    const owners = Array.from({ length: 256 }, (_owner, index) => signerOf(`owner ${index % 8}`));
+    return encodeTransaction(ledger.register('south', `many ${batch}`, owners).transaction);
+  });
+}
+
+function workOf(block: Block): number {
+  return block.transactions
+    .map((bytes) => decodeTransaction(bytes))
+    .reduce(
+      (sum, decoded) => sum + (decoded.kind === 'refused' ? 0 : transactionWork(decoded.transaction.body)),
+      0,
+    );
+}
+
+test('a block holds no more work than a slow box does in half a view: thirty registrations of 256 studies take thirty blocks', () => {
+  const many = registrations(30);
+  const built = build(many);
+  assert.deepEqual(built.block.transactions, many.slice(0, 1));
+  assert.deepEqual(built.postponed, many.slice(1));
+  assert.ok(workOf(built.block) <= blockWorkMax);
+  assert.equal(executeBlock(ledger.initial, genesis, built.block, { verify: verifySignature }).kind, 'valid');
+});
+
+test('a leader that puts more work into its block gets no vote for it, and the work is not done', () => {
+  const { block } = build([]);
+  const transactions = registrations(3);
+  const header = { ...block.header, transactionsRoot: transactionsRoot(transactions) };
+  let checks = 0;
+  const executed = executeBlock(
+    ledger.initial,
+    genesis,
+    { header, transactions },
+    {
+      verify: (...signed) => {
+        checks++;
+        return verifySignature(...signed);
+      },
+    },
+  );
+  assert.equal(executed.kind === 'invalid' && executed.reason, 'too-large');
+  assert.equal(checks, 1, 'one registration was checked');
+});
+
+test('every transaction of the ledger’s story finds room in a block, and none is for nothing', () => {
+  for (const { name, transaction } of tellLedgerStory().transactions) {
+    const work = transactionWork(transaction.body);
+    assert.ok(work >= 7 && work <= blockWorkMax, `${name}: ${work}`);
+  }
+});
+
+test('what a transaction brings to check, it pays for', () => {
+  const grantee = signerOf('grantee').publicKey;
+  const { ids } = ledger.register('south', 'one', [signerOf('owner')]);
+  const plain = ledger.grantBody(ids[0] as StudyId, 1, grantee);
+  const bulk = registerBulk(ledger, 'south', 'bulk', [signerOf('one'), signerOf('two')]);
+  assert.equal(transactionWork(plain), 2 + 4 + 15);
+  assert.equal(transactionWork({ ...plain, leaf: bulk.leaves[0] as StudyLeaf }), 2 + 8 + 15);
+  assert.equal(transactionWork(bulk.transaction.body), 2 + 10 + 1);
+  const admission = {
+    kind: 'admit',
+    institution: candidate(ledger.chain, 'fifth'),
+    validator: true,
+  } as const;
+  assert.equal(transactionWork(consortium.proposeBody('north', admission)), 2 + 6 + 25 + 4 * 7 + 25);
 });

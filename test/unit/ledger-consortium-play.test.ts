@@ -168,6 +168,11 @@ class Play {
       this.removals++;
       assert.equal(this.state.institution(action.id), undefined);
       assert.ok(!this.state.nextValidators().includes(action.id));
+      // What it said of what is still open is gone with it: admitted again, it may say it again.
+      for (const { body, approved, rejected } of this.ballots) {
+        const isOpen = this.state.proposal(proposalId(body))?.outcome === null;
+        for (const voters of isOpen ? [approved, rejected] : []) voters.delete(action.id);
+      }
     }
   }
 

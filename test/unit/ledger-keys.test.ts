@@ -1,16 +1,7 @@
 /** institution.update and institution.replace: new keys, and what the old ones can do no more. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { p256 } from '@noble/curves/nist.js';
-import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
-import {
-  buildBlock,
-  keyPurposes,
-  keysMessage,
-  noChain,
-  verifyIdentitySignature,
-  type KeyPossession,
-} from '../../firmware/src/ledger/index.ts';
+import { buildBlock, keyPurposes, noChain, type KeyPossession } from '../../firmware/src/ledger/index.ts';
 import type { LedgerState } from '../../firmware/src/ledger/types.ts';
 import {
   boxOf,
@@ -19,7 +10,6 @@ import {
   LedgerFixture,
   rootSignerOf,
   signerOf,
-  verifyIdentity,
   verifySignature,
 } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture, type KeysChange } from '../fakes/ledger-consortium.ts';
@@ -151,27 +141,6 @@ test('the proof of a key that stays is the one of the record, from the genesis d
   assert.equal(refusal(initial, wrong), 'bad-possession');
   const elsewhere = stay({ identityName: 'identity of the new box' });
   assert.equal(refusal(initial, consortium.replace('north', 2, elsewhere, [1, 2])), 'bad-possession');
-});
-
-test('identity signatures are judged as node:crypto judges them, but for a high s', () => {
-  const { identity, certificate } = certifiedKeys(ledger.chain, 'north', 'renewed');
-  const message = keysMessage('north', certifiedKeys(ledger.chain, 'north', 'renewed'));
-  const high = certificate.slice();
-  const s = p256.Point.Fn.ORDER - BigInt(`0x${toHex(certificate.subarray(32))}`);
-  high.set(fromHex(s.toString(16).padStart(64, '0')), 32);
-  assert.ok(verifyIdentitySignature(identity, message, certificate));
-  assert.ok(verifyIdentity(identity, message, high) && !verifyIdentitySignature(identity, message, high));
-  const offCurve = identity.slice();
-  offCurve[64]! ^= 1;
-  assert.equal(verifyIdentitySignature(offCurve, message, certificate), false);
-  for (let bit = 0; bit < 512; bit += 37) {
-    const changed = certificate.slice();
-    changed[bit >> 3]! ^= 1 << (bit & 7);
-    assert.equal(verifyIdentitySignature(identity, message, changed), false);
-    assert.equal(verifyIdentity(identity, message, changed), false);
-  }
-  assert.equal(verifyIdentitySignature(identity, message, new Uint8Array(64)), false);
-  assert.equal(verifyIdentitySignature(identity.subarray(1), message, certificate), false);
 });
 
 test('a voting key that another still votes with in this epoch is taken', () => {

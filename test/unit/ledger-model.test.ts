@@ -14,7 +14,11 @@ import {
   stateKeys,
   type RefusalReason,
 } from '../../firmware/src/ledger/index.ts';
-import { emergencyOpensMax } from '../../firmware/src/ledger/limits.ts';
+import {
+  emergenciesInWindowMax,
+  emergencyOpensMax,
+  revocationsAheadMax,
+} from '../../firmware/src/ledger/limits.ts';
 import type {
   AccessEmergency,
   AccessGrant,
@@ -121,16 +125,27 @@ function commitment(version: number): Uint8Array {
 
 /** A record but for what differs between bodies with and without a leaf: ids that are hashes of them. */
 function comparable(record: StudyRecord | undefined) {
-  return record && { ...record, reassignment: record.reassignment && { ...record.reassignment, id: null } };
+  return (
+    record && {
+      ...record,
+      reassignment: record.reassignment && { ...record.reassignment, id: null },
+      revokedAhead: record.revokedAhead.length,
+    }
+  );
 }
 
 class Play {
-  readonly model = new StudyModel({ ...ledger.initial.parameters(), emergencyOpensMax });
+  readonly model = new StudyModel({
+    ...ledger.initial.parameters(),
+    emergencyOpensMax,
+    emergenciesInWindowMax,
+  });
   readonly outcomes: string[] = [];
   readonly #leaf: { readonly leaf?: StudyLeaf };
   readonly #bodies: Basis[] = [];
   readonly #reassigns: StudyReassign[] = [];
-  readonly #ahead = new Set<string>();
+  /** Bases that were revoked before they came, by the owner epoch in which they were. */
+  readonly #ahead = new Map<string, number>();
   state: LedgerState;
   time = genesisTime + 3 * hour;
 
@@ -227,11 +242,12 @@ class Play {
         const seq = Math.max(1, model.grants + 1 + act.offset);
         const body = ledger.grantBody(study, seq, grantee, { ...this.#base, ownerEpoch: model.owner });
         const target = { basisId: idBytes(basisId(body)) };
-        const known = this.#ahead.has(basisId(body));
+        const ofOwner = [...this.#ahead.values()].filter((owner) => owner === model.owner).length;
+        const known = this.#ahead.has(basisId(body)) || ofOwner >= revocationsAheadMax;
         this.#expect(!known, ledger.revokeBody(study, target, { ...this.#base, ownerEpoch: model.owner }));
-        this.#ahead.add(basisId(body));
-        if (!known)
-          this.#expect(model.grant('grant', { ...body, owner: model.owner }, true, this.time), body);
+        if (known) return;
+        this.#ahead.set(basisId(body), model.owner);
+        this.#expect(model.grant('grant', { ...body, owner: model.owner }, true, this.time), body);
         return;
       }
       case 'revoke-up-to': {

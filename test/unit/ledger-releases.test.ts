@@ -88,12 +88,16 @@ test('the acceptance of one that was removed meanwhile does not count', () => {
   assert.equal(state.release(toReleaseDigest(digest))?.acceptedAt, soon);
 });
 
-test('the list holds the last releases; older ones stand under their digests', () => {
-  let state = ledger.initial;
-  for (let patch = 0; patch <= releasesListedMax; patch++) {
+test('the last releases are kept; older ones are gone with what was said of them', () => {
+  const first = toReleaseDigest(bytesOf('release 2.0.0'));
+  let state = applied(ledger.initial, consortium.publish('2.0.0', [1, 2]));
+  state = applied(state, consortium.accept('north', '2.0.0'));
+  assert.ok(state.releaseAcceptance(first, 'north') !== undefined);
+  for (let patch = 1; patch <= releasesListedMax; patch++) {
     state = applied(state, consortium.publish(`2.0.${patch}`, [1, 2]));
   }
   assert.equal(state.releases().length, releasesListedMax);
   assert.deepEqual(state.releases()[0], bytesOf('release 2.0.1'));
-  assert.equal(state.release(toReleaseDigest(bytesOf('release 2.0.0')))?.version, '2.0.0');
+  assert.equal(state.release(first), undefined);
+  assert.equal(state.releaseAcceptance(first, 'north'), undefined);
 });

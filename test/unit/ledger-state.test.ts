@@ -20,7 +20,7 @@ import {
   historyRecord,
   keyQuorumRecord,
   openNumberRecord,
-  openProposalsRecord,
+  keptProposalsRecord,
   openRecord,
   parametersRecord,
   proposalRecord,
@@ -37,6 +37,8 @@ import {
   type RecordFormat,
 } from '../../firmware/src/ledger/index.ts';
 import type { StudyId } from '../../firmware/src/ledger/types.ts';
+import { emergencyCount } from '../../firmware/src/ledger/access/emergency-count.ts';
+import { registrationCount } from '../../firmware/src/ledger/studies/registration-count.ts';
 import { tellLedgerStory } from '../support/ledger-story.ts';
 import { vectorValueOf, type VectorValue } from '../support/vector-value.ts';
 
@@ -71,7 +73,7 @@ const formats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array | undef
   departed: (bytes) => roundTrip(institutionRecord, bytes),
   'next-parameters': (bytes) => roundTrip(parametersRecord, bytes),
   proposal: (bytes) => roundTrip(proposalRecord, bytes),
-  proposals: (bytes) => roundTrip(openProposalsRecord, bytes),
+  proposals: (bytes) => roundTrip(keptProposalsRecord, bytes),
   guilt: (bytes) => roundTrip(guiltRecord, bytes),
   guilty: (bytes) => roundTrip(guiltyRecord, bytes),
   release: (bytes) => roundTrip(releaseRecord, bytes),
@@ -83,7 +85,8 @@ const formats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array | undef
   basis: (bytes) => roundTrip(basisRecord, bytes),
   'study-basis': (bytes) => roundTrip(studyBasisRecord, bytes),
   revoked: (bytes) => roundTrip(revocationRecord, bytes),
-  'revoked-ahead': (bytes) => roundTrip(revocationRecord, bytes),
+  emergencies: (bytes) => roundTrip(emergencyCount, bytes),
+  registrations: (bytes) => roundTrip(registrationCount, bytes),
   open: (bytes) => roundTrip(openRecord, bytes),
   'open-number': (bytes) => roundTrip(openNumberRecord, bytes),
 };

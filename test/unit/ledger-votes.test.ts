@@ -7,6 +7,7 @@ import {
   encodeTransaction,
   proposalId,
   quorumOf,
+  toReleaseDigest,
 } from '../../firmware/src/ledger/index.ts';
 import { openProposalsOfInstitutionMax } from '../../firmware/src/ledger/limits.ts';
 import { quorum } from '../../firmware/src/consensus/types.ts';
@@ -16,7 +17,7 @@ import type {
   ProposalAction,
   Transaction,
 } from '../../firmware/src/ledger/types.ts';
-import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { applied, refusal, soon } from '../support/ledger-outcome.ts';
 
@@ -204,6 +205,35 @@ test('the votes of those who were removed meanwhile do not count', () => {
   assert.equal(state.institution('fifth'), undefined);
   state = applied(state, consortium.vote('north', body));
   assert.ok(state.institution('fifth') !== undefined);
+});
+
+test('what a member said ends with its membership: admitted again, it has said nothing', () => {
+  const parameters = { ...defaultParameters, proposalMs: dayMs };
+  const open = consortium.proposeBody('north', { kind: 'parameters', parameters });
+  const against = consortium.proposeBody('south', { kind: 'vendor', vendor: { keys: [], threshold: 0 } });
+  let state = applied(initial, consortium.propose('north', open.action));
+  state = applied(state, consortium.propose('south', against.action));
+  state = applied(state, consortium.vote('west', open));
+  state = applied(state, consortium.vote('west', against, false));
+  state = applied(applied(state, consortium.publish('1.0.0', [1, 2])), consortium.accept('west', '1.0.0'));
+  state = applied(applied(state, consortium.signal('west', 2)), consortium.signal('east', 2));
+  state = agreed(state, { kind: 'remove', id: 'west' }, three);
+  const west = candidate(ledger.chain, 'west');
+  state = agreed(state, { kind: 'admit', institution: west, validator: true }, three);
+
+  assert.deepEqual(state.proposal(proposalId(open))?.approvedBy, ['north']);
+  assert.deepEqual(state.proposal(proposalId(against))?.rejectedBy, []);
+  const release = toReleaseDigest(bytesOf('release 1.0.0'));
+  assert.deepEqual(state.release(release)?.acceptedBy, []);
+  assert.equal(state.releaseAcceptance(release, 'west'), undefined);
+  assert.deepEqual(state.formats().signals, [{ institution: 'east', format: 2 }]);
+
+  state = applied(state, consortium.vote('south', open));
+  assert.equal(state.proposal(proposalId(open))?.outcome, null, 'two of four, and no third from before');
+  state = applied(state, consortium.vote('west', open));
+  assert.equal(state.proposal(proposalId(open))?.outcome?.passed, true, 'it may say it again');
+  state = applied(applied(state, consortium.accept('west', '1.0.0')), consortium.signal('west', 2));
+  assert.deepEqual(state.release(release)?.acceptedBy, ['west']);
 });
 
 test('what cannot be done cannot be proposed', () => {

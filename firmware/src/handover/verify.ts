@@ -2,7 +2,13 @@
 import { verifyCertificate } from '../consensus/signatures.ts';
 import { quorum } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
-import { blockDigest, epochRecord, stateKeys, verifyStateProof } from '../ledger/index.ts';
+import {
+  blockDigest,
+  epochRecord,
+  stateKeys,
+  verifyStateProof,
+  type VerifyIdentity,
+} from '../ledger/index.ts';
 import type { BlockHeader, EpochRecord } from '../ledger/types.ts';
 import type { Handover } from './handover.ts';
 import { handoverMessage } from './handover.ts';
@@ -12,8 +18,7 @@ type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array
 export interface HandoverVerifiers {
   /** Ed25519. */
   readonly verify: Verify;
-  /** ECDSA P-256 with SHA-256: key 65 bytes, signature 64 bytes r ‖ s. */
-  readonly verifyIdentity: Verify;
+  readonly verifyIdentity: VerifyIdentity;
 }
 
 export type HandoverRefusal =
@@ -63,7 +68,7 @@ function isIdentified(
   { validators }: EpochRecord,
   message: Uint8Array,
   signatures: Handover['signatures'],
-  verifyIdentity: Verify,
+  verifyIdentity: VerifyIdentity,
 ): boolean {
   if (validators.length === 0 || signatures.length < quorum(validators.length)) return false;
   let last = -1;

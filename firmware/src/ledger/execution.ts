@@ -2,9 +2,15 @@
 import { equalBytes } from '../encoding/bytes.ts';
 import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
+import { transactionWork } from './block-work.ts';
 import { afterBlock } from './consortium/epoch.ts';
 import { formatKnown } from './formats/formats.ts';
-import { blockKeyChangesMax, blockTransactionBytesMax, blockTransactionsMax } from './limits.ts';
+import {
+  blockKeyChangesMax,
+  blockTransactionBytesMax,
+  blockTransactionsMax,
+  blockWorkMax,
+} from './limits.ts';
 import { historyRoot, withParentInHistory } from './history.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
 import { asSnapshot } from './state.ts';
@@ -79,7 +85,7 @@ const passesMax = 4;
 /**
  * Applies candidates in order while there is room. What misses something that another candidate brings is tried again
  * after it, so that transactions which overtook each other on the network end in one block. From the first candidate
- * without room on, all wait: a large one is not passed over for ever. Of those that bring keys so many are tried as a
+ * for which bytes, work or places do not suffice on, all wait: a large one is not passed over for ever. Of those that bring keys so many are tried as a
  * block may hold, whatever comes of it: a refused one has cost as much. The others do not wait for them.
  */
 function fill(before: LedgerState, candidates: readonly Candidate[], context: BlockContext): Filling {
@@ -89,6 +95,7 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
   const refused: RefusedCandidate[] = [];
   const postponed: Uint8Array[] = [];
   let isFull = false;
+  let work = 0;
   let keyChanges = 0;
   let waiting = candidates;
   for (let pass = 1; waiting.length > 0; pass++) {
@@ -96,7 +103,9 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
     const appliedBefore = applied.length;
     for (const candidate of waiting) {
       const { bytes, transaction } = candidate;
-      isFull ||= bytes.length > room || applied.length === blockTransactionsMax;
+      const ownWork = transactionWork(transaction.body);
+      isFull ||=
+        bytes.length > room || work + ownWork > blockWorkMax || applied.length === blockTransactionsMax;
       const changesKeys = bringsKeys(transaction.body.type);
       if (isFull || (changesKeys && keyChanges === blockKeyChangesMax)) {
         postponed.push(bytes);
@@ -108,6 +117,7 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
       if (outcome.kind === 'applied') {
         state = outcome.state;
         room -= bytes.length;
+        work += ownWork;
         applied.push(candidate);
         continue;
       }
@@ -222,12 +232,15 @@ export function executeBlock(
   const transactions: Transaction[] = [];
   let after: LedgerState = before;
   let keyChanges = 0;
+  let work = 0;
   for (const [index, encoded] of block.transactions.entries()) {
     const decoded = decodeTransaction(encoded);
     if (decoded.kind === 'refused')
       return invalid('transaction-refused', `transaction ${index}: ${decoded.reason}`);
     if (bringsKeys(decoded.transaction.body.type) && ++keyChanges > blockKeyChangesMax)
       return invalid('too-large', `more than ${blockKeyChangesMax} transactions bring keys`);
+    work += transactionWork(decoded.transaction.body);
+    if (work > blockWorkMax) return invalid('too-large', `more work than ${blockWorkMax}`);
     const outcome = applyTransaction(after, decoded.transaction, {
       height: header.height,
       time: header.time,

@@ -20,6 +20,7 @@ import {
   validatorsMax,
 } from './limits.ts';
 import { keysMessage } from './consortium/certified-keys.ts';
+import type { VerifyIdentity } from './consortium/identity-signature.ts';
 import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
 import { parametersValue, readParameters } from './consortium/parameters.ts';
 import { noChain, possesses } from './consortium/possession.ts';
@@ -29,9 +30,6 @@ import { fromJson, toJson } from './json-form.ts';
 import { initialState } from './initial-state.ts';
 import type { DecodeRefusal } from './refusals.ts';
 import type { BlockContext, ChainId, Genesis, LedgerState } from './types.ts';
-
-/** ECDSA P-256 with SHA-256 over the message: key 65 bytes (SEC1, uncompressed), signature 64 bytes r ‖ s. */
-export type VerifyIdentity = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
 export interface GenesisVerifiers {
   /** Ed25519. */

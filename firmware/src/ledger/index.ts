@@ -26,7 +26,6 @@ export {
   genesisState,
   parseGenesis,
   type GenesisVerifiers,
-  type VerifyIdentity,
 } from './genesis.ts';
 export {
   formatInstitution,
@@ -55,7 +54,12 @@ export { basisRecord, studyBasisRecord } from './access/basis-record.ts';
 export { openNumberRecord, openRecord } from './access/open-record.ts';
 export { revocationRecord } from './access/revocation-record.ts';
 export { institutionRecord } from './consortium/institution-record.ts';
-export { keysMessage, verifyIdentitySignature } from './consortium/certified-keys.ts';
+export { keysMessage } from './consortium/certified-keys.ts';
+export {
+  byIdentityRule,
+  verifyIdentitySignature,
+  type VerifyIdentity,
+} from './consortium/identity-signature.ts';
 export {
   keyPurposes,
   noChain,
@@ -65,7 +69,7 @@ export {
   type KeyPurpose,
 } from './consortium/possession.ts';
 export { guiltRecord, guiltyRecord } from './consortium/guilt-record.ts';
-export { openProposalsRecord, proposalRecord, toProposalId } from './consortium/proposal-record.ts';
+export { keptProposalsRecord, proposalRecord, toProposalId } from './consortium/proposal-record.ts';
 export { proposalId } from './consortium/propose.ts';
 export { quorumOf } from './consortium/quorum.ts';
 export { formatKnown } from './formats/formats.ts';
@@ -113,4 +117,5 @@ export {
   signingMessage,
   type DecodedTransaction,
 } from './transactions.ts';
+export { transactionWork } from './block-work.ts';
 export { goesFirst, transactionTypeNames } from './transaction-types.ts';

@@ -8,7 +8,7 @@ import { institutionRecord, type InstitutionRecord } from './consortium/institut
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
 import { historyRecord } from './history-record.ts';
-import { openProposalsRecord } from './consortium/proposal-record.ts';
+import { keptProposalsRecord } from './consortium/proposal-record.ts';
 import { formatsRecord } from './formats/formats-record.ts';
 import { releasesRecord } from './releases/release-record.ts';
 import { stateKeys } from './state-keys.ts';
@@ -35,7 +35,7 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     .put(parametersRecord, stateKeys.parameters, genesis.parameters)
     .put(historyRecord, stateKeys.history, emptyFrontier)
     .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor)
-    .put(openProposalsRecord, stateKeys.proposals, [])
+    .put(keptProposalsRecord, stateKeys.proposals, [])
     .put(guiltyRecord, stateKeys.guilty, [])
     .put(releasesRecord, stateKeys.releases, [])
     .put(formatsRecord, stateKeys.formats, { activations: [{ format: 1, height: 0 }], signals: [] });

@@ -9,14 +9,22 @@ export const blockTransactionBytesMax = 1048576;
 /** One block, encoded: its transactions, their CBOR framing and a header. Longer input is refused before decoding. */
 export const blockBytesMax = 1114112;
 
-/** Transactions of one block: a small ARM box verifies their signatures within a view's time. */
-export const blockTransactionsMax = 2048;
+/**
+ * Work of one block, in units of 0.1 ms on the processor of docs/scale.md (block-work.ts): 0.25 s there, and 0.75 s on a
+ * small ARM core, a third as fast: half of the 1.5 s after which a view is given up. So a leader that fills its block with
+ * what nobody has seen before holds nobody up. A registration of one study takes 16, so that 156 of them fit, one in bulk of
+ * 1024 takes 64, the largest single one (256) 2,311. At nine blocks a second that is twice what a core can carry for long.
+ */
+export const blockWorkMax = 2500;
+
+/** Transactions of one block: each takes 7 units of work at least, so that 357 find room. Read before they are weighed. */
+export const blockTransactionsMax = 512;
 
 /**
- * Transactions of one block that bring certified keys: each costs a P-256 check and five new keys, 10 ms here, where any
- * other costs half of one. A block full of them would take longer than its view.
+ * Transactions of one block that bring certified keys: each takes up to 148 units of work, where most others take 7 to 21.
+ * Refused ones count, too: so they cost a leader no more than a block's work.
  */
-export const blockKeyChangesMax = 32;
+export const blockKeyChangesMax = 16;
 
 /** Studies of one registration: more make a transaction that delays everybody else's. */
 export const registrationEntriesMax = 256;
@@ -39,6 +47,27 @@ export const emergencyOpensMax = 100;
 /** How far a revocation may run ahead of the last grant: an owner has no more grants under way than this. */
 export const revocationSeqAheadMax = 1024;
 
+/**
+ * Bases that an owner revoked before they arrived, in the study's record: whoever has more grants under way revokes all up
+ * to a number. A new owner begins anew.
+ */
+export const revocationsAheadMax = 16;
+
+/** Grants of one study, ever: each is kept in the state, 0.5 KB. One a week for twenty years. */
+export const grantsOfStudyMax = 1024;
+
+/** Referrals of one study, ever: likewise, by its source. */
+export const referralsOfStudyMax = 1024;
+
+/** Emergencies that one member declares of one study while the first of them lasts: teams that do not know of each other. */
+export const emergenciesInWindowMax = 4;
+
+/**
+ * Records that the registrations of one source make in an epoch (24 h): a hundred times what the largest hospital makes, so
+ * that a back archive passes, and 50 MB of state. A batch in bulk makes one.
+ */
+export const registrationsOfEpochMax = 131072;
+
 /** Institution's id: it stands in every transaction and in file names. Characters. */
 export const institutionIdCharactersMax = 32;
 
@@ -57,16 +86,25 @@ export const validatorsMax = 512;
 /** Keys of the vendor or of an institution's offline root: people who hold one each. */
 export const quorumKeysMax = 16;
 
-/** Proposals that are open at once: their list is one value of the state. */
+/** Proposals that are open at once: enough for every tenth institution to want something. */
 export const openProposalsMax = 256;
 
 /** Of one institution: it takes many members together to leave no room for the proposals of others. */
 export const openProposalsOfInstitutionMax = 8;
 
+/**
+ * Proposals that are kept, decided ones too, until nobody can vote on them or bring them again: their list is one value of
+ * the state, at 140 bytes each.
+ */
+export const keptProposalsMax = 512;
+
+/** Of one institution, which may have made them valid for years: it takes many members together to fill the list. */
+export const keptProposalsOfInstitutionMax = 64;
+
 /** Records of guilt that a console lists: more is a matter for people. */
 export const guiltyListedMax = 256;
 
-/** Releases that are listed: a box updates to the newest that was accepted. */
+/** Releases that are kept: a box updates to the newest that was accepted. */
 export const releasesListedMax = 64;
 
 /** Version of a release: three numbers and a short word. Characters. */

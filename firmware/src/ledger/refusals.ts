@@ -84,6 +84,13 @@ const ruleReasonList = [
   'basis-exists',
   /** The basis is none that its owner could take back. */
   'not-revocable',
+  /** More of one study than are kept; `limits.ts` has the numbers. */
+  'too-many-bases',
+  'too-many-revocations',
+  /** Of one member and one study within the time for which an emergency lasts. */
+  'too-many-emergencies',
+  /** Of one source in one epoch. */
+  'too-many-registrations',
   'no-emergency',
   /** Another institution declared the emergency. */
   'not-the-grantee',
@@ -132,6 +139,8 @@ const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'seq-gap',
   'open-no-gap',
   'basis-not-yet-valid',
+  'too-many-emergencies',
+  'too-many-registrations',
 ]);
 
 /**

@@ -23,7 +23,7 @@ export const stateKeys = {
   /** Keys that sign releases. */
   vendor: 'vendor',
   proposal: (id: ProposalId): string => `proposal/${id}`,
-  /** The open proposals. */
+  /** The open proposals, and those that were decided lately. */
   proposals: 'proposals',
   /** That an institution's votes conflicted in an epoch. */
   guilt: (epoch: number, institution: string): string => `guilt/${epoch}/${institution}`,
@@ -36,6 +36,8 @@ export const stateKeys = {
   releases: 'releases',
   formats: 'formats',
   study: (id: StudyId): string => `study/${id}`,
+  /** How much a source registered in an epoch. */
+  registrations: (source: string): string => `registrations/${source}`,
   /** A registration in bulk. */
   batch: (source: string, batch: Uint8Array): string => `batch/${source}/${toHex(batch)}`,
   /** A grant, a referral or an emergency. */
@@ -44,11 +46,8 @@ export const stateKeys = {
   studyBasis: (study: StudyId, number: number): string => `study-basis/${study}/${number}`,
   /** A basis that stood on the ledger when it was revoked. */
   revoked: (id: BasisId): string => `revoked/${id}`,
-  /**
-   * A basis that was revoked before it arrived. The study is part of the key: nobody but its own study's owner can
-   * stop one that is still on its way, though everybody may have seen its id.
-   */
-  revokedAhead: (study: StudyId, id: BasisId): string => `revoked-ahead/${study}/${id}`,
+  /** How many emergencies a member declared of a study lately. */
+  emergencies: (study: StudyId, institution: string): string => `emergencies/${study}/${institution}`,
   /** Opens of a study are numbered from 1. */
   open: (study: StudyId, number: number): string => `open/${study}/${number}`,
   openNumber: (id: OpenId): string => `open-number/${id}`,

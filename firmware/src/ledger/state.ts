@@ -11,10 +11,10 @@ import { parametersRecord } from './consortium/parameters.ts';
 import type { MerkleFrontier } from '../encoding/merkle-frontier.ts';
 import { historyRecord } from './history-record.ts';
 import {
-  openProposalsRecord,
+  keptProposalsRecord,
   proposalRecord,
   toProposalId,
-  type OpenProposal,
+  type KeptProposal,
   type ProposalId,
   type ProposalRecord,
 } from './consortium/proposal-record.ts';
@@ -139,13 +139,15 @@ export class LedgerSnapshot implements LedgerState {
     return this.get(proposalRecord, stateKeys.proposal(id));
   }
 
-  openProposals(): readonly OpenProposal[] {
-    return this.#standing(openProposalsRecord, stateKeys.proposals);
+  /** Open ones and those that were decided lately, oldest first. */
+  keptProposals(): readonly KeptProposal[] {
+    return this.#standing(keptProposalsRecord, stateKeys.proposals);
   }
 
   proposals(): readonly { readonly id: ProposalId; readonly proposal: ProposalRecord }[] {
-    return this.openProposals().map((open) => {
-      const id = toProposalId(open.id);
+    const open = this.keptProposals().filter((entry) => entry.open);
+    return open.map((entry) => {
+      const id = toProposalId(entry.id);
       const proposal = this.proposal(id);
       if (proposal === undefined) throw new Error(`proposal ${id} is listed but missing`);
       return { id, proposal };
@@ -294,7 +296,7 @@ export function stateFromEntries(
   state.history();
   state.nextValidators();
   state.vendor();
-  state.openProposals();
+  state.keptProposals();
   state.guilty();
   state.releases();
   state.formats();

@@ -3,6 +3,7 @@
  * transaction-types.ts joins them.
  */
 import type { CborValue } from '../encoding/canonical-cbor.ts';
+import type { ExtraWork } from './block-work.ts';
 import { bytesField, mapField, timeField } from './fields.ts';
 import type { Outcome, RuleContext } from './rule.ts';
 import type { LedgerSnapshot } from './state.ts';
@@ -15,6 +16,8 @@ export interface TransactionType<Body extends BodyBase & { readonly type: string
   signers(body: Body): number;
   /** What its signers sign, where that is not `signingMessage`. */
   readonly message?: (body: Body) => Uint8Array;
+  /** What checking it costs besides its signatures and one record of the state; nothing, if it is not said. */
+  readonly work?: (body: Body) => ExtraWork;
   /** The rule: the state after it, or why it does not apply. Signatures are checked after what is cheaper. */
   apply(state: LedgerSnapshot, body: Body, context: RuleContext): Outcome;
 }

@@ -4,6 +4,7 @@
  */
 import type { Certificate } from '../consensus/types.ts';
 import type { AppError } from '../errors.ts';
+import type { VerifyIdentity } from '../ledger/index.ts';
 import type { Clock, Logger, Network, PrunableLog, Unsubscribe, VerifySignature } from '../ports.ts';
 import type { CatchUpPeers } from './catch-up-peers.ts';
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
@@ -26,7 +27,7 @@ export interface ArchivistOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly verify: VerifySignature;
-  readonly verifyIdentity: VerifySignature;
+  readonly verifyIdentity: VerifyIdentity;
   /** Puts the complete snapshot of this epoch in the place of all blocks. */
   readonly install: (epoch: number) => Promise<void>;
   /** The disk failed. */

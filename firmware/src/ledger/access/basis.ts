@@ -1,4 +1,5 @@
 /** What the three kinds of basis share: how one is added to a study, and whether it stands. */
+import { equalBytes } from '../../encoding/bytes.ts';
 import { idBytes, toStudyId } from '../ids.ts';
 import type { RuleReason } from '../refusals.ts';
 import { stateKeys } from '../state-keys.ts';
@@ -21,6 +22,14 @@ export function withBasis(
     .put(basisRecord, stateKeys.basis(id), basis)
     .put(studyBasisRecord, stateKeys.studyBasis(studyKey, number), { basisId: idBytes(id) })
     .put(studyRecord, stateKeys.study(studyKey), { ...study, bases: number });
+}
+
+/**
+ * True if the study's owner revoked the basis before it arrived. Only its own study's record is asked: nobody else can
+ * stop a basis that is still on its way, though everybody may have seen its id.
+ */
+export function isRevokedAhead({ revokedAhead }: StudyRecord, id: Uint8Array): boolean {
+  return revokedAhead.some((revoked) => equalBytes(revoked, id));
 }
 
 /** Whether the study's owner epoch is one under which the basis holds. An emergency is no word of the owner's. */

@@ -16,6 +16,7 @@ import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { basisRecord } from './basis-record.ts';
 import { withBasis } from './basis.ts';
+import { withEmergency } from './emergency-count.ts';
 
 export interface AccessEmergency extends BodyBase {
   readonly type: 'access.emergency';
@@ -60,19 +61,23 @@ export const accessEmergency: TransactionType<AccessEmergency> = {
     };
   },
   signers: () => 1,
+  work: () => ({ keys: 1, records: 3 }),
   apply(state, body, context) {
     const member = signingInstitution(state, body.institution, context.time);
     if (typeof member === 'string') return member;
-    const study = namedStudy(state, toStudyId(body.studyId), body.leaf);
+    const studyKey = toStudyId(body.studyId);
+    const study = namedStudy(state, studyKey, body.leaf);
     if (typeof study === 'string') return study;
     const id = basisId(body);
     if (state.basis(id) !== undefined) return 'basis-exists';
     const status = statusRefusal(study);
     if (status !== undefined) return status;
+    const counted = withEmergency(state, studyKey, member.id, context.time);
+    if (typeof counted === 'string') return counted;
     if (!context.signedBy(member.keys.transaction)) return 'bad-signature';
     if (!isPrimeOrderKey(body.granteeKey)) return 'bad-key';
     const { emergencyMs, confirmMs } = state.parameters();
-    return withBasis(state, id, study, {
+    return withBasis(counted, id, study, {
       kind: 'emergency',
       studyId: body.studyId,
       ownerEpoch: study.ownerEpoch,

@@ -23,6 +23,7 @@ export const accessGrant: TransactionType<AccessGrant> = {
     return { ...base, ...readGrantedTerms(map) };
   },
   signers: () => 1,
+  work: () => ({ keys: 1, records: 2 }),
   apply(state, body, context) {
     const id = basisId(body);
     const study = grantedStudy(state, body, id, 'grant', context.time);
@@ -30,6 +31,6 @@ export const accessGrant: TransactionType<AccessGrant> = {
     if (!context.signedBy(study.ownerKey)) return 'bad-signature';
     if (!isPrimeOrderKey(body.granteeKey)) return 'bad-key';
     const basis = grantedBasis(body, 'grant', study, context.time);
-    return withBasis(state, id, { ...study, grantSeq: body.seq }, basis);
+    return withBasis(state, id, { ...study, grantSeq: body.seq, grants: study.grants + 1 }, basis);
   },
 };

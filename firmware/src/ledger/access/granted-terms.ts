@@ -8,10 +8,9 @@ import {
   ShapeError,
   timeField,
 } from '../fields.ts';
-import { toStudyId } from '../ids.ts';
-import { grantNoteBytesMax, grantOpensMax } from '../limits.ts';
+import { idBytes, toStudyId } from '../ids.ts';
+import { grantNoteBytesMax, grantOpensMax, grantsOfStudyMax, referralsOfStudyMax } from '../limits.ts';
 import type { RuleReason } from '../refusals.ts';
-import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { namedStudy, type StudyLeaf } from '../studies/leaf.ts';
 import { ownerEpochRefusal } from '../studies/standing.ts';
@@ -20,6 +19,7 @@ import type { StudyRecord } from '../studies/study-record.ts';
 import { counterMax } from '../transaction-type.ts';
 import type { BasisId, BodyBase } from '../types.ts';
 import type { BasisKind, BasisRecord } from './basis-record.ts';
+import { isRevokedAhead } from './basis.ts';
 
 export interface GrantedTerms extends BodyBase {
   readonly studyId: Uint8Array;
@@ -88,17 +88,19 @@ export function grantedStudy(
   kind: Exclude<BasisKind, 'emergency'>,
   time: number,
 ): StudyRecord | RuleReason {
-  const studyKey = toStudyId(body.studyId);
-  const study = namedStudy(state, studyKey, body.leaf);
+  const study = namedStudy(state, toStudyId(body.studyId), body.leaf);
   if (typeof study === 'string') return study;
   const epoch = ownerEpochRefusal(study, body.ownerEpoch);
   if (epoch !== undefined) return epoch;
   const revoked = kind === 'grant' && body.seq <= study.revokedUpTo;
-  if (revoked || state.has(stateKeys.revokedAhead(studyKey, id))) return 'revoked';
+  if (revoked || isRevokedAhead(study, idBytes(id))) return 'revoked';
   const last = kind === 'grant' ? study.grantSeq : study.referralSeq;
   if (body.seq <= last) return 'seq-stale';
   if (body.expiry <= time) return 'basis-expired';
   if (body.seq > last + 1) return 'seq-gap';
+  const [count, countMax] =
+    kind === 'grant' ? [study.grants, grantsOfStudyMax] : [study.referralSeq, referralsOfStudyMax];
+  if (count >= countMax) return 'too-many-bases';
   return statusRefusal(study) ?? study;
 }
 

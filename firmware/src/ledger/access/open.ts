@@ -38,6 +38,7 @@ export const accessOpen: TransactionType<AccessOpen> = {
     };
   },
   signers: () => 2,
+  work: () => ({ records: 3 }),
   apply(state, body, context) {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;

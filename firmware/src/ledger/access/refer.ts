@@ -29,6 +29,7 @@ export const accessRefer: TransactionType<AccessRefer> = {
     return { ...base, source: institutionIdField(map.source, 'source'), ...readGrantedTerms(map) };
   },
   signers: () => 1,
+  work: () => ({ keys: 1, records: 2 }),
   apply(state, body, context) {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;

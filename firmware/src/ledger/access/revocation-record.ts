@@ -1,8 +1,8 @@
-/** That a grant is revoked. */
+/** That a basis was taken back. */
 import { bytesField, mapField, timeField } from '../fields.ts';
 import { recordFormat } from '../record-format.ts';
 
-/** That a grant is revoked: under `revoked/<grant>`, or under `revoked-ahead/<study>/<grant>` before it arrived. */
+/** That a basis which stood is revoked: under `revoked/<basis>`. What had not arrived stands in the study's record. */
 export interface RevocationRecord {
   readonly studyId: Uint8Array;
   readonly revokedAt: number;

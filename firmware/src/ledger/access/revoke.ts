@@ -6,7 +6,7 @@ import { equalBytes } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { bytesField, integerField, mapField } from '../fields.ts';
 import { toBasisId, toStudyId } from '../ids.ts';
-import { revocationSeqAheadMax } from '../limits.ts';
+import { revocationsAheadMax, revocationSeqAheadMax } from '../limits.ts';
 import { signingInstitution, type Outcome, type RuleContext } from '../rule.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { stateKeys } from '../state-keys.ts';
@@ -15,7 +15,7 @@ import { ownerEpochRefusal } from '../studies/standing.ts';
 import { studyRecord, type StudyRecord } from '../studies/study-record.ts';
 import { counterMax, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
-import { basisHolds } from './basis.ts';
+import { basisHolds, isRevokedAhead } from './basis.ts';
 import { revocationRecord } from './revocation-record.ts';
 
 export interface AccessRevoke extends BodyBase {
@@ -64,14 +64,15 @@ function revokeOne(
 ): Outcome {
   const studyKey = toStudyId(body.studyId);
   const id = toBasisId(target);
-  const record = { studyId: body.studyId, revokedAt: context.time };
   const basis = state.basis(id);
   if (basis === undefined) {
-    if (state.has(stateKeys.revokedAhead(studyKey, id))) return 'already-revoked';
+    if (isRevokedAhead(study, target)) return 'already-revoked';
+    if (study.revokedAhead.length >= revocationsAheadMax) return 'too-many-revocations';
     if (!context.signedBy(study.ownerKey)) return 'bad-signature';
-    return state
-      .put(studyRecord, stateKeys.study(studyKey), study)
-      .put(revocationRecord, stateKeys.revokedAhead(studyKey, id), record);
+    return state.put(studyRecord, stateKeys.study(studyKey), {
+      ...study,
+      revokedAhead: [...study.revokedAhead, target],
+    });
   }
   if (!equalBytes(basis.studyId, body.studyId)) return 'wrong-study';
   if (basis.kind === 'emergency') return 'not-revocable';
@@ -80,7 +81,10 @@ function revokeOne(
     basis.kind === 'referral' ? signingInstitution(state, study.source, context.time) : undefined;
   const bySource = typeof source === 'object' && context.signedBy(source.keys.transaction);
   if (!bySource && !context.signedBy(study.ownerKey)) return 'bad-signature';
-  return state.put(revocationRecord, stateKeys.revoked(id), record);
+  return state.put(revocationRecord, stateKeys.revoked(id), {
+    studyId: body.studyId,
+    revokedAt: context.time,
+  });
 }
 
 /** Signed by the study's owner key; of a referral, by that or by the source. */

@@ -1,11 +1,12 @@
 /** What a passed proposal does, and why it cannot. */
+import type { ExtraWork } from '../block-work.ts';
 import { institutionsMax, validatorsMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
 import type { Outcome, RuleContext } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import type { ProposalAction } from './action.ts';
-import { keysRefusal } from './certified-keys.ts';
+import { keysRefusal, newKeysWork } from './certified-keys.ts';
 import { idListRecord } from './id-list-record.ts';
 import type { Institution } from './institution-record.ts';
 import { keyQuorumRecord } from './key-quorum.ts';
@@ -47,6 +48,20 @@ function changeValidators(state: LedgerSnapshot, add: readonly string[], leave: 
   if (after.length === 0) return 'last-validator';
   if (after.length > validatorsMax) return 'too-many-validators';
   return state.put(idListRecord, stateKeys.nextValidators, after);
+}
+
+/** What judging the action costs. */
+export function actionWork(action: ProposalAction): ExtraWork {
+  switch (action.kind) {
+    case 'admit':
+      return { ...newKeysWork(action.institution.root), records: 4 };
+    case 'vendor':
+      return { keys: action.vendor.keys.length, records: 2 };
+    case 'remove':
+    case 'validators':
+    case 'parameters':
+      return { records: 2 };
+  }
 }
 
 /** The state after the action, or why it cannot be done: asked when it is proposed, and again when it has passed. */

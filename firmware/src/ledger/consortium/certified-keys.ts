@@ -1,12 +1,14 @@
 /** Whether an institution may have these keys: certified by its identity key, safe, its own and nobody else's. */
-import { p256 } from '@noble/curves/nist.js';
 import { concatBytes, lengthPrefixed, toHex, u64, utf8 } from '../../encoding/bytes.ts';
 import { domainPrefix } from '../../encoding/hash.ts';
+import type { ExtraWork } from '../block-work.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
 import type { RuleReason } from '../refusals.ts';
 import type { RuleContext } from '../rule.ts';
 import type { LedgerSnapshot } from '../state.ts';
+import { verifyIdentitySignature } from './identity-signature.ts';
 import type { CertifiedKeys, Institution } from './institution-record.ts';
+import type { KeyQuorum } from './key-quorum.ts';
 import { possesses } from './possession.ts';
 
 /**
@@ -30,20 +32,6 @@ export function keysMessage(
   );
 }
 
-/**
- * ECDSA P-256 with SHA-256: key 65 bytes (SEC 1, uncompressed), signature 64 bytes r ‖ s with s in the low half. The rule
- * for identity keys wherever the ledger or a light client judges them; there are few, so its speed does not matter.
- */
-export function verifyIdentitySignature(
-  publicKey: Uint8Array,
-  message: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  if (publicKey.length !== 65 || publicKey[0] !== 4 || signature.length !== 64) return false;
-  if (!p256.utils.isValidPublicKey(publicKey, false)) return false;
-  return p256.verify(signature, message, publicKey, { prehash: true, lowS: true, format: 'compact' });
-}
-
 function ownKeys({ voting, transaction, transport }: CertifiedKeys): readonly string[] {
   return [voting, transaction, transport].map(toHex);
 }
@@ -58,6 +46,11 @@ function keysOfOthers(state: LedgerSnapshot, id: string): ReadonlySet<string> {
     if (validator.id !== id) others.add(toHex(validator.voting));
   }
   return others;
+}
+
+/** What `keysRefusal` costs: three proofs, a certificate, the order of those three keys, of the account's and the root's. */
+export function newKeysWork(root?: KeyQuorum): ExtraWork {
+  return { signatures: 3, identitySignatures: 1, keys: 4 + (root?.keys.length ?? 0) };
 }
 
 type KeysReason = Extract<

@@ -4,12 +4,12 @@ import type { Outcome, RuleContext } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { actionEffect } from './action-effect.ts';
-import { openProposalsRecord, proposalRecord, toProposalId, type ProposalRecord } from './proposal-record.ts';
+import { keptProposalsRecord, proposalRecord, toProposalId, type ProposalRecord } from './proposal-record.ts';
 import { quorumOf } from './quorum.ts';
 
 /**
- * The state with these votes on the proposal, and with its effect if they decide it. Only votes of present members count,
- * against the quorum of present members: one that was removed meanwhile has no say. A proposal that has the votes and
+ * The state with these votes on the proposal, and with its effect if they decide it: against the quorum of the members of
+ * now, of whom alone there are votes (words.ts). A proposal that has the votes and
  * cannot be done any more refuses the vote that would decide it, with the reason why it cannot.
  */
 export function withVotes(
@@ -19,18 +19,16 @@ export function withVotes(
   context: RuleContext,
 ): Outcome {
   const members = state.institutions().length;
-  const count = (ids: readonly string[]): number =>
-    ids.filter((voter) => state.institution(voter) !== undefined).length;
   const quorum = quorumOf(members);
-  const passed = count(voted.approvedBy) >= quorum;
+  const passed = voted.approvedBy.length >= quorum;
   // So many against that the others are no quorum.
-  const failed = members - count(voted.rejectedBy) < quorum;
+  const failed = members - voted.rejectedBy.length < quorum;
   if (!passed && !failed) return put(state, id, voted);
   const decided = put(state, id, { ...voted, outcome: { passed, at: context.time } });
   const closed = decided.put(
-    openProposalsRecord,
+    keptProposalsRecord,
     stateKeys.proposals,
-    decided.openProposals().filter((open) => !equalBytes(open.id, id)),
+    decided.keptProposals().map((entry) => (equalBytes(entry.id, id) ? { ...entry, open: false } : entry)),
   );
   return passed ? actionEffect(closed, voted.action, context) : closed;
 }

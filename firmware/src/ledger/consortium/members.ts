@@ -3,6 +3,7 @@ import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { idListRecord } from './id-list-record.ts';
 import { institutionRecord, type Institution, type InstitutionRecord } from './institution-record.ts';
+import { withoutWordsOf } from './words.ts';
 
 /** The state with a member as it is from now on. Epochs that have begun keep the voting keys that they began with. */
 export function withMember(state: LedgerSnapshot, member: InstitutionRecord): LedgerSnapshot {
@@ -25,7 +26,7 @@ export function admitted(state: LedgerSnapshot, institution: Institution): Ledge
  */
 export function removed(state: LedgerSnapshot, member: InstitutionRecord): LedgerSnapshot {
   const without = (ids: readonly string[]): readonly string[] => ids.filter((id) => id !== member.id);
-  return state
+  return withoutWordsOf(state, member.id)
     .delete(stateKeys.institution(member.id))
     .put(institutionRecord, stateKeys.departed(member.id), member)
     .put(idListRecord, stateKeys.institutions, without(state.institutions().map(({ id }) => id)))

@@ -1,8 +1,8 @@
-/** A proposal with the votes on it, and the list of those that are open. */
+/** A proposal with the votes on it, and the list of those that are kept. */
 import { toHex } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { booleanField, bytesField, institutionIdField, listField, mapField, timeField } from '../fields.ts';
-import { institutionsMax, openProposalsMax } from '../limits.ts';
+import { institutionsMax, keptProposalsMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
 import { actionValue, readAction, type ProposalAction } from './action.ts';
 
@@ -68,24 +68,30 @@ export const proposalRecord = recordFormat<ProposalRecord>(
   },
 );
 
-/** An entry of the list of open proposals: what is needed to bound them without reading each. */
-export interface OpenProposal {
+/** An entry of the list of proposals: what is needed to bound them without reading each. */
+export interface KeptProposal {
   readonly id: Uint8Array;
   readonly proposer: string;
   readonly expiry: number;
+  /** Block time after which it is of no use any more: nobody votes on it, and its transaction does not apply again. */
+  readonly until: number;
+  /** False once it was decided; of one that expired, once the next was made. */
+  readonly open: boolean;
 }
 
-/** In the order in which they were made. Those that have expired leave when the next is made. */
-export const openProposalsRecord = recordFormat<readonly OpenProposal[]>(
+/** In the order in which they were made. Those past their `until` leave, with their records, when the next is made. */
+export const keptProposalsRecord = recordFormat<readonly KeptProposal[]>(
   (list) => list.map((entry) => ({ ...entry })),
   (value) =>
-    listField(value, 'proposals', 0, openProposalsMax).map((item, index) => {
+    listField(value, 'proposals', 0, keptProposalsMax).map((item, index) => {
       const path = `proposals[${index}]`;
-      const entry = mapField(item, path, ['id', 'proposer', 'expiry']);
+      const entry = mapField(item, path, ['id', 'proposer', 'expiry', 'until', 'open']);
       return {
         id: bytesField(entry.id, `${path}.id`, 32),
         proposer: institutionIdField(entry.proposer, `${path}.proposer`),
         expiry: timeField(entry.expiry, `${path}.expiry`),
+        until: timeField(entry.until, `${path}.until`),
+        open: booleanField(entry.open, `${path}.open`),
       };
     }),
 );

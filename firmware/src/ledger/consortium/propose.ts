@@ -3,15 +3,21 @@ import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { hash } from '../../encoding/hash.ts';
 import { encodeBody } from '../body-encoding.ts';
 import { institutionIdField } from '../fields.ts';
-import { openProposalsMax, openProposalsOfInstitutionMax } from '../limits.ts';
+import {
+  keptProposalsMax,
+  keptProposalsOfInstitutionMax,
+  openProposalsMax,
+  openProposalsOfInstitutionMax,
+} from '../limits.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
+import type { LedgerSnapshot } from '../state.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
-import { actionEffect } from './action-effect.ts';
+import { actionEffect, actionWork } from './action-effect.ts';
 import { readAction, type ProposalAction } from './action.ts';
 import { withVotes } from './decision.ts';
-import { openProposalsRecord, toProposalId, type ProposalId } from './proposal-record.ts';
+import { keptProposalsRecord, toProposalId, type KeptProposal, type ProposalId } from './proposal-record.ts';
 
 export interface InstitutionPropose extends BodyBase {
   readonly type: 'institution.propose';
@@ -28,6 +34,26 @@ function proposalDigest(body: InstitutionPropose): Uint8Array {
   return hash('proposal', encodeBody(body));
 }
 
+/** Room for one more of this institution, among those that are open and among all that are kept. */
+function hasRoom(kept: readonly KeptProposal[], proposer: string): boolean {
+  const own = kept.filter((proposal) => proposal.proposer === proposer);
+  const open = kept.filter((proposal) => proposal.open);
+  return (
+    kept.length < keptProposalsMax &&
+    own.length < keptProposalsOfInstitutionMax &&
+    open.length < openProposalsMax &&
+    own.filter((proposal) => proposal.open).length < openProposalsOfInstitutionMax
+  );
+}
+
+/** Without the records of those whose time has passed in every respect. */
+function withoutPast(state: LedgerSnapshot, time: number): LedgerSnapshot {
+  return state
+    .keptProposals()
+    .filter(({ until }) => time > until)
+    .reduce((rest, { id }) => rest.delete(stateKeys.proposal(toProposalId(id))), state);
+}
+
 /** Signed by the proposer, whose approval it is at the same time. What cannot be done cannot be proposed. */
 export const institutionPropose: TransactionType<InstitutionPropose> = {
   read(value: CborValue) {
@@ -39,23 +65,25 @@ export const institutionPropose: TransactionType<InstitutionPropose> = {
     };
   },
   signers: () => 1,
+  work: ({ action }) => actionWork(action),
   apply(state, body, context) {
     const proposer = signingInstitution(state, body.proposer, context.time);
     if (typeof proposer === 'string') return proposer;
     const id = proposalDigest(body);
     if (state.has(stateKeys.proposal(toProposalId(id)))) return 'proposal-exists';
-    const open = state.openProposals().filter(({ expiry }) => context.time < expiry);
-    const own = open.filter((proposal) => proposal.proposer === body.proposer);
-    if (own.length >= openProposalsOfInstitutionMax || open.length >= openProposalsMax) {
-      return 'too-many-proposals';
-    }
+    const kept = state
+      .keptProposals()
+      .filter(({ until }) => context.time <= until)
+      .map((entry) => ({ ...entry, open: entry.open && context.time < entry.expiry }));
+    if (!hasRoom(kept, body.proposer)) return 'too-many-proposals';
     const possible = actionEffect(state, body.action, context);
     if (typeof possible === 'string') return possible;
     if (!context.signedBy(proposer.keys.transaction)) return 'bad-signature';
     const expiry = context.time + state.parameters().proposalMs;
-    const listed = state.put(openProposalsRecord, stateKeys.proposals, [
-      ...open,
-      { id, proposer: body.proposer, expiry },
+    const until = Math.max(expiry, body.validUntil);
+    const listed = withoutPast(state, context.time).put(keptProposalsRecord, stateKeys.proposals, [
+      ...kept,
+      { id, proposer: body.proposer, expiry, until, open: true },
     ]);
     const proposal = {
       proposer: body.proposer,

@@ -2,7 +2,7 @@
 import { institutionIdField, integerField } from '../fields.ts';
 import { counterMax, readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
-import { keysRefusal } from './certified-keys.ts';
+import { keysRefusal, newKeysWork } from './certified-keys.ts';
 import {
   readAccount,
   readEndpoints,
@@ -52,6 +52,7 @@ export const institutionReplace: TransactionType<InstitutionReplace> = {
     };
   },
   signers: ({ signers }) => signers.length,
+  work: ({ root }) => newKeysWork(root),
   apply(state, body, context) {
     const member = state.institution(body.institution);
     if (member === undefined) return 'unknown-institution';

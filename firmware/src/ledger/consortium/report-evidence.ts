@@ -73,6 +73,7 @@ export const evidenceReport: TransactionType<EvidenceReport> = {
     };
   },
   signers: () => 1,
+  work: () => ({ signatures: 2, records: 1 }),
   apply(state, body, context) {
     const reporter = signingInstitution(state, body.reporter, context.time);
     if (typeof reporter === 'string') return reporter;

@@ -3,7 +3,7 @@ import { equalBytes } from '../../encoding/bytes.ts';
 import { institutionIdField, integerField } from '../fields.ts';
 import { counterMax, readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
-import { keysRefusal } from './certified-keys.ts';
+import { keysRefusal, newKeysWork } from './certified-keys.ts';
 import {
   readAccount,
   readEndpoints,
@@ -47,6 +47,7 @@ export const institutionUpdate: TransactionType<InstitutionUpdate> = {
     };
   },
   signers: () => 1,
+  work: () => newKeysWork(),
   apply(state, body, context) {
     const member = state.institution(body.institution);
     if (member === undefined) return 'unknown-institution';

@@ -25,6 +25,8 @@ export const institutionVote: TransactionType<InstitutionVote> = {
     };
   },
   signers: () => 1,
+  // One that decides an admission judges the certificate anew; the keys were met when it was proposed.
+  work: ({ approve }) => (approve ? { identitySignatures: 1, records: 4 } : {}),
   apply(state, body, context) {
     const voter = signingInstitution(state, body.institution, context.time);
     if (typeof voter === 'string') return voter;

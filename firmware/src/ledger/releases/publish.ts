@@ -3,6 +3,7 @@ import { signedByQuorum, signersField } from '../consortium/key-quorum.ts';
 import { bytesField } from '../fields.ts';
 import { releasesListedMax } from '../limits.ts';
 import { stateKeys } from '../state-keys.ts';
+import type { LedgerSnapshot } from '../state.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { releaseRecord, releasesRecord, toReleaseDigest, versionField } from './release-record.ts';
@@ -16,6 +17,18 @@ export interface ReleasePublish extends BodyBase {
   readonly metadataHash: Uint8Array;
   /** Which of the vendor's keys sign, by their index, ascending. */
   readonly signers: readonly number[];
+}
+
+/** Without the releases that are too old to be installed, and what was said of them. */
+function withoutOldest(state: LedgerSnapshot, digests: readonly Uint8Array[]): LedgerSnapshot {
+  let after = state;
+  for (const digest of digests.map(toReleaseDigest)) {
+    for (const institution of after.release(digest)?.acceptedBy ?? []) {
+      after = after.delete(stateKeys.releaseAcceptance(digest, institution));
+    }
+    after = after.delete(stateKeys.release(digest));
+  }
+  return after;
 }
 
 /** Signed by so many of the vendor's keys as the consortium asks for, in the order of `signers`. Any box may submit it. */
@@ -36,12 +49,13 @@ export const releasePublish: TransactionType<ReleasePublish> = {
     };
   },
   signers: ({ signers }) => signers.length,
+  work: () => ({ records: 1 }),
   apply(state, body, context) {
     const key = stateKeys.release(toReleaseDigest(body.digest));
     if (state.has(key)) return 'release-exists';
     if (!signedByQuorum(state.vendor(), body.signers, context)) return 'bad-signature';
     const digests = [...state.releases(), body.digest];
-    return state
+    return withoutOldest(state, digests.slice(0, -releasesListedMax))
       .put(releaseRecord, key, {
         version: body.version,
         metadataHash: body.metadataHash,

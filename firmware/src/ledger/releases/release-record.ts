@@ -62,7 +62,7 @@ export const releaseRecord = recordFormat<ReleaseRecord>(
   },
 );
 
-/** Digests of the last releases, oldest first. Older ones stand under their keys only. */
+/** Digests of the last releases, oldest first. Older ones are gone. */
 export const releasesRecord = recordFormat<readonly Uint8Array[]>(
   (digests) => digests,
   (value) =>

@@ -157,6 +157,8 @@ export function registeredStudy(
     reassignment: null,
     grantSeq: 0,
     revokedUpTo: 0,
+    revokedAhead: [],
+    grants: 0,
     referralSeq: 0,
     bases: 0,
     opens: 0,

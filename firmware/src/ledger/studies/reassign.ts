@@ -47,6 +47,7 @@ export const studyReassign: TransactionType<StudyReassign> = {
     };
   },
   signers: () => 1,
+  work: () => ({ keys: 1 }),
   apply(state, body, context) {
     const act = sourceAct(state, body, context.time);
     if (typeof act === 'string') return act;
@@ -151,6 +152,7 @@ export const studyReassignComplete: TransactionType<StudyReassignComplete> = {
       ephemeral: reassignment.ephemeral,
       tag: reassignment.tag,
       noteHash: body.noteHash,
+      revokedAhead: [],
       reassignment: null,
     });
   },

@@ -9,6 +9,7 @@ import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { batchRecord } from './batch-record.ts';
 import { bulkEntryBytes, bulkLeaves } from './leaf.ts';
+import { withRegistrations } from './registration-count.ts';
 
 export interface StudyRegisterBulk extends BodyBase {
   readonly type: 'study.registerBulk';
@@ -54,6 +55,7 @@ export const studyRegisterBulk: TransactionType<StudyRegisterBulk> = {
     };
   },
   signers: () => 1,
+  work: ({ entries }) => ({ records: 1, entries: entries.length / bulkEntryBytes }),
   apply(state, body, context) {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;
@@ -61,8 +63,10 @@ export const studyRegisterBulk: TransactionType<StudyRegisterBulk> = {
     const key = stateKeys.batch(body.source, body.batch);
     const first = studyId(body.chain, body.source, body.batch, 0);
     if (state.has(key) || state.study(first) !== undefined) return 'study-exists';
+    const counted = withRegistrations(state, source.id, 1);
+    if (typeof counted === 'string') return counted;
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
-    return state.put(batchRecord, key, {
+    return counted.put(batchRecord, key, {
       root: rootOf(body),
       count: body.entries.length / bulkEntryBytes,
       ephemeral: body.ephemeral,

@@ -9,6 +9,7 @@ import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { registeredStudy, type StudyEntry } from './leaf.ts';
 import { studyRecord } from './study-record.ts';
+import { withRegistrations } from './registration-count.ts';
 
 export interface StudyRegister extends BodyBase {
   readonly type: 'study.register';
@@ -43,14 +44,17 @@ export const studyRegister: TransactionType<StudyRegister> = {
     };
   },
   signers: () => 1,
+  work: ({ entries }) => ({ keys: entries.length, records: entries.length }),
   apply(state, body, context) {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;
     const ids = body.entries.map((_, index) => studyId(body.chain, body.source, body.batch, index));
     const bulk = stateKeys.batch(body.source, body.batch);
     if (state.has(bulk) || ids.some((id) => state.study(id) !== undefined)) return 'study-exists';
+    const counted = withRegistrations(state, source.id, ids.length);
+    if (typeof counted === 'string') return counted;
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
-    let next = state;
+    let next = counted;
     for (const [index, id] of ids.entries()) {
       const entry = body.entries[index] as StudyEntry;
       if (!isPrimeOrderKey(entry.ownerKey)) return 'bad-key';

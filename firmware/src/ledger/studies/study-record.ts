@@ -5,10 +5,12 @@ import {
   bytesField,
   institutionIdField,
   integerField,
+  listField,
   mapField,
   ShapeError,
   timeField,
 } from '../fields.ts';
+import { revocationsAheadMax } from '../limits.ts';
 import { counterField, recordFormat } from '../record-format.ts';
 
 /** Frozen: the source has doubts. Rescinded: it should not have been registered. Erased: its data are gone. */
@@ -45,6 +47,11 @@ export interface StudyRecord {
   readonly grantSeq: number;
   /** All grants up to this seq are revoked. */
   readonly revokedUpTo: number;
+  /** Ids of bases that this owner revoked before they arrived: they never will. At most `revocationsAheadMax`. */
+  readonly revokedAhead: readonly Uint8Array[];
+  /** Grants so far: `grantSeq` is more where revocations ran ahead of them. */
+  readonly grants: number;
+  /** The last referral's number: referrals so far. */
   readonly referralSeq: number;
   /** Grants, referrals and emergencies so far: a proof of it shows a list of all bases to be complete. */
   readonly bases: number;
@@ -94,6 +101,8 @@ export const studyRecord = recordFormat<StudyRecord>(
       'reassignment',
       'grantSeq',
       'revokedUpTo',
+      'revokedAhead',
+      'grants',
       'referralSeq',
       'bases',
       'opens',
@@ -116,6 +125,10 @@ export const studyRecord = recordFormat<StudyRecord>(
       reassignment: map.reassignment === null ? null : readReassignment(map.reassignment),
       grantSeq: counterField(map.grantSeq, 'grantSeq'),
       revokedUpTo: counterField(map.revokedUpTo, 'revokedUpTo'),
+      revokedAhead: listField(map.revokedAhead, 'revokedAhead', 0, revocationsAheadMax).map((id, index) =>
+        bytesField(id, `revokedAhead[${index}]`, 32),
+      ),
+      grants: counterField(map.grants, 'grants'),
       referralSeq: counterField(map.referralSeq, 'referralSeq'),
       bases: counterField(map.bases, 'bases'),
       opens: counterField(map.opens, 'opens'),

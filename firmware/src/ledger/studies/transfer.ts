@@ -49,6 +49,7 @@ export const studyTransfer: TransactionType<StudyTransfer> = {
     };
   },
   signers: () => 2,
+  work: () => ({ keys: 1 }),
   apply(state, body, context) {
     const id = toStudyId(body.studyId);
     const study = namedStudy(state, id, body.leaf);
@@ -67,6 +68,8 @@ export const studyTransfer: TransactionType<StudyTransfer> = {
       ephemeral: body.ephemeral,
       tag: body.tag,
       noteHash: body.noteHash,
+      // They were of grants that hold no more.
+      revokedAhead: [],
       // Who hands a study over objects to its being given to somebody else.
       reassignment: null,
     });
