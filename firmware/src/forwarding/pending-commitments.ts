@@ -1,8 +1,7 @@
 /** Storage commitments that destinations were asked for and have not answered; on disk before they are asked. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { decodeIfCanonical, isCount, isList, isText, mapWith } from '../encoding/cbor-fields.ts';
 import { encodeCanonical } from '../encoding/canonical-cbor.ts';
-import { toHex } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { KeyValueStore } from '../ports.ts';
 
@@ -44,7 +43,8 @@ export class PendingCommitments {
 
   /** Under a UID of its own, which nobody can guess; on disk when it resolves. @throws AppError STORE_FAILED. */
   async add(described: Omit<PendingCommitment, 'transactionUid'>): Promise<PendingCommitment> {
-    const transactionUid = `2.25.${BigInt(`0x${toHex(randomBytes(16))}`)}`;
+    // A UUID, as PS3.5 B.2 has it; 122 bits of it are random.
+    const transactionUid = `2.25.${BigInt(`0x${randomUUID().replaceAll('-', '')}`)}`;
     const value = encodePending(described);
     await this.#store.write([{ put: prefix + transactionUid, value }]);
     const pending = { ...described, transactionUid };

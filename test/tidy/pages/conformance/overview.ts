@@ -128,13 +128,15 @@ Media, web services (DICOMweb), printing, worklists and real-time video are not 
 
 ## N.2 Contents
 
-N.1 Overview, N.3 Introduction, N.4 Implementation model, N.5 Services and interoperability, N.6 Network communication details, N.7 Security, and after them what was tried with which peers, and what hospital IT expects.
+N.1 Overview, N.3 Introduction, N.4 Implementation model, N.5 Services and interoperability, N.6 Network communication details, N.7 Security, and after them what the box adds to objects, what was tried with which peers, and what hospital IT expects.
 
 ## N.3 Introduction
 
 For those who connect a modality, workstation or archive to a Hilum box: biomedical engineers, PACS administrators, integrators. It presumes the vocabulary of the DICOM standard.
 
 This page is written from the program that it describes, by test/tidy/write-docs.ts: services, SOP classes, matching keys, statuses, timers, limits, cipher suites and ports are the program's own tables, and a test fails when page and program differ. It says what the box does; whether two products work together is still to be tried with both.
+
+This is the edition of version 0.1, the first. What a later version changes stands in [CHANGELOG.md](../CHANGELOG.md).
 
 Abbreviations are the standard's: AE application entity, SCU and SCP user and provider of a service class, UID unique identifier, PDU protocol data unit, PDV presentation data value, VR value representation.
 

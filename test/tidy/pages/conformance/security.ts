@@ -31,6 +31,10 @@ Objects are encrypted with a key for each study, which is sealed by the TPM to t
 
 Audit messages (PS3.15 A.5), digital signatures, de-identification (PS3.15 E), secure media and web access are not offered. User identity is carried and not verified.
 
+## Objects, attributes and codes
+
+The box makes no composite objects. The one change that it makes to any is that of N.5.3, in what it sends and never in what it keeps. It defines no private attributes, SOP classes or transfer syntaxes, extends or specialises no SOP class, and uses no coded terminology and no templates of its own. UIDs that it makes (transactions of storage commitment, procedure steps that their modality left unnamed) are UUIDs under 2.25 (PS3.5 B.2). Nothing is shown or printed, so that the Grayscale Standard Display Function does not apply.
+
 ## Peers that were tried
 
 With the versions of Debian 12. Each row is run by \`npm test\`.
