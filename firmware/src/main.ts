@@ -11,6 +11,7 @@ import type { KeysEvents } from './box/device-keys.ts';
 import { checkRecord } from './box/decommission-record.ts';
 import { decommission } from './box/decommission.ts';
 import { enrol } from './box/enrolment.ts';
+import { forget } from './box/erasure.ts';
 import { bringRestartOrder } from './box/restart-order.ts';
 import { withoutPatientData } from './box/pino-log.ts';
 import { rescue, restore, type Terminal } from './box/recovery.ts';
@@ -97,6 +98,15 @@ program
   .description('start the box')
   .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
   .action(({ config }: { config: string }) => run(config));
+program
+  .command('forget')
+  .description(
+    'make what was erased unreadable in every copy of the disk, also older ones; the box is stopped',
+  )
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .action(({ config }: { config: string }) =>
+    forget(readConfig(config), { onRecoveryCode: showRecoveryCode }),
+  );
 program
   .command('rescue')
   .description(

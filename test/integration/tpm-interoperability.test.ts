@@ -61,8 +61,8 @@ test('tpm2-tools loads, unseals and signs with what was made here', async (t) =>
     assert.equal(toHex(await readFile(file('policy'))), toHex(devicePolicyDigest(stored.rescue)));
   };
 
-  const load = async (name: 'identity' | 'boxKey'): Promise<void> => {
-    const blob = name === 'identity' ? stored.identity : stored.sealed.boxKey;
+  const load = async (name: 'identity' | 'accountSeed'): Promise<void> => {
+    const blob = name === 'identity' ? stored.identity : stored.accountSeed;
     await writeFile(file('public'), blob.publicArea);
     await writeFile(file('private'), blob.privateArea);
     const parts = [
@@ -85,10 +85,10 @@ test('tpm2-tools loads, unseals and signs with what was made here', async (t) =>
     await tool('flushcontext', file('session.ctx'));
   };
 
-  await load('boxKey');
+  await load('accountSeed');
   await withPolicy(async () => {
     const secret = await tool('unseal', '-c', file('object.ctx'), '-p', `session:${file('session.ctx')}`);
-    assert.equal(toHex(secret), toHex(keys.boxKey));
+    assert.equal(toHex(secret), toHex(keys.accountSeed));
   });
   // Without the policy, by the (empty) authorization value: refused, TPM_RC_AUTH_UNAVAILABLE.
   await assert.rejects(tool('unseal', '-c', file('object.ctx')), /0x12F/);

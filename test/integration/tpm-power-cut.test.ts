@@ -98,9 +98,9 @@ test('while keys are rotated and firmware is approved: every key opens, and the 
       assert.ok(held.held().length >= 1 && held.held().length <= 2, `cut ${number}`);
       for (const key of held.held()) assert.ok(held.signer(key), `cut ${number}: ${toHex(key)}`);
     }
-    // As after: the box can do all that it could.
-    const made = await keys.voting.make();
-    await keys.voting.keepOnly([made]);
+    // The box can do all that it could.
+    for (const held of [keys.voting, keys.transaction, keys.transport])
+      await held.keepOnly([await held.make()]);
     await keys.firmware.confirm();
     await keys.starts.advance();
     await gone(`${tpm.keysFile}.tmp`);

@@ -277,7 +277,7 @@ test('an altered blob is refused by the TPM, and nothing is left in its slots', 
   await tpm.softwareTpm.start();
   const stored = decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
   const [running] = stored.approval;
-  const blob = stored.sealed.boxKey;
+  const blob = stored.accountSeed;
   const altered = { ...blob, privateArea: blob.privateArea.slice() };
   altered.privateArea[altered.privateArea.length - 1]! ^= 1;
   const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });

@@ -39,7 +39,9 @@ const stored: StoredKeys = {
   identity: blob(10),
   attestation: blob(12),
   endorsement: { kind: 'ecc-p384-high', name: bytes(50, 14), certificateDigest: bytes(32, 15) },
-  sealed: { boxKey: blob(20), accountSeed: blob(60) },
+  boxKey: { blob: blob(20), erasuresMax: 2 },
+  nextBoxKey: { blob: blob(22), erasuresMax: 3 },
+  accountSeed: blob(60),
   seeds: { voting: [blob(30), blob(70)], transaction: [blob(40)], transport: [blob(50)] },
 };
 

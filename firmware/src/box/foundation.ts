@@ -14,6 +14,7 @@ import { Catalogue } from '../studies/catalogue.ts';
 import type { DicomCertificates } from './dicom-certificates.ts';
 import { keysFileName, openKeys, type KeysEvents } from './device-keys.ts';
 import { openCertificates } from './dicom-tls.ts';
+import { renewBoxKey } from './erasure.ts';
 import { Health } from './health.ts';
 import { openSealing } from './sealing.ts';
 import type { Undo } from './undo.ts';
@@ -54,6 +55,8 @@ export async function openFoundation(
     );
   }
   const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), events, undo);
+
+  if (keys.isRenewing) await renewBoxKey(dataDir, keys);
 
   const ledgerStore = await LevelStore.open(join(dataDir, 'ledger'));
   undo.later(() => ledgerStore.close());

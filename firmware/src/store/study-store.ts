@@ -26,7 +26,8 @@ import { isSpare, SpareLogs } from './spare-logs.ts';
 import { encodeLogHeader, firstChain, logHeaderBytes } from './study-log-format.ts';
 import { openStudyLog, type FrameReader } from './study-log-opening.ts';
 
-const keyFile = 'study.key';
+/** In each study's folder: its data key, wrapped by the box key. */
+export const keyFile = 'study.key';
 const refPattern = /^[0-9a-f]{32}$/;
 /** Of a folder that is damaged and was set aside: it is never read nor removed by the box. */
 const damagedSuffix = '.damaged';

@@ -9,12 +9,13 @@ import {
   boundRegisters,
   devicePolicyDigest,
   deviceSteps,
+  erasureStep,
   firmwareWith,
   sameRegisters,
   type Approval,
   type ApprovedFirmware,
 } from './device-policy.ts';
-import type { StoredKeys } from './keys-file.ts';
+import type { StoredBoxKey, StoredKeys } from './keys-file.ts';
 import type { KeysRecord } from './keys-record.ts';
 
 /** @throws AppError TPM_POLICY for registers into which nothing was measured: any firmware would satisfy that policy. */
@@ -78,6 +79,11 @@ export class ApprovedFirmwares implements FirmwareApproval {
   guarded(blob: ObjectBlob): Guarded {
     const { stored } = this.#record;
     return guardedBy(stored, this.#running, stored.approval, blob);
+  }
+
+  guardedBoxKey({ blob, erasuresMax }: StoredBoxKey): Guarded {
+    const guarded = this.guarded(blob);
+    return { ...guarded, policy: [...guarded.policy, erasureStep(erasuresMax)] };
   }
 
   creation(): Creation {

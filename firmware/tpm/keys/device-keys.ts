@@ -21,9 +21,10 @@ import type { TimerSource } from '../timer.ts';
 import { parseSigningPoint, type ObjectBlob } from '../wire/structures.ts';
 import { ApprovedFirmwares } from './approved-firmware.ts';
 import { TpmAttester } from './attester.ts';
+import { isRenewing, renewBoxKey, retireBoxKeys, type Rewrap } from './box-key.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
 import { SealedKeys } from './held-keys.ts';
-import { readKeysFile, type SecretName, type SeedName, type StoredKeys } from './keys-file.ts';
+import { readKeysFile, type SeedName, type StoredKeys } from './keys-file.ts';
 import { KeysRecord } from './keys-record.ts';
 import { withLowS } from './low-s.ts';
 import { makeKeys } from './making.ts';
@@ -67,6 +68,13 @@ export interface OpenDeviceKeys extends DeviceKeys {
    * a zeroed key in the hands of a part that still writes would be worse.
    */
   stop(): Promise<void>;
+  /** True if a renewal of the box key was begun and not ended. Nothing may be opened by the box key until it is. */
+  readonly isRenewing: boolean;
+  /**
+   * Makes another box key, has everything wrapped under it, and makes the old one unusable in every copy of the disk.
+   * `boxKey` is the new one afterwards. Nothing else may wrap or unwrap meanwhile. @throws AppError of the TPM, STORE_FAILED.
+   */
+  renewBoxKey(rewrap: Rewrap): Promise<void>;
   /** Ends the dictionary-attack lock-out of the TPM. @throws AppError of the TPM. */
   resetLockout(): Promise<void>;
   /**
@@ -77,7 +85,8 @@ export interface OpenDeviceKeys extends DeviceKeys {
 }
 
 export interface Secrets {
-  readonly sealed: Readonly<Record<SecretName, Uint8Array>>;
+  readonly boxKey: Uint8Array;
+  readonly accountSeed: Uint8Array;
   /** In the order of the keys file. */
   readonly seeds: Readonly<Record<SeedName, readonly Uint8Array[]>>;
 }
@@ -109,7 +118,6 @@ class TpmDeviceKeys implements OpenDeviceKeys {
   readonly transaction: HeldKeys;
   readonly transport: HeldKeys<TransportKey>;
   readonly attester: Attester;
-  readonly boxKey: Uint8Array;
   readonly accountSeed: Uint8Array;
   readonly firmware: FirmwareApproval;
   readonly #broker: BrokerClient;
@@ -117,9 +125,10 @@ class TpmDeviceKeys implements OpenDeviceKeys {
   readonly #firmware: ApprovedFirmwares;
   readonly #forgetLoss: Unsubscribe;
   readonly #listeners = new Set<(health: TpmHealth) => void>();
+  #boxKey: Uint8Array;
   #health: TpmHealth = 'ready';
 
-  constructor({ broker, endpoint, record, firmware }: OpenedTpm, { sealed, seeds }: Secrets) {
+  constructor({ broker, endpoint, record, firmware }: OpenedTpm, { boxKey, accountSeed, seeds }: Secrets) {
     const { stored } = record;
     this.#broker = broker;
     this.#record = record;
@@ -137,8 +146,8 @@ class TpmDeviceKeys implements OpenDeviceKeys {
       advance: () =>
         broker.call('stepCounter', { counter: 'starts', authorizations: firmware.authorizations() }),
     };
-    this.boxKey = sealed.boxKey;
-    this.accountSeed = sealed.accountSeed;
+    this.#boxKey = boxKey;
+    this.accountSeed = accountSeed;
     this.#forgetLoss = endpoint.onLost(() => this.#become('absent'));
   }
 
@@ -180,6 +189,20 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     await this.#broker.close();
   }
 
+  get boxKey(): Uint8Array {
+    return this.#boxKey;
+  }
+
+  get isRenewing(): boolean {
+    return isRenewing(this.#record.stored);
+  }
+
+  async renewBoxKey(rewrap: Rewrap): Promise<void> {
+    const [broker, record, firmware] = [this.#broker, this.#record, this.#firmware];
+    const modules = { broker, record, firmware, accountSeed: this.accountSeed };
+    this.#boxKey = await renewBoxKey(modules, this.#boxKey, rewrap);
+  }
+
   resetLockout(): Promise<void> {
     return this.#asOwner('resetLockout');
   }
@@ -210,7 +233,7 @@ class TpmDeviceKeys implements OpenDeviceKeys {
 
 async function unsealAll(
   broker: BrokerClient,
-  { sealed, seeds }: StoredKeys,
+  { boxKey, accountSeed, seeds }: StoredKeys,
   firmware: ApprovedFirmwares,
 ): Promise<Secrets> {
   const unseal = (blob: ObjectBlob): Promise<Uint8Array> => broker.call('unseal', firmware.guarded(blob));
@@ -220,7 +243,8 @@ async function unsealAll(
     return opened;
   };
   return {
-    sealed: { boxKey: await unseal(sealed.boxKey), accountSeed: await unseal(sealed.accountSeed) },
+    boxKey: await broker.call('unseal', firmware.guardedBoxKey(boxKey)),
+    accountSeed: await unseal(accountSeed),
     seeds: {
       voting: await unsealEach(seeds.voting),
       transaction: await unsealEach(seeds.transaction),
@@ -277,7 +301,8 @@ async function openStored(
     await broker.call('takeOwnership', { authorizations: firmware.authorizations() });
   }
   await firmware.finish();
-  await keepRecoveryFile(file, stored, secrets.sealed);
+  await retireBoxKeys(broker, record, firmware);
+  await keepRecoveryFile(file, stored, secrets);
   const keys = new TpmDeviceKeys({ broker, endpoint, record, firmware }, secrets);
   if (await broker.call('lockedOut', null)) {
     logger.warn({}, 'the TPM was locked out after failed authorizations; the lock-out is ended');

@@ -10,8 +10,14 @@
  */
 import { concatBytes, equalBytes, u16 } from '../../src/encoding/bytes.ts';
 import { algorithm } from '../wire/constants.ts';
-import { approvalIndex, firmwareCounter } from '../wire/nv.ts';
-import { policyDigest, policyOrDigest, signedAndSecretDigest, type PolicyStep } from '../wire/policy.ts';
+import { approvalIndex, erasureCounter, firmwareCounter } from '../wire/nv.ts';
+import {
+  counterDigest,
+  policyDigest,
+  policyOrDigest,
+  signedAndSecretDigest,
+  type PolicyStep,
+} from '../wire/policy.ts';
 import { nameOf, type ObjectBlob } from '../wire/structures.ts';
 import { rescueKeyArea } from '../wire/templates.ts';
 
@@ -81,6 +87,16 @@ export function deviceSteps(
     approvalStep,
     { kind: 'or', branches: deviceBranches(rescue) },
   ];
+}
+
+/** The box key asks for this besides: it is dead once the erasure counter is beyond that value. */
+export function erasureStep(erasuresMax: number): PolicyStep {
+  return { kind: 'counter', index: erasureCounter, valueMax: erasuresMax };
+}
+
+/** authPolicy of a box key, 32 bytes. */
+export function boxKeyPolicyDigest(rescue: Rescue | undefined, erasuresMax: number): Uint8Array {
+  return counterDigest(devicePolicyDigest(rescue), erasureCounter, erasuresMax);
 }
 
 export function sameRegisters(left: readonly Uint8Array[], right: readonly Uint8Array[]): boolean {

@@ -14,10 +14,6 @@ import type { ObjectBlob } from '../wire/structures.ts';
 import { boundRegisters, type Approval, type Rescue } from './device-policy.ts';
 import { readSmallFile, replaceFile } from './small-file.ts';
 
-/** Everything of which a box has one, by name. */
-export const secretNames = ['boxKey', 'accountSeed'] as const;
-export type SecretName = (typeof secretNames)[number];
-
 /** Everything of which a box has several, one after the other, by name: each is the seed of an Ed25519 key. */
 export const seedNames = ['voting', 'transaction', 'transport'] as const;
 export type SeedName = (typeof seedNames)[number];
@@ -34,15 +30,24 @@ export interface StoredKeys {
   readonly rescue?: Rescue;
   /** To which the recovery file is sealed, X25519, 32 bytes. */
   readonly recoveryKey: Uint8Array;
+  readonly boxKey: StoredBoxKey;
+  /** The one that is just taking its place: keys are being wrapped under it. */
+  readonly nextBoxKey?: StoredBoxKey;
+  readonly accountSeed: ObjectBlob;
   /** Sealed authorization values of the TPM's owner and lock-out hierarchy. */
   readonly authorizations: ObjectBlob;
   readonly identity: ObjectBlob;
   /** The attestation key, and the endorsement key that vouches for it: with the identity key one record. */
   readonly attestation: ObjectBlob;
   readonly endorsement: StoredEndorsement;
-  readonly sealed: Readonly<Record<SecretName, ObjectBlob>>;
   /** Oldest first: others take their places. */
   readonly seeds: Readonly<Record<SeedName, readonly ObjectBlob[]>>;
+}
+
+export interface StoredBoxKey {
+  readonly blob: ObjectBlob;
+  /** The erasure counter's value beyond which it is dead. */
+  readonly erasuresMax: number;
 }
 
 export interface StoredEndorsement {
@@ -69,6 +74,10 @@ const Firmware = Type.Object(
 );
 /** The running firmware, and the next one. */
 const StoredApproval = Type.Array(Firmware, { minItems: 1, maxItems: 2 });
+const BoxKey = Type.Object(
+  { blob: Blob, erasuresMax: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }) },
+  strict,
+);
 const Blobs = Type.Array(Blob, { maxItems: heldKeysMax });
 const Content = Type.Object(
   {
@@ -89,7 +98,9 @@ const Content = Type.Object(
       },
       strict,
     ),
-    sealed: Type.Object({ boxKey: Blob, accountSeed: Blob }, strict),
+    boxKey: BoxKey,
+    nextBoxKey: Type.Optional(BoxKey),
+    accountSeed: Blob,
     seeds: Type.Object({ voting: Blobs, transaction: Blobs, transport: Blobs }, strict),
   },
   strict,
@@ -131,15 +142,15 @@ function loadedApproval(stored: Static<typeof StoredApproval>): Approval {
   return second === undefined ? [first] : [first, second];
 }
 
-function bySecret<From, To>(
-  values: Readonly<Record<SecretName, From>>,
-  convert: (value: From) => To,
-): Record<SecretName, To> {
-  return {
-    boxKey: convert(values.boxKey),
-    accountSeed: convert(values.accountSeed),
-  };
-}
+const storedBoxKey = ({ blob, erasuresMax }: StoredBoxKey): Static<typeof BoxKey> => ({
+  blob: storedBlob(blob),
+  erasuresMax,
+});
+
+const loadedBoxKey = ({ blob, erasuresMax }: Static<typeof BoxKey>): StoredBoxKey => ({
+  blob: loadedBlob(blob),
+  erasuresMax,
+});
 
 function bySeed<From, To>(
   values: Readonly<Record<SeedName, readonly From[]>>,
@@ -168,7 +179,9 @@ export function encodeKeysFile(keys: StoredKeys): string {
       name: toHex(keys.endorsement.name),
       certificateDigest: toHex(keys.endorsement.certificateDigest),
     },
-    sealed: bySecret(keys.sealed, storedBlob),
+    boxKey: storedBoxKey(keys.boxKey),
+    ...(keys.nextBoxKey && { nextBoxKey: storedBoxKey(keys.nextBoxKey) }),
+    accountSeed: storedBlob(keys.accountSeed),
     seeds: bySeed(keys.seeds, storedBlob),
   };
   return `${JSON.stringify({ format, version, checksum: checksumOf(content), content }, undefined, 2)}\n`;
@@ -205,7 +218,9 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
       name: fromHex(content.endorsement.name),
       certificateDigest: fromHex(content.endorsement.certificateDigest),
     },
-    sealed: bySecret(content.sealed, loadedBlob),
+    boxKey: loadedBoxKey(content.boxKey),
+    ...(content.nextBoxKey && { nextBoxKey: loadedBoxKey(content.nextBoxKey) }),
+    accountSeed: loadedBlob(content.accountSeed),
     seeds: bySeed(content.seeds, loadedBlob),
   };
 }

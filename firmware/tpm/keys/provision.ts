@@ -6,8 +6,14 @@ import type { BrokerClient } from '../broker/client.ts';
 import type { Creation } from '../broker/guarded.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
 import { measuredRegisters } from './approved-firmware.ts';
-import { approvalContent, devicePolicyDigest, type Approval, type Rescue } from './device-policy.ts';
-import type { SeedName, StoredEndorsement, StoredKeys } from './keys-file.ts';
+import {
+  approvalContent,
+  boxKeyPolicyDigest,
+  devicePolicyDigest,
+  type Approval,
+  type Rescue,
+} from './device-policy.ts';
+import type { SeedName, StoredBoxKey, StoredEndorsement, StoredKeys } from './keys-file.ts';
 import { recoveryKeyOf, type RecoverySecrets } from './recovery-file.ts';
 
 const secretBytes = 32;
@@ -49,6 +55,27 @@ export async function sealSeed(
   return seal(broker, creation, await freshSecret(broker, creation.rootName, name));
 }
 
+/** Seals a box key so that it is dead once the erasure counter is beyond this value. */
+async function sealBoxKey(
+  broker: BrokerClient,
+  { rootName, rescue }: { readonly rootName: Uint8Array; readonly rescue: Rescue | undefined },
+  boxKey: Uint8Array,
+  erasuresMax: number,
+): Promise<StoredBoxKey> {
+  const policy = boxKeyPolicyDigest(rescue, erasuresMax);
+  return { blob: await seal(broker, { rootName, policy }, boxKey), erasuresMax };
+}
+
+/** Makes a box key and seals it likewise. */
+export async function makeBoxKey(
+  broker: BrokerClient,
+  { rootName, rescue }: Pick<StoredKeys, 'rootName' | 'rescue'>,
+  erasuresMax: number,
+): Promise<StoredBoxKey> {
+  const boxKey = await freshSecret(broker, rootName, 'boxKey');
+  return sealBoxKey(broker, { rootName, rescue }, boxKey, erasuresMax);
+}
+
 /** Authorization value of the object that the recovery code opens. */
 export function lockValueOf(code: Uint8Array): Uint8Array {
   return hash('rescue-lock', code);
@@ -70,9 +97,10 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
     lock: await broker.call('createLock', { rootName, value: lockValueOf(made.code) }),
   };
   const creation: Creation = { rootName, policy: devicePolicyDigest(rescue) };
+  const erasuresMax = await broker.call('readCounter', { counter: 'erasures', rootName });
   const fresh = (name: string, length?: number): Promise<Uint8Array> =>
     freshSecret(broker, rootName, name, length);
-  const { boxKey, accountSeed } = made.recovered ?? {
+  const { boxKey, nextBoxKey, accountSeed }: RecoverySecrets = made.recovered ?? {
     boxKey: await fresh('boxKey'),
     accountSeed: await fresh('accountSeed'),
   };
@@ -86,10 +114,12 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
     identity: await broker.call('createIdentity', creation),
     attestation: await broker.call('createAttestationKey', { rootName }),
     endorsement: await recordEndorsement(broker),
-    sealed: {
-      boxKey: await seal(broker, creation, boxKey),
-      accountSeed: await seal(broker, creation, accountSeed),
-    },
+    boxKey: await sealBoxKey(broker, { rootName, rescue }, boxKey, erasuresMax),
+    // The renewal that the other TPM did not live to see goes on here.
+    ...(nextBoxKey && {
+      nextBoxKey: await sealBoxKey(broker, { rootName, rescue }, nextBoxKey, erasuresMax + 1),
+    }),
+    accountSeed: await seal(broker, creation, accountSeed),
     seeds: {
       voting: [await sealSeed(broker, creation, 'voting')],
       transaction: [await sealSeed(broker, creation, 'transaction')],

@@ -4,7 +4,7 @@
  *
  * "HREC" ‖ u8 version = 1 ‖ enc (32) ‖ ct, where enc and ct are HPKE (RFC 9180) base mode, DHKEM(X25519, HKDF-SHA256),
  * HKDF-SHA256, AES-256-GCM, info = domainPrefix("recovery-file"), aad = all before enc ‖ lp(institution), over the
- * canonical CBOR of { boxKey, accountSeed }. The recipient's private key is X25519's of H("recovery-key", code).
+ * canonical CBOR of { boxKey, nextBoxKey (null unless it is just taking the other's place), accountSeed }. The recipient's private key is X25519's of H("recovery-key", code).
  *
  * It holds no voting key: a box that comes back with another TPM votes with a new one, or it could vote twice. Nor does it
  * hold transaction and transport keys: the ledger names new ones together with the new identity key. Whoever may write
@@ -20,6 +20,8 @@ import { domainPrefix, hash } from '../../src/encoding/hash.ts';
 export interface RecoverySecrets {
   /** Wraps the study keys, 32 bytes. */
   readonly boxKey: Uint8Array;
+  /** While keys are being wrapped under it: some are, some are not yet. */
+  readonly nextBoxKey?: Uint8Array;
   /** Of the institution's account, 32 bytes. */
   readonly accountSeed: Uint8Array;
 }
@@ -56,10 +58,10 @@ export function recoveryKeyOf(code: Uint8Array): Uint8Array {
 export async function sealRecovery(
   recoveryKey: Uint8Array,
   institutionId: string,
-  { boxKey, accountSeed }: RecoverySecrets,
+  { boxKey, nextBoxKey, accountSeed }: RecoverySecrets,
 ): Promise<Uint8Array> {
   const recipientPublicKey = await crypto.subtle.importKey('raw', plain(recoveryKey), 'X25519', true, []);
-  const content = encodeCanonical({ boxKey, accountSeed });
+  const content = encodeCanonical({ boxKey, nextBoxKey: nextBoxKey ?? null, accountSeed });
   const { enc, ct } = await suite.seal(
     { recipientPublicKey, info },
     plain(content),
@@ -69,12 +71,12 @@ export async function sealRecovery(
 }
 
 function readSecrets(content: Uint8Array): RecoverySecrets | undefined {
-  const map = mapWith(decodeIfCanonical(content), ['boxKey', 'accountSeed']);
+  const map = mapWith(decodeIfCanonical(content), ['boxKey', 'nextBoxKey', 'accountSeed']);
   if (map === undefined) return undefined;
-  const { boxKey, accountSeed } = map;
-  return isBytes(boxKey, secretBytes) && isBytes(accountSeed, secretBytes)
-    ? { boxKey, accountSeed }
-    : undefined;
+  const { boxKey, nextBoxKey, accountSeed } = map;
+  if (!isBytes(boxKey, secretBytes) || !isBytes(accountSeed, secretBytes)) return undefined;
+  if (nextBoxKey === null) return { boxKey, accountSeed };
+  return isBytes(nextBoxKey, secretBytes) ? { boxKey, nextBoxKey, accountSeed } : undefined;
 }
 
 /** Undefined if the file is damaged, of another institution, or sealed to another code. */

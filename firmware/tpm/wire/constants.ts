@@ -48,6 +48,7 @@ export const nvType = { ordinary: 0x0, counter: 0x1 } as const;
 export const nvIndex = {
   starts: 0x0180_6849,
   firmware: 0x0180_684a,
+  erasures: 0x0180_684b,
   approval: 0x0180_684c,
 } as const;
 

@@ -32,7 +32,8 @@ const startDigest = new Uint8Array(digestBytes);
 /** TPM2_PolicyNV's operand: the counter's value, 8 bytes. */
 export const counterOperand = (valueMax: number): Uint8Array => u64(valueMax);
 
-function counterDigest(before: Uint8Array, index: Uint8Array, valueMax: number): Uint8Array {
+/** What a session holds after TPM2_PolicyNV on a counter. */
+export function counterDigest(before: Uint8Array, index: Uint8Array, valueMax: number): Uint8Array {
   const offset = 0;
   const args = sha256(concatBytes(counterOperand(valueMax), u16(offset), u16(nvComparison.unsignedAtMost)));
   return sha256(concatBytes(before, u32(commandCode.policyNv), args, nvNameOf(index)));

@@ -1,7 +1,7 @@
 /** The TPM's own memory: counters that nobody can set back, and the approval of firmware. */
 import { esysHandle } from '../../esys/functions.ts';
 import { approvalBytes, counterBytes, sessionType } from '../../wire/constants.ts';
-import { approvalIndex, firmwareCounter, startCounter } from '../../wire/nv.ts';
+import { approvalIndex, erasureCounter, firmwareCounter, startCounter } from '../../wire/nv.ts';
 import { sized, unsized } from '../../wire/structures.ts';
 import type { Guarded } from '../guarded.ts';
 import { nvHandle, nvStanding } from '../nv-index.ts';
@@ -15,6 +15,7 @@ const { none, owner } = esysHandle;
 export const counters = {
   starts: startCounter,
   firmware: firmwareCounter,
+  erasures: erasureCounter,
 } as const;
 export type CounterName = keyof typeof counters;
 

@@ -1,0 +1,38 @@
+/** What was erased is made unreadable in every copy of the disk: by another box key, and a counter in the TPM. */
+import { join } from 'node:path';
+import type { OpenDeviceKeys } from '../../tpm/index.ts';
+import type { Config } from '../config.ts';
+import { claimDataFolder } from '../store/data-folder.ts';
+import { rewrapKeys } from '../store/rewrap.ts';
+import { openKeys, type KeysEvents } from './device-keys.ts';
+import { openLog } from './pino-log.ts';
+import { systemClock } from './system-clock.ts';
+import { Undo } from './undo.ts';
+
+/** Names below the data folder: where studies are kept, and the one data key besides theirs. */
+const studyFolderNames = ['objects', 'quarantine'] as const;
+const indexKeyName = 'index';
+
+/** Begins a renewal of the box key, or ends one. No store may be open. @throws AppError of TPM and store. */
+export function renewBoxKey(dataDir: string, keys: OpenDeviceKeys): Promise<void> {
+  return keys.renewBoxKey((boxKey, nextBoxKey) =>
+    rewrapKeys({
+      studyFolders: studyFolderNames.map((name) => join(dataDir, name)),
+      dataKeys: [{ folder: dataDir, name: indexKeyName }],
+      boxKey,
+      nextBoxKey,
+    }),
+  );
+}
+
+/** For a box that is stopped. @throws AppError as renewBoxKey. */
+export async function forget(config: Config, events: KeysEvents): Promise<void> {
+  const undo = new Undo();
+  try {
+    undo.later(await claimDataFolder(config.dataDir));
+    const keys = await openKeys(config, systemClock, openLog(config), events, undo);
+    await renewBoxKey(config.dataDir, keys);
+  } finally {
+    await undo.run();
+  }
+}
