@@ -203,6 +203,10 @@ test('a result that does not name an object denies it', async () => {
   const [request] = scene.workflow.commitments;
   assert.ok(request !== undefined);
   const { transactionUid, instances } = request;
+  const uuid = BigInt(transactionUid.replace(/^2\.25\./, ''))
+    .toString(16)
+    .padStart(32, '0');
+  assert.match(uuid, /^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$/, 'a UUID, as PS3.5 B.2 has it');
   await scene.forwarding.takeCommitment({ transactionUid, committed: instances.slice(0, 1), failed: [] });
   await settle();
   assert.deepEqual(scene.pacs.uids, ['1.1.0', '1.1.1', '1.1.1']);
