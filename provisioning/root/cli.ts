@@ -2,11 +2,10 @@
  * Offline keys of a hospital: makes them, and signs with them the replacement of a dead box. Runs on a machine that is in
  * no network; files travel on a stick (docs/runbooks/replace-a-box.md).
  */
-import { open, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { Command, InvalidArgumentError } from 'commander';
-import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
+import { Command } from 'commander';
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { parseInstitution } from '../../firmware/src/ledger/index.ts';
@@ -21,65 +20,14 @@ import {
   transactionOf,
   type OfflineDocument,
 } from './document.ts';
+import { digest, indexes, wholeNumber } from './arguments.ts';
+import { readText, writeNew } from './files.ts';
 import { makeKeyFile, openKeyFile } from './key-file.ts';
-import { documentDaysDefault, offlineFileBytesMax, passphraseCharactersMin } from './limits.ts';
-
-/** The person in front of the machine. */
-export interface RootTerminal {
-  readonly out: (line: string) => void;
-  readonly error: (line: string) => void;
-  /** An answer that is not shown while it is typed. */
-  readonly askSecret: (question: string) => Promise<string>;
-  readonly ask: (question: string) => Promise<string>;
-  /** UTC milliseconds. */
-  readonly now: () => number;
-}
+import { documentDaysDefault, passphraseCharactersMin } from './limits.ts';
+import { addRestartCommands } from './restart-commands.ts';
+import type { RootTerminal } from './terminal.ts';
 
 const dayMs = 86_400_000;
-
-function wholeNumber(value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('A whole number is expected.');
-  return Number(value);
-}
-
-function indexes(value: string): readonly number[] {
-  return value.split(',').map(wholeNumber);
-}
-
-function digest(value: string): Uint8Array {
-  if (!/^[0-9a-f]{64}$/.test(value))
-    throw new InvalidArgumentError('64 lower-case hexadecimal digits are expected.');
-  return fromHex(value);
-}
-
-/** @throws AppError DOCUMENT_INVALID naming the file. */
-async function readText(path: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new AppError('DOCUMENT_INVALID', `The file ${path} cannot be read.`, { cause });
-  }
-  if (bytes.length > offlineFileBytesMax) throw new AppError('DOCUMENT_INVALID', `${path} is too long.`);
-  return bytes.toString('utf8');
-}
-
-/** A new file for its owner alone; none is overwritten. @throws AppError DOCUMENT_INVALID naming it. */
-async function writeNew(path: string, text: string): Promise<void> {
-  try {
-    const file = await open(path, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    throw new AppError('DOCUMENT_INVALID', `The file ${path} is there already, or cannot be written.`, {
-      cause,
-    });
-  }
-}
 
 async function newPassphrase({ askSecret }: RootTerminal): Promise<string> {
   const passphrase = await askSecret('Passphrase for this key: ');
@@ -209,6 +157,8 @@ export async function runRoot(args: readonly string[], terminal: RootTerminal): 
       await writeNew(out, `${toHex(transactionOf(combined(documents)))}\n`);
       terminal.out(`Complete. On the page Consortium of any member, bring the text of ${out} to the ledger.`);
     });
+
+  addRestartCommands(program, terminal);
 
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -6,7 +6,9 @@ export const offlineScryptCost = 131_072;
 export const offlineScryptBlockSize = 8;
 /** Shortest passphrase: a stolen key file is guessed at without a limit, so that it is as long as a few words. */
 export const passphraseCharactersMin = 16;
-/** A key file and a document are read up to this size: a document of 16 root keys has some 12 KB. */
-export const offlineFileBytesMax = 65_536;
+/** Files are read up to this size: that of a restart order, which many hospitals sign. */
+export const offlineFileBytesMax = 524_288;
 /** A document that is signed offline may be brought to the ledger within this time: custodians meet seldom. */
 export const documentDaysDefault = 30;
+/** The floor of a restart lies so far above its block's view: what decision 0038 asks for at least, and as much again. */
+export const restartFloorAheadDefault = 2_097_152;

@@ -81,6 +81,23 @@ test('a refusal is told in its words, and a wrong form is named', async () => {
   assert.deepEqual(box.box.consortium.acts, []);
 });
 
+test('a candidate is asked to attest, where there is one', async () => {
+  const path = `/api/v1/proposals/${id}/attestation`;
+  assertError(await administrator.call('POST', path), 404, 'NOT_FOUND', /no open proposal/);
+  const attested = {
+    kind: 'judged' as const,
+    passed: false,
+    development: true,
+    checks: [{ name: 'nonce', passed: false, finding: 'The quote is of another challenge.' }],
+  };
+  box.box.consortium.attested = attested;
+  assert.deepEqual((await administrator.call('POST', path)).json, attested);
+  assert.deepEqual(box.box.consortium.acts.splice(0).at(-1)?.what, id);
+  assert.ok(
+    box.logger.lines.some((line) => line.includes('asked to attest') && line.includes('"passed":false')),
+  );
+});
+
 test('auditors look, others do not; in no consortium there is nothing to see', async () => {
   assertError(await administrator.call('GET', '/api/v1/consortium'), 503, 'NOT_ADMITTED', /no consortium/);
   const shown = exampleConsortium(Date.now());

@@ -1,6 +1,7 @@
 /** A consortium's desk that notes what it is asked to do, and examples of what the console shows of a consortium. */
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import type {
+  AttestationAnswer,
   ConsortiumView,
   MemberView,
   ProposalView,
@@ -9,7 +10,7 @@ import type {
 import type { Acted, ConsortiumDesk } from '../../firmware/src/http/consortium-desk.ts';
 
 export interface ConsortiumAct {
-  readonly act: 'propose' | 'vote' | 'rotateKeys' | 'bring';
+  readonly act: 'propose' | 'vote' | 'attestCandidate' | 'rotateKeys' | 'bring';
   readonly what: unknown;
   readonly by: string;
 }
@@ -30,6 +31,13 @@ export class FakeConsortiumDesk implements ConsortiumDesk {
 
   vote(id: string, approve: boolean, { account }: { readonly account: string }): Promise<Acted> {
     return this.#acted({ act: 'vote', what: { id, approve }, by: account });
+  }
+
+  attested: AttestationAnswer | undefined;
+
+  attestCandidate(id: string): Promise<AttestationAnswer | undefined> {
+    this.acts.push({ act: 'attestCandidate', what: id, by: '' });
+    return Promise.resolve(this.attested);
   }
 
   rotateKeys({ account }: { readonly account: string }): Promise<Acted> {

@@ -277,7 +277,7 @@ export const rooms: readonly Room[] = [
   }),
   // On a machine in no network: it makes and uses the keys of a hospital's offline root.
   node('offline root', 'provisioning/root/', {
-    imports: ['errors', 'encoding', 'ledger'],
+    imports: ['errors', 'encoding', 'ledger', 'restart'],
     packages: ['commander'],
   }),
   // It does what a field engineer does, from outside: files, processes, ports.

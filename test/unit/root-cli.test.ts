@@ -8,7 +8,9 @@ import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { formatInstitution } from '../../firmware/src/ledger/index.ts';
 import { parseDocument } from '../../provisioning/root/document.ts';
 import { runRoot } from '../../provisioning/root/cli.ts';
+import { verifyOffline } from '../../provisioning/root/key-file.ts';
 import { FinalLedger } from '../fakes/final-ledger.ts';
+import { decodeRestartOrder, restartMessage } from '../../firmware/src/restart/restart-order.ts';
 import { candidate, certifiedKeys } from '../fakes/ledger-consortium.ts';
 import { genesisTime, LedgerFixture } from '../fakes/ledger.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -120,4 +122,37 @@ test('a document with a wrong signature, or another one’s, is refused', async 
   assert.match(mixed.text, /not copies of one document/);
   assert.equal((await run(['show', at('enrolment.json')])).status, 1);
   assert.equal(parseDocument(await readFile(at('by-anna.json'), 'utf8')).body.institution, 'south');
+});
+
+test('custodians of several hospitals sign one restart order', async () => {
+  const keys = [await custodian('north'), await custodian('south')];
+  const block = ['--epoch', '3', '--height', '812', '--digest', 'ab'.repeat(32), '--view', '40'];
+  const made = ['restart', '--chain', 'cd'.repeat(32), ...block, '--abstaining', 'west,east'];
+  assert.match((await run([...made, '--out', at('order')])).text, /forgotten their votes: east, west/);
+  const copies: string[] = [];
+  for (const [index, name] of ['north', 'south'].entries()) {
+    const out = at(`order-${name}`);
+    const files = ['--key', at(`${name}.key`), '--out', out];
+    const args = ['sign-restart', at('order'), '--institution', name, '--index', String(index), ...files];
+    assert.match((await run(args, 'nobody')).text, /Nothing was signed/);
+    assert.equal((await run(args, name, passphrase)).status, 0);
+    copies.push(out);
+  }
+  assert.equal((await run(['combine-restart', ...copies, '--out', at('complete')])).status, 0);
+  const { order, signatures } = decodeRestartOrder(await readFile(at('complete')));
+  assert.deepEqual([order.abstaining, order.view], [['east', 'west'], 40]);
+  assert.ok(order.floor >= order.view + 1_048_576);
+  assert.deepEqual(
+    signatures.map(({ institution, key }) => [institution, key]),
+    [
+      ['north', 0],
+      ['south', 1],
+    ],
+  );
+  for (const { key, signature } of signatures)
+    assert.ok(verifyOffline(fromHex(keys[key] ?? ''), restartMessage(order), signature));
+  await run([...made, '--out', at('other-order')].map((word) => (word === '812' ? '813' : word)));
+  const mixed = await run(['combine-restart', at('order'), at('other-order'), '--out', at('mixed')]);
+  assert.match(mixed.text, /not copies of one order/);
+  assert.match((await run(['show-restart', at('anna.key')])).text, /DOCUMENT_INVALID/);
 });

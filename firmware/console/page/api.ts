@@ -8,7 +8,12 @@ import type {
   TicketAnswer,
   TicketBody,
 } from '../../src/http/contract.ts';
-import type { ActedAnswer, ConsortiumView, ProposeBody } from '../../src/http/consortium-contract.ts';
+import type {
+  ActedAnswer,
+  AttestationAnswer,
+  ConsortiumView,
+  ProposeBody,
+} from '../../src/http/consortium-contract.ts';
 import type { CallerBody, EchoAnswer, ObjectsAnswer, ResendBody } from '../../src/http/dicom-contract.ts';
 
 /** What the box refused or why it could not be asked: what happened, and what to do. */
@@ -82,6 +87,8 @@ export const api = {
   propose: async (proposal: ProposeBody) => call<ActedAnswer>('POST', 'proposals', proposal),
   vote: async (id: string, approve: boolean) =>
     call<ActedAnswer>('POST', `proposals/${encodeURIComponent(id)}/vote`, { approve }),
+  attestCandidate: async (id: string) =>
+    call<AttestationAnswer>('POST', `proposals/${encodeURIComponent(id)}/attestation`),
   bringDocument: async (document: string) => call<ActedAnswer>('POST', 'consortium/documents', { document }),
   rotateKeys: async () => call<ActedAnswer>('POST', 'keys/rotate'),
   resend: async (destination: string, what: ResendBody) =>

@@ -3,6 +3,7 @@ import { useContext } from 'preact/hooks';
 import type { ActionView, ConsortiumView, ProposalView } from '../../src/http/consortium-contract.ts';
 import { api } from './api.ts';
 import { Ago, BoxTime } from './box-time.tsx';
+import { CandidateCheck } from './candidate-check.tsx';
 import { ConfirmButton } from './confirm-button.tsx';
 import { formatCount, formatDay, formatSpan } from './format.ts';
 import { Panel } from './panel.tsx';
@@ -76,6 +77,9 @@ function ProposalRow({ proposal, administrates, onActed }: ProposalRowProps) {
           <span class={`badge ${look}`}>{word}</span>
         </p>
         <ActionDetail action={action} />
+        {administrates && state === 'open' && action.kind === 'admit' && (
+          <CandidateCheck proposal={id} name={action.institution.name} />
+        )}
         <p class="muted small">
           Proposed by {proposal.proposerName} <Ago at={proposal.proposedAt} />
         </p>

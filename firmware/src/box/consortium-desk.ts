@@ -3,8 +3,10 @@ import { toHex } from '../encoding/bytes.ts';
 import { sha256 } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import type { Governance, KnownProposal } from '../governance/governance.ts';
+import type { Attestation } from '../attestation/verify.ts';
 import type {
   ActionView,
+  AttestationAnswer,
   ConsortiumView,
   MemberView,
   ProposalView,
@@ -35,11 +37,13 @@ export interface ConsortiumDeskOptions {
   readonly ledger: Ledger;
   readonly governance: Governance;
   readonly rotation: Pick<OpenRotation, 'view' | 'rotate'>;
+  /** Over the candidate's HTTPS port. @throws AppError PEER_UNREACHABLE, PEER_MISBEHAVED, or the signal's reason. */
+  readonly attest: (candidate: Institution, signal: AbortSignal) => Promise<Attestation>;
 }
 
 /** The desk of a member, or of one that is to become one. */
 export async function openConsortiumDesk(
-  { self, ledger, governance, rotation }: ConsortiumDeskOptions,
+  { self, ledger, governance, rotation, attest }: ConsortiumDeskOptions,
   start: (service: Service) => Promise<void>,
 ): Promise<OpenConsortiumDesk> {
   let revision = 0;
@@ -58,6 +62,16 @@ export async function openConsortiumDesk(
     },
     // The schema of the route holds the form of the id.
     vote: (id, approve, { account }) => governance.vote(id as ProposalId, approve, account),
+    attestCandidate: async (id, signal) => {
+      const known = governance.proposals().find((proposal) => proposal.id === id);
+      if (known?.state !== 'open' || known.proposal.action.kind !== 'admit') return undefined;
+      try {
+        return attestationView(await attest(known.proposal.action.institution, signal));
+      } catch (error) {
+        if (!(error instanceof AppError) && !signal.aborted) throw error;
+        return { kind: 'none', reason: 'The box of the candidate did not answer.' };
+      }
+    },
     rotateKeys: ({ account }) => rotation.rotate(account),
     bring: (document, { account }) => governance.bring(document, account),
   };
@@ -67,7 +81,14 @@ export async function openConsortiumDesk(
 export function closedConsortiumDesk(): ConsortiumDesk {
   const closed = (): Promise<Acted> =>
     Promise.reject(new AppError('NOT_ADMITTED', 'This box is in no consortium yet.'));
-  return { view: () => undefined, propose: closed, vote: closed, rotateKeys: closed, bring: closed };
+  return {
+    view: () => undefined,
+    attestCandidate: () => Promise.resolve(undefined),
+    propose: closed,
+    vote: closed,
+    rotateKeys: closed,
+    bring: closed,
+  };
 }
 
 function actionOf(
@@ -96,6 +117,13 @@ function actionOf(
       return { kind: 'action', action: { kind: 'parameters', parameters: read.parameters } };
     }
   }
+}
+
+function attestationView(attestation: Attestation): AttestationAnswer {
+  if (attestation.kind === 'refused')
+    return { kind: 'none', reason: `The box of the candidate does not prove itself: ${attestation.reason}.` };
+  const { passed, development, checks } = attestation.verdict;
+  return { kind: 'judged', passed, development, checks: checks.map((check) => ({ ...check })) };
 }
 
 function consortiumView(

@@ -6,7 +6,7 @@ import type { MemberStanding } from '../attesting/standing.ts';
 import type { DiskRoom } from '../ingest/disk-room.ts';
 import { Registrar, type StudySteps } from '../ingest/registrar.ts';
 import { chainId } from '../ledger/index.ts';
-import type { Genesis, StudyId } from '../ledger/types.ts';
+import type { Genesis, Institution, StudyId } from '../ledger/types.ts';
 import { RotatingNetwork } from '../p2p/rotating-network.ts';
 import { TlsPlane } from '../p2p/tls-plane.ts';
 import { Bindings } from '../patients/bindings.ts';
@@ -24,7 +24,7 @@ import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { Validator } from '../validator/validator.ts';
 import { Governance } from '../governance/governance.ts';
 import { openConsortiumDesk, type OpenConsortiumDesk } from './consortium-desk.ts';
-import { openAnswerer, openMemberWatch } from './attesting.ts';
+import { attestCandidate, openAnswerer, openMemberWatch } from './attesting.ts';
 import { institutionAccount } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
@@ -201,7 +201,12 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     clock,
     logger: logger.child({ room: 'governance' }),
   });
-  const consortium = await openConsortiumDesk({ self, ledger: validator, governance, rotation: own }, start);
+  const attestOverHttps = (candidate: Institution, signal: AbortSignal) =>
+    attestCandidate({ ledger: validator, genesis, self, now: clock.now() }, candidate, signal);
+  const consortium = await openConsortiumDesk(
+    { self, ledger: validator, governance, rotation: own, attest: attestOverHttps },
+    start,
+  );
   return {
     genesis,
     ledger: validator,

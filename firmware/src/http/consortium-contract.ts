@@ -49,6 +49,20 @@ export const actedSchema = Type.Object({
 });
 export type ActedAnswer = Static<typeof actedSchema>;
 
+/** POST /proposals/:id/attestation: what the candidate's box proved of itself just now. */
+export const attestationAnswerSchema = Type.Union([
+  Type.Object({
+    kind: Type.Literal('judged'),
+    passed: Type.Boolean(),
+    /** Its TPM is a simulator. */
+    development: Type.Boolean(),
+    checks: Type.Array(Type.Object({ name: Type.String(), passed: Type.Boolean(), finding: Type.String() })),
+  }),
+  /** It did not answer, or will not. */
+  Type.Object({ kind: Type.Literal('none'), reason: Type.String() }),
+]);
+export type AttestationAnswer = Static<typeof attestationAnswerSchema>;
+
 const rootSchema = Type.Object({ keys: Type.Integer(), threshold: Type.Integer() });
 
 const candidateSchema = Type.Object({

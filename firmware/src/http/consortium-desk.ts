@@ -1,5 +1,5 @@
 /** What the console shows and does about the consortium. box/ implements it by joining the rooms. */
-import type { ConsortiumView, ProposeBody } from './consortium-contract.ts';
+import type { AttestationAnswer, ConsortiumView, ProposeBody } from './consortium-contract.ts';
 
 /** A refusal is in words for the person who acted; nothing was changed then. */
 export type Acted =
@@ -18,6 +18,8 @@ export interface ConsortiumDesk {
   view(): ConsortiumView | undefined;
   propose(proposal: ProposeBody, by: By): Promise<Acted>;
   vote(proposal: string, approve: boolean, by: By): Promise<Acted>;
+  /** Asks the candidate of an open proposal to attest; undefined if there is no such proposal. */
+  attestCandidate(proposal: string, signal: AbortSignal): Promise<AttestationAnswer | undefined>;
   /** Other keys for transactions and connections, from the next block on. @throws AppError of the TPM too. */
   rotateKeys(by: By): Promise<Acted>;
   /** A document that offline keys have signed: the replacement of a dead box. */

@@ -11,9 +11,11 @@ import {
   signedDocumentBodySchema,
   voteBodySchema,
   type ActedAnswer,
+  type AttestationAnswer,
   type ConsortiumView,
 } from './consortium-contract.ts';
 import type { Acted, ConsortiumDesk } from './consortium-desk.ts';
+import { candidateAttestationMsMax } from './limits.ts';
 
 export interface ConsortiumRouteModules {
   readonly desk: ConsortiumDesk;
@@ -45,6 +47,20 @@ export function addConsortiumRoutes(app: App, { desk, logger }: ConsortiumRouteM
       const acted = answered(await desk.vote(id, approve, by));
       logger.info({ ...by, proposal: id, approve, outcome: acted.kind }, 'voted on a proposal');
       return acted;
+    },
+  );
+  app.post(
+    '/api/v1/proposals/:id/attestation',
+    { config, schema: { params: Type.Object({ id: proposalIdSchema }) } },
+    async (request): Promise<AttestationAnswer> => {
+      const by = { account: personOf(request).account.name };
+      const { id } = request.params;
+      const answer = await desk.attestCandidate(id, AbortSignal.timeout(candidateAttestationMsMax));
+      if (answer === undefined)
+        throw new AppError('NOT_FOUND', 'there is no open proposal to admit somebody');
+      const passed = answer.kind === 'judged' && answer.passed;
+      logger.info({ ...by, proposal: id, passed }, 'a candidate was asked to attest');
+      return answer;
     },
   );
   app.post('/api/v1/keys/rotate', { config }, async (request) => {

@@ -123,3 +123,6 @@ export const overviewSetAsideMax = 20;
 
 /** A C-ECHO from the console is waited for this long: a person sits before it, and a request must not time out. */
 export const echoMsMax = 10_000;
+
+/** A candidate's two rounds of attestation: its TPM takes some seconds, and a person sits before the console. */
+export const candidateAttestationMsMax = 25_000;
