@@ -48,18 +48,22 @@ export async function create(
   });
 }
 
-/** Loads the object and satisfies its policy in a salted session. */
+/**
+ * Loads the object and satisfies its policy in a salted session.
+ * @param loading whether the object stays loaded for the next use: keys alone.
+ */
 export async function using<T>(
   tpm: Tpm,
   { blob, rootName, policy }: Guarded,
   attributes: number,
   body: (object: number, session: number) => Promise<T>,
+  loading: 'kept' | 'flushed' = 'flushed',
 ): Promise<T> {
   const root = await tpm.pinnedRoot(rootName);
-  return tpm.withLoaded(root, blob, (object) =>
+  const withObject = (object: number): Promise<T> =>
     tpm.inSession(root, sessionType.policy, attributes, async (session) => {
       await satisfy(tpm, session, policy);
       return body(object, session);
-    }),
-  );
+    });
+  return loading === 'kept' ? tpm.withKept(root, blob, withObject) : tpm.withLoaded(root, blob, withObject);
 }

@@ -15,7 +15,7 @@ import type {
   Reply,
   SimulatorProcess,
 } from './messages.ts';
-import { tpmOperations, type TpmOperations } from './registry.ts';
+import { keepingOperations, tpmOperations, type TpmOperations } from './registry.ts';
 import { Tpm } from './tpm.ts';
 
 let tpm: Tpm | undefined;
@@ -27,11 +27,13 @@ function openTpm(): Tpm {
   return tpm;
 }
 
-function performOnTpm<Name extends keyof TpmOperations>({
+async function performOnTpm<Name extends keyof TpmOperations>({
   operation,
   request,
 }: Call<Name>): Promise<TpmOperations[Name]['answer']> {
-  return tpmOperations[operation](openTpm(), request);
+  const opened = openTpm();
+  if (!keepingOperations.has(operation)) await opened.releaseKept();
+  return tpmOperations[operation](opened, request);
 }
 
 async function perform(call: Call): Promise<Operations[OperationName]['answer']> {

@@ -16,6 +16,9 @@ export type TpmOperations = AttestationOperations &
   RescueOperations &
   SealingOperations;
 
+/** Those that find the key of the one before them loaded, if it is the same; all others find every slot free. */
+export const keepingOperations: ReadonlySet<keyof TpmOperations> = new Set(['sign', 'quote']);
+
 export const tpmOperations: Handlers<TpmOperations> = {
   ...attestationOperations,
   ...identityOperations,

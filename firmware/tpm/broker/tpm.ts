@@ -30,14 +30,20 @@ export interface StorageRoot {
   readonly name: Uint8Array;
 }
 
+interface KeptKey {
+  readonly handle: number;
+  readonly privateArea: Uint8Array;
+}
+
 /**
  * An open TPM, as the operations use it. Each operation begins and ends without objects or sessions of its own in the
- * TPM. The storage root key lies in its persistent memory (a chip needs up to a second to derive it). The caller runs one
+ * TPM, but for one key that may stay loaded for the next of its kind. The storage root key lies in its persistent memory (a chip needs up to a second to derive it). The caller runs one
  * operation at a time: a TPM without resource manager has three slots.
  */
 export class Tpm {
   readonly #esys: EsysContext;
   #root: StorageRoot | undefined;
+  #kept: KeptKey | undefined;
 
   private constructor(esys: EsysContext) {
     this.#esys = esys;
@@ -52,6 +58,7 @@ export class Tpm {
 
   /** Shuts the TPM down in order (else each start counts as a power cut towards lock-out) and disconnects. */
   async close(): Promise<void> {
+    await this.releaseKept();
     await this.call('Shutdown', ...noSessions, startupType.clear);
     await this.#esys.close();
   }
@@ -91,6 +98,34 @@ export class Tpm {
     return this.flushing(object, () => body(object));
   }
 
+  /**
+   * The same for a key that signs again and again: it stays loaded until another operation needs its slot, which spares a
+   * chip most of the work. Its policy is asked at each use all the same. Never for secrets, whose blobs are to be forgotten.
+   */
+  async withKept<T>(root: StorageRoot, blob: ObjectBlob, body: (object: number) => Promise<T>): Promise<T> {
+    if (!this.#kept || !equalBytes(this.#kept.privateArea, blob.privateArea)) {
+      await this.releaseKept();
+      const { privateArea, publicArea } = blob;
+      const [handle] = await this.call('Load', root.handle, password, none, none, privateArea, publicArea);
+      this.#kept = { handle, privateArea };
+    }
+    const { handle } = this.#kept;
+    try {
+      return await body(handle);
+    } catch (failure) {
+      this.#kept = undefined;
+      await this.#flushAfter(failure, handle);
+      throw failure;
+    }
+  }
+
+  /** Frees the slot of the key that was kept loaded. */
+  async releaseKept(): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept) await this.#flush(kept.handle);
+  }
+
   /** A session salted to the storage root key: its HMACs and its encryption hold against a listener on the bus. */
   inSession<T>(
     root: StorageRoot,
@@ -117,12 +152,7 @@ export class Tpm {
     try {
       result = await body();
     } catch (failure) {
-      try {
-        await this.#flush(handle);
-      } catch (flushFailure) {
-        // The first failure says why; the second that the TPM is gone, which the next call meets again.
-        if (failure instanceof Error) failure.cause ??= flushFailure;
-      }
+      await this.#flushAfter(failure, handle);
       throw failure;
     }
     await this.#flush(handle);
@@ -176,6 +206,15 @@ export class Tpm {
       allAttributes,
     );
     return session;
+  }
+
+  async #flushAfter(failure: unknown, handle: number): Promise<void> {
+    try {
+      await this.#flush(handle);
+    } catch (flushFailure) {
+      // The first failure says why; the second that the TPM is gone, which the next call meets again.
+      if (failure instanceof Error) failure.cause ??= flushFailure;
+    }
   }
 
   async #flush(handle: number): Promise<void> {

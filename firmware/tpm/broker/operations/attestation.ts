@@ -119,7 +119,7 @@ export const attestationOperations: Handlers<AttestationOperations> = {
 
   quote: async (tpm, { attestationKey, rootName, nonce, registers }) => {
     const root = await tpm.pinnedRoot(rootName);
-    return tpm.withLoaded(root, attestationKey, async (signing) => {
+    return tpm.withKept(root, attestationKey, async (signing) => {
       const [attested, signature] = await tpm.call(
         'Quote',
         signing,

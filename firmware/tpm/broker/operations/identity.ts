@@ -24,17 +24,23 @@ export const identityOperations: Handlers<IdentityOperations> = {
   createIdentity: (tpm, { rootName, policy }) => create(tpm, rootName, identityTemplate(policy)),
 
   sign: (tpm, request) =>
-    using(tpm, request, 0, async (key, session) => {
-      const [signature] = await tpm.call(
-        'Sign',
-        key,
-        session,
-        none,
-        none,
-        sized(request.digest),
-        ecdsaSha256,
-        noHashCheck,
-      );
-      return parseEcdsaSignature(signature);
-    }),
+    using(
+      tpm,
+      request,
+      0,
+      async (key, session) => {
+        const [signature] = await tpm.call(
+          'Sign',
+          key,
+          session,
+          none,
+          none,
+          sized(request.digest),
+          ecdsaSha256,
+          noHashCheck,
+        );
+        return parseEcdsaSignature(signature);
+      },
+      'kept',
+    ),
 };
