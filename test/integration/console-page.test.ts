@@ -74,7 +74,21 @@ test('what is wrong stands first, with since when and what to do, and goes when 
         remedy: 'Check that the PACS is up.',
       },
     ],
-    peers: [{ ...first, connected: false, since: now - 300_000 }, ...others],
+    peers: [
+      {
+        ...first,
+        connected: false,
+        since: now - 300_000,
+        attestation: {
+          result: 'failed',
+          since: now - 900_000,
+          heardAt: now - 600_000,
+          finding: 'The record names another TPM.',
+          development: true,
+        },
+      },
+      ...others,
+    ],
     ledger: { ...quiet.ledger, stale: true, lastBlockAt: now - 45_000 },
     workflow: { commitments: 3, procedureSteps: 1 },
     box: {
@@ -122,6 +136,9 @@ test('what is wrong stands first, with since when and what to do, and goes when 
   await health.getByText('Check that the PACS is up.').waitFor();
   await page.getByText('true reason of refused').waitFor();
   await page.getByText('not connected').waitFor();
+  await page
+    .getByText('its TPM did not attest 10 min ago: The record names another TPM. (simulator)')
+    .waitFor();
   await page.getByText('by reference, in the PACS').waitFor();
   await page.getByText('3 commitment results').waitFor();
   await page.getByText('1 procedure step message').waitFor();

@@ -182,6 +182,13 @@ export function quietOverview(time: number): Overview {
         validator: true,
         connected: true,
         since: time - 7_100_000,
+        attestation: {
+          result: 'passed' as const,
+          since: time - 7_000_000,
+          heardAt: time - 1_800_000,
+          finding: null,
+          development: false,
+        },
       }),
     ),
     consortium: { waiting: 0, revision: 0 },

@@ -60,6 +60,25 @@ function CatchingUp({ progress }: { readonly progress: NonNullable<Overview['led
   );
 }
 
+const attestedWords = {
+  unknown: 'its TPM was not heard yet',
+  passed: 'its TPM was heard',
+  failed: 'its TPM did not attest',
+  silent: 'its TPM was last heard',
+} as const;
+
+function Attested({ attestation }: { readonly attestation: NonNullable<PeerView['attestation']> }) {
+  const { result, heardAt, finding, development } = attestation;
+  const isBad = result === 'failed' || result === 'silent';
+  return (
+    <span class={isBad ? 'second bad-text' : 'second'}>
+      {attestedWords[result]} {result !== 'unknown' && <Ago at={heardAt} />}
+      {result === 'failed' && finding !== null && `: ${finding}`}
+      {development && ' (simulator)'}
+    </span>
+  );
+}
+
 function Peer({ peer }: { readonly peer: PeerView }) {
   return (
     <li>
@@ -67,6 +86,7 @@ function Peer({ peer }: { readonly peer: PeerView }) {
       <span class="peer-name">
         {peer.name}
         {!peer.validator && <span class="second">does not vote</span>}
+        {peer.attestation !== null && <Attested attestation={peer.attestation} />}
       </span>
       <span class={peer.connected ? 'muted' : 'bad-text'}>
         {peer.connected ? 'connected' : 'not connected'}

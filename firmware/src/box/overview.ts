@@ -1,4 +1,5 @@
 /** What the console shows of this box, gathered from the rooms. */
+import type { MemberStanding } from '../attesting/standing.ts';
 import type { AccessList } from '../access/access-list.ts';
 import type { Config } from '../config.ts';
 import type { Forwarding } from '../forwarding/forwarding.ts';
@@ -111,6 +112,7 @@ function ledgerView({ config, clock }: Foundation, membership: Membership | unde
 
 function peersView(membership: Membership, config: Config): PeerView[] {
   const status = new Map(membership.network.peers().map((peer) => [peer.institution, peer]));
+  const attestations = new Map(membership.attestations().map((each) => [each.institution, each]));
   const state = membership.ledger.state();
   return state
     .institutions()
@@ -121,7 +123,15 @@ function peersView(membership: Membership, config: Config): PeerView[] {
       validator: state.validators().includes(id),
       connected: status.get(id)?.connected ?? false,
       since: status.get(id)?.since ?? null,
+      attestation: attestationView(attestations.get(id)),
     }));
+}
+
+function attestationView(standing: MemberStanding | undefined): PeerView['attestation'] {
+  if (standing === undefined) return null;
+  const { result, since, heardAt, development, checks } = standing;
+  const finding = checks.find(({ passed }) => !passed)?.finding ?? null;
+  return { result, since, heardAt, development, finding };
 }
 
 function nameOf(membership: Membership | undefined, id: string): string {

@@ -199,6 +199,25 @@ const releaseSchema = Type.Object({
 });
 export type ReleaseView = Static<typeof releaseSchema>;
 
+/** What this box found of another's TPM. */
+const memberAttestationSchema = Type.Object({
+  /** `unknown`: it has not answered yet. */
+  result: Type.Union([
+    Type.Literal('unknown'),
+    Type.Literal('passed'),
+    Type.Literal('failed'),
+    Type.Literal('silent'),
+  ]),
+  /** Since when the result is this. */
+  since: Type.Number(),
+  /** When it was last heard; when it began to be asked, if never. */
+  heardAt: Type.Number(),
+  /** What the first failed check found; null if it passed. */
+  finding: Type.Union([Type.String(), Type.Null()]),
+  /** Its TPM is a simulator. */
+  development: Type.Boolean(),
+});
+
 const peerSchema = Type.Object({
   institution: Type.String(),
   name: Type.String(),
@@ -206,6 +225,8 @@ const peerSchema = Type.Object({
   connected: Type.Boolean(),
   /** When the connection was made or lost; null while there never was one. */
   since: Type.Union([Type.Number(), Type.Null()]),
+  /** Null until it is asked for the first time. */
+  attestation: Type.Union([memberAttestationSchema, Type.Null()]),
 });
 export type PeerView = Static<typeof peerSchema>;
 
