@@ -6,7 +6,8 @@ import { mkdtemp, readdir, readFile, readlink, rename, rm } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { nodeFileSystem } from '../../firmware/src/store/file-system.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { nodeFileSystem, type FileSystem } from '../../firmware/src/store/file-system.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { allDropped, PowerCutDisk } from '../fakes/power-cut-disk.ts';
 import { randomFrom } from '../sim/random.ts';
@@ -74,6 +75,33 @@ test('what is appended to a log that rested is found after a power cut: its mark
   for await (const found of new StudyStore({ folder: '/data', boxKey, files: cut }).open())
     records.push(...found.records);
   assert.deepEqual(records, ['first', 'second', 'third']);
+});
+
+test('zeros that were written ahead are flushed once, and frames then alone', async (t) => {
+  const folder = await makeFolder(t);
+  const flushes: string[] = [];
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    open: async (path, flags) => {
+      const file = await nodeFileSystem.open(path, flags);
+      const [datasync, writeThrough] = [file.datasync.bind(file), file.writeThrough.bind(file)];
+      file.datasync = () => (flushes.push('all'), datasync());
+      file.writeThrough = (pieces, offset) => (flushes.push('frame'), writeThrough(pieces, offset));
+      return file;
+    },
+  };
+  const store = new StudyStore({ folder, boxKey: randomBytes(32), files });
+  const study = await store.createStudy();
+  await study.append('makes its log take space');
+  flushes.length = 0;
+  for (let appended = 0; appended < 1_000 && !flushes.includes('all'); appended++) {
+    await delay(1);
+    await study.append('in space that may be there by now');
+  }
+  await study.append('in space that is on the disk');
+  await store.close();
+  assert.equal(flushes.at(-1), 'frame');
+  assert.equal(flushes.filter((flush) => flush === 'all').length, 1);
 });
 
 test('a flush of one write leaves others where a power cut may lose them', async () => {

@@ -63,6 +63,8 @@ export class StudyLog {
   #turn: Promise<unknown> = Promise.resolve();
   #allocated: number;
   #allocating: Promise<void> | undefined;
+  /** Zeros were written ahead, and not flushed. */
+  #hasNewZeros = false;
   /** The last frame is a mark, or there is none. */
   #isMarked = true;
   /** The disk failed, or may have: something that nobody was told of may stand behind the end. */
@@ -191,10 +193,14 @@ export class StudyLog {
     if (last !== undefined && frameBytes(last.content) <= aheadFrameBytesMax) this.#takeSpace(file);
   }
 
-  /** At its end. If a mark stands there that nobody waited for, it goes to disk too: what follows is found through it. */
+  /**
+   * At its end. If a mark stands there that nobody waited for, it goes to disk too: what follows is found through it. So
+   * do new zeros: each flush into them would have to find its place on the disk otherwise.
+   */
   async #writeFlushed(file: StoredFile, pieces: readonly Uint8Array[]): Promise<void> {
     const { end, durable } = this.#point;
-    if (durable === end) return file.writeThrough(pieces, end);
+    if (durable === end && !this.#hasNewZeros) return file.writeThrough(pieces, end);
+    this.#hasNewZeros = false;
     await file.write(pieces, end);
     await file.datasync();
   }
@@ -263,6 +269,7 @@ export class StudyLog {
     try {
       await writeZeros(file, from, to);
       this.#allocated = to;
+      this.#hasNewZeros = true;
     } catch (cause) {
       this.#failed(cause);
     }
