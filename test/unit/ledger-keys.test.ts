@@ -139,7 +139,11 @@ test('the proof of a key that stays is the one of the record, from the genesis d
   const altered = { ...record.possession, voting: possession.voting, transport: new Uint8Array(64) };
   const wrong = consortium.update('north', 2, stay({ possession: altered }), old.transaction);
   assert.equal(refusal(initial, wrong), 'bad-possession');
-  const elsewhere = stay({ identityName: 'identity of the new box' });
+  const elsewhere = stay({
+    signers: old,
+    possession: record.possession,
+    identityName: 'identity of the new box',
+  });
   assert.equal(refusal(initial, consortium.replace('north', 2, elsewhere, [1, 2])), 'bad-possession');
 });
 
