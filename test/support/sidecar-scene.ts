@@ -1,14 +1,17 @@
 /** A hospital whose archive stays first: a box that knows its studies by reference, an archive in memory. */
+import assert from 'node:assert/strict';
 import { Announcements } from '../../firmware/src/sidecar/announcements.ts';
 import { Backfill, type BackfillPlan } from '../../firmware/src/sidecar/backfill.ts';
 import { Pulls } from '../../firmware/src/sidecar/pulls.ts';
 import { Referencing } from '../../firmware/src/sidecar/referencing.ts';
 import { AppError } from '../../firmware/src/errors.ts';
+import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ArchivedInstance, ArchivedStudy, ArchiveScu } from '../../firmware/src/ports.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ctImage, patient, type ReleaseWorld } from './release-world.ts';
+import { settle } from './until.ts';
 
 export const archiveAeTitle = 'ARCHIVE';
 export const pullSilenceMsMax = 3_600_000;
@@ -126,3 +129,28 @@ export class SidecarScene {
 }
 
 export const unreachable = (): AppError => new AppError('DELIVERY_FAILED', 'the archive cannot be reached');
+
+/** The only one of this UID. */
+export function studyOf(world: ReleaseWorld, uid: string): KeptStudy {
+  const [study] = world.catalogue.studiesUnder(uid);
+  assert.ok(study !== undefined, `study ${uid} is known`);
+  return study;
+}
+
+export async function untilDone(scene: SidecarScene, backfill: Backfill): Promise<void> {
+  for (let n = 0; n < 200 && backfill.progress()?.state !== 'done'; n++) {
+    scene.world.clock.advance(1_000);
+    await settle();
+  }
+  assert.equal(backfill.progress()?.state, 'done');
+}
+
+/** A study that is known and registered by reference. */
+export async function referenced(scene: SidecarScene, uid: string, instances = 2): Promise<KeptStudy> {
+  scene.archive.add('20260103', uid, instances);
+  const backfill = scene.backfill({ from: '20260103' });
+  await backfill.start();
+  await untilDone(scene, backfill);
+  await backfill.stop();
+  return studyOf(scene.world, uid);
+}
