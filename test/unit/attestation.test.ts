@@ -112,6 +112,8 @@ test('a key that is not bound to its TPM, or signs what others say, is no attest
     const attributes = { attestation: goodAttributes.attestation & ~without };
     assert.deepEqual(await failuresOf({ attributes }), ['attestation-key']);
   }
+  const attributes = { attestation: goodAttributes.attestation | objectAttribute.decrypt };
+  assert.deepEqual(await failuresOf({ attributes }), ['attestation-key']);
 });
 
 test('an identity key that is usable without its policy is none', async () => {
