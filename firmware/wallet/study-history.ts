@@ -208,6 +208,7 @@ const statuses: Readonly<Record<Extract<BasisClaim, { kind: 'inactive' }>['reaso
   'owner-epoch-stale': 'revoked',
   'basis-not-yet-valid': 'active',
   'study-frozen': 'withheld',
+  'reassignment-pending': 'withheld',
   'study-rescinded': 'withheld',
   'study-erased': 'withheld',
 };

@@ -45,6 +45,11 @@ export class StudyModel {
     this.#windows = windows;
   }
 
+  /** For grants and opens: while it is to be reassigned it is nobody's to open. */
+  get #isOpen(): boolean {
+    return this.status === 'open' && this.reassignment === null;
+  }
+
   get #ended(): boolean {
     return this.status === 'rescinded' || this.status === 'erased';
   }
@@ -106,7 +111,7 @@ export class StudyModel {
     time: number,
   ): boolean {
     const last = kind === 'grant' ? this.grants : this.referrals;
-    if (this.status !== 'open' || wish.owner !== this.owner || wish.seq !== last + 1) return false;
+    if (!this.#isOpen || wish.owner !== this.owner || wish.seq !== last + 1) return false;
     if (revokedAhead || wish.expiry <= time) return false;
     if (kind === 'grant') this.grants = wish.seq;
     else this.referrals = wish.seq;
@@ -123,7 +128,7 @@ export class StudyModel {
   }
 
   emergency(time: number): boolean {
-    if (this.status !== 'open') return false;
+    if (!this.#isOpen) return false;
     const { emergencyMs, confirmMs, emergencyOpensMax, emergenciesInWindowMax } = this.#windows;
     if (time >= this.#emergencies.since + emergencyMs) this.#emergencies = { since: time, count: 0 };
     if (this.#emergencies.count >= emergenciesInWindowMax) return false;
@@ -172,7 +177,7 @@ export class StudyModel {
   }
 
   open(basis: ModelBasis, number: number, version: number, time: number): boolean {
-    if (this.status !== 'open' || !this.holds(basis)) return false;
+    if (!this.#isOpen || !this.holds(basis)) return false;
     if (time < basis.notBefore || time >= basis.expiry) return false;
     if (basis.kind === 'emergency' && !basis.confirmed && time >= basis.confirmBy) return false;
     if (basis.opens >= basis.maxOpens || number !== basis.opens + 1) return false;

@@ -6,6 +6,7 @@ import type { LedgerState, StudyId, StudyReassign } from '../../firmware/src/led
 import { bytesOf, LedgerFixture, signerOf } from '../fakes/ledger.ts';
 import {
   completeBody,
+  emergencyBody,
   objectBody,
   reassignBody,
   referBody,
@@ -176,6 +177,20 @@ test('an objection holds for one reassignment only, and none is replayed', () =>
   const stale = ledger.sign(objectBody(ledger, reassign, 'owner'), owner);
   assert.equal(refusal(second, stale), 'unknown-reassignment');
   assert.equal(mayApplyLater('unknown-reassignment'), true, 'the objection may overtake what it is about');
+});
+
+test('access stops while a reassignment is pending, and goes on when somebody objects', () => {
+  const signers = [grantee, source] as const;
+  const open = ledger.sign(ledger.openBody('north', grant, 1, head), ...signers);
+  const more = ledger.sign(ledger.grantBody(study, 2, grantee.publicKey), owner);
+  const referMore = ledger.sign(referBody(ledger, 'north', study, 2, grantee.publicKey), source);
+  const south = ledger.box('south').transaction;
+  const emergency = ledger.sign(emergencyBody(ledger, 'south', study, grantee.publicKey), south);
+  const objected = applied(pending, ledger.sign(objectBody(ledger, reassign, 'owner'), owner));
+  for (const transaction of [open, more, referMore, emergency]) {
+    assert.equal(refusal(pending, transaction), 'reassignment-pending', transaction.body.type);
+    assert.ok(applied(objected, transaction), transaction.body.type);
+  }
 });
 
 test('one reassignment at a time, by the source alone, of what is neither rescinded nor erased', () => {

@@ -21,6 +21,7 @@ export type RefusalGround =
   | 'the grant has expired'
   | 'the emergency was not confirmed in time'
   | 'the study is frozen'
+  | 'the study is to be reassigned'
   | 'the study was rescinded'
   | 'the study was erased'
   | 'the grant is addressed to another institution'
@@ -58,6 +59,7 @@ const grounds: Readonly<Record<BasisReason, RefusalGround>> = {
   'basis-expired': 'the grant has expired',
   'emergency-unconfirmed': 'the emergency was not confirmed in time',
   'study-frozen': 'the study is frozen',
+  'reassignment-pending': 'the study is to be reassigned',
   'study-rescinded': 'the study was rescinded',
   'study-erased': 'the study was erased',
 };

@@ -4,7 +4,7 @@ import { idBytes, toStudyId } from '../ids.ts';
 import type { RuleReason } from '../refusals.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
-import { statusRefusal } from '../studies/status.ts';
+import { accessRefusal } from '../studies/status.ts';
 import { studyRecord, type StudyRecord } from '../studies/study-record.ts';
 import type { BasisId } from '../types.ts';
 import { basisRecord, studyBasisRecord, type BasisRecord } from './basis-record.ts';
@@ -48,6 +48,7 @@ export type BasisReason = Extract<
   | 'study-frozen'
   | 'study-rescinded'
   | 'study-erased'
+  | 'reassignment-pending'
   | 'owner-epoch-stale'
   | 'revoked'
   | 'basis-not-yet-valid'
@@ -70,7 +71,7 @@ export function basisRefusal(
   if (time >= basis.expiry) return 'basis-expired';
   const { emergency } = basis;
   if (emergency?.confirmed === null && time >= emergency.confirmBy) return 'emergency-unconfirmed';
-  const status = statusRefusal(study);
+  const status = accessRefusal(study);
   if (status !== undefined) return status;
   return time < basis.notBefore ? 'basis-not-yet-valid' : undefined;
 }

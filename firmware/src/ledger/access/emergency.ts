@@ -11,7 +11,7 @@ import { isPrimeOrderKey } from '../public-keys.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { namedStudy, readBodyWithLeaf, type StudyLeaf } from '../studies/leaf.ts';
-import { statusRefusal } from '../studies/status.ts';
+import { accessRefusal } from '../studies/status.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { basisRecord } from './basis-record.ts';
@@ -70,7 +70,7 @@ export const accessEmergency: TransactionType<AccessEmergency> = {
     if (typeof study === 'string') return study;
     const id = basisId(body);
     if (state.basis(id) !== undefined) return 'basis-exists';
-    const status = statusRefusal(study);
+    const status = accessRefusal(study);
     if (status !== undefined) return status;
     const counted = withEmergency(state, studyKey, member.id, context.time);
     if (typeof counted === 'string') return counted;

@@ -14,7 +14,7 @@ import type { RuleReason } from '../refusals.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { namedStudy, type StudyLeaf } from '../studies/leaf.ts';
 import { ownerEpochRefusal } from '../studies/standing.ts';
-import { statusRefusal } from '../studies/status.ts';
+import { accessRefusal } from '../studies/status.ts';
 import type { StudyRecord } from '../studies/study-record.ts';
 import { counterMax } from '../transaction-type.ts';
 import type { BasisId, BodyBase } from '../types.ts';
@@ -101,7 +101,7 @@ export function grantedStudy(
   const [count, countMax] =
     kind === 'grant' ? [study.grants, grantsOfStudyMax] : [study.referralSeq, referralsOfStudyMax];
   if (count >= countMax) return 'too-many-bases';
-  return statusRefusal(study) ?? study;
+  return accessRefusal(study) ?? study;
 }
 
 /** The record of a grant or referral that has just become final. */

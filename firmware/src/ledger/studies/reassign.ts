@@ -27,7 +27,7 @@ export interface StudyReassign extends SourceActBody {
   readonly attestations: Uint8Array;
 }
 
-/** Signed by the source. Does not stop access by itself: a source that has doubts freezes the study, too. */
+/** Signed by the source. Access stops until it is complete or somebody objects (`accessRefusal`). */
 export const studyReassign: TransactionType<StudyReassign> = {
   read(value) {
     const { map, act } = readSourceAct(value, 'study.reassign', [

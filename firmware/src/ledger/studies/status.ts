@@ -9,9 +9,19 @@ import type { StudyRecord } from './study-record.ts';
 
 type StatusReason = Extract<RuleReason, 'study-frozen' | 'study-rescinded' | 'study-erased'>;
 
-/** Why nothing is granted, opened or transferred of this study, or undefined if its status permits it. */
+/** Why nothing is transferred of this study, or undefined if its status permits it. */
 export function statusRefusal({ status }: Pick<StudyRecord, 'status'>): StatusReason | undefined {
   return status === 'open' ? undefined : `study-${status}`;
+}
+
+/**
+ * Why nothing is granted or opened of this study, or undefined. While it is to be reassigned nobody knows whose it is:
+ * neither the one who may lose it decides on access, nor yet the one who may get it.
+ */
+export function accessRefusal(
+  study: StudyRecord,
+): StatusReason | Extract<RuleReason, 'reassignment-pending'> | undefined {
+  return statusRefusal(study) ?? (study.reassignment === null ? undefined : 'reassignment-pending');
 }
 
 /** Why nothing but erasure can follow, or undefined: what is frozen may still be corrected. */
