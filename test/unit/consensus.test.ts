@@ -1,3 +1,9 @@
+/**
+ * The core step by step. Bugs of other implementations that have a test of their own, by their names:
+ * Ava Labs #280, Commonware #2695, Malachite #1483, #1497 and #864 here; Commonware #2050 in consensus-recovery;
+ * CSA-2026-001 and cardano-ibc #707 in consensus-signatures, the latter in light-client-epochs too; Malachite #1127 in
+ * append-log; CVE-2025-24371 in validator-catch-up.
+ */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { viewsAheadMax, viewsWithVotesMax } from '../../firmware/src/consensus/limits.ts';
