@@ -1,12 +1,13 @@
 /**
  * A process that opens a box's keys in the folder that it is told, says so, and waits to be killed. Told `changes`, it
- * rotates keys and approves and confirms firmware without end, and says each change that is done.
+ * rotates keys, renews the box key, and approves and confirms firmware without end, and says each change that is done.
  */
 import { join } from 'node:path';
 import { openDeviceKeys, SoftwareTpm } from '../../firmware/tpm/index.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { u32 } from '../../firmware/src/encoding/bytes.ts';
 import { RecordingLogger } from './recording-logger.ts';
+import { rewrapIndexKey } from './index-key.ts';
 
 const [, , folder, story] = process.argv;
 if (folder === undefined) throw new Error('which folder?');
@@ -34,6 +35,7 @@ if (story === 'changes') {
     }
     await keys.firmware.approveNext([sha256(u32(number)), sha256(u32(number + 1))]);
     await keys.starts.advance();
+    await keys.renewBoxKey(rewrapIndexKey(folder));
     await keys.firmware.confirm();
     process.send?.({ changes: number + 1 });
   }
