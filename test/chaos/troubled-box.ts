@@ -50,7 +50,9 @@ export class TroubledBox {
     return this.#isAvailable;
   }
 
+  /** A box that runs is left as it is: on a slow machine two troubles of one box can overlap. */
   start(): void {
+    if (this.#process !== undefined) return;
     const [command = '', ...args] = this.#command;
     const child = spawn(command, args, {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
