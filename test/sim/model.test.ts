@@ -90,7 +90,7 @@ const mutants: readonly Mutation[] = [
   {
     name: 'a proposal behind views that are not nullified',
     file: 'consensus/parents.ts',
-    from: 'if (viewOf(state, view).nullification === undefined) return false;',
+    from: 'if (viewOf(state, at).nullification === undefined) return false;',
     to: '',
   },
   {

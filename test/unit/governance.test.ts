@@ -170,9 +170,11 @@ test('decided proposals are forgotten, the oldest first; open ones never', async
   const body = (id: string) => make.proposeBody('north', { kind: 'remove', id });
   for (let round = 0; round < proposalsRememberedMax + 3; round++) {
     clock.advance(1_000);
-    const proposal = make.proposeBody('north', removal, { validUntil: genesisTime + 400 * dayMs + round });
-    const transaction = make.ledger.sign(proposal, make.ledger.box('north').transaction);
-    const votes = ['south', 'east'].map((voter) => encodeTransaction(make.vote(voter, proposal, false)));
+    // In turns: the ledger keeps fewer of one member than a box remembers.
+    const [proposer, other] = round % 2 === 0 ? (['north', 'south'] as const) : (['south', 'north'] as const);
+    const proposal = make.proposeBody(proposer, removal, { validUntil: genesisTime + 400 * dayMs + round });
+    const transaction = make.ledger.sign(proposal, make.ledger.box(proposer).transaction);
+    const votes = [other, 'east'].map((voter) => encodeTransaction(make.vote(voter, proposal, false)));
     assert.equal(ledger.finalise(encodeTransaction(transaction), ...votes).kind, 'final');
   }
   ledger.finalise(encodeTransaction(make.propose('north', { kind: 'remove', id: 'south' })));

@@ -147,12 +147,24 @@ test('more keys than are remembered change no verdict', () => {
   assert.equal(verifyEd25519(signer.publicKey, message, signature), true);
 });
 
-test('P-256: what node:crypto signed verifies, anything else does not', () => {
+test('P-256: what node:crypto signed verifies with its low s only, anything else does not', () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
   const point = concatBytes(Uint8Array.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url'));
-  const made = sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' });
-  assert.ok(verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, made));
+  const signed = p256.Signature.fromBytes(
+    sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+  );
+  const [low, high] = [signed.s, p256.Point.Fn.neg(signed.s)].sort((a, b) => (a < b ? -1 : 1)) as [
+    bigint,
+    bigint,
+  ];
+  const [made, mirrored] = [low, high].map((s) => new p256.Signature(signed.r, s).toBytes()) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+  for (const either of [made, mirrored])
+    assert.ok(verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, either));
+  assert.equal(verifyP256(point, message, mirrored), false);
   assert.equal(verifyP256(point, message, made), true);
   assert.equal(verifyP256(point, utf8('another'), made), false);
   assert.equal(
