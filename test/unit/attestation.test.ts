@@ -24,6 +24,7 @@ import { attest } from '../../firmware/src/attestation/verify.ts';
 import { AttestationAnswerer } from '../../firmware/src/attesting/answerer.ts';
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
+import { encodeEventLog, eventType, type BootEvent } from '../../firmware/tpm/simulator/event-log.ts';
 import { objectAttribute } from '../../firmware/tpm/wire/constants.ts';
 import { nameOf } from '../../firmware/tpm/wire/structures.ts';
 import { FakeDevice, goodAttributes, measuredBoot, type FakeDeviceWish } from '../fakes/attesting-device.ts';
@@ -142,6 +143,33 @@ test('the firmware is held against the releases that the consortium accepted', a
   assert.deepEqual(await failuresOf({}, { releases: [bytesOf('another'), eleven] }), []);
   assert.deepEqual(await failuresOf({}, { releases: [sha256(measuredBoot[1]?.data ?? eleven)] }), []);
   assert.deepEqual(await failuresOf({}, { releases: [bytesOf('another')] }), ['firmware']);
+});
+
+/** A boot in which PCR 11 was measured with these digests, each under its type. */
+function bootOf(...measured: readonly (readonly [digest: Uint8Array, type: number])[]): readonly BootEvent[] {
+  const [authority] = measuredBoot;
+  assert.ok(authority);
+  return [
+    authority,
+    ...measured.map(([digest, type]) => ({ register: 11, type, digest, data: new Uint8Array(0) })),
+  ];
+}
+
+test('a release that is only named in the event log does not pass for the firmware that runs', async () => {
+  const [release, other] = [bytesOf('accepted release'), bytesOf('other firmware')];
+  const [measured, toldOnly] = [eventType.efiAction, 3];
+  const accepting = { releases: [release] };
+  assert.deepEqual(await failuresOf({ boot: bootOf([release, measured]) }, accepting), []);
+  for (const boot of [
+    bootOf([other, measured], [release, measured]),
+    bootOf([release, measured], [other, measured]),
+    bootOf([release, measured], [release, measured]),
+  ])
+    assert.deepEqual(await failuresOf({ boot }, accepting), ['firmware']);
+  // EV_NO_ACTION: the replay skips it, so that the log still makes what the register holds.
+  const device = await FakeDevice.make('north', vendor, { boot: bootOf([other, measured]) });
+  device.eventLog = () => Promise.resolve(encodeEventLog(bootOf([other, measured], [release, toldOnly])));
+  assert.deepEqual(failures((await verdictOn(device, accepting)).checks), ['firmware']);
 });
 
 test('the record is of this institution, as it is known, with keys that are certified and valid', async () => {

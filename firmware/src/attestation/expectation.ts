@@ -11,7 +11,7 @@ export interface Expectation {
   /** The candidate's record as the ledger or its proposal has it; undefined before there is one. */
   readonly record: Institution | undefined;
   /**
-   * Digests of the releases that the consortium accepted, against which PCR 11 and its events are held; none: the
+   * Digests of the releases that the consortium accepted, against which the final value of PCR 11 is held; none: the
    * consortium has accepted no release yet, and the firmware is told only.
    */
   readonly releases: readonly Uint8Array[];
