@@ -35,6 +35,7 @@ const parameters = {
   activationBlocks: 8_640,
   attestation: { everyMs: dayMs / 4, suspends: false },
   endorsementRoots: [],
+  bootAuthorities: [],
 };
 
 async function exists(path: string): Promise<boolean> {

@@ -26,7 +26,8 @@ export async function judge({ vectors, name, development }) {
     candidate: name,
     trust: { roots: [], development },
     record: decodeRecord(shown.record),
-    releases: [],
+    bootAuthorities: [],
+ releases: [],
     now: vectors.now,
   };
   const judged = await judgeClaim(decodeAttestationAnswer(fromHex(claim)), expectation);

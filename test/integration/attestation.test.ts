@@ -92,6 +92,7 @@ class AttestingBox {
       candidate,
       trust: { roots: [], development: true },
       record,
+      bootAuthorities: [],
       releases: [],
       now: Date.now(),
       ...change,

@@ -37,9 +37,14 @@ const random = new Uint8Array(challengeRandomBytes).map((_, at) => at + 1);
 
 let vendor: TpmVendor;
 let north: FakeDevice;
+/** What PCR 7 holds after `measuredBoot`. */
+let authority: Uint8Array;
 before(async () => {
   vendor = await TpmVendor.make({ from: now - 1_000 });
   north = await FakeDevice.make('north', vendor);
+  const [seven] = await north.registers();
+  assert.ok(seven);
+  authority = seven;
 });
 
 function expecting(change: Partial<Expectation> = {}): Expectation {
@@ -49,6 +54,7 @@ function expecting(change: Partial<Expectation> = {}): Expectation {
     candidate: 'north',
     trust: { roots: [vendor.pin], development: false },
     record: north.record,
+    bootAuthorities: [authority],
     releases: [],
     now,
     ...change,
@@ -170,6 +176,18 @@ test('a release that is only named in the event log does not pass for the firmwa
   const device = await FakeDevice.make('north', vendor, { boot: bootOf([other, measured]) });
   device.eventLog = () => Promise.resolve(encodeEventLog(bootOf([other, measured], [release, toldOnly])));
   assert.deepEqual(failures((await verdictOn(device, accepting)).checks), ['firmware']);
+});
+
+test('PCR 7 is held against what the consortium named; a box that it cannot hold against anything fails', async () => {
+  const other = { register: 7, type: eventType.efiAction, digest: bytesOf('other keys'), data: bytesOf('x') };
+  const [, firmware] = measuredBoot;
+  assert.ok(firmware);
+  assert.deepEqual(await failuresOf({ boot: [other, firmware] }), ['boot-authority']);
+  assert.deepEqual(await failuresOf({ boot: [...measuredBoot, other] }), ['boot-authority']);
+  assert.deepEqual(await failuresOf({}, { bootAuthorities: [bytesOf('another'), authority] }), []);
+  const none = await verdictOn(north, { bootAuthorities: [] });
+  assert.deepEqual(failures(none.checks), ['boot-authority']);
+  assert.match(none.checks.find(({ name }) => name === 'boot-authority')?.finding ?? '', /not judged/);
 });
 
 test('the record is of this institution, as it is known, with keys that are certified and valid', async () => {
@@ -321,7 +339,7 @@ test('values that are not those of the quote are refused, and so is a quote of o
   const seven = bytesOf('seven');
   assert.deepEqual(
     await failuresAfter(({ evidence: { registers } }) => ({ registers: [seven, ...registers.slice(1)] })),
-    ['registers', 'event-log'],
+    ['registers', 'event-log', 'boot-authority'],
   );
   assert.deepEqual(
     await failuresAfter(async ({ attempt, binding }) => {
@@ -330,7 +348,11 @@ test('values that are not those of the quote are refused, and so is a quote of o
     }),
     ['registers'],
   );
-  assert.deepEqual(await failuresAfter(() => ({ registers: [] })), ['registers', 'event-log']);
+  assert.deepEqual(await failuresAfter(() => ({ registers: [] })), [
+    'registers',
+    'event-log',
+    'boot-authority',
+  ]);
 });
 
 test('an event log that does not make the registers is refused', async () => {

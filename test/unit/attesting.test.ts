@@ -37,9 +37,14 @@ const random = new Uint8Array(challengeRandomBytes).fill(3);
 
 let vendor: TpmVendor;
 let north: FakeDevice;
+/** What its PCR 7 holds. */
+let authority: Uint8Array;
 before(async () => {
   vendor = await TpmVendor.make({ from: now - 1_000 });
   north = await FakeDevice.make('north', vendor);
+  const [seven] = await north.registers();
+  assert.ok(seven);
+  authority = seven;
 });
 
 const trust = () => ({ roots: [vendor.pin], development: false });
@@ -186,6 +191,7 @@ class Watching {
         candidate,
         trust: trust(),
         record: north.record,
+        bootAuthorities: [authority],
         releases: this.answers === 'with a lie' ? [bytesOf('another release')] : [],
         now: this.clock.now(),
       }),

@@ -195,6 +195,11 @@ const faults: readonly (readonly [string, (document: Document, first: Institutio
   ['an epoch without end', (d) => (d.parameters['epochMs'] = 2 ** 40), /parameters\.epochMs/],
   ['a window of no time', (d) => (d.parameters['objectionMs'] = 999), /parameters\.objectionMs/],
   ['formats that change at once', (d) => (d.parameters['activationBlocks'] = 7), /activationBlocks/],
+  [
+    'boot authorities that are no digests',
+    (d) => (d.parameters['bootAuthorities'] = ['00']),
+    /bootAuthorities\[0\]/,
+  ],
   ['roots that are no digests', (d) => (d.parameters['endorsementRoots'] = ['00']), /endorsementRoots\[0\]/],
   [
     'attestation without an end of waiting',

@@ -10,6 +10,8 @@ export interface Expectation {
   readonly trust: EndorsementTrust;
   /** The candidate's record as the ledger or its proposal has it; undefined before there is one. */
   readonly record: Institution | undefined;
+  /** What PCR 7 may hold; none: nothing to hold it against, which only a simulator passes. */
+  readonly bootAuthorities: readonly Uint8Array[];
   /**
    * Digests of the releases that the consortium accepted, against which the final value of PCR 11 is held; none: the
    * consortium has accepted no release yet, and the firmware is told only.

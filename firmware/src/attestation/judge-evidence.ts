@@ -11,6 +11,8 @@ import { attestedRegisters, type Evidence } from './messages.ts';
 import { judgeRecord } from './judge-record.ts';
 import { failed, passed, type Check } from './verdict.ts';
 
+/** The register that says who vouches for what is started: Secure Boot. */
+const authorityRegister = 7;
 /** The register in which the firmware is measured. */
 const firmwareRegister = 11;
 const unmeasured = new Uint8Array(32);
@@ -54,6 +56,32 @@ function checkEventLog(events: readonly LoggedEvent[] | undefined, values: reado
       return failed('event-log', `The event log does not make what PCR ${register} holds.`);
   }
   return passed('event-log', 'The event log makes what the registers hold.');
+}
+
+/** Without it nobody knows that what was measured into PCR 11 also is what runs. */
+function checkBootAuthority(
+  values: readonly Uint8Array[],
+  authorities: readonly Uint8Array[],
+  development: boolean,
+): Check {
+  const value = values[attestedRegisters.indexOf(authorityRegister)] ?? unmeasured;
+  const name = toHex(value).slice(0, 16);
+  if (authorities.length === 0)
+    return development
+      ? passed('boot-authority', `PCR 7 begins with ${name}, not judged: a development consortium takes it.`)
+      : failed(
+          'boot-authority',
+          `PCR 7 begins with ${name}, not judged: the consortium has named no boot authority to hold it against.`,
+        );
+  return authorities.some((authority) => equalBytes(authority, value))
+    ? passed(
+        'boot-authority',
+        `The boot authority is one that the consortium named (PCR 7 begins with ${name}).`,
+      )
+    : failed(
+        'boot-authority',
+        `The boot authority is none that the consortium named (PCR 7 begins with ${name}).`,
+      );
 }
 
 /** What a register holds after this digest, and nothing else, was measured into it since the boot. */
@@ -120,6 +148,7 @@ export function judgeEvidence(
     quoted,
     checkMeasured(registers, device.development),
     checkEventLog(events, registers),
+    checkBootAuthority(registers, expectation.bootAuthorities, device.development),
     checkFirmware(registers, expectation.releases),
     ...judgeRecord(record, device, expectation),
   ];

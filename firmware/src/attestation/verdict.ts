@@ -13,6 +13,7 @@ export const checkNames = [
   'registers',
   'measured',
   'event-log',
+  'boot-authority',
   'firmware',
   'record',
   'device',

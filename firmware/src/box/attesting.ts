@@ -93,6 +93,7 @@ export function expectationOf(
     candidate,
     trust: { roots: state.parameters().endorsementRoots, development },
     record,
+    bootAuthorities: state.parameters().bootAuthorities,
     releases: state.releases().filter((digest) => isAccepted(state, digest)),
     now,
   };

@@ -16,6 +16,7 @@ const byteFields = new Set([
   'attestationKey',
   'endorsement',
   'endorsementRoots[]',
+  'bootAuthorities[]',
 ]);
 
 /** Document, institutions, institution, root, keys, key: deeper is no genesis document. */

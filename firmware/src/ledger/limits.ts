@@ -143,6 +143,12 @@ export const attestationMsMax = 2678400000;
 /** Roots of TPM vendors that a consortium pins: a dozen vendors, with some roots each. */
 export const endorsementRootsMax = 64;
 
+/**
+ * Values of PCR 7 that a consortium takes: one for each list of Secure Boot keys and revocations that its boxes boot
+ * under, the old and the new one while they are updated. 64 roots and these take 7 KB of a document that is handed in.
+ */
+export const bootAuthoritiesMax = 32;
+
 /** JSON of one institution's record, or of parameters: some 3 KB with 16 root keys, twice that. */
 export const handedDocumentBytesMax = 8_192;
 

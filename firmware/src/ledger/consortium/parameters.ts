@@ -7,6 +7,7 @@ import {
   activationBlocksMin,
   attestationMsMax,
   attestationMsMin,
+  bootAuthoritiesMax,
   endorsementRootsMax,
   epochMsMax,
   epochMsMin,
@@ -37,6 +38,11 @@ export interface Parameters {
   };
   /** SHA-256 of the SubjectPublicKeyInfo of each root from which certificates of endorsement keys come: TPM vendors'. */
   readonly endorsementRoots: readonly Uint8Array[];
+  /**
+   * What PCR 7 may hold: Secure Boot's state, its keys, and which of them vouched for what was started (TCG PC Client
+   * Platform Firmware Profile 1.05, 3.3.4.8). None: boot chains cannot be judged, and only simulators attest.
+   */
+  readonly bootAuthorities: readonly Uint8Array[];
 }
 
 const dayMs = 86_400_000;
@@ -53,6 +59,7 @@ export const defaultParameters: Parameters = {
   attestation: { everyMs: dayMs / 4, suspends: false },
   // Vendors are named when a consortium is founded: none is trusted by default.
   endorsementRoots: [],
+  bootAuthorities: [],
 };
 
 /** @throws ShapeError */
@@ -66,8 +73,13 @@ export function readParameters(value: CborValue, path: string): Parameters {
     'activationBlocks',
     'attestation',
     'endorsementRoots',
+    'bootAuthorities',
   ]);
   const attestation = mapField(map.attestation, `${path}.attestation`, ['everyMs', 'suspends']);
+  const digests = (name: 'endorsementRoots' | 'bootAuthorities', max: number): readonly Uint8Array[] =>
+    listField(map[name], `${path}.${name}`, 0, max).map((digest, index) =>
+      bytesField(digest, `${path}.${name}[${index}]`, 32),
+    );
   const window = (name: 'proposalMs' | 'objectionMs' | 'emergencyMs' | 'confirmMs'): number =>
     integerField(map[name], `${path}.${name}`, windowMsMin, windowMsMax);
   return {
@@ -91,9 +103,8 @@ export function readParameters(value: CborValue, path: string): Parameters {
       ),
       suspends: booleanField(attestation.suspends, `${path}.attestation.suspends`),
     },
-    endorsementRoots: listField(map.endorsementRoots, `${path}.endorsementRoots`, 0, endorsementRootsMax).map(
-      (root, index) => bytesField(root, `${path}.endorsementRoots[${index}]`, 32),
-    ),
+    endorsementRoots: digests('endorsementRoots', endorsementRootsMax),
+    bootAuthorities: digests('bootAuthorities', bootAuthoritiesMax),
   };
 }
 
