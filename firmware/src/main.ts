@@ -159,7 +159,9 @@ program
   .description('check the record of a box that was put out of service')
   .argument('<file>', 'the record')
   .action((file: string) => {
-    process.stdout.write(`The record is right. ${checkRecord(readFileSync(file, 'utf8'))}\n`);
+    const { hospital, isDone } = checkRecord(readFileSync(file, 'utf8'));
+    const end = isDone ? '' : ' It was begun and not ended: give the command decommission again.';
+    process.stdout.write(`The record is right. ${hospital}.${end}\n`);
   });
 
 process.on('uncaughtException', fail);

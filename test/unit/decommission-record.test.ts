@@ -29,7 +29,12 @@ async function record(): Promise<string> {
 
 test('a record says whose box it was, what was destroyed and that it is signed by its key', async () => {
   const text = await record();
-  assert.equal(checkRecord(text), 'Hospital: north, Northgate Hospital');
+  const checked = checkRecord(text);
+  assert.equal(checked.hospital, 'Hospital: north, Northgate Hospital');
+  assert.ok(checked.isDone);
+  assert.ok(checked.names('keys.json', new Uint8Array(32).fill(3)));
+  assert.ok(!checked.names('keys.json', new Uint8Array(32).fill(4)));
+  assert.ok(!checkRecord(text.slice(0, text.indexOf('Done: '))).isDone);
   for (const part of [
     'no member at height 12',
     'Studies that nobody can read any more: 7',

@@ -23,7 +23,10 @@ export interface DecommissionFacts {
 }
 
 const title = 'HILUM: A BOX IS PUT OUT OF SERVICE';
+const hospitalLabel = 'Hospital';
 const identityLabel = 'Identity key (P-256)';
+const endorsementLabel = 'Endorsement certificate (SHA-256)';
+const doneLabel = 'Done';
 const digestLabel = 'SHA-256 of the lines above';
 const signatureLabel = 'Signature of the identity key over them (ECDSA P-256, SHA-256, r and s)';
 
@@ -32,15 +35,15 @@ export function recordBody(facts: DecommissionFacts): string {
   const { institution, files, studies } = facts;
   return [
     title,
-    `Hospital: ${institution.id}, ${institution.name}`,
+    `${hospitalLabel}: ${institution.id}, ${institution.name}`,
     `Time: ${new Date(facts.at).toISOString()}`,
     `${identityLabel}: ${toHex(facts.identityPublicKey)}`,
     `Attestation key (Name): ${toHex(facts.attestationName)}`,
-    `Endorsement certificate (SHA-256): ${toHex(facts.endorsementDigest)}`,
+    `${endorsementLabel}: ${toHex(facts.endorsementDigest)}`,
     `Ledger: ${facts.standing}`,
     `Studies that nobody can read any more: ${studies}`,
     'Destroyed: everything that this TPM has sealed (TPM2_Clear), and these files:',
-    ...files.map(({ name, digest }) => `  ${name} ${toHex(digest)}`),
+    ...files.map(({ name, digest }) => fileLine(name, digest)),
     '',
   ].join('\n');
 }
@@ -54,15 +57,25 @@ export function signedRecord(body: string, signature: Uint8Array): string {
 export function completedRecord(record: string, at: number): string {
   return [
     `${record}`,
-    `Done: ${new Date(at).toISOString()}. The TPM no longer holds the storage root key; the files are removed.`,
+    `${doneLabel}: ${new Date(at).toISOString()}. The TPM no longer holds the storage root key; the files are removed.`,
     '',
     'Seen by: ______________________________   ______________________________',
     '',
   ].join('\n');
 }
 
-/** The institution line of a record whose digest and signature are right. @throws AppError DOCUMENT_INVALID. */
-export function checkRecord(text: string): string {
+export interface CheckedRecord {
+  /** Its line: id and name. */
+  readonly hospital: string;
+  /** False if it was begun only: whether the keys were destroyed is not known. */
+  readonly isDone: boolean;
+  readonly endorsementDigest: Uint8Array;
+  /** True if the record says that this file, with this SHA-256, is destroyed. */
+  names(file: string, digest: Uint8Array): boolean;
+}
+
+/** A record whose digest and signature are right. @throws AppError DOCUMENT_INVALID. */
+export function checkRecord(text: string): CheckedRecord {
   const at = text.indexOf(`${digestLabel}: `);
   const body = text.slice(0, Math.max(0, at));
   const key = valueOf(body, identityLabel, 65);
@@ -73,8 +86,21 @@ export function checkRecord(text: string): string {
     toHex(sha256(utf8(body))) === toHex(digest) &&
     verifyP256(key, utf8(body), signature);
   if (!isRight) throw invalid();
-  return body.split('\n')[1] ?? '';
+  const lines = body.split('\n');
+  return {
+    hospital: lines[1] ?? '',
+    isDone: text.slice(at).includes(`\n${doneLabel}: `),
+    endorsementDigest: valueOf(body, endorsementLabel, 32),
+    names: (file, fileDigest) => lines.includes(fileLine(file, fileDigest)),
+  };
 }
+
+/** True if the record is that of this hospital's box. */
+export function isOfHospital(record: CheckedRecord, id: string): boolean {
+  return record.hospital.startsWith(`${hospitalLabel}: ${id}, `);
+}
+
+const fileLine = (name: string, digest: Uint8Array): string => `  ${name} ${toHex(digest)}`;
 
 function valueOf(text: string, label: string, bytes: number): Uint8Array {
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${label}: `));

@@ -6,9 +6,11 @@ import { sha256 } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import type { Config } from '../config.ts';
 import { institutionRecord, stateKeys } from '../ledger/index.ts';
+import type { Logger } from '../ports.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { LevelStore } from '../store/level-store.ts';
+import { begunRecord, isKeyDead, refused } from './decommission-begun.ts';
 import { completedRecord, recordBody, signedRecord } from './decommission-record.ts';
 import { keysFileOf, openKeys } from './device-keys.ts';
 import { openLog } from './pino-log.ts';
@@ -24,55 +26,82 @@ export interface DecommissionOptions {
   readonly whileMember: boolean;
 }
 
-/** The record, which is on disk when it resolves. @throws AppError DECOMMISSION_REFUSED, or of the TPM and the store. */
+/**
+ * The record, which is on disk when it resolves. Given again after a power cut it goes on where it was: before the TPM
+ * has cleared itself from the beginning, afterwards with the files that are left.
+ * @throws AppError DECOMMISSION_REFUSED, or of the TPM and the store.
+ */
 export async function decommission(config: Config, options: DecommissionOptions): Promise<string> {
   const { institution, dataDir } = config;
+  const { recordFile } = options;
   if (options.confirm !== institution.id)
     throw refused(`this is the box of ${institution.id}, not of ${options.confirm}`);
-  if (!relative(dataDir, options.recordFile).startsWith('..'))
-    throw refused(`the record ${options.recordFile} would stand in the data folder`);
+  if (!relative(dataDir, recordFile).startsWith('..'))
+    throw refused(`the record ${recordFile} would stand in the data folder`);
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(dataDir));
-    await readBytes(keysFileOf(config));
-    const noCode = { onRecoveryCode: () => undefined };
-    const keys = await openKeys(config, systemClock, openLog(config), noCode, undo);
-    const standing = await standingOnDisk(config, keys.identityPublicKey);
-    if (standing.isNamed && !options.whileMember)
-      throw refused(
-        `the ledger names this box (${standing.words}): have the members remove the hospital first`,
-      );
-    const files = await keyFiles(dataDir);
-    const body = recordBody({
-      institution,
-      at: systemClock.now(),
-      identityPublicKey: keys.identityPublicKey,
-      attestationName: keys.attester.attestationName,
-      endorsementDigest: keys.attester.endorsementDigest,
-      standing: standing.words,
-      files: await Promise.all(
-        files.own.map(async (path) => ({
-          name: relative(dataDir, path),
-          digest: sha256(await readBytes(path)),
-        })),
-      ),
-      studies: files.studies.length,
-    });
-    const record = signedRecord(body, await keys.signWithIdentity(utf8(body)));
-    // Before the key dies: a power cut leaves a record that was begun, and the command is given again.
-    await writeRecord(options.recordFile, record);
-    await keys.clear();
-    const health = await keys.probe();
-    if (health !== 'wrong-tpm')
-      throw new AppError('TPM_FAILED', `the TPM says ${health} after it was told to clear itself`);
-    for (const path of [...files.own, ...files.studies]) await rm(path, { force: true });
-    await syncFolder(dataDir);
+    const logger = openLog(config);
+    const begun = await begunRecord(config, recordFile);
+    const { own } = await keyFiles(dataDir);
+    const isDead = begun !== undefined && (await isKeyDead(config, begun, own, logger));
+    const record = isDead ? begun : await destroyKeys(config, options, logger, undo);
+    await removeKeyFiles(dataDir);
     const completed = completedRecord(record, systemClock.now());
-    await writeRecord(options.recordFile, completed);
+    await writeRecord(recordFile, completed);
     return completed;
   } finally {
     await undo.run();
   }
+}
+
+/** Writes the record that it is begun, and has the TPM clear itself. @returns that record. */
+async function destroyKeys(
+  config: Config,
+  options: DecommissionOptions,
+  logger: Logger,
+  undo: Undo,
+): Promise<string> {
+  const { institution, dataDir } = config;
+  await readBytes(keysFileOf(config));
+  const noCode = { onRecoveryCode: () => undefined };
+  const keys = await openKeys(config, systemClock, logger, noCode, undo);
+  const standing = await standingOnDisk(config, keys.identityPublicKey);
+  if (standing.isNamed && !options.whileMember)
+    throw refused(
+      `the ledger names this box (${standing.words}): have the members remove the hospital first`,
+    );
+  const files = await keyFiles(dataDir);
+  const body = recordBody({
+    institution,
+    at: systemClock.now(),
+    identityPublicKey: keys.identityPublicKey,
+    attestationName: keys.attester.attestationName,
+    endorsementDigest: keys.attester.endorsementDigest,
+    standing: standing.words,
+    files: await Promise.all(
+      files.own.map(async (path) => ({
+        name: relative(dataDir, path),
+        digest: sha256(await readBytes(path)),
+      })),
+    ),
+    studies: files.studies.length,
+  });
+  const record = signedRecord(body, await keys.signWithIdentity(utf8(body)));
+  // Before the key dies, which cannot sign afterwards: a power cut leaves a record that was begun.
+  await writeRecord(options.recordFile, record);
+  await keys.clear();
+  const health = await keys.probe();
+  if (health !== 'wrong-tpm')
+    throw new AppError('TPM_FAILED', `the TPM says ${health} after it was told to clear itself`);
+  return record;
+}
+
+/** All of them are worthless by now; a file more or less after a power cut opens nothing. */
+async function removeKeyFiles(dataDir: string): Promise<void> {
+  const { own, studies } = await keyFiles(dataDir);
+  for (const path of [...own, ...studies]) await rm(path, { force: true });
+  await syncFolder(dataDir);
 }
 
 const ownNames = new Set(['keys.json', 'recovery', 'index.key']);
@@ -114,13 +143,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new AppError(
-      'DECOMMISSION_REFUSED',
-      `the file ${path} cannot be read: there is nothing to destroy`,
-      {
-        cause,
-      },
-    );
+    throw refused(`the file ${path} cannot be read`, cause);
   }
 }
 
@@ -135,8 +158,4 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-function refused(why: string): AppError {
-  return new AppError('DECOMMISSION_REFUSED', `Nothing was destroyed: ${why}.`);
 }

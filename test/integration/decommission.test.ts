@@ -1,0 +1,102 @@
+/** A box is put out of service though the power is cut on the way: what the record and the TPM say decides. */
+import assert from 'node:assert/strict';
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { decommission } from '../../firmware/src/box/decommission.ts';
+import { LoneBox, runProgram } from '../support/lone-box.ts';
+import { readConfig } from '../../firmware/src/config.ts';
+import { refused } from '../support/refused.ts';
+
+const keyFiles = ['keys.json', 'recovery', 'index.key'];
+
+interface Scene {
+  readonly box: LoneBox;
+  readonly recordFile: string;
+  /** What the command prints, and leaves behind. */
+  readonly give: () => Promise<string>;
+  readonly left: () => Promise<string[]>;
+}
+
+async function scene(t: TestContext): Promise<Scene> {
+  const box = await LoneBox.make(t, 'ashdown');
+  await box.process.enrol();
+  await writeFile(join(box.dataFolder, 'index.key'), 'wrapped');
+  const recordFile = join(box.folder, 'record.txt');
+  return {
+    box,
+    recordFile,
+    give: () =>
+      decommission(readConfig(box.configPath), { confirm: 'ashdown', recordFile, whileMember: false }),
+    left: async () => (await readdir(box.dataFolder)).filter((name) => keyFiles.includes(name)),
+  };
+}
+
+test('after a power cut between the death of the keys and the end, the command given again ends it', async (t) => {
+  const { box, recordFile, give, left } = await scene(t);
+  const before = join(box.folder, 'before');
+  await mkdir(before);
+  const putBack = async (names: readonly string[]): Promise<void> => {
+    for (const name of names) await cp(join(before, name), join(box.dataFolder, name));
+  };
+  for (const name of keyFiles) await cp(join(box.dataFolder, name), join(before, name));
+
+  const whole = await give();
+  assert.deepEqual(await left(), []);
+  const again = await refused('DECOMMISSION_REFUSED', give());
+  assert.match(again.message, /out of service already/);
+
+  // As the cut leaves it: the TPM is cleared, the record is begun, and all, some or none of the files are there.
+  const begun = whole.slice(0, whole.indexOf('\nDone: '));
+  for (const names of [keyFiles, ['index.key', 'recovery'], []]) {
+    await putBack(names);
+    await writeFile(recordFile, begun);
+    const ended = await give();
+    assert.ok(ended.startsWith(`${begun}\nDone: `), names.join());
+    assert.equal(await readFile(recordFile, 'utf8'), ended);
+    assert.deepEqual(await left(), []);
+  }
+
+  // A file that the record does not name is another box's.
+  await writeFile(join(box.dataFolder, 'keys.json'), 'of another box');
+  await writeFile(recordFile, begun);
+  const strange = await refused('DECOMMISSION_REFUSED', give());
+  assert.match(strange.message, /keys\.json is not the one that the record names/);
+  assert.deepEqual(await left(), ['keys.json']);
+
+  // Nor does a TPM without keys that is not the record's own say that these are dead.
+  await putBack(['keys.json']);
+  await rm(join(box.dataFolder, 'swtpm'), { recursive: true });
+  const moved = await refused('DECOMMISSION_REFUSED', give());
+  assert.match(moved.message, /the TPM is not the one/);
+  assert.deepEqual(await left(), ['keys.json']);
+});
+
+test('after a power cut before the death of the keys, the command given again begins anew', async (t) => {
+  const { box, recordFile, give, left } = await scene(t);
+  const tpm = join(box.dataFolder, 'swtpm');
+  await cp(tpm, join(box.folder, 'swtpm'), { recursive: true });
+  for (const name of keyFiles) await cp(join(box.dataFolder, name), join(box.folder, name));
+  const whole = await give();
+  await rm(tpm, { recursive: true });
+  await cp(join(box.folder, 'swtpm'), tpm, { recursive: true });
+  for (const name of keyFiles) await cp(join(box.folder, name), join(box.dataFolder, name));
+  await writeFile(recordFile, whole.slice(0, whole.indexOf('\nDone: ')));
+  const begunOnly = await runProgram(['check-record', recordFile]);
+  assert.match(begunOnly.stdout, /begun and not ended/);
+
+  assert.match(await give(), /^Done: /m);
+  assert.deepEqual(await left(), []);
+  assert.match(
+    (await runProgram(['check-record', recordFile])).stdout,
+    /The record is right\. Hospital: ashdown, .*\.\n$/,
+  );
+});
+
+test('a file that is no record of this box is not written over', async (t) => {
+  const { recordFile, give, left } = await scene(t);
+  await writeFile(recordFile, 'the minutes of a meeting');
+  await refused('DECOMMISSION_REFUSED', give());
+  assert.equal(await readFile(recordFile, 'utf8'), 'the minutes of a meeting');
+  assert.equal((await left()).length, 3);
+});
