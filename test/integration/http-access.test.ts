@@ -75,6 +75,7 @@ test('the routes that need no login are these and no others', () => {
     'GET /wallet/v1/ledger/head',
     'GET /wallet/v1/ledger/proof',
     'POST /api/v1/login',
+    'POST /attestation/v1',
     'POST /wallet/v1/bindings',
     'POST /wallet/v1/challenge',
     'POST /wallet/v1/mailbox',
