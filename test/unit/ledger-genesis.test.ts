@@ -123,6 +123,10 @@ function possessionOf({ keys }: Institution): Record<string, unknown> {
   return keys['possession'] as Record<string, unknown>;
 }
 
+function deviceIn({ keys }: Institution): Record<string, unknown> {
+  return keys['device'] as Record<string, unknown>;
+}
+
 /** The proofs of the first institution for another chain than that of a genesis document. */
 function proofsFor(chain: Uint8Array): Record<string, string> {
   const { possession } = candidate(chain, 'north').keys;
@@ -156,6 +160,21 @@ const faults: readonly (readonly [string, (document: Document, first: Institutio
   ['a key that is a number', (_, i) => (i.keys['voting'] = 7), /keys\.voting/],
   ['a key with torsion', (_, i) => (i.keys['transport'] = torsion), /north: transport/],
   ['a key that serves twice', (_, i) => (i.keys['voting'] = i.keys['transport']), /twice/],
+  [
+    'an identity key of another institution',
+    (d, i) => (i.keys['identity'] = d.institutions[1]?.keys['identity']),
+    /key: 04[0-9a-f]+ stands there twice/,
+  ],
+  ['a TPM of another institution', (d, i) => (i.keys['device'] = d.institutions[1]?.keys['device']), /twice/],
+  [
+    'an endorsement certificate of another institution',
+    ({ institutions: [, other] }, i) =>
+      (i.keys['device'] = {
+        ...deviceIn(i),
+        endorsement: other?.keys['device'] && deviceIn(other)['endorsement'],
+      }),
+    /twice/,
+  ],
   ['an account key of small order', (_, i) => (i.account['spend'] = torsion), /north: account\.spend/],
   ['keys that expire at once', (_, i) => (i.keys['expiry'] = genesisTime), /north: keys expire/],
   [

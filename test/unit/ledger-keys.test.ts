@@ -6,6 +6,7 @@ import type { LedgerState } from '../../firmware/src/ledger/types.ts';
 import {
   boxOf,
   bytesOf,
+  deviceOf,
   keysExpiry,
   LedgerFixture,
   rootSignerOf,
@@ -88,6 +89,21 @@ test('an update is certified by the same identity key, and its keys are nobody e
     refusal(initial, consortium.update('north', 2, keys, boxOf('south').transaction)),
     'bad-signature',
   );
+});
+
+test('a TPM and an identity key are one member’s', () => {
+  const own = deviceOf('north');
+  const { attestationKey, endorsement } = deviceOf('south');
+  for (const device of [
+    { ...own, attestationKey },
+    { ...own, endorsement },
+  ]) {
+    const taking = certifiedKeys(ledger.chain, 'north', 'renewed', { device });
+    assert.equal(refusal(initial, consortium.update('north', 2, taking, old.transaction)), 'key-in-use');
+    assert.equal(refusal(initial, consortium.replace('north', 2, taking, [1, 2])), 'key-in-use');
+  }
+  const identity = certifiedKeys(ledger.chain, 'north', 'renewed', { identityName: 'identity south' });
+  assert.equal(refusal(initial, consortium.replace('north', 2, identity, [1, 2])), 'key-in-use');
 });
 
 test('a key that is only seen is not had: whoever holds it still gets it', () => {

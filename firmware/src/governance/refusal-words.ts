@@ -17,7 +17,7 @@ const words: Readonly<Record<string, string>> = {
   'bad-key': 'One of its keys is no safe key.',
   'bad-certificate': 'Its identity key did not certify these keys.',
   'bad-possession': 'One of its keys did not sign that it belongs to it, on this ledger.',
-  'key-in-use': 'One of its keys is in use already, here or by another member.',
+  'key-in-use': 'One of its keys, or its TPM, is in use already, here or by another member.',
   'bad-signature': 'A signature is wrong, or one is missing.',
   'version-stale': 'It was made for an earlier record of this hospital: it may have been used before.',
   'version-gap': 'It was made for a later record of this hospital.',

@@ -1,5 +1,5 @@
 /** The genesis document: name, time, validators, institutions, parameters, vendor. Its digest is the chain's identity. */
-import { toHex, utf8 } from '../encoding/bytes.ts';
+import { utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
@@ -19,7 +19,7 @@ import {
   institutionsMax,
   validatorsMax,
 } from './limits.ts';
-import { keysMessage } from './consortium/certified-keys.ts';
+import { exclusiveKeys, keysMessage } from './consortium/certified-keys.ts';
 import type { VerifyIdentity } from './consortium/identity-signature.ts';
 import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
 import { parametersValue, readParameters } from './consortium/parameters.ts';
@@ -115,14 +115,12 @@ export function decodeGenesis(
   return decoded.kind === 'refused' ? decoded : { kind: 'genesis', genesis: decoded.value };
 }
 
-/** Keys serve one institution and one purpose, are safe curve points, its own, and certified beyond the genesis time. */
+/** Keys and TPMs serve one institution, keys one purpose; keys are safe curve points, its own, certified beyond genesis. */
 function checkKeys(genesis: Genesis, { verify, verifyIdentity }: GenesisVerifiers): void {
-  const signingKeys = genesis.institutions.flatMap(({ keys }) => [
-    keys.voting,
-    keys.transaction,
-    keys.transport,
-  ]);
-  assertDistinct('institutions: key', signingKeys.map(toHex));
+  assertDistinct(
+    'institutions: key',
+    genesis.institutions.flatMap(({ keys }) => exclusiveKeys(keys)),
+  );
   if (!genesis.vendor.keys.every(isPrimeOrderKey))
     throw new ShapeError('vendor: a key is no safe Ed25519 key');
   for (const { id, keys, account, root } of genesis.institutions) {

@@ -32,15 +32,25 @@ export function keysMessage(
   );
 }
 
-function ownKeys({ voting, transaction, transport }: CertifiedKeys): readonly string[] {
-  return [voting, transaction, transport].map(toHex);
+/**
+ * What one institution alone may have: its keys, and the TPM that it named. A box that stood for two members would vote
+ * twice, and attest for both.
+ */
+export function exclusiveKeys({
+  voting,
+  transaction,
+  transport,
+  identity,
+  device,
+}: CertifiedKeys): readonly string[] {
+  return [voting, transaction, transport, identity, device.attestationKey, device.endorsement].map(toHex);
 }
 
-/** Signing keys of everybody else: members' and those of the epoch that is being voted in. */
+/** What everybody else has alone: members' and those of the epoch that is being voted in. */
 function keysOfOthers(state: LedgerSnapshot, id: string): ReadonlySet<string> {
   const others = new Set<string>();
   for (const member of state.institutions()) {
-    if (member.id !== id) for (const key of ownKeys(member.keys)) others.add(key);
+    if (member.id !== id) for (const key of exclusiveKeys(member.keys)) others.add(key);
   }
   for (const validator of state.epoch().validators) {
     if (validator.id !== id) others.add(toHex(validator.voting));
@@ -66,7 +76,7 @@ export function keysRefusal(
   before?: CertifiedKeys,
 ): KeysReason | undefined {
   if (keys.expiry <= time) return 'institution-keys-expired';
-  const own = ownKeys(keys);
+  const own = exclusiveKeys(keys);
   const others = keysOfOthers(state, id);
   if (new Set(own).size < own.length || own.some((key) => others.has(key))) return 'key-in-use';
   const points = [keys.voting, keys.transaction, keys.transport, account.spend, ...root.keys];
