@@ -178,7 +178,10 @@ test('a member is removed by vote, and its box is put out of service with a reco
     );
     await client.call('POST', `/api/v1/proposals/${proposal.id}/vote`, { approve: true });
   }
-  assert.equal((await view(proposer)).proposals[0]?.state, 'passed');
+  // The vote is final where it was cast; the proposer's box may hear of it a moment later.
+  await waitFor('the removal at the proposer', 60, async () =>
+    (await view(proposer)).proposals[0]?.state === 'passed' ? true : undefined,
+  );
   assert.equal((await view(proposer)).members.length, 3);
   await waitFor('its connections to be cut', 60, async () =>
     (await proposer.overview()).peers.some(({ institution }) => institution === leaving) ? undefined : true,
