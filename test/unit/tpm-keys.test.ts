@@ -35,6 +35,7 @@ const stored: StoredKeys = {
   approving: [{ values: [bytes(32, 7), bytes(32, 12)], countMax: 4 }],
   rescue: { key: bytes(65, 4), lock: blob(16) },
   recoveryKey: bytes(32, 17),
+  generation: 5,
   authorizations: blob(18),
   identity: blob(10),
   attestation: blob(12),
@@ -43,6 +44,7 @@ const stored: StoredKeys = {
   nextBoxKey: { blob: blob(22), erasuresMax: 3 },
   accountSeed: blob(60),
   seeds: { voting: [blob(30), blob(70)], transaction: [blob(40)], transport: [blob(50)] },
+  mac: bytes(32, 80),
 };
 
 const isCorrupt = (failure: unknown): boolean =>
@@ -100,8 +102,8 @@ test('a keys file of which any character changed is refused or means the same', 
 });
 
 test('a keys file of a newer firmware says so', () => {
-  const newer = encodeKeysFile(stored).replace('"version": 3', '"version": 4');
-  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 4\)/);
+  const newer = encodeKeysFile(stored).replace('"version": 4', '"version": 5');
+  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 5\)/);
 });
 
 test('unknown fields are refused', () => {

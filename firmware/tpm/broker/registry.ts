@@ -1,5 +1,6 @@
 /** All operations of the broker: a family is added here, and nowhere else. */
 import { attestationOperations, type AttestationOperations } from './operations/attestation.ts';
+import { authenticityOperations, type AuthenticityOperations } from './operations/authenticity.ts';
 import type { Handlers } from './operations/family.ts';
 import { identityOperations, type IdentityOperations } from './operations/identity.ts';
 import { nvOperations, type NvOperations } from './operations/nv.ts';
@@ -9,6 +10,7 @@ import { rescueOperations, type RescueOperations } from './operations/rescue.ts'
 import { sealingOperations, type SealingOperations } from './operations/sealing.ts';
 
 export type TpmOperations = AttestationOperations &
+  AuthenticityOperations &
   IdentityOperations &
   NvOperations &
   OwnershipOperations &
@@ -21,6 +23,7 @@ export const keepingOperations: ReadonlySet<keyof TpmOperations> = new Set(['sig
 
 export const tpmOperations: Handlers<TpmOperations> = {
   ...attestationOperations,
+  ...authenticityOperations,
   ...identityOperations,
   ...nvOperations,
   ...ownershipOperations,

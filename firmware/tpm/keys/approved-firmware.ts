@@ -15,7 +15,13 @@ import {
   type Approval,
   type ApprovedFirmware,
 } from './device-policy.ts';
-import type { StoredBoxKey, StoredKeys } from './keys-file.ts';
+import type { CounterName } from '../broker/operations/nv.ts';
+import {
+  authenticatedBytes,
+  type StoredBoxKey,
+  type StoredKeys,
+  type UnauthenticatedKeys,
+} from './keys-file.ts';
 import type { KeysRecord } from './keys-record.ts';
 
 /** @throws AppError TPM_POLICY for registers into which nothing was measured: any firmware would satisfy that policy. */
@@ -51,6 +57,7 @@ export class ApprovedFirmwares implements FirmwareApproval {
   readonly #record: KeysRecord;
   #running: ApprovedFirmware;
   #changes: Promise<unknown> = Promise.resolve();
+  #steps: Promise<unknown> = Promise.resolve();
 
   private constructor(broker: BrokerClient, record: KeysRecord, running: ApprovedFirmware) {
     this.#broker = broker;
@@ -96,6 +103,46 @@ export class ApprovedFirmwares implements FirmwareApproval {
     return this.guarded(this.#record.stored.authorizations);
   }
 
+  /** Changes the keys file, under a new MAC. On disk when it resolves. @throws AppError of the TPM, STORE_FAILED. */
+  changeKeys(alter: (stored: StoredKeys) => UnauthenticatedKeys): Promise<void> {
+    return this.#record.change(alter, (message) =>
+      this.#broker.call('authenticate', { authorizations: this.authorizations(), message }),
+    );
+  }
+
+  /**
+   * @param isOwned whether the TPM has an owner, who then has to be this box.
+   * @throws AppError STORE_CORRUPT: somebody else wrote the keys file; TPM_POLICY: it is an old one.
+   */
+  async checkKeys(isOwned: boolean): Promise<void> {
+    const { stored, file } = this.#record;
+    const { mac, rootName, generation } = stored;
+    const authorizations = this.authorizations();
+    const message = authenticatedBytes(stored);
+    await this.#broker.call('checkAuthentic', { authorizations, message, mac, isOwned });
+    const count = await this.#broker.call('readCounter', { counter: 'keysFiles', rootName });
+    if (generation < count)
+      throw new AppError('TPM_POLICY', `${file} holds keys that were erased: it is of another time`);
+  }
+
+  /** Steps the counter up to this value: what is bound to a lower one is dead. One after the other, lest it go beyond. */
+  stepTo(counter: CounterName, value: number): Promise<void> {
+    const { rootName } = this.#record.stored;
+    const done = this.#steps.then(async () => {
+      let count = await this.#broker.call('readCounter', { counter, rootName });
+      while (count < value) {
+        const authorizations = this.authorizations();
+        count = await this.#broker.call('stepCounter', { counter, authorizations });
+      }
+    });
+    // A step that failed is its caller's to hear of; the next one begins from what the counter holds.
+    this.#steps = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
   /** Registers that hold something else than the firmware that is taken for the running one. */
   async changedRegisters(): Promise<number[]> {
     const now = await this.#broker.call('readPcrs', { registers: boundRegisters });
@@ -134,24 +181,18 @@ export class ApprovedFirmwares implements FirmwareApproval {
   }
 
   async #approve(approval: Approval): Promise<void> {
-    await this.#record.change((stored) => ({ ...stored, approving: approval }));
+    await this.#record.changeApproval((stored) => ({ approval: stored.approval, approving: approval }));
     await this.#broker.call('writeApproval', {
       content: approvalContent(approval),
       authorizations: this.authorizations(),
     });
-    await this.#record.change((stored) => settled(stored, approval));
+    await this.#record.changeApproval(() => ({ approval }));
   }
 
   /** A firmware that alone is approved retires all before it, also should the index ever hold their approval again. */
   async #retire(): Promise<void> {
-    const { approval, rootName } = this.#record.stored;
-    if (approval.length > 1) return;
-    const { countMax } = this.#running;
-    let count = await this.#broker.call('readCounter', { counter: 'firmware', rootName });
-    while (count < countMax) {
-      const authorizations = this.authorizations();
-      count = await this.#broker.call('stepCounter', { counter: 'firmware', authorizations });
-    }
+    if (this.#record.stored.approval.length > 1) return;
+    await this.stepTo('firmware', this.#running.countMax);
   }
 
   #change(run: () => Promise<void>): Promise<void> {
@@ -168,22 +209,25 @@ export class ApprovedFirmwares implements FirmwareApproval {
   }
 }
 
-function settled({ approving: _, ...stored }: StoredKeys, approval: Approval): StoredKeys {
-  return { ...stored, approval };
-}
-
 /** Brings the keys file to what the TPM holds, after a power cut between the two. */
 async function settle(broker: BrokerClient, record: KeysRecord): Promise<void> {
-  const { approval, approving, rootName } = record.stored;
-  const content = await broker.call('readApproval', { rootName });
-  const holds = (candidate: Approval): boolean =>
-    content !== undefined && equalBytes(approvalContent(candidate), content);
-  const held = [approval, approving].find((candidate) => candidate !== undefined && holds(candidate));
+  const held = await heldApproval(broker, record.stored);
   if (held === undefined) {
     throw new AppError(
       'TPM_POLICY',
       `${record.file} does not say what the TPM approves: it is of another time`,
     );
   }
-  if (approving !== undefined) await record.change((stored) => settled(stored, held));
+  if (record.stored.approving !== undefined) await record.changeApproval(() => ({ approval: held }));
+}
+
+/** Which approval of the keys file the TPM holds; undefined if none of them. */
+export async function heldApproval(
+  broker: BrokerClient,
+  { approval, approving, rootName }: StoredKeys,
+): Promise<Approval | undefined> {
+  const content = await broker.call('readApproval', { rootName });
+  const holds = (candidate: Approval): boolean =>
+    content !== undefined && equalBytes(approvalContent(candidate), content);
+  return [approval, approving].find((candidate) => candidate !== undefined && holds(candidate));
 }

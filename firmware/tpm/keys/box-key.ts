@@ -31,35 +31,25 @@ export async function renewBoxKey(
   boxKey: Uint8Array,
   rewrap: Rewrap,
 ): Promise<Uint8Array> {
-  const next = record.stored.nextBoxKey ?? (await beginRenewal(broker, record));
+  const next = record.stored.nextBoxKey ?? (await beginRenewal(broker, record, firmware));
   const nextBoxKey = await broker.call('unseal', firmware.guardedBoxKey(next));
   // The TPM may die in between: the recovery code then opens what is wrapped under either.
   await writeRecoveryFile(record.file, record.stored, { boxKey, nextBoxKey, accountSeed });
   await rewrap(boxKey, nextBoxKey);
   await writeRecoveryFile(record.file, record.stored, { boxKey: nextBoxKey, accountSeed });
-  await record.change(({ nextBoxKey: _, ...stored }) => ({ ...stored, boxKey: next }));
-  await retireBoxKeys(broker, record, firmware);
+  await firmware.changeKeys(({ nextBoxKey: _, ...stored }) => ({ ...stored, boxKey: next }));
+  await firmware.stepTo('erasures', next.erasuresMax);
   return nextBoxKey;
 }
 
-async function beginRenewal(broker: BrokerClient, record: KeysRecord): Promise<StoredKeys['boxKey']> {
-  const { rootName } = record.stored;
-  const count = await broker.call('readCounter', { counter: 'erasures', rootName });
-  const next = await makeBoxKey(broker, record.stored, count + 1);
-  await record.change((stored) => ({ ...stored, nextBoxKey: next }));
-  return next;
-}
-
-/** Steps the counter up to the box key in use, so that those before it are dead; also what a power cut left undone. */
-export async function retireBoxKeys(
+async function beginRenewal(
   broker: BrokerClient,
   record: KeysRecord,
   firmware: ApprovedFirmwares,
-): Promise<void> {
-  const { rootName, boxKey } = record.stored;
-  let count = await broker.call('readCounter', { counter: 'erasures', rootName });
-  while (count < boxKey.erasuresMax) {
-    const authorizations = firmware.authorizations();
-    count = await broker.call('stepCounter', { counter: 'erasures', authorizations });
-  }
+): Promise<StoredKeys['boxKey']> {
+  const { rootName } = record.stored;
+  const count = await broker.call('readCounter', { counter: 'erasures', rootName });
+  const next = await makeBoxKey(broker, record.stored, count + 1);
+  await firmware.changeKeys((stored) => ({ ...stored, nextBoxKey: next }));
+  return next;
 }

@@ -21,7 +21,7 @@ import type { TimerSource } from '../timer.ts';
 import { parseSigningPoint, type ObjectBlob } from '../wire/structures.ts';
 import { ApprovedFirmwares } from './approved-firmware.ts';
 import { TpmAttester } from './attester.ts';
-import { isRenewing, renewBoxKey, retireBoxKeys, type Rewrap } from './box-key.ts';
+import { isRenewing, renewBoxKey, type Rewrap } from './box-key.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
 import { SealedKeys } from './held-keys.ts';
 import { readKeysFile, type SeedName, type StoredKeys } from './keys-file.ts';
@@ -94,7 +94,7 @@ export interface Secrets {
 /** The same fault, told about the keys file. */
 const messageForFile = new Map<ErrorCode, (file: string) => string>([
   ['TPM_WRONG', (file) => `the TPM is not the one that sealed ${file}`],
-  ['STORE_CORRUPT', (file) => `the key blobs in ${file} were altered`],
+  ['STORE_CORRUPT', (file) => `${file} was altered, and not by this box`],
 ]);
 
 function aboutFile(failure: unknown, file: string): unknown {
@@ -271,7 +271,16 @@ function openHeld<Key extends Signer>(
       const blob = await sealSeed(broker, firmware.creation(), name);
       return { blob, signer: keyOf(await broker.call('unseal', firmware.guarded(blob))) };
     },
-    write: (blobs) => record.change((stored) => ({ ...stored, seeds: { ...stored.seeds, [name]: blobs } })),
+    write: (blobs) =>
+      firmware.changeKeys((stored) => ({ ...stored, seeds: { ...stored.seeds, [name]: blobs } })),
+    writeErased: async (blobs) => {
+      await firmware.changeKeys(({ generation, ...stored }) => ({
+        ...stored,
+        generation: generation + 1,
+        seeds: { ...stored.seeds, [name]: blobs },
+      }));
+      await firmware.stepTo('keysFiles', record.stored.generation);
+    },
   });
 }
 
@@ -290,18 +299,21 @@ async function openStored(
     );
   }
   let opened: { readonly firmware: ApprovedFirmwares; readonly secrets: Secrets };
+  const isOwned = await broker.call('owned', null);
   try {
     const firmware = await ApprovedFirmwares.open(broker, record);
-    opened = { firmware, secrets: await openSecrets(broker, record, firmware) };
+    opened = { firmware, secrets: await openSecrets(broker, record, firmware, isOwned) };
   } catch (failure) {
     throw aboutFile(failure, file);
   }
   const { firmware, secrets } = opened;
-  if (!(await broker.call('owned', null))) {
+  if (!isOwned) {
     await broker.call('takeOwnership', { authorizations: firmware.authorizations() });
   }
   await firmware.finish();
-  await retireBoxKeys(broker, record, firmware);
+  // What a power cut left undone.
+  await firmware.stepTo('erasures', record.stored.boxKey.erasuresMax);
+  await firmware.stepTo('keysFiles', record.stored.generation);
   await keepRecoveryFile(file, stored, secrets);
   const keys = new TpmDeviceKeys({ broker, endpoint, record, firmware }, secrets);
   if (await broker.call('lockedOut', null)) {
@@ -315,8 +327,10 @@ async function openSecrets(
   broker: BrokerClient,
   record: KeysRecord,
   firmware: ApprovedFirmwares,
+  isOwned: boolean,
 ): Promise<Secrets> {
   try {
+    await firmware.checkKeys(isOwned);
     return await unsealAll(broker, record.stored, firmware);
   } catch (failure) {
     if (!(failure instanceof AppError) || failure.code !== 'TPM_POLICY') throw failure;

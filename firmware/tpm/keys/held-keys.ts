@@ -15,11 +15,14 @@ export interface HeldKeysStorage<Key extends Signer> {
   seal(): Promise<OpenKey<Key>>;
   /** Puts these in the place of those on disk. @throws AppError STORE_FAILED. */
   write(blobs: readonly ObjectBlob[]): Promise<void>;
+  /** The same, and no older copy of the file is taken from then on. @throws AppError STORE_FAILED, and of the TPM. */
+  writeErased(blobs: readonly ObjectBlob[]): Promise<void>;
 }
 
 /**
  * The keys of a box for one purpose. A key that was erased is gone from the keys file; on flash the disk may hold its
- * sealed form until it reuses the place, which this TPM alone could open, running approved firmware.
+ * sealed form until it reuses the place, which this TPM alone could open, running approved firmware. That firmware takes
+ * no older copy of the file.
  */
 export class SealedKeys<Key extends Signer> implements HeldKeys<Key> {
   readonly #storage: HeldKeysStorage<Key>;
@@ -47,7 +50,9 @@ export class SealedKeys<Key extends Signer> implements HeldKeys<Key> {
         throw new AppError('TPM_FAILED', `a box holds ${heldKeysMax} keys for one purpose at most`);
       }
       const made = await this.#storage.seal();
-      await this.#keep([...this.#keys.values(), made]);
+      const keys = [...this.#keys.values(), made];
+      await this.#storage.write(blobsOf(keys));
+      this.#keys = byPublicKey(keys);
       return made.signer.publicKey;
     });
   }
@@ -56,13 +61,10 @@ export class SealedKeys<Key extends Signer> implements HeldKeys<Key> {
     return this.#change(async () => {
       const names = new Set(publicKeys.map(toHex));
       const kept = [...this.#keys].filter(([name]) => names.has(name)).map(([, key]) => key);
-      if (kept.length < this.#keys.size) await this.#keep(kept);
+      if (kept.length === this.#keys.size) return;
+      await this.#storage.writeErased(blobsOf(kept));
+      this.#keys = byPublicKey(kept);
     });
-  }
-
-  async #keep(keys: readonly OpenKey<Key>[]): Promise<void> {
-    await this.#storage.write(keys.map(({ blob }) => blob));
-    this.#keys = byPublicKey(keys);
   }
 
   #change<Result>(run: () => Promise<Result>): Promise<Result> {
@@ -75,6 +77,8 @@ export class SealedKeys<Key extends Signer> implements HeldKeys<Key> {
     return done;
   }
 }
+
+const blobsOf = (keys: readonly OpenKey<Signer>[]): ObjectBlob[] => keys.map(({ blob }) => blob);
 
 function byPublicKey<Key extends Signer>(keys: readonly OpenKey<Key>[]): ReadonlyMap<string, OpenKey<Key>> {
   return new Map(keys.map((key) => [toHex(key.signer.publicKey), key]));

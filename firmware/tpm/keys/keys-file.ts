@@ -1,6 +1,7 @@
 /**
  * The keys file: what a box needs besides its TPM to get its keys back. JSON, byte strings in hexadecimal. Nothing in it
- * is secret without that TPM in that state.
+ * is secret without that TPM in that state. Nor can anybody but approved firmware alter it (ADR 0040): what the approval
+ * index of the TPM does not itself tell is under a MAC.
  */
 import { Type, type Static } from 'typebox';
 import { Check } from 'typebox/value';
@@ -30,6 +31,8 @@ export interface StoredKeys {
   readonly rescue?: Rescue;
   /** To which the recovery file is sealed, X25519, 32 bytes. */
   readonly recoveryKey: Uint8Array;
+  /** Goes up with each erasure of a key; a file in which it is below the keys-file counter of the TPM is an old one. */
+  readonly generation: number;
   readonly boxKey: StoredBoxKey;
   /** The one that is just taking its place: keys are being wrapped under it. */
   readonly nextBoxKey?: StoredBoxKey;
@@ -42,7 +45,12 @@ export interface StoredKeys {
   readonly endorsement: StoredEndorsement;
   /** Oldest first: others take their places. */
   readonly seeds: Readonly<Record<SeedName, readonly ObjectBlob[]>>;
+  /** Of `authenticatedBytes`, made by the broker under the owner's authorization, 32 bytes. */
+  readonly mac: Uint8Array;
 }
+
+/** Keys before the broker has authenticated them. */
+export type UnauthenticatedKeys = Omit<StoredKeys, 'mac'>;
 
 export interface StoredBoxKey {
   readonly blob: ObjectBlob;
@@ -59,7 +67,7 @@ export interface StoredEndorsement {
 }
 
 const format = 'hilum device keys';
-const version = 3;
+const version = 4;
 
 const strict = { additionalProperties: false };
 const Hex = Type.String({ pattern: '^([0-9a-f]{2})+$' });
@@ -87,6 +95,7 @@ const Content = Type.Object(
     approving: Type.Optional(StoredApproval),
     rescue: Type.Optional(Type.Object({ key: Hex, lock: Blob }, strict)),
     recoveryKey: Hex,
+    generation: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
     authorizations: Blob,
     identity: Blob,
     attestation: Blob,
@@ -110,8 +119,9 @@ const File = Type.Object(
   {
     format: Type.Literal(format),
     version: Type.Literal(version),
-    /** SHA-256 of the canonical CBOR of `content`: tells a damaged file from a foreign TPM. */
+    /** SHA-256 of the canonical CBOR of `{ content, mac }`: tells a damaged file from a foreign TPM. */
     checksum: Hex,
+    mac: Digest,
     content: Content,
   },
   strict,
@@ -119,8 +129,8 @@ const File = Type.Object(
 
 type Content = Static<typeof Content>;
 
-function checksumOf(content: Content): string {
-  return toHex(sha256(encodeCanonical(content satisfies CborValue)));
+function checksumOf(content: Content, mac: string): string {
+  return toHex(sha256(encodeCanonical({ content, mac } satisfies CborValue)));
 }
 
 const storedBlob = ({ publicArea, privateArea }: ObjectBlob): Static<typeof Blob> => ({
@@ -163,14 +173,24 @@ function bySeed<From, To>(
   };
 }
 
-export function encodeKeysFile(keys: StoredKeys): string {
-  const content: Content = {
+/**
+ * What the MAC is over: canonical CBOR of `content` without `approval` and `approving`. Those are compared with what the
+ * TPM holds, and the rescue has to change them before it can open the authorization.
+ */
+export function authenticatedBytes(keys: UnauthenticatedKeys): Uint8Array {
+  const { approval: _, approving: __, ...content } = contentOf(keys);
+  return encodeCanonical(content satisfies CborValue);
+}
+
+function contentOf(keys: UnauthenticatedKeys): Content {
+  return {
     institutionId: keys.institutionId,
     rootName: toHex(keys.rootName),
     approval: storedApproval(keys.approval),
     ...(keys.approving && { approving: storedApproval(keys.approving) }),
     ...(keys.rescue && { rescue: { key: toHex(keys.rescue.key), lock: storedBlob(keys.rescue.lock) } }),
     recoveryKey: toHex(keys.recoveryKey),
+    generation: keys.generation,
     authorizations: storedBlob(keys.authorizations),
     identity: storedBlob(keys.identity),
     attestation: storedBlob(keys.attestation),
@@ -184,7 +204,13 @@ export function encodeKeysFile(keys: StoredKeys): string {
     accountSeed: storedBlob(keys.accountSeed),
     seeds: bySeed(keys.seeds, storedBlob),
   };
-  return `${JSON.stringify({ format, version, checksum: checksumOf(content), content }, undefined, 2)}\n`;
+}
+
+export function encodeKeysFile(keys: StoredKeys): string {
+  const content = contentOf(keys);
+  const mac = toHex(keys.mac);
+  const file = { format, version, checksum: checksumOf(content, mac), mac, content };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
 /** @throws AppError STORE_CORRUPT naming the file. */
@@ -200,7 +226,8 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
   }
   if (!Check(File, value)) throw new AppError('STORE_CORRUPT', `${file} is not a keys file`);
   const { content } = value;
-  if (checksumOf(content) !== value.checksum) throw new AppError('STORE_CORRUPT', `${file} is damaged`);
+  if (checksumOf(content, value.mac) !== value.checksum)
+    throw new AppError('STORE_CORRUPT', `${file} is damaged`);
   return {
     institutionId: content.institutionId,
     rootName: fromHex(content.rootName),
@@ -210,6 +237,7 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
       rescue: { key: fromHex(content.rescue.key), lock: loadedBlob(content.rescue.lock) },
     }),
     recoveryKey: fromHex(content.recoveryKey),
+    generation: content.generation,
     authorizations: loadedBlob(content.authorizations),
     identity: loadedBlob(content.identity),
     attestation: loadedBlob(content.attestation),
@@ -222,6 +250,7 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
     ...(content.nextBoxKey && { nextBoxKey: loadedBoxKey(content.nextBoxKey) }),
     accountSeed: loadedBlob(content.accountSeed),
     seeds: bySeed(content.seeds, loadedBlob),
+    mac: fromHex(value.mac),
   };
 }
 

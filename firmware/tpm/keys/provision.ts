@@ -5,7 +5,7 @@ import { hash, sha256 } from '../../src/encoding/hash.ts';
 import type { BrokerClient } from '../broker/client.ts';
 import type { Creation } from '../broker/guarded.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
-import { measuredRegisters } from './approved-firmware.ts';
+import { guardedBy, measuredRegisters } from './approved-firmware.ts';
 import {
   approvalContent,
   boxKeyPolicyDigest,
@@ -13,7 +13,14 @@ import {
   type Approval,
   type Rescue,
 } from './device-policy.ts';
-import type { SeedName, StoredBoxKey, StoredEndorsement, StoredKeys } from './keys-file.ts';
+import {
+  authenticatedBytes,
+  type SeedName,
+  type StoredBoxKey,
+  type StoredEndorsement,
+  type StoredKeys,
+  type UnauthenticatedKeys,
+} from './keys-file.ts';
 import { recoveryKeyOf, type RecoverySecrets } from './recovery-file.ts';
 
 const secretBytes = 32;
@@ -98,18 +105,20 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
   };
   const creation: Creation = { rootName, policy: devicePolicyDigest(rescue) };
   const erasuresMax = await broker.call('readCounter', { counter: 'erasures', rootName });
+  const generation = await broker.call('readCounter', { counter: 'keysFiles', rootName });
   const fresh = (name: string, length?: number): Promise<Uint8Array> =>
     freshSecret(broker, rootName, name, length);
   const { boxKey, nextBoxKey, accountSeed }: RecoverySecrets = made.recovered ?? {
     boxKey: await fresh('boxKey'),
     accountSeed: await fresh('accountSeed'),
   };
-  return {
+  const keys: UnauthenticatedKeys = {
     institutionId: made.institutionId,
     rootName,
     approval,
     ...(rescue && { rescue }),
     recoveryKey: recoveryKeyOf(made.code),
+    generation,
     authorizations: await seal(broker, creation, await fresh('authorizations', authorizationsBytes)),
     identity: await broker.call('createIdentity', creation),
     attestation: await broker.call('createAttestationKey', { rootName }),
@@ -126,6 +135,9 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
       transport: [await sealSeed(broker, creation, 'transport')],
     },
   };
+  const authorizations = guardedBy(keys, approval[0], approval, keys.authorizations);
+  const message = authenticatedBytes(keys);
+  return { ...keys, mac: await broker.call('authenticate', { authorizations, message }) };
 }
 
 async function recordEndorsement(broker: BrokerClient): Promise<StoredEndorsement> {

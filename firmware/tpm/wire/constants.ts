@@ -50,6 +50,7 @@ export const nvIndex = {
   firmware: 0x0180_684a,
   erasures: 0x0180_684b,
   approval: 0x0180_684c,
+  keysFiles: 0x0180_684d,
 } as const;
 
 /** TPM_EO, table 19 of part 2: how TPM2_PolicyNV compares. */

@@ -54,6 +54,7 @@ const counter = (index: number): Uint8Array =>
 export const startCounter = counter(nvIndex.starts);
 export const firmwareCounter = counter(nvIndex.firmware);
 export const erasureCounter = counter(nvIndex.erasures);
+export const keysFileCounter = counter(nvIndex.keysFiles);
 
 /** Holds the digest of the approved firmware, with its hash algorithm; written as a whole or not at all. */
 export const approvalIndex = nvPublic(

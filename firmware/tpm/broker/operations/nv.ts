@@ -1,7 +1,13 @@
 /** The TPM's own memory: counters that nobody can set back, and the approval of firmware. */
 import { esysHandle } from '../../esys/functions.ts';
 import { approvalBytes, counterBytes, sessionType } from '../../wire/constants.ts';
-import { approvalIndex, erasureCounter, firmwareCounter, startCounter } from '../../wire/nv.ts';
+import {
+  approvalIndex,
+  erasureCounter,
+  firmwareCounter,
+  keysFileCounter,
+  startCounter,
+} from '../../wire/nv.ts';
 import { sized, unsized } from '../../wire/structures.ts';
 import type { Guarded } from '../guarded.ts';
 import { nvHandle, nvStanding } from '../nv-index.ts';
@@ -16,6 +22,7 @@ export const counters = {
   starts: startCounter,
   firmware: firmwareCounter,
   erasures: erasureCounter,
+  keysFiles: keysFileCounter,
 } as const;
 export type CounterName = keyof typeof counters;
 
