@@ -5,6 +5,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { concatBytes, u8, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { decodeKeysFile, encodeKeysFile, type StoredKeys } from '../../firmware/tpm/keys/keys-file.ts';
 import { joinRecoveryCode, rescueKeys, restoreKeys } from '../../firmware/tpm/index.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { refused } from '../support/refused.ts';
@@ -70,6 +71,34 @@ test('offline key and recovery code together let the running firmware open the k
   await tpm.powerOff();
   await tpm.installFirmware(before);
   await refused('TPM_POLICY', tpm.openKeys());
+});
+
+test('a rescue that is refused after a power cut leaves what the TPM approves', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const offline = offlineKey();
+  tpm.rescueKey = offline.point;
+  await tpm.installFirmware('old\n');
+  const keys = await tpm.openKeys();
+  const stored = async (): Promise<StoredKeys> =>
+    decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+  const before = await stored();
+  await keys.firmware.approveNext(await tpm.installFirmware('new\n'));
+  const { approval } = await stored();
+  await tpm.powerOff();
+  // The power went when the TPM had been told, and the file did not say so yet.
+  await writeFile(tpm.keysFile, encodeKeysFile({ ...before, approving: approval }));
+  await tpm.installFirmware('broken\n');
+  const attempt = {
+    endpoint: tpm.softwareTpm,
+    keysFile: tpm.keysFile,
+    logger: tpm.logger,
+    code: codeOf(tpm),
+  };
+  await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, sign: offlineKey().sign }));
+  await refused('RECOVERY_REFUSED', rescueKeys({ ...attempt, sign: () => Promise.resolve(utf8('no DER')) }));
+  await tpm.powerOff();
+  await tpm.installFirmware('old\n');
+  assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
 });
 
 test('keys that were made without an offline key have no rescue', async (t) => {
