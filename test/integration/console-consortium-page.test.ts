@@ -105,9 +105,11 @@ test('proposals are seen with their votes, and voted on after a second question'
 
 test('a candidate’s box proves itself before the vote, check by check', async () => {
   const { box } = pages.box;
-  show();
+  show([exampleProposal(Date.now(), { provedUntil: null })]);
   const { page, complaints } = await open('admin');
   const proposals = page.getByRole('region', { name: 'Proposals' });
+  await proposals.getByText('To approve it, first have its box prove itself.').waitFor();
+  assert.equal(await proposals.getByRole('button', { name: /^Approve/ }).count(), 0);
   const ask = proposals.getByRole('button', {
     name: 'Have its box prove itself: Eastmoor Community Hospital',
   });

@@ -99,6 +99,7 @@ export function exampleProposal(now: number, part: Partial<ProposalView> = {}): 
     members: 4,
     quorum: 3,
     mayVote: true,
+    provedUntil: now + 600_000,
     acts: [],
     ...part,
   };

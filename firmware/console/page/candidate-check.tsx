@@ -9,9 +9,11 @@ interface CandidateCheckProps {
   /** Of the proposal to admit it. */
   readonly proposal: string;
   readonly name: string;
+  /** Whether it may be approved may have changed. */
+  readonly onAsked: () => void;
 }
 
-export function CandidateCheck({ proposal, name }: CandidateCheckProps) {
+export function CandidateCheck({ proposal, name, onAsked }: CandidateCheckProps) {
   const [answer, setAnswer] = useState<AttestationAnswer | null>(null);
   const act = useAct();
   return (
@@ -21,7 +23,12 @@ export function CandidateCheck({ proposal, name }: CandidateCheckProps) {
         class="quiet"
         disabled={act.busy}
         aria-label={`Have its box prove itself: ${name}`}
-        onClick={() => act.run(async () => setAnswer(await api.attestCandidate(proposal)))}
+        onClick={() =>
+          act.run(async () => {
+            setAnswer(await api.attestCandidate(proposal));
+            onAsked();
+          })
+        }
       >
         {act.busy ? 'Asking …' : 'Have its box prove itself'}
       </button>

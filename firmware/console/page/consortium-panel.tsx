@@ -58,7 +58,9 @@ interface ProposalRowProps {
 
 function ProposalRow({ proposal, administrates, onActed }: ProposalRowProps) {
   const act = useAct();
-  const { id, action, state, approvedBy, rejectedBy, acts } = proposal;
+  const now = useContext(BoxTime);
+  const { id, action, state, approvedBy, rejectedBy, acts, provedUntil } = proposal;
+  const isProved = action.kind !== 'admit' || (provedUntil !== null && provedUntil > now);
   const title = titleOf(action);
   const vote = (approve: boolean) =>
     act.run(async () => {
@@ -78,7 +80,7 @@ function ProposalRow({ proposal, administrates, onActed }: ProposalRowProps) {
         </p>
         <ActionDetail action={action} />
         {administrates && state === 'open' && action.kind === 'admit' && (
-          <CandidateCheck proposal={id} name={action.institution.name} />
+          <CandidateCheck proposal={id} name={action.institution.name} onAsked={onActed} />
         )}
         <p class="muted small">
           Proposed by {proposal.proposerName} <Ago at={proposal.proposedAt} />
@@ -98,7 +100,11 @@ function ProposalRow({ proposal, administrates, onActed }: ProposalRowProps) {
         <Votes proposal={proposal} />
         {administrates && proposal.mayVote && (
           <div class="buttons">
-            <ConfirmButton verb="Approve" subject={title} busy={act.busy} onConfirm={() => vote(true)} />
+            {isProved ? (
+              <ConfirmButton verb="Approve" subject={title} busy={act.busy} onConfirm={() => vote(true)} />
+            ) : (
+              <span class="second">To approve it, first have its box prove itself.</span>
+            )}
             <ConfirmButton verb="Reject" subject={title} busy={act.busy} onConfirm={() => vote(false)} />
           </div>
         )}

@@ -13,6 +13,7 @@ import type {
   ProposeBody,
 } from '../http/consortium-contract.ts';
 import type { Acted, ConsortiumDesk } from '../http/consortium-desk.ts';
+import { candidateAttestationMsMax } from '../http/limits.ts';
 import type { Overview } from '../http/contract.ts';
 import { formatParameters, parseInstitution, parseParameters, quorumOf } from '../ledger/index.ts';
 import type {
@@ -23,7 +24,8 @@ import type {
   ProposalAction,
   ProposalId,
 } from '../ledger/types.ts';
-import type { InstitutionId, Ledger, Service, Unsubscribe } from '../ports.ts';
+import type { Clock, InstitutionId, Ledger, Service, Unsubscribe } from '../ports.ts';
+import { CandidateVerdicts, withoutPass, type AttestCandidate } from './candidate-verdicts.ts';
 import type { OpenRotation } from './rotation.ts';
 
 export interface OpenConsortiumDesk extends ConsortiumDesk {
@@ -37,44 +39,82 @@ export interface ConsortiumDeskOptions {
   readonly ledger: Ledger;
   readonly governance: Governance;
   readonly rotation: Pick<OpenRotation, 'view' | 'rotate'>;
-  /** Over the candidate's HTTPS port. @throws AppError PEER_UNREACHABLE, PEER_MISBEHAVED, or the signal's reason. */
-  readonly attest: (candidate: Institution, signal: AbortSignal) => Promise<Attestation>;
+  /** Over the candidate's HTTPS port. */
+  readonly attest: AttestCandidate;
+  readonly clock: Clock;
 }
 
 /** The desk of a member, or of one that is to become one. */
 export async function openConsortiumDesk(
-  { self, ledger, governance, rotation, attest }: ConsortiumDeskOptions,
+  { self, ledger, governance, rotation, attest, clock }: ConsortiumDeskOptions,
   start: (service: Service) => Promise<void>,
 ): Promise<OpenConsortiumDesk> {
   let revision = 0;
+  const verdicts = new CandidateVerdicts(attest, clock);
+  const candidateOf = (id: string): Institution | undefined => {
+    const known = governance.proposals().find((proposal) => proposal.id === id);
+    return known?.state === 'open' && known.proposal.action.kind === 'admit'
+      ? known.proposal.action.institution
+      : undefined;
+  };
+  const askCandidate = async (
+    candidate: Institution,
+    signal: AbortSignal,
+  ): Promise<Attestation | undefined> => {
+    try {
+      return await verdicts.ask(candidate, signal);
+    } catch (error) {
+      if (!(error instanceof AppError) && !signal.aborted) throw error;
+      return undefined;
+    }
+  };
   governance.onChange(() => revision++);
   await start(governance);
   return {
     notice: () => ({ waiting: governance.waiting(), revision }),
     onChange: (listener) => governance.onChange(listener),
     view: () => ({
-      ...consortiumView(ledger.state(), self, governance.proposals()),
+      ...consortiumView(ledger.state(), self, governance.proposals(), verdicts),
       ownKeys: rotation.view(),
     }),
-    propose: (proposal, { account }) => {
-      const action = actionOf(proposal);
-      return action.kind === 'refused' ? Promise.resolve(action) : governance.propose(action.action, account);
-    },
-    // The schema of the route holds the form of the id.
-    vote: (id, approve, { account }) => governance.vote(id as ProposalId, approve, account),
-    attestCandidate: async (id, signal) => {
-      const known = governance.proposals().find((proposal) => proposal.id === id);
-      if (known?.state !== 'open' || known.proposal.action.kind !== 'admit') return undefined;
-      try {
-        return attestationView(await attest(known.proposal.action.institution, signal));
-      } catch (error) {
-        if (!(error instanceof AppError) && !signal.aborted) throw error;
-        return { kind: 'none', reason: 'The box of the candidate did not answer.' };
+    propose: async (proposal, { account }) => {
+      const read = actionOf(proposal);
+      if (read.kind === 'refused') return read;
+      const { action } = read;
+      if (action.kind === 'admit') {
+        // The proposal is this hospital's yes.
+        const attested = await askCandidate(
+          action.institution,
+          AbortSignal.timeout(candidateAttestationMsMax),
+        );
+        if (verdicts.provedUntil(action.institution) === undefined)
+          return { kind: 'refused', reason: notProposed(attested) };
       }
+      return governance.propose(action, account);
+    },
+    vote: (id, approve, { account }) => {
+      const candidate = approve ? candidateOf(id) : undefined;
+      if (candidate !== undefined && verdicts.provedUntil(candidate) === undefined)
+        return Promise.resolve({ kind: 'refused', reason: notProved });
+      // The schema of the route holds the form of the id.
+      return governance.vote(id as ProposalId, approve, account);
+    },
+    attestCandidate: async (id, signal) => {
+      const candidate = candidateOf(id);
+      return candidate === undefined ? undefined : attestationView(await askCandidate(candidate, signal));
     },
     rotateKeys: ({ account }) => rotation.rotate(account),
     bring: (document, { account }) => governance.bring(document, account),
   };
+}
+
+const noAnswer = 'The box of the candidate did not answer.';
+const notProved =
+  'Its box has not proved within the last quarter of an hour what its record says. Have its box prove itself, then approve.';
+
+function notProposed(attestation: Attestation | undefined): string {
+  const why = attestation === undefined ? noAnswer : withoutPass(attestation);
+  return `Its box has to prove what this record says before it is proposed. ${why}`;
 }
 
 /** Of a box in no consortium. */
@@ -119,9 +159,9 @@ function actionOf(
   }
 }
 
-function attestationView(attestation: Attestation): AttestationAnswer {
-  if (attestation.kind === 'refused')
-    return { kind: 'none', reason: `The box of the candidate does not prove itself: ${attestation.reason}.` };
+function attestationView(attestation: Attestation | undefined): AttestationAnswer {
+  if (attestation === undefined) return { kind: 'none', reason: noAnswer };
+  if (attestation.kind === 'refused') return { kind: 'none', reason: withoutPass(attestation) };
   const { passed, development, checks } = attestation.verdict;
   return { kind: 'judged', passed, development, checks: checks.map((check) => ({ ...check })) };
 }
@@ -130,13 +170,14 @@ function consortiumView(
   state: LedgerState,
   self: InstitutionId,
   proposals: readonly KnownProposal[],
+  verdicts: CandidateVerdicts,
 ): Omit<ConsortiumView, 'ownKeys'> {
   const members = state.institutions();
   return {
     chain: toHex(state.chain),
     isMember: state.institution(self) !== undefined,
     members: members.map((member) => memberView(state, member, self)),
-    proposals: proposals.map((known) => proposalView(state, self, known)),
+    proposals: proposals.map((known) => proposalView(state, self, known, verdicts)),
     parameters: formatParameters(state.parameters()),
   };
 }
@@ -171,14 +212,15 @@ function proposalView(
   state: LedgerState,
   self: InstitutionId,
   { id, proposal, state: standing, acts }: KnownProposal,
+  verdicts: CandidateVerdicts,
 ): ProposalView {
-  const { proposer, proposedAt, expiry, approvedBy, rejectedBy, outcome } = proposal;
+  const { action, proposer, proposedAt, expiry, approvedBy, rejectedBy, outcome } = proposal;
   const members = state.institutions().length;
   const hasVoted = approvedBy.includes(self) || rejectedBy.includes(self);
   const isMember = state.institution(self) !== undefined;
   return {
     id,
-    action: actionView(state, proposal.action),
+    action: actionView(state, action),
     proposer,
     proposerName: nameOf(state, proposer),
     proposedAt,
@@ -190,6 +232,7 @@ function proposalView(
     members,
     quorum: quorumOf(members),
     mayVote: standing === 'open' && isMember && !hasVoted,
+    provedUntil: (action.kind === 'admit' && verdicts.provedUntil(action.institution)) || null,
     acts: acts.map((act) => ({ ...act })),
   };
 }

@@ -35,3 +35,9 @@ export const introductionLonelyMs = 60_000;
 
 /** It looks this often, and asks one member each time. */
 export const introductionTickMs = 20_000;
+
+/** A candidate's pass counts for a vote for so long: time to read it and to telephone. What ran then may be gone after it. */
+export const candidateVerdictMsMax = 900_000;
+
+/** A half of the recovery code is typed from the paper so often: a tired custodian needs two or three, nobody at all ends it. */
+export const codeConfirmationsMax = 5;

@@ -204,7 +204,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const attestOverHttps = (candidate: Institution, signal: AbortSignal) =>
     attestCandidate({ ledger: validator, genesis, self, now: clock.now() }, candidate, signal);
   const consortium = await openConsortiumDesk(
-    { self, ledger: validator, governance, rotation: own, attest: attestOverHttps },
+    { self, ledger: validator, governance, rotation: own, attest: attestOverHttps, clock },
     start,
   );
   return {

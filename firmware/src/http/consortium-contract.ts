@@ -126,6 +126,8 @@ const proposalSchema = Type.Object({
   quorum: Type.Integer(),
   /** Whether this hospital may still vote on it. */
   mayVote: Type.Boolean(),
+  /** Until when its box counts as proved, so that an admission may be approved here; null: it has to prove itself first. */
+  provedUntil: nullable(Type.Number()),
   /** By people of this hospital. */
   acts: Type.Array(actSchema),
 });
