@@ -88,7 +88,8 @@ export class TroubledBox {
     const child = this.#process;
     if (child === undefined) throw new Error(`${this.id} is not running`);
     this.#gone();
-    const ended = once(child, 'close');
+    // Not 'close': it never comes to a child from which this process disconnects first.
+    const ended = once(child, 'exit');
     child.disconnect();
     const [code] = (await ended) as [number | null];
     if (code !== 0) throw new Error(`${this.id} ended with ${code}: ${this.#errors}`);
