@@ -66,8 +66,7 @@ export class Witness {
         this.complaints.push(`${box} lacks ${id}, which ${told.box} called final at ${told.height}`);
     }
     for (const id of accused) this.complaints.push(`${box} holds ${id} guilty`);
-    for (const code of alarms)
-      if (code !== passing) this.complaints.push(`${box} has the alarm ${code}`);
+    for (const code of alarms) if (code !== passing) this.complaints.push(`${box} has the alarm ${code}`);
     if (!isVoting) this.complaints.push(`${box} does not vote`);
   }
 }
