@@ -36,6 +36,9 @@ import {
 /** Ten years: no test of these runs past it by itself. */
 const validUntil = genesisTime + 315_360_000_000;
 
+/** Of proposals, as long as the ledger takes: 30 days, its default time to vote. */
+const proposalValidUntil = genesisTime + 2_592_000_000;
+
 /** What is to be different in `certifiedKeys`. A signer serves as key and proves its possession. */
 export interface KeysChange extends Partial<CertifiedKeys> {
   readonly identityName?: string;
@@ -88,7 +91,14 @@ export class ConsortiumFixture {
     action: ProposalAction,
     change: Partial<InstitutionPropose> = {},
   ): InstitutionPropose {
-    return { ...this.#base(), type: 'institution.propose', proposer, action, ...change };
+    return {
+      ...this.#base(),
+      validUntil: proposalValidUntil,
+      type: 'institution.propose',
+      proposer,
+      action,
+      ...change,
+    };
   }
 
   propose(proposer: string, action: ProposalAction, signer = boxOf(proposer).transaction): Transaction {

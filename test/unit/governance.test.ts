@@ -172,7 +172,7 @@ test('decided proposals are forgotten, the oldest first; open ones never', async
     clock.advance(1_000);
     // In turns: the ledger keeps fewer of one member than a box remembers.
     const [proposer, other] = round % 2 === 0 ? (['north', 'south'] as const) : (['south', 'north'] as const);
-    const proposal = make.proposeBody(proposer, removal, { validUntil: genesisTime + 400 * dayMs + round });
+    const proposal = make.proposeBody(proposer, removal, { validUntil: genesisTime + 20 * dayMs + round });
     const transaction = make.ledger.sign(proposal, make.ledger.box(proposer).transaction);
     const votes = [other, 'east'].map((voter) => encodeTransaction(make.vote(voter, proposal, false)));
     assert.equal(ledger.finalise(encodeTransaction(transaction), ...votes).kind, 'final');

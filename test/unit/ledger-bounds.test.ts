@@ -1,14 +1,27 @@
 /** What one owner, source or member can leave in the state, at most: each limit one below, at it, and what makes room. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { basisId, idBytes, proposalId, stateKeys, stateEntries } from '../../firmware/src/ledger/index.ts';
+import {
+  basisId,
+  idBytes,
+  keptProposalsRecord,
+  mayApplyLater,
+  proposalId,
+  stateEntries,
+  stateFromEntries,
+  stateKeys,
+} from '../../firmware/src/ledger/index.ts';
 import {
   emergenciesInWindowMax,
   grantsOfStudyMax,
+  keptProposalsMax,
   keptProposalsOfInstitutionMax,
+  listedProposalsMax,
+  openProposalsMax,
   referralsOfStudyMax,
   registrationsOfEpochMax,
   revocationsAheadMax,
+  stateValueBytesMax,
 } from '../../firmware/src/ledger/limits.ts';
 import { asSnapshot } from '../../firmware/src/ledger/state.ts';
 import { registrationCount } from '../../firmware/src/ledger/studies/registration-count.ts';
@@ -140,26 +153,67 @@ test('decided proposals are kept until their transactions cannot be brought agai
   assert.ok(applied(state, consortium.propose('south', { kind: 'parameters', parameters })));
 });
 
-test('a proposal that nobody can vote on or bring again leaves the state with the next one', () => {
+test('a proposal is valid for no longer than it can be voted on, and leaves the state with the next one after that', () => {
   const { proposalMs } = ledger.initial.parameters();
   const action = { kind: 'remove', id: 'west' } as const;
-  const short = consortium.proposeBody('north', action, { validUntil: soon });
-  const long = consortium.proposeBody('north', action);
+  const expiry = soon + proposalMs;
   const north = boxOf('north').transaction;
-  const both = [short, long].reduce(
-    (after, body) => applied(after, ledger.sign(body, north)),
-    ledger.initial,
+  const tooLong = ledger.sign(consortium.proposeBody('north', action, { validUntil: expiry + 1 }), north);
+  assert.equal(refusal(ledger.initial, tooLong), 'valid-too-long');
+  assert.equal(mayApplyLater('valid-too-long'), true, 'block time comes nearer');
+  const body = consortium.proposeBody('north', action, { validUntil: expiry });
+  const made = applied(ledger.initial, ledger.sign(body, north));
+  const next = ledger.sign(
+    consortium.proposeBody('south', action, { validUntil: expiry + proposalMs }),
+    boxOf('south').transaction,
   );
-  const expired = soon + proposalMs;
-  const next = consortium.propose('south', action);
-  const atExpiry = applied(both, next, expired);
-  assert.ok(atExpiry.proposal(proposalId(short)) !== undefined, 'its last moment');
-  const after = applied(both, next, expired + 1);
-  assert.equal(after.proposal(proposalId(short)), undefined);
-  assert.ok(after.proposal(proposalId(long)) !== undefined, 'its transaction is still valid');
-  assert.equal(refusal(after, ledger.sign(long, north), expired + 1), 'proposal-exists');
+  const atExpiry = applied(made, next, expiry);
+  assert.equal(refusal(atExpiry, ledger.sign(body, north), expiry), 'proposal-exists', 'its last moment');
+  const after = applied(made, next, expiry + 1);
+  assert.equal(after.proposal(proposalId(body)), undefined);
+  assert.equal(refusal(after, ledger.sign(body, north), expiry + 1), 'expired');
   assert.deepEqual(
     after.proposals().map(({ proposal }) => proposal.proposer),
     ['south'],
   );
+});
+
+/** The state whose list holds so many proposals, open ones among them, as others made them. */
+function listed(count: number, open: number, proposers: readonly string[]): LedgerState {
+  const list = Array.from({ length: count }, (_, index) => ({
+    id: bytesOf(`proposal ${index}`),
+    proposer: proposers[index] ?? `other-${index % 8}`.padEnd(32, 'x'),
+    expiry: soon + 1_000_000,
+    open: index < open,
+  }));
+  return asSnapshot(ledger.initial).put(keptProposalsRecord, stateKeys.proposals, list);
+}
+
+test('whoever has no proposal finds room for one when others have filled the list', () => {
+  const action = { kind: 'remove', id: 'west' } as const;
+  const full = listed(keptProposalsMax, 0, []);
+  const one = applied(full, consortium.propose('north', action));
+  const more = consortium.propose('north', { kind: 'remove', id: 'east' });
+  assert.equal(refusal(one, more), 'too-many-proposals', 'one, not two');
+  assert.ok(applied(one, consortium.propose('south', action)));
+  assert.ok(applied(listed(keptProposalsMax - 1, 0, ['north']), more));
+  assert.equal(refusal(listed(keptProposalsMax, 0, ['north']), more), 'too-many-proposals');
+  assert.ok(applied(listed(listedProposalsMax - 1, 0, []), more));
+  assert.equal(refusal(listed(listedProposalsMax, 0, []), more), 'too-many-proposals');
+});
+
+test('the longest list of proposals can be read again', () => {
+  const longest = listed(listedProposalsMax, 0, []);
+  const [, bytes] = [...stateEntries(longest)].find(([key]) => key === stateKeys.proposals) ?? [];
+  assert.ok(bytes !== undefined && bytes.length <= stateValueBytesMax);
+  assert.equal(stateFromEntries(ledger.chain, stateEntries(longest)).proposals().length, 0);
+});
+
+test('whoever has no open proposal may open one when others have opened as many as may be', () => {
+  const parameters = ledger.initial.parameters();
+  const more = consortium.propose('north', { kind: 'parameters', parameters });
+  const north = (open: boolean): LedgerState =>
+    listed(openProposalsMax + 1, open ? openProposalsMax : openProposalsMax + 1, open ? ['north'] : []);
+  assert.ok(applied(north(false), more));
+  assert.equal(refusal(north(true), more), 'too-many-proposals');
 });

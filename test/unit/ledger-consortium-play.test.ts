@@ -117,7 +117,7 @@ class Play {
       case 'propose': {
         const body = consortium.proposeBody(act.by, actionOf(act.kind, act.about), {
           // Two proposals of the same are two: they differ in this.
-          validUntil: Number.MAX_SAFE_INTEGER - this.ballots.length,
+          validUntil: this.#time + 1_000_000 + this.ballots.length,
         });
         this.ballots.push({ body, approved: new Set(), rejected: new Set() });
         return ledger.sign(body, boxOf(act.by).transaction);

@@ -197,7 +197,10 @@ export class Governance implements Service {
   #base(): Pick<InstitutionPropose, 'chain' | 'validUntil'> {
     const { clock, ledger } = this.#options;
     const now = Math.max(clock.now(), ledger.head().time);
-    return { chain: ledger.state().chain, validUntil: now + governanceValidMs };
+    const state = ledger.state();
+    // The ledger takes no proposal that is valid for longer than it can be voted on.
+    const validMs = Math.min(governanceValidMs, state.parameters().proposalMs);
+    return { chain: state.chain, validUntil: now + validMs };
   }
 
   #stateOf({ outcome, expiry }: ProposalRecord): KnownProposal['state'] {

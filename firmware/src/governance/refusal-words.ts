@@ -11,6 +11,7 @@ const words: Readonly<Record<string, string>> = {
   'too-many-validators': 'There are as many validators as there may be.',
   'proposal-exists': 'The very same proposal stands already.',
   'too-many-proposals': 'Too many proposals are open: wait until some are decided.',
+  'valid-too-long': 'It is valid for longer than it can be voted on.',
   'unknown-proposal': 'There is no such proposal.',
   'proposal-closed': 'It is decided, or its time has passed.',
   'already-voted': 'This hospital has voted on it already.',

@@ -86,19 +86,25 @@ export const validatorsMax = 512;
 /** Keys of the vendor or of an institution's offline root: people who hold one each. */
 export const quorumKeysMax = 16;
 
-/** Proposals that are open at once: enough for every tenth institution to want something. */
+/** Proposals that are open at once: enough for every tenth institution to want something. Who has none may open one more. */
 export const openProposalsMax = 256;
 
 /** Of one institution: it takes many members together to leave no room for the proposals of others. */
 export const openProposalsOfInstitutionMax = 8;
 
 /**
- * Proposals that are kept, decided ones too, until nobody can vote on them or bring them again: their list is one value of
- * the state, at 140 bytes each.
+ * Proposals that are kept, decided ones too, until nobody can vote on them or bring them again: those of institutions that
+ * have more than one. Who has none finds room in the rest of the list.
  */
 export const keptProposalsMax = 512;
 
-/** Of one institution, which may have made them valid for years: it takes many members together to fill the list. */
+/**
+ * All that are kept: their list is one value of the state, at 105 bytes each. Beyond `keptProposalsMax` each is of another
+ * institution, so that a third of 1000 members, eight of which have filled the list, leave room for an honest one.
+ */
+export const listedProposalsMax = 900;
+
+/** Of one institution: it takes many members together to fill the list. */
 export const keptProposalsOfInstitutionMax = 64;
 
 /** Records of guilt that a console lists: more is a matter for people. */

@@ -14,6 +14,8 @@ const ruleReasonList = [
   'wrong-chain',
   /** Block time lies after `validUntil`. */
   'expired',
+  /** A proposal that could be brought again when nobody can vote on it any more: it would be kept for so long. */
+  'valid-too-long',
   'unknown-institution',
   /** The certificate of the institution's keys has run out in block time. */
   'institution-keys-expired',
@@ -141,6 +143,8 @@ const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'basis-not-yet-valid',
   'too-many-emergencies',
   'too-many-registrations',
+  // Block time comes nearer to it.
+  'valid-too-long',
 ]);
 
 /**

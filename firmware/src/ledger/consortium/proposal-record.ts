@@ -2,7 +2,7 @@
 import { toHex } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { booleanField, bytesField, institutionIdField, listField, mapField, timeField } from '../fields.ts';
-import { institutionsMax, keptProposalsMax } from '../limits.ts';
+import { institutionsMax, listedProposalsMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
 import { actionValue, readAction, type ProposalAction } from './action.ts';
 
@@ -72,25 +72,23 @@ export const proposalRecord = recordFormat<ProposalRecord>(
 export interface KeptProposal {
   readonly id: Uint8Array;
   readonly proposer: string;
+  /** Block time up to which it is of use: from then on nobody votes on it, after it its transaction does not apply again. */
   readonly expiry: number;
-  /** Block time after which it is of no use any more: nobody votes on it, and its transaction does not apply again. */
-  readonly until: number;
   /** False once it was decided; of one that expired, once the next was made. */
   readonly open: boolean;
 }
 
-/** In the order in which they were made. Those past their `until` leave, with their records, when the next is made. */
+/** In the order in which they were made. Those past their `expiry` leave, with their records, when the next is made. */
 export const keptProposalsRecord = recordFormat<readonly KeptProposal[]>(
   (list) => list.map((entry) => ({ ...entry })),
   (value) =>
-    listField(value, 'proposals', 0, keptProposalsMax).map((item, index) => {
+    listField(value, 'proposals', 0, listedProposalsMax).map((item, index) => {
       const path = `proposals[${index}]`;
-      const entry = mapField(item, path, ['id', 'proposer', 'expiry', 'until', 'open']);
+      const entry = mapField(item, path, ['id', 'proposer', 'expiry', 'open']);
       return {
         id: bytesField(entry.id, `${path}.id`, 32),
         proposer: institutionIdField(entry.proposer, `${path}.proposer`),
         expiry: timeField(entry.expiry, `${path}.expiry`),
-        until: timeField(entry.until, `${path}.until`),
         open: booleanField(entry.open, `${path}.open`),
       };
     }),

@@ -6,6 +6,7 @@ import { institutionIdField } from '../fields.ts';
 import {
   keptProposalsMax,
   keptProposalsOfInstitutionMax,
+  listedProposalsMax,
   openProposalsMax,
   openProposalsOfInstitutionMax,
 } from '../limits.ts';
@@ -34,15 +35,19 @@ function proposalDigest(body: InstitutionPropose): Uint8Array {
   return hash('proposal', encodeBody(body));
 }
 
-/** Room for one more of this institution, among those that are open and among all that are kept. */
+/**
+ * Room for one more of this institution, among those that are open and among all that are kept. Who has none finds it
+ * whatever the others did: they shall not keep a member from proposing.
+ */
 function hasRoom(kept: readonly KeptProposal[], proposer: string): boolean {
   const own = kept.filter((proposal) => proposal.proposer === proposer);
   const open = kept.filter((proposal) => proposal.open);
+  const ownOpen = own.filter((proposal) => proposal.open);
   return (
-    kept.length < keptProposalsMax &&
+    kept.length < (own.length === 0 ? listedProposalsMax : keptProposalsMax) &&
     own.length < keptProposalsOfInstitutionMax &&
-    open.length < openProposalsMax &&
-    own.filter((proposal) => proposal.open).length < openProposalsOfInstitutionMax
+    (ownOpen.length === 0 || open.length < openProposalsMax) &&
+    ownOpen.length < openProposalsOfInstitutionMax
   );
 }
 
@@ -50,7 +55,7 @@ function hasRoom(kept: readonly KeptProposal[], proposer: string): boolean {
 function withoutPast(state: LedgerSnapshot, time: number): LedgerSnapshot {
   return state
     .keptProposals()
-    .filter(({ until }) => time > until)
+    .filter(({ expiry }) => time > expiry)
     .reduce((rest, { id }) => rest.delete(stateKeys.proposal(toProposalId(id))), state);
 }
 
@@ -69,21 +74,21 @@ export const institutionPropose: TransactionType<InstitutionPropose> = {
   apply(state, body, context) {
     const proposer = signingInstitution(state, body.proposer, context.time);
     if (typeof proposer === 'string') return proposer;
+    const expiry = context.time + state.parameters().proposalMs;
+    if (body.validUntil > expiry) return 'valid-too-long';
     const id = proposalDigest(body);
     if (state.has(stateKeys.proposal(toProposalId(id)))) return 'proposal-exists';
     const kept = state
       .keptProposals()
-      .filter(({ until }) => context.time <= until)
+      .filter(({ expiry }) => context.time <= expiry)
       .map((entry) => ({ ...entry, open: entry.open && context.time < entry.expiry }));
     if (!hasRoom(kept, body.proposer)) return 'too-many-proposals';
     const possible = actionEffect(state, body.action, context);
     if (typeof possible === 'string') return possible;
     if (!context.signedBy(proposer.keys.transaction)) return 'bad-signature';
-    const expiry = context.time + state.parameters().proposalMs;
-    const until = Math.max(expiry, body.validUntil);
     const listed = withoutPast(state, context.time).put(keptProposalsRecord, stateKeys.proposals, [
       ...kept,
-      { id, proposer: body.proposer, expiry, until, open: true },
+      { id, proposer: body.proposer, expiry, open: true },
     ]);
     const proposal = {
       proposer: body.proposer,
