@@ -6,6 +6,12 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { concatBytes, u8, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { decodeKeysFile, encodeKeysFile, type StoredKeys } from '../../firmware/tpm/keys/keys-file.ts';
+import {
+  openRecovery,
+  recoveryKeyOf,
+  sealRecovery,
+  type RecoverySecrets,
+} from '../../firmware/tpm/keys/recovery-file.ts';
 import { joinRecoveryCode, rescueKeys, restoreKeys } from '../../firmware/tpm/index.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { refused } from '../support/refused.ts';
@@ -161,6 +167,48 @@ test('a TPM of another box is not taken over, and one that was cleared is', asyn
   await refused('TPM_WRONG', tpm.openKeys());
   await restoreKeys({ ...attempt, endpoint: tpm.softwareTpm });
   assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
+});
+
+test('each start mends a recovery file that is damaged or somebody else’s, also in the middle of a renewal', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const file = join(dirname(tpm.keysFile), 'recovery');
+  const opened = async (): Promise<RecoverySecrets | undefined> =>
+    openRecovery(codeOf(tpm), 'north', await readFile(file));
+  const { boxKey, accountSeed } = keys;
+  const foreign = await sealRecovery(recoveryKeyOf(new Uint8Array(32)), 'north', { boxKey, accountSeed });
+  for (const damage of [utf8('rubbish'), foreign, new Uint8Array(5000)]) {
+    await tpm.powerOff();
+    await writeFile(file, damage);
+    await tpm.openKeys();
+    assert.deepEqual(await opened(), { boxKey, accountSeed });
+  }
+  await tpm.powerOff();
+  let nextBoxKey = new Uint8Array();
+  await assert.rejects(
+    (await tpm.openKeys()).renewBoxKey((_, next) => {
+      nextBoxKey = new Uint8Array(next);
+      return Promise.reject(new Error('the power goes'));
+    }),
+    /the power goes/,
+  );
+  await tpm.powerOff();
+  await rm(file);
+  await tpm.openKeys();
+  assert.deepEqual(await opened(), { boxKey, nextBoxKey, accountSeed });
+});
+
+test('no new keys are made where earlier ones left a recovery file: it is pointed to the restore', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const keys = await tpm.openKeys();
+  const file = join(dirname(tpm.keysFile), 'recovery');
+  const before = await readFile(file);
+  await keys.clear();
+  await tpm.powerOff();
+  await rm(tpm.keysFile);
+  assert.match((await refused('STORE_CORRUPT', tpm.openKeys())).message, /hilum restore/);
+  assert.deepEqual(await readFile(file), before);
+  await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
 });
 
 test('a recovery file that is gone is written anew, one that is damaged opens nothing', async (t) => {

@@ -14,6 +14,7 @@ import type { Config } from '../config.ts';
 import { concatBytes, u8 } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, Logger } from '../ports.ts';
+import { refuseDataWithoutKeys } from './data-without-keys.ts';
 import type { Undo } from './undo.ts';
 
 export const keysFileName = 'keys.json';
@@ -63,6 +64,7 @@ export async function openKeys(
   events: KeysEvents,
   undo: Undo,
 ): Promise<OpenDeviceKeys> {
+  refuseDataWithoutKeys(config.dataDir, keysFileOf(config));
   const endpoint = await openTpm(config, logger, undo);
   const rescueKey = readRescueKey(config);
   const keys = await openDeviceKeys({

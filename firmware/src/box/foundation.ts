@@ -12,7 +12,7 @@ import { EncryptedStore, LevelStore } from '../store/level-store.ts';
 import { StudyStore } from '../store/study-store.ts';
 import { Catalogue } from '../studies/catalogue.ts';
 import type { DicomCertificates } from './dicom-certificates.ts';
-import { keysFileName, openKeys, type KeysEvents } from './device-keys.ts';
+import { openKeys, type KeysEvents } from './device-keys.ts';
 import { openCertificates } from './dicom-tls.ts';
 import { renewBoxKey } from './erasure.ts';
 import { Health } from './health.ts';
@@ -48,12 +48,6 @@ export async function openFoundation(
   const { dataDir } = config;
   undo.later(await claimDataFolder(dataDir));
   const health = new Health(clock, logger);
-  if (existsSync(join(dataDir, 'index.key')) && !existsSync(join(dataDir, keysFileName))) {
-    throw new AppError(
-      'STORE_CORRUPT',
-      `The file ${keysFileName} is missing in ${dataDir}, which holds data sealed by it.`,
-    );
-  }
   const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), events, undo);
 
   if (keys.isRenewing) await renewBoxKey(dataDir, keys);

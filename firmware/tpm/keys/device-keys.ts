@@ -30,7 +30,8 @@ import { withLowS } from './low-s.ts';
 import { makeKeys } from './making.ts';
 import { sealSeed } from './provision.ts';
 import type { RecoveryHalves } from './recovery-code.ts';
-import { keepRecoveryFile } from './recovery-keeping.ts';
+import type { RecoverySecrets } from './recovery-file.ts';
+import { writeRecoveryFile } from './recovery-keeping.ts';
 
 export type DeviceKeysOptions = {
   /** Path in the data folder; its folder must exist. Made at first use. */
@@ -84,9 +85,7 @@ export interface OpenDeviceKeys extends DeviceKeys {
   clear(): Promise<void>;
 }
 
-export interface Secrets {
-  readonly boxKey: Uint8Array;
-  readonly accountSeed: Uint8Array;
+export interface Secrets extends RecoverySecrets {
   /** In the order of the keys file. */
   readonly seeds: Readonly<Record<SeedName, readonly Uint8Array[]>>;
 }
@@ -233,7 +232,7 @@ class TpmDeviceKeys implements OpenDeviceKeys {
 
 async function unsealAll(
   broker: BrokerClient,
-  { boxKey, accountSeed, seeds }: StoredKeys,
+  { boxKey, nextBoxKey, accountSeed, seeds }: StoredKeys,
   firmware: ApprovedFirmwares,
 ): Promise<Secrets> {
   const unseal = (blob: ObjectBlob): Promise<Uint8Array> => broker.call('unseal', firmware.guarded(blob));
@@ -244,6 +243,7 @@ async function unsealAll(
   };
   return {
     boxKey: await broker.call('unseal', firmware.guardedBoxKey(boxKey)),
+    ...(nextBoxKey && { nextBoxKey: await broker.call('unseal', firmware.guardedBoxKey(nextBoxKey)) }),
     accountSeed: await unseal(accountSeed),
     seeds: {
       voting: await unsealEach(seeds.voting),
@@ -314,7 +314,7 @@ async function openStored(
   // What a power cut left undone.
   await firmware.stepTo('erasures', record.stored.boxKey.erasuresMax);
   await firmware.stepTo('keysFiles', record.stored.generation);
-  await keepRecoveryFile(file, stored, secrets);
+  await writeRecoveryFile(file, stored, secrets);
   const keys = new TpmDeviceKeys({ broker, endpoint, record, firmware }, secrets);
   if (await broker.call('lockedOut', null)) {
     logger.warn({}, 'the TPM was locked out after failed authorizations; the lock-out is ended');

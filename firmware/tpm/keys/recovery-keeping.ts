@@ -16,20 +16,14 @@ export function readRecoveryFile(keysFile: string): Promise<Uint8Array | undefin
   return readSmallFile(recoveryFileBeside(keysFile), recoveryFileBytesMax);
 }
 
-/** Writes the file in the place of what was there. @throws AppError STORE_FAILED. */
+/**
+ * Writes the file in the place of what was there. At each start too: without the code the box cannot read what is there,
+ * which may be damaged, of another time or somebody else's. @throws AppError STORE_FAILED.
+ */
 export async function writeRecoveryFile(
   keysFile: string,
   { recoveryKey, institutionId }: Pick<StoredKeys, 'recoveryKey' | 'institutionId'>,
   secrets: RecoverySecrets,
 ): Promise<void> {
   await replaceFile(recoveryFileBeside(keysFile), await sealRecovery(recoveryKey, institutionId, secrets));
-}
-
-/** Writes it if it is missing: after a power cut when the keys were made, or because somebody removed it. */
-export async function keepRecoveryFile(
-  keysFile: string,
-  stored: StoredKeys,
-  secrets: RecoverySecrets,
-): Promise<void> {
-  if ((await readRecoveryFile(keysFile)) === undefined) await writeRecoveryFile(keysFile, stored, secrets);
 }
