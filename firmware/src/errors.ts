@@ -91,13 +91,13 @@ export const errorTable = {
     500,
     0x0110,
     'none',
-    'The file is no restart order of this consortium in its present epoch, or too few offline roots have signed it. Compare it with those who signed; docs/runbooks/restart.md.',
+    'The file is no restart order. Compare it with those who signed; docs/runbooks/restart.md.',
   ),
   RESTART_REFUSED: row(
     500,
     0x0110,
     'none',
-    'The restart order leads behind what is final on this box. Nothing was changed. Tell those who signed it which block this box has, before anybody goes on; docs/runbooks/restart.md.',
+    'The alarm says why: the restart order leads behind what is final on this box, or its file is no order that holds here. Nothing was changed. Tell those who signed it, before anybody goes on; docs/runbooks/restart.md.',
   ),
   FORMAT_UNKNOWN: row(
     503,
@@ -200,6 +200,12 @@ export const errorTable = {
     0x0110,
     'none',
     "Somebody else owns the TPM of this machine. Clear it in the machine's firmware setup, then start again; whatever it sealed is lost then.",
+  ),
+  KEYS_NOT_MADE: row(
+    500,
+    0x0110,
+    'none',
+    'Make the keys of a new box by hilum enrol, at a terminal with two custodians or with --recovery-code-to; docs/runbooks/recovery.md.',
   ),
   RECOVERY_REFUSED: row(
     500,

@@ -4,17 +4,17 @@
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { Box } from './box/box.ts';
-import type { KeysEvents } from './box/device-keys.ts';
+import { folderCustody, nobodysCustody, terminalCustody } from './box/code-custody.ts';
 import { checkRecord } from './box/decommission-record.ts';
 import { decommission } from './box/decommission.ts';
 import { enrol } from './box/enrolment.ts';
 import { forget } from './box/erasure.ts';
 import { bringRestartOrder } from './box/restart-order.ts';
-import { withoutPatientData } from './box/pino-log.ts';
-import { rescue, restore, type Terminal } from './box/recovery.ts';
+import { openLog, withoutPatientData } from './box/pino-log.ts';
+import { rescue, restore } from './box/recovery.ts';
+import { isPersonThere, withTerminal } from './box/terminal.ts';
 import { version } from './box/version.ts';
 import { readConfig } from './config.ts';
 import { AppError } from './errors.ts';
@@ -32,16 +32,8 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-/** For two custodians of the hospital, one half for each; docs/runbooks/recovery.md. */
-const showRecoveryCode: KeysEvents['onRecoveryCode'] = (halves) => {
-  halves.forEach((half, index) => {
-    process.stdout.write(`Recovery code, half ${index + 1} of 2 (shown once): ${half}\n`);
-  });
-};
-
 async function run(configPath: string): Promise<void> {
   const box = await Box.open(readConfig(configPath), {
-    onRecoveryCode: showRecoveryCode,
     onFirstAdministrator: ({ name, oneTimePassword }) => {
       process.stdout.write(
         `First administrator: ${name}, one-time password: ${oneTimePassword} (shown once)\n`,
@@ -57,29 +49,18 @@ async function run(configPath: string): Promise<void> {
   process.stdout.write(`${box.readyLine}\n`);
 }
 
-async function writeEnrolment(configPath: string): Promise<void> {
-  const config = readConfig(configPath);
-  const path = join(config.dataDir, 'enrolment.json');
-  await enrol(config, path, { onRecoveryCode: showRecoveryCode });
-  process.stdout.write(`Enrolment record written: ${path}\n`);
+interface EnrolCommand {
+  readonly config: string;
+  readonly recoveryCodeTo?: string;
 }
 
-/** Asks line by line, as well of a person as of a pipe. */
-async function withTerminal(act: (terminal: Terminal) => Promise<void>): Promise<void> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  const typed = lines[Symbol.asyncIterator]();
-  try {
-    await act({
-      tell: (line) => process.stdout.write(`${line}\n`),
-      ask: async (question) => {
-        process.stdout.write(`${question}: `);
-        const { value } = await typed.next();
-        return value ?? '';
-      },
-    });
-  } finally {
-    lines.close();
-  }
+async function writeEnrolment({ config: configPath, recoveryCodeTo }: EnrolCommand): Promise<void> {
+  const config = readConfig(configPath);
+  const path = join(config.dataDir, 'enrolment.json');
+  if (recoveryCodeTo !== undefined) await enrol(config, path, folderCustody(config, resolve(recoveryCodeTo)));
+  else if (isPersonThere()) await withTerminal((terminal) => enrol(config, path, terminalCustody(terminal)));
+  else await enrol(config, path, nobodysCustody(config, openLog(config)));
+  process.stdout.write(`Enrolment record written: ${path}\n`);
 }
 
 interface DecommissionCommand {
@@ -104,9 +85,7 @@ program
     'make what was erased unreadable in every copy of the disk, also older ones; the box is stopped',
   )
   .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
-  .action(({ config }: { config: string }) =>
-    forget(readConfig(config), { onRecoveryCode: showRecoveryCode }),
-  );
+  .action(({ config }: { config: string }) => forget(readConfig(config)));
 program
   .command('rescue')
   .description(
@@ -140,7 +119,11 @@ program
   .command('enrol')
   .description("make the box's keys and write the record that the consortium's genesis file takes")
   .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
-  .action(({ config }: { config: string }) => writeEnrolment(config));
+  .option(
+    '--recovery-code-to <folder>',
+    'for a box without a terminal: writes the recovery code there, a file for each half; take each to a stick of its own',
+  )
+  .action(writeEnrolment);
 
 program
   .command('decommission')

@@ -20,7 +20,6 @@ import { closedConsortiumDesk } from './consortium-desk.ts';
 import { dicomDesk } from './dicom-desk.ts';
 import { serveTls } from './dicom-tls.ts';
 import { DiskSpace } from './disk-space.ts';
-import type { KeysEvents } from './device-keys.ts';
 import { openFoundation, type Foundation } from './foundation.ts';
 import { forwardingOpener } from './forwarding.ts';
 import { openMembership, type Membership, type MembershipModules } from './membership.ts';
@@ -35,7 +34,7 @@ import { Undo } from './undo.ts';
 import { openWorkflow } from './workflow.ts';
 import { closedWalletDesk, walletDesk } from './wallet-desk.ts';
 
-export interface BoxEvents extends KeysEvents {
+export interface BoxEvents {
   /** Shown once to the person in front of the box, kept nowhere. */
   readonly onFirstAdministrator: (login: FirstLogin) => void;
 }
@@ -75,7 +74,7 @@ export class Box {
 async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<string> {
   const logger = openLog(config);
   const startedAt = systemClock.now();
-  const foundation = await openFoundation(config, systemClock, logger, events, undo);
+  const foundation = await openFoundation(config, systemClock, logger, undo);
   const start = async (service: Service): Promise<void> => {
     undo.later(() => service.stop());
     await service.start();

@@ -10,6 +10,7 @@ import type { Logger } from '../ports.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
 import { LedgerStateStore } from '../store/ledger-state-store.ts';
 import { LevelStore } from '../store/level-store.ts';
+import { nobodysCustody } from './code-custody.ts';
 import { begunRecord, isKeyDead, refused } from './decommission-begun.ts';
 import { completedRecord, recordBody, signedRecord } from './decommission-record.ts';
 import { keysFileOf, openKeys } from './device-keys.ts';
@@ -64,8 +65,7 @@ async function destroyKeys(
 ): Promise<string> {
   const { institution, dataDir } = config;
   await readBytes(keysFileOf(config));
-  const noCode = { onRecoveryCode: () => undefined };
-  const keys = await openKeys(config, systemClock, logger, noCode, undo);
+  const keys = await openKeys(config, systemClock, logger, nobodysCustody(config, logger), undo);
   const standing = await standingOnDisk(config, keys.identityPublicKey);
   if (standing.isNamed && !options.whileMember)
     throw refused(

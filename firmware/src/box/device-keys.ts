@@ -1,28 +1,23 @@
 /** The keys of the box, from the TPM that its configuration names. */
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   fixedEndpoint,
   openDeviceKeys,
   SoftwareTpm,
   type OpenDeviceKeys,
-  type RecoveryHalves,
   type TpmEndpoint,
 } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { concatBytes, u8 } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, Logger } from '../ports.ts';
+import type { CodeCustody } from './code-custody.ts';
 import { refuseDataWithoutKeys } from './data-without-keys.ts';
 import type { Undo } from './undo.ts';
 
 export const keysFileName = 'keys.json';
-
-export interface KeysEvents {
-  /** Shown once to the person in front of the box, kept nowhere. */
-  readonly onRecoveryCode: (halves: RecoveryHalves) => void;
-}
 
 export function keysFileOf({ dataDir }: Config): string {
   return join(dataDir, keysFileName);
@@ -56,15 +51,16 @@ export function readRescueKey({ tpm: { rescueKeyFile } }: Config): Uint8Array | 
   return concatBytes(u8(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url'));
 }
 
-/** Makes the keys if the box has none. @throws AppError as openDeviceKeys. */
+/** Makes the keys if the box has none and `custody` is ready for the code. @throws AppError as openDeviceKeys, KEYS_NOT_MADE. */
 export async function openKeys(
   config: Config,
   clock: Clock,
   logger: Logger,
-  events: KeysEvents,
+  custody: CodeCustody,
   undo: Undo,
 ): Promise<OpenDeviceKeys> {
   refuseDataWithoutKeys(config.dataDir, keysFileOf(config));
+  if (!existsSync(keysFileOf(config))) await custody.prepare();
   const endpoint = await openTpm(config, logger, undo);
   const rescueKey = readRescueKey(config);
   const keys = await openDeviceKeys({
@@ -73,7 +69,7 @@ export async function openKeys(
     institutionId: config.institution.id,
     clock,
     logger,
-    onRecoveryCode: events.onRecoveryCode,
+    onRecoveryCode: (halves) => custody.hand(halves),
     ...(rescueKey && { rescueKey }),
   });
   undo.later(() => keys.stop());

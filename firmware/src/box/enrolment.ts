@@ -18,7 +18,8 @@ import type { Clock, DeviceKeys } from '../ports.ts';
 import { keysValidMs } from '../rotation/limits.ts';
 import { deriveAccount, type Account } from '../protocol/accounts.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
-import { openKeys, type KeysEvents } from './device-keys.ts';
+import type { CodeCustody } from './code-custody.ts';
+import { openKeys } from './device-keys.ts';
 import { readGenesis } from './genesis-file.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
@@ -103,11 +104,11 @@ async function chainToJoin({ genesisFile }: Config): Promise<ChainId> {
 }
 
 /** Makes the box's keys if it has none, and writes the record to this file. */
-export async function enrol(config: Config, path: string, events: KeysEvents): Promise<void> {
+export async function enrol(config: Config, path: string, custody: CodeCustody): Promise<void> {
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(config.dataDir));
-    const keys = await openKeys(config, systemClock, openLog(config), events, undo);
+    const keys = await openKeys(config, systemClock, openLog(config), custody, undo);
     const record = await enrolmentRecord(config, keys, systemClock, await chainToJoin(config));
     const text = utf8(formatInstitution(record));
     await writeFileAtomically(config.dataDir, enrolmentFile, text);

@@ -4,7 +4,8 @@ import type { OpenDeviceKeys } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { claimDataFolder } from '../store/data-folder.ts';
 import { rewrapKeys } from '../store/rewrap.ts';
-import { openKeys, type KeysEvents } from './device-keys.ts';
+import { nobodysCustody } from './code-custody.ts';
+import { openKeys } from './device-keys.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
@@ -26,11 +27,12 @@ export function renewBoxKey(dataDir: string, keys: OpenDeviceKeys): Promise<void
 }
 
 /** For a box that is stopped. @throws AppError as renewBoxKey. */
-export async function forget(config: Config, events: KeysEvents): Promise<void> {
+export async function forget(config: Config): Promise<void> {
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(config.dataDir));
-    const keys = await openKeys(config, systemClock, openLog(config), events, undo);
+    const logger = openLog(config);
+    const keys = await openKeys(config, systemClock, logger, nobodysCustody(config, logger), undo);
     await renewBoxKey(config.dataDir, keys);
   } finally {
     await undo.run();

@@ -12,7 +12,8 @@ import { EncryptedStore, LevelStore } from '../store/level-store.ts';
 import { StudyStore } from '../store/study-store.ts';
 import { Catalogue } from '../studies/catalogue.ts';
 import type { DicomCertificates } from './dicom-certificates.ts';
-import { openKeys, type KeysEvents } from './device-keys.ts';
+import { nobodysCustody } from './code-custody.ts';
+import { openKeys } from './device-keys.ts';
 import { openCertificates } from './dicom-tls.ts';
 import { renewBoxKey } from './erasure.ts';
 import { Health } from './health.ts';
@@ -42,13 +43,13 @@ export async function openFoundation(
   config: Config,
   clock: Clock,
   logger: Logger,
-  events: KeysEvents,
   undo: Undo,
 ): Promise<Foundation> {
   const { dataDir } = config;
   undo.later(await claimDataFolder(dataDir));
   const health = new Health(clock, logger);
-  const keys = await openKeys(config, clock, logger.child({ room: 'tpm' }), events, undo);
+  const tpmLogger = logger.child({ room: 'tpm' });
+  const keys = await openKeys(config, clock, tpmLogger, nobodysCustody(config, tpmLogger), undo);
 
   if (keys.isRenewing) await renewBoxKey(dataDir, keys);
 

@@ -14,14 +14,8 @@ import type { Logger } from '../ports.ts';
 import { claimDataFolder } from '../store/data-folder.ts';
 import { keysFileOf, openTpm, readRescueKey } from './device-keys.ts';
 import { openLog } from './pino-log.ts';
+import type { Terminal } from './terminal.ts';
 import { Undo } from './undo.ts';
-
-/** The person in front of the box. */
-export interface Terminal {
-  tell(line: string): void;
-  /** One line; empty if nobody answers. */
-  ask(question: string): Promise<string>;
-}
 
 /** Beside the keys file: taken to the offline key on a stick, and brought back. */
 const challengeName = 'rescue-challenge';

@@ -17,7 +17,8 @@ export interface Making {
   readonly institutionId: string;
   readonly logger: Logger;
   readonly rescueKey?: Uint8Array;
-  readonly onRecoveryCode: (halves: RecoveryHalves) => void;
+  /** The keys are kept when it has ended; if it fails, none are. */
+  readonly onRecoveryCode: (halves: RecoveryHalves) => Promise<void> | void;
 }
 
 /**
@@ -35,7 +36,7 @@ export async function makeKeys(broker: BrokerClient, options: Making): Promise<S
   }
   const code = new Uint8Array(randomBytes(recoveryCodeBytes));
   const stored = await provision(broker, { institutionId, code, ...(rescueKey && { rescueKey }) });
-  onRecoveryCode(splitRecoveryCode(code, new Uint8Array(randomBytes(recoveryBlindBytes))));
+  await onRecoveryCode(splitRecoveryCode(code, new Uint8Array(randomBytes(recoveryBlindBytes))));
   await writeKeysFile(keysFile, stored);
   logger.info({ keysFile }, 'device keys made and sealed');
   return stored;
