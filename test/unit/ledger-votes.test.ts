@@ -12,12 +12,13 @@ import {
 import { openProposalsOfInstitutionMax } from '../../firmware/src/ledger/limits.ts';
 import { quorum } from '../../firmware/src/consensus/types.ts';
 import type {
+  Institution,
   InstitutionPropose,
   LedgerState,
   ProposalAction,
   Transaction,
 } from '../../firmware/src/ledger/types.ts';
-import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { boxOf, bytesOf, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { applied, refusal, soon } from '../support/ledger-outcome.ts';
 
@@ -58,6 +59,15 @@ const admitFifth = {
   validator: true,
 } as const;
 const three = ['north', 'south', 'east'];
+
+/** What may be admitted once west was removed: its transaction key is another. */
+function westAgain(): Institution {
+  const signers = { transaction: boxOf('west again').transaction };
+  return {
+    ...candidate(ledger.chain, 'west'),
+    keys: certifiedKeys(ledger.chain, 'west', 'west', { signers }),
+  };
+}
 
 test('the quorum is the one of consensus, for any number', () => {
   for (let n = 1; n <= 512; n++) assert.equal(quorumOf(n), quorum(n));
@@ -133,11 +143,7 @@ test('one that comes back goes on counting: what it signed before does not apply
     consortium.update('west', 2, certifiedKeys(ledger.chain, 'west', 'west'), boxOf('west').transaction),
   );
   const gone = agreed(updated, { kind: 'remove', id: 'west' }, three);
-  const back = agreed(
-    gone,
-    { kind: 'admit', institution: candidate(ledger.chain, 'west'), validator: false },
-    three,
-  );
+  const back = agreed(gone, { kind: 'admit', institution: westAgain(), validator: false }, three);
   assert.equal(back.institution('west')?.version, 3);
   assert.equal(back.departed('west'), undefined);
   assert.deepEqual(back.nextValidators(), ['north', 'south', 'east'], 'only if the proposal says so');
@@ -218,8 +224,10 @@ test('what a member said ends with its membership: admitted again, it has said n
   state = applied(applied(state, consortium.publish('1.0.0', [1, 2])), consortium.accept('west', '1.0.0'));
   state = applied(applied(state, consortium.signal('west', 2)), consortium.signal('east', 2));
   state = agreed(state, { kind: 'remove', id: 'west' }, three);
-  const west = candidate(ledger.chain, 'west');
-  state = agreed(state, { kind: 'admit', institution: west, validator: true }, three);
+  const admitWest = { kind: 'admit', validator: true } as const;
+  const sameKey: ProposalAction = { ...admitWest, institution: candidate(ledger.chain, 'west') };
+  assert.equal(refusal(state, consortium.propose('north', sameKey)), 'key-in-use');
+  state = agreed(state, { ...admitWest, institution: westAgain() }, three);
 
   assert.deepEqual(state.proposal(proposalId(open))?.approvedBy, ['north']);
   assert.deepEqual(state.proposal(proposalId(against))?.rejectedBy, []);
@@ -230,9 +238,19 @@ test('what a member said ends with its membership: admitted again, it has said n
 
   state = applied(state, consortium.vote('south', open));
   assert.equal(state.proposal(proposalId(open))?.outcome, null, 'two of four, and no third from before');
-  state = applied(state, consortium.vote('west', open));
+  const replayed = [
+    consortium.vote('west', open),
+    consortium.vote('west', against, false),
+    consortium.accept('west', '1.0.0'),
+    consortium.signal('west', 2),
+  ];
+  for (const said of replayed)
+    assert.equal(refusal(state, said), 'bad-signature', 'what it said before is said by nobody else');
+  const { transaction } = boxOf('west again');
+  state = applied(state, consortium.vote('west', open, true, transaction));
   assert.equal(state.proposal(proposalId(open))?.outcome?.passed, true, 'it may say it again');
-  state = applied(applied(state, consortium.accept('west', '1.0.0')), consortium.signal('west', 2));
+  state = applied(state, consortium.accept('west', '1.0.0', transaction));
+  state = applied(state, consortium.signal('west', 2, transaction));
   assert.deepEqual(state.release(release)?.acceptedBy, ['west']);
 });
 

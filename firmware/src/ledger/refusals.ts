@@ -43,7 +43,7 @@ const ruleReasonList = [
   'bad-certificate',
   /** A key did not sign that it belongs to this institution, on this chain. */
   'bad-possession',
-  /** A signing key that serves another purpose or another institution. */
+  /** A signing key that serves another purpose or another institution, or did for this one before it was removed. */
   'key-in-use',
   /** Another identity key than the institution's: only its offline root replaces that. */
   'wrong-identity',
@@ -148,8 +148,14 @@ const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
 ]);
 
 /**
- * True if the same transaction may apply to a later state: what it builds on may still be on its way. Any other
- * refusal stands for ever, since versions, sequence numbers, revocations and block time only ever grow.
+ * True if the same transaction may apply to a later state by the course of things: what it builds on may still be on its
+ * way, or its time come. Any other refusal is taken for the last word. For most it is, since versions, sequence numbers,
+ * revocations and block time only ever grow. Some could be lifted by what people decide: a removal (`already-voted`,
+ * `already-accepted`, `already-signalled`, `institution-exists`, `key-in-use`, `already-a-validator`,
+ * `too-many-institutions`, `too-many-validators`), an admission (`unknown-institution`, `not-a-validator`), new keys
+ * (`bad-signature`, `institution-keys-expired`), decided proposals (`too-many-proposals`). None of them is waited for:
+ * whoever still wants it then brings it anew, and is told now. What was taken for settled can apply then, so nobody may
+ * conclude from such a refusal that these bytes never will.
  */
 export function mayApplyLater(reason: RefusalReason): boolean {
   return later.has(reason);

@@ -1,4 +1,5 @@
 /** What a passed proposal does, and why it cannot. */
+import { equalBytes } from '../../encoding/bytes.ts';
 import type { ExtraWork } from '../block-work.ts';
 import { institutionsMax, validatorsMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
@@ -25,6 +26,10 @@ function admit(
   if (state.institutions().length >= institutionsMax) return 'too-many-institutions';
   const refusal = keysRefusal(state, institution, context);
   if (refusal !== undefined) return refusal;
+  // With the key of then, anybody could bring again what it signed before it was removed, and what was taken back with it.
+  const before = state.departed(institution.id);
+  if (before !== undefined && equalBytes(before.keys.transaction, institution.keys.transaction))
+    return 'key-in-use';
   const member = admitted(state, institution);
   return validates ? changeValidators(member, [institution.id], []) : member;
 }
