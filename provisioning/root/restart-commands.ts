@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import type { SignedRestartOrder } from '../../firmware/src/restart/restart-order.ts';
-import { digest, wholeNumber } from './arguments.ts';
+import type { Abstaining, SignedRestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import { digest, forgetful, wholeNumber } from './arguments.ts';
 import { readBytes, readText, writeNew } from './files.ts';
 import { openKeyFile } from './key-file.ts';
 import { restartFloorAheadDefault } from './limits.ts';
@@ -16,7 +16,7 @@ interface RestartOptions {
   readonly height: number;
   readonly digest: Uint8Array;
   readonly view: number;
-  readonly abstaining: string;
+  readonly abstaining: readonly Abstaining[];
   readonly out: string;
 }
 
@@ -40,12 +40,15 @@ export function addRestartCommands(program: Command, terminal: RootTerminal): vo
     .requiredOption('--height <number>', 'of the block to go on from', wholeNumber)
     .requiredOption('--digest <digest>', 'of that block', digest)
     .requiredOption('--view <number>', 'of that block', wholeNumber)
-    .requiredOption('--abstaining <ids>', 'hospitals whose boxes have forgotten their votes: a,b')
+    .requiredOption(
+      '--abstaining <ids>',
+      'hospitals whose boxes have forgotten, each with the start it tells: a=3,b=7',
+      forgetful,
+    )
     .requiredOption('--out <file>', 'the order')
     .action(async ({ out, abstaining, ...block }: RestartOptions) => {
       const floor = block.view + restartFloorAheadDefault;
-      const forgetful = [...new Set(abstaining.split(','))].sort();
-      const bytes = restartBytes({ order: { ...block, floor, abstaining: forgetful }, signatures: [] });
+      const bytes = restartBytes({ order: { ...block, floor, abstaining }, signatures: [] });
       tell(readRestart(bytes));
       await writeNew(out, bytes);
     });

@@ -49,10 +49,11 @@ export function restartBytes(order: SignedRestartOrder): Uint8Array {
 /** What somebody who signs must know. */
 export function describeRestart({ order, signatures }: SignedRestartOrder): string[] {
   const { abstaining, chain, digest, epoch, floor, height, view } = order;
+  const forgetful = abstaining.map(({ institution, start }) => `${institution} (start ${start})`);
   return [
     `Goes on from the block ${toHex(digest)} at height ${height}, view ${view} of epoch ${epoch}.`,
     'A box that holds a later final block loses it, and must be set up anew.',
-    `Have forgotten their votes: ${abstaining.join(', ')}. Votes begin after view ${floor}.`,
+    `Have forgotten their votes: ${forgetful.join(', ')}. Votes begin after view ${floor}.`,
     `For the ledger ${toHex(chain)}.`,
     ...signatures.map(({ institution, key }) => `Signed by root key ${key} of ${institution}`),
   ];

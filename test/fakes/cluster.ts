@@ -109,6 +109,7 @@ export class Cluster {
       readonly withoutVoteLog?: boolean;
       readonly voteLogBytesMax?: number;
       readonly restartOrder?: Uint8Array;
+      readonly discardRestartOrder?: () => Promise<void>;
     } = {},
   ): Promise<RunningBox> {
     const disks = this.disksOf(id);
@@ -130,6 +131,7 @@ export class Cluster {
       voteLog: change.withoutVoteLog === true ? undefined : voteLog,
       ...(change.voteLogBytesMax === undefined ? {} : { voteLogBytesMax: change.voteLogBytesMax }),
       restartOrder: change.restartOrder,
+      discardRestartOrder: change.discardRestartOrder,
       blockLog,
       state: disks.state,
       handovers: disks.handovers,

@@ -391,12 +391,12 @@ class NodeWorld {
       this.#startLater(node, this.#random.below(2000));
     }
     await this.#time.pass(20_000);
-    const validators = this.#honest().flatMap(({ validator }) => validator ?? []);
-    const order = restartOrder(
-      validators,
-      nodes.map(({ institution }) => institution),
+    const boxes = this.#honest().flatMap(({ institution, validator }) =>
+      validator === undefined ? [] : [[institution, validator] as const],
     );
-    if (order === undefined) return this.#report('boxes at a standstill are in different epochs');
+    const order = restartOrder(new Map(boxes));
+    if (order === undefined)
+      return this.#report('boxes at a standstill are in different epochs, or none has the last block');
     this.#note(`the roots order to go on from block ${order.height}`);
     const ids = this.#electorates.get(order.epoch) ?? [];
     const bytes = signedRestart(order, ids, this.#signatures, this.#random);

@@ -10,21 +10,26 @@ import { rootSignerOf } from '../fakes/ledger.ts';
 import type { Random } from './random.ts';
 import type { Signatures } from './sim-fixture.ts';
 
-/** The newest block that any of these boxes knows; undefined if they are not all in one epoch. */
-export function restartOrder(
-  validators: readonly Validator[],
-  forgetful: readonly string[],
-): RestartOrder | undefined {
+/** The newest block that any of these boxes knows; undefined if they are not all in one epoch, or none has it. */
+export function restartOrder(boxes: ReadonlyMap<string, Validator>): RestartOrder | undefined {
+  const validators = [...boxes.values()];
   const [first] = validators;
   if (first === undefined) throw new Error('nobody can be asked');
   let last = first.lastBlock();
   for (const validator of validators) {
     const other = validator.lastBlock();
     if (other.epoch !== last.epoch) return undefined;
-    if (isAfter(other, last)) last = other;
+    if (isAfter(other, last) || (last.height === undefined && other.view === last.view)) last = other;
   }
+  const { height } = last;
+  if (height === undefined) return undefined;
   const { chain } = first.state();
-  return { chain, ...last, floor: last.view + restartViewsMin, abstaining: [...forgetful].sort() };
+  const abstaining = [...boxes].flatMap(([institution, validator]) => {
+    const start = validator.forgottenSince();
+    return start === undefined ? [] : [{ institution, start }];
+  });
+  abstaining.sort((a, b) => (a.institution < b.institution ? -1 : 1));
+  return { chain, ...last, height, floor: last.view + restartViewsMin, abstaining };
 }
 
 /** The order with the roots of a quorum of the epoch, two keys of each, as a message between boxes. */

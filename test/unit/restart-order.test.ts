@@ -24,6 +24,8 @@ const vectors = JSON.parse(
 const ids = ['north', 'south', 'east', 'west'];
 const fixture = new LedgerFixture(ids);
 const state = genesisState(fixture.genesis);
+const east = { institution: 'east', start: 3 };
+const south = { institution: 'south', start: 12 };
 const order: RestartOrder = {
   chain: state.chain,
   epoch: 0,
@@ -31,7 +33,7 @@ const order: RestartOrder = {
   digest: new Uint8Array(32).fill(9),
   view: 12,
   floor: 12 + restartViewsMin,
-  abstaining: ['east', 'south'],
+  abstaining: [east, south],
 };
 /** The chain of the vector is a constant, so that a change of the genesis document leaves it. */
 const sample: RestartOrder = { ...order, chain: new Uint8Array(32).fill(7) };
@@ -85,8 +87,9 @@ describe('bytes', () => {
 
   const wrong: Readonly<Record<string, Partial<RestartOrder>>> = {
     'nobody abstains': { abstaining: [] },
-    'names that do not ascend': { abstaining: ['south', 'east'] },
-    'a name twice': { abstaining: ['east', 'east'] },
+    'names that do not ascend': { abstaining: [south, east] },
+    'a name twice': { abstaining: [east, { ...east, start: 4 }] },
+    'a start that is no count': { abstaining: [{ ...east, start: -1 }] },
     'a short digest': { digest: new Uint8Array(31) },
     'a negative view': { view: -1 },
   };
@@ -118,7 +121,10 @@ describe('an order', () => {
     'of another chain': ['wrong-chain', { chain: new Uint8Array(32) }],
     'of another epoch': ['wrong-epoch', { epoch: 1 }],
     'whose floor is too near': ['floor-too-low', { floor: order.floor - 1 }],
-    'for a box that does not validate': ['no-validator', { abstaining: ['elsewhere'] }],
+    'for a box that does not validate': [
+      'no-validator',
+      { abstaining: [{ institution: 'elsewhere', start: 1 }] },
+    ],
     'of two roots of four': ['too-few-roots', {}, (changed) => rootSignatures(changed, ['north', 'south'])],
     'that nobody has signed': ['too-few-roots', {}, () => []],
     'signed before it was changed': ['bad-signature', {}, () => rootSignatures(sample, ids)],

@@ -127,8 +127,11 @@ test('a document with a wrong signature, or another one’s, is refused', async 
 test('custodians of several hospitals sign one restart order', async () => {
   const keys = [await custodian('north'), await custodian('south')];
   const block = ['--epoch', '3', '--height', '812', '--digest', 'ab'.repeat(32), '--view', '40'];
-  const made = ['restart', '--chain', 'cd'.repeat(32), ...block, '--abstaining', 'west,east'];
-  assert.match((await run([...made, '--out', at('order')])).text, /forgotten their votes: east, west/);
+  const made = ['restart', '--chain', 'cd'.repeat(32), ...block, '--abstaining', 'west=4,east=17'];
+  assert.match(
+    (await run([...made, '--out', at('order')])).text,
+    /forgotten their votes: east \(start 17\), west \(start 4\)/,
+  );
   const copies: string[] = [];
   for (const [index, name] of ['north', 'south'].entries()) {
     const out = at(`order-${name}`);
@@ -140,7 +143,15 @@ test('custodians of several hospitals sign one restart order', async () => {
   }
   assert.equal((await run(['combine-restart', ...copies, '--out', at('complete')])).status, 0);
   const { order, signatures } = decodeRestartOrder(await readFile(at('complete')));
-  assert.deepEqual([order.abstaining, order.view], [['east', 'west'], 40]);
+  assert.deepEqual(order.abstaining, [
+    { institution: 'east', start: 17 },
+    { institution: 'west', start: 4 },
+  ]);
+  assert.equal(order.view, 40);
+  const twice = [...made, '--out', at('twice')].map((word) =>
+    word === 'west=4,east=17' ? 'west=4,west=5' : word,
+  );
+  assert.notEqual((await run(twice)).status, 0);
   assert.ok(order.floor >= order.view + 1_048_576);
   assert.deepEqual(
     signatures.map(({ institution, key }) => [institution, key]),

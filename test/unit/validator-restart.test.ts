@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
-import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import type { Abstaining, RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import { AppError } from '../../firmware/src/errors.ts';
+import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
+import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Cluster } from '../fakes/cluster.ts';
 import { signerOf } from '../fakes/ledger.ts';
 import { signedOrder } from '../support/restart-orders.ts';
@@ -29,8 +32,17 @@ function orderOf(cluster: Cluster, change: Partial<RestartOrder> = {}): RestartO
   const { epoch, view } = block.header;
   const floor = view + restartViewsMin;
   const { chain } = validator.state();
-  return { chain, epoch, height, digest, view, floor, abstaining: forgetful, ...change };
+  const abstaining = forgetful.map((id) => abstainingOf(cluster, id));
+  return { chain, epoch, height, digest, view, floor, abstaining, ...change };
 }
+
+/** As the box says, or will say when it starts. */
+function abstainingOf(cluster: Cluster, institution: string): Abstaining {
+  const running = cluster.boxes.get(institution)?.validator.forgottenSince();
+  return { institution, start: running ?? cluster.disksOf(institution).starts.count + 1 };
+}
+
+const signers = ['north', 'south', 'west'];
 
 function submit(cluster: Cluster, id: string, study: string) {
   const { transaction } = cluster.fixture.register(id, study, [signerOf(study)]);
@@ -85,7 +97,8 @@ test('a box that has forgotten and is not named does not vote by the order', asy
   const cluster = await standstill(t);
   for (const id of ['north', 'west']) await cluster.start(id);
   await cluster.time.pass(2000);
-  const bytes = signedOrder(orderOf(cluster, { abstaining: ['north', 'south'] }), ['north', 'south', 'west']);
+  const named = ['north', 'south'].map((id) => abstainingOf(cluster, id));
+  const bytes = signedOrder(orderOf(cluster, { abstaining: named }), ['north', 'south', 'west']);
   const east = await cluster.start('east', { restartOrder: bytes });
   await cluster.time.pass(30_000);
   assert.equal(east.validator.consensus().isVoting, false);
@@ -110,16 +123,118 @@ test('a box at which more is final takes no order that leads behind it, and says
   assert.ok(validator.consensus().view < order.floor);
 });
 
-test('a wrong order of the administrator stops the start with its reason; one of a peer changes nothing', async (t) => {
+test('a wrong order of the administrator is an alarm, and nothing else; one of a peer changes nothing', async (t) => {
   const cluster = await standstill(t);
   await cluster.startAll();
   await cluster.time.pass(2000);
   const bytes = signedOrder(orderOf(cluster), ['north', 'south']);
-  const { encodeMessage } = await import('../../firmware/src/validator/messages.ts');
   for (const id of ['north', 'west'])
     cluster.hub.member(id)?.arrive('south', encodeMessage({ type: 'restart', order: bytes }));
   await cluster.time.pass(5000);
   assert.ok(cluster.box('west').validator.consensus().view < restartViewsMin);
   cluster.crash('west');
-  await assert.rejects(cluster.start('west', { restartOrder: bytes }), { code: 'RESTART_INVALID' });
+  let isDiscarded = false;
+  const { health, validator } = await cluster.start('west', {
+    restartOrder: bytes,
+    discardRestartOrder: async () => void (isDiscarded = await Promise.resolve(true)),
+  });
+  const alarm = health.list().find(({ code }) => code === 'RESTART_REFUSED');
+  assert.match(alarm?.detail ?? '', /too-few-roots/);
+  await cluster.time.pass(2000);
+  assert.ok(validator.consensus().view < restartViewsMin);
+  assert.equal(isDiscarded, false);
+});
+
+test('a power cut between the two writes of taking an order leaves an order that holds', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const bytes = signedOrder(orderOf(cluster), signers);
+  for (const id of cluster.ids) cluster.crash(id);
+  // Of each box that has forgotten one write reaches the disk: it stops at the next.
+  for (const id of forgetful) {
+    let written = 0;
+    const cut = (write: () => Promise<void>): Promise<void> =>
+      written++ === 0 ? write() : Promise.reject(new AppError('STORE_FAILED', 'no power'));
+    const { handovers } = cluster.disksOf(id);
+    const { voteLog } = await cluster.start(id);
+    const append = voteLog.append.bind(voteLog);
+    voteLog.append = (records) =>
+      records.some((record) => decodeVoteRecord(record).type === 'floor')
+        ? cut(() => append(records))
+        : append(records);
+    const write = handovers.write.bind(handovers);
+    handovers.write = (operations) =>
+      operations.some((operation) => 'put' in operation && operation.put === 'restart')
+        ? cut(() => write(operations))
+        : write(operations);
+    cluster.hub.member(id)?.arrive('west', encodeMessage({ type: 'restart', order: bytes }));
+    await cluster.time.pass(2000);
+    assert.equal(written, 2);
+    cluster.crash(id);
+    handovers.write = write;
+  }
+  for (const id of cluster.ids) await cluster.start(id, { restartOrder: bytes });
+  await cluster.time.pass(30_000);
+  for (const id of cluster.ids) assert.equal(cluster.box(id).validator.consensus().isVoting, true, id);
+  assert.ok(Math.min(...cluster.heights()) > 0);
+  for (const id of cluster.ids)
+    assert.ok(cluster.box(id).validator.consensus().finalView > restartViewsMin, id);
+});
+
+test('an order closes no gap that it does not name: a box that is set back to the standstill abstains', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const order = orderOf(cluster);
+  const bytes = signedOrder(order, signers);
+  // A copy of the running box, as hypervisors make them: of its disks, and not of its TPM.
+  const { votes, blocks, state } = cluster.disksOf('east');
+  const copy = { votes: [...votes.records], blocks: [...blocks.records], entries: [...state.entries] };
+  const { height, digest } = state;
+  cluster.crash('west');
+  let discarded = 0;
+  await cluster.start('west', {
+    restartOrder: bytes,
+    discardRestartOrder: async () => void (discarded += await Promise.resolve(1)),
+  });
+  await cluster.time.pass(20_000);
+  assert.equal(discarded, 1, 'what is taken is not brought again');
+  const east = cluster.box('east').validator;
+  assert.ok(east.consensus().isVoting && east.consensus().finalView > order.floor);
+  cluster.crash('east');
+  votes.records = copy.votes;
+  blocks.records = copy.blocks;
+  state.entries.clear();
+  for (const [key, value] of copy.entries) state.entries.set(key, value);
+  state.height = height;
+  state.digest = digest;
+  await cluster.disksOf('east').handovers.write([{ delete: 'restart' }]);
+  // It hears nobody, so that no later block tells it that the order is over.
+  cluster.fate = (_from, to) => (to === 'east' ? [] : [1]);
+  const again = await cluster.start('east', { restartOrder: bytes });
+  await cluster.time.pass(40_000);
+  const floored = votes.records.map(decodeVoteRecord).some(({ type }) => type === 'floor');
+  assert.deepEqual([again.validator.consensus().isVoting, floored], [false, false]);
+  cluster.fate = () => [1];
+  await cluster.time.pass(40_000);
+  for (const id of cluster.ids) assert.deepEqual(cluster.box(id).validator.misbehaviour(), [], id);
+});
+
+test('an order that is over is discarded, and no alarm', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const bytes = signedOrder(orderOf(cluster), signers);
+  cluster.crash('west');
+  await cluster.start('west', { restartOrder: bytes });
+  await cluster.time.pass(20_000);
+  cluster.crash('north');
+  let discarded = 0;
+  const { health } = await cluster.start('north', {
+    restartOrder: bytes,
+    discardRestartOrder: async () => void (discarded += await Promise.resolve(1)),
+  });
+  assert.equal(discarded, 1);
+  assert.ok(health.list().every(({ code }) => code !== 'RESTART_REFUSED'));
 });

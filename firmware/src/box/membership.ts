@@ -122,7 +122,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     voteLog,
     state: new LedgerStateStore(ledgerStore),
     handovers: ledgerStore,
-    restartOrder: await broughtRestartOrder(config),
+    ...(await broughtRestartOrder({ config, health, logger })),
     verify: verifyEd25519,
     verifyIdentity: verifyP256,
     clock,

@@ -12,6 +12,16 @@ import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts'
 import { domainPrefix } from '../encoding/hash.ts';
 import { restartOrderBytesMax } from './limits.ts';
 
+/** A validator that has forgotten how it voted. */
+export interface Abstaining {
+  readonly institution: string;
+  /**
+   * The count of its TPM's starts at which its vote log was found to lack votes, as its box tells it. What it forgets
+   * after that, this order does not know.
+   */
+  readonly start: number;
+}
+
 export interface RestartOrder {
   readonly chain: Uint8Array;
   /** In which the ledger stands still. */
@@ -23,8 +33,8 @@ export interface RestartOrder {
   readonly view: number;
   /** Between the block's view and this one, itself included, no view counts: votes begin in the one after it. */
   readonly floor: number;
-  /** Validators that have forgotten how they voted, ascending: they vote again after the floor. */
-  readonly abstaining: readonly string[];
+  /** Ascending by institution: they vote again after the floor. */
+  readonly abstaining: readonly Abstaining[];
 }
 
 export interface RootSignature {
@@ -67,7 +77,8 @@ export function decodeRestartOrder(bytes: Uint8Array): SignedRestartOrder {
 }
 
 function orderToCbor({ chain, epoch, height, digest, view, floor, abstaining }: RestartOrder): CborValue {
-  return { chain, epoch, height, digest, view, floor, abstaining };
+  const forgetful = abstaining.map(({ institution, start }) => [institution, start]);
+  return { chain, epoch, height, digest, view, floor, abstaining: forgetful };
 }
 
 function orderFromCbor(value: CborValue | undefined): RestartOrder {
@@ -84,11 +95,13 @@ function orderFromCbor(value: CborValue | undefined): RestartOrder {
     digest: digestIn(map, 'digest'),
     view: counterIn(map, 'view'),
     floor: counterIn(map, 'floor'),
-    abstaining: abstaining.map((id) => {
-      if (!isText(id, institutionIdBytesMax) || id <= last)
-        throw new RangeError('abstaining does not ascend');
-      last = id;
-      return id;
+    abstaining: abstaining.map((item) => {
+      const [institution, start, ...rest] = isList(item) ? item : [];
+      if (!isText(institution, institutionIdBytesMax) || !isCount(start, counterMax) || rest.length > 0)
+        throw new RangeError('who abstains is an institution with a count of starts');
+      if (institution <= last) throw new RangeError('abstaining does not ascend');
+      last = institution;
+      return { institution, start };
     }),
   };
 }

@@ -28,7 +28,7 @@ export function restartRefusal(
   if (!equalBytes(order.chain, chain)) return 'wrong-chain';
   if (order.epoch !== epoch.number) return 'wrong-epoch';
   if (order.floor - order.view < restartViewsMin) return 'floor-too-low';
-  if (order.abstaining.some((id) => !ids.has(id))) return 'no-validator';
+  if (order.abstaining.some(({ institution }) => !ids.has(institution))) return 'no-validator';
   if (signatures.some(({ institution }) => !ids.has(institution))) return 'no-validator';
   let roots = 0;
   for (const id of ids) {

@@ -89,9 +89,6 @@ export class Participant {
     await rights.begin(chain.place);
     const restarts = new Restarts({ ...options, chain, store: options.handovers });
     await restarts.load();
-    const invalid = options.restartOrder && restarts.offer(options.restartOrder);
-    if (invalid !== undefined)
-      throw new AppError('RESTART_INVALID', `the restart order is not valid here: ${invalid}`);
     const right = await rights.in(chain.electorate, chain.place);
     const disks = { chain, snapshots, rights, restarts };
     const participant = new Participant({ ...options, verify }, disks, right);
@@ -149,7 +146,7 @@ export class Participant {
         this.#checkFreshness();
       },
     });
-    this.#standstill = new Standstill({ chain, tree, clock, logger, core: () => this.#engine.core });
+    this.#standstill = new Standstill({ chain, tree, clock, logger, rights, core: () => this.#engine.core });
     const peers = new CatchUpPeers(options);
     const { archive } = options;
     this.#archivist =
@@ -300,6 +297,10 @@ export class Participant {
     };
   }
 
+  get forgottenSince(): number | undefined {
+    return this.#rights.gap;
+  }
+
   get lastBlock(): LastBlock {
     return this.#standstill.lastBlock;
   }
@@ -387,12 +388,14 @@ export class Participant {
 
   /** True if consensus begins again after the floor of a restart order, which is on disk then. */
   async #takeRestart(): Promise<boolean> {
-    const order = await this.#restarts.take(this.#engine.core);
+    const order = await this.#restarts.due(this.#engine.core);
     if (order === undefined) return false;
     const { epoch, floor: view } = order;
-    // A box that the signers did not count among those that have forgotten waits for its fresh key to be final.
-    if (!this.#rights.isForgetful || this.#restarts.closesGap(order))
-      await this.#rights.votedUpTo({ epoch, view });
+    const { gap } = this.#rights;
+    // A box that has forgotten what the signers did not count waits for its fresh key to be final. Before the order is
+    // in the store its floor is in the vote log: the other way round a power cut between them left it without a vote.
+    const closes = gap === undefined || this.#restarts.closesGap(order, gap);
+    await this.#restarts.taken(!closes || (await this.#rights.votedUpTo({ epoch, view })));
     return true;
   }
 

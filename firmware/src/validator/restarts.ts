@@ -1,6 +1,6 @@
 /**
- * Restart orders on this box: taken from its administrator or from a peer once, carried out when the box stands at the
- * block that they go on from, said to whoever stands below their floor, and over when a later view is final.
+ * Restart orders on this box: brought by its administrator or a peer, taken when the box stands at the block that they
+ * go on from, said to whoever stands below their floor, and over when a later view is final.
  */
 import type { CoreState, Restart } from '../consensus/state.ts';
 import { viewOf } from '../consensus/state.ts';
@@ -18,6 +18,10 @@ export interface RestartsOptions {
   readonly chain: FinalChain;
   /** The key `restart`. */
   readonly store: KeyValueStore;
+  /** What the administrator has brought. */
+  readonly restartOrder?: Uint8Array | undefined;
+  /** Called when that order is taken or over. */
+  readonly discardRestartOrder?: (() => Promise<void>) | undefined;
   readonly verify: VerifySignature;
   readonly logger: Logger;
   readonly health: HealthBoard;
@@ -42,8 +46,21 @@ export class Restarts {
     this.#options = options;
   }
 
-  /** What was taken in a former life. @throws AppError STORE_CORRUPT, STORE_FAILED. */
+  /** What was taken in a former life, and what the administrator has brought. @throws AppError STORE_CORRUPT, STORE_FAILED. */
   async load(): Promise<void> {
+    await this.#loadTaken();
+    const { chain, restartOrder } = this.#options;
+    if (restartOrder === undefined) return;
+    const refusal = this.offer(restartOrder);
+    if (refusal !== undefined) {
+      this.#refuse(`The order that was brought is not valid here: ${refusal}.`);
+      return;
+    }
+    const { epoch } = decodeRestartOrder(restartOrder).order;
+    if (this.#waiting === undefined && epoch <= chain.state.epoch().number) await this.#discard();
+  }
+
+  async #loadTaken(): Promise<void> {
     const stored = await this.#options.store.get(storeKey);
     if (stored === undefined) return;
     const bytes = new Uint8Array(stored);
@@ -112,33 +129,59 @@ export class Restarts {
   }
 
   /**
-   * After each batch: the order that is taken now, if one waits and the box has reached its block. It is on disk when
-   * this resolves. @throws AppError STORE_FAILED.
+   * After each batch: the order that is to be taken now, if one waits and the box has reached its block. The caller
+   * writes its floor to the vote log, and then says `taken`: an order in the store is one that nobody takes again.
    */
-  async take(core: CoreState): Promise<RestartOrder | undefined> {
+  async due(core: CoreState): Promise<RestartOrder | undefined> {
     const waiting = this.#waiting;
     if (waiting === undefined) return undefined;
     const standing = this.#standingAt(waiting.order, core);
     if (standing === 'before') return undefined;
+    if (standing === 'at') return waiting.order;
     this.#waiting = undefined;
-    if (standing !== 'at') {
-      if (standing === 'beyond') this.#refuse(waiting.order);
-      return undefined;
-    }
-    await this.#options.store.write([{ put: storeKey, value: waiting.bytes }]);
+    if (standing === 'over') await this.#discardIf(waiting);
+    else
+      this.#refuse(
+        `The order goes on from block ${waiting.order.height}, and this box has other or later final blocks.`,
+      );
+    return undefined;
+  }
+
+  /**
+   * The order that was due holds from now on. `isOnDisk`: the vote log has what follows from it; otherwise the box must
+   * hear of it again after its next start. @throws AppError STORE_FAILED.
+   */
+  async taken(isOnDisk: boolean): Promise<void> {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    if (isOnDisk) await this.#options.store.write([{ put: storeKey, value: waiting.bytes }]);
+    this.#waiting = undefined;
     this.#taken = waiting;
     this.#isKeyNamed = false;
     this.#options.health.clear('RESTART_REFUSED', alarmSubject);
-    return waiting.order;
+    if (isOnDisk) await this.#discardIf(waiting);
   }
 
-  /** True if this box may count its votes from the order's floor on although its log lacks earlier ones. */
-  closesGap(order: RestartOrder): boolean {
-    return this.#isAbstaining(order);
+  /**
+   * True if this box may count its votes from the order's floor on although its log lacks earlier ones. `gap`: the count
+   * of starts at which that was found. The signers knew of no later gap.
+   */
+  closesGap(order: RestartOrder, gap: number): boolean {
+    const { self } = this.#options;
+    return order.abstaining.some(({ institution, start }) => institution === self && start === gap);
   }
 
   #isAbstaining(order: RestartOrder | undefined): boolean {
-    return order?.abstaining.includes(this.#options.self) === true;
+    return order?.abstaining.some(({ institution }) => institution === this.#options.self) === true;
+  }
+
+  async #discardIf({ bytes }: Kept): Promise<void> {
+    const { restartOrder } = this.#options;
+    if (restartOrder !== undefined && equalBytes(bytes, restartOrder)) await this.#discard();
+  }
+
+  async #discard(): Promise<void> {
+    await this.#options.discardRestartOrder?.();
   }
 
   /** Something was final after it, or the epoch is another. */
@@ -157,13 +200,9 @@ export class Restarts {
     return notarization !== undefined && equalBytes(notarization.digest, order.digest) ? 'at' : 'before';
   }
 
-  #refuse({ height }: RestartOrder): void {
+  #refuse(message: string): void {
     const { logger, health } = this.#options;
-    logger.error({ height, code: 'RESTART_REFUSED' }, 'a restart order leads behind what is final here');
-    health.raise(
-      'RESTART_REFUSED',
-      alarmSubject,
-      `The order goes on from block ${height}, and this box has other or later final blocks.`,
-    );
+    logger.error({ code: 'RESTART_REFUSED', reason: message }, 'a restart order is not taken');
+    health.raise('RESTART_REFUSED', alarmSubject, message);
   }
 }

@@ -5,12 +5,14 @@ import type { Clock, Logger } from '../ports.ts';
 import type { BlockTree } from './block-tree.ts';
 import type { FinalChain } from './final-chain.ts';
 import { headAgeMsMax } from './limits.ts';
+import type { VotingRights } from './voting-rights.ts';
 
 export interface StandstillOptions {
   readonly chain: FinalChain;
   readonly tree: BlockTree;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly rights: Pick<VotingRights, 'gap'>;
   readonly core: () => CoreState;
 }
 
@@ -18,7 +20,8 @@ export interface StandstillOptions {
 export interface LastBlock {
   readonly epoch: number;
   readonly view: number;
-  readonly height: number;
+  /** Undefined if this box has only its certificate: whoever has the block tells its height. */
+  readonly height: number | undefined;
   readonly digest: Uint8Array;
 }
 
@@ -32,24 +35,30 @@ export class Standstill {
   }
 
   /**
-   * The newest block here that is final, or notarized and at hand: if anything is final anywhere that this box has voted
-   * to finalize, it is this block or one before it.
+   * The newest block here that is final or notarized, whether its content is at hand or not: if anything is final
+   * anywhere that this box has voted to finalize, it is this block or one before it.
    */
   get lastBlock(): LastBlock {
     const { chain, core, tree } = this.#options;
     const { height, digest } = chain.head;
     let last: LastBlock = { ...chain.place, height, digest };
-    for (const [view, { notarization }] of core().views) {
-      const body = notarization && tree.body(notarization.digest);
-      if (notarization === undefined || body === undefined || view <= last.view) continue;
-      last = { epoch: last.epoch, view, height: body.header.height, digest: notarization.digest };
+    const { final, views, options } = core();
+    // Consensus of the next epoch begins in a moment.
+    if (options.epoch !== last.epoch) return last;
+    const certified = [
+      final,
+      ...[...views].map(([view, { notarization }]) => ({ view, digest: notarization?.digest })),
+    ];
+    for (const { view, digest: known } of certified) {
+      if (known === undefined || view <= last.view) continue;
+      last = { epoch: last.epoch, view, height: tree.body(known)?.header.height, digest: known };
     }
     return last;
   }
 
   /** Says once in each standstill where this box is. `ageMs`: of the newest final block. */
   look(ageMs: number): void {
-    const { clock, logger } = this.#options;
+    const { clock, logger, rights } = this.#options;
     if (ageMs <= headAgeMsMax) {
       this.#since = undefined;
       this.#isTold = false;
@@ -59,7 +68,15 @@ export class Standstill {
     // After a start it takes a while to hear what the others have.
     if (this.#isTold || clock.now() - this.#since < headAgeMsMax) return;
     this.#isTold = true;
-    const { digest, ...place } = this.lastBlock;
-    logger.warn({ ...place, digest: toHex(digest) }, 'the ledger stands still; this is the last block here');
+    const { digest, height, ...place } = this.lastBlock;
+    logger.warn(
+      {
+        ...place,
+        height: height ?? 'body missing',
+        digest: toHex(digest),
+        forgottenSince: rights.gap ?? 'nothing',
+      },
+      'the ledger stands still; this is the last block here',
+    );
   }
 }

@@ -48,6 +48,8 @@ export interface ValidatorOptions {
   readonly archive?: Archive;
   /** An encoded restart order that the administrator has brought. */
   readonly restartOrder?: Uint8Array | undefined;
+  /** Removes what was brought, once it is taken or over. */
+  readonly discardRestartOrder?: (() => Promise<void>) | undefined;
   /** Keys that begin with `handover`, and `restart`. */
   readonly handovers: KeyValueStore;
   readonly verify: VerifySignature;
@@ -90,7 +92,7 @@ export class Validator implements Service, Ledger {
 
   /**
    * Reads the ledger from disk and takes part from then on.
-   * @throws AppError STORE_CORRUPT, STORE_FAILED, GENESIS_INVALID; RESTART_INVALID of a wrong restart order.
+   * @throws AppError STORE_CORRUPT, STORE_FAILED, GENESIS_INVALID.
    */
   async start(): Promise<void> {
     const onFinal = (final: FinalBlock): void => {
@@ -158,6 +160,11 @@ export class Validator implements Service, Ledger {
   /** From which the ledger could go on by what this box knows, where it stands still. */
   lastBlock(): LastBlock {
     return this.#started.lastBlock;
+  }
+
+  /** The count of starts at which the vote log of this box was found to lack votes; undefined if it lacks none. */
+  forgottenSince(): number | undefined {
+    return this.#started.forgottenSince;
   }
 
   /** Validators that this box has seen contradict themselves since its start, with the two votes that show it. */

@@ -12,6 +12,8 @@ import { decodeVoteRecord, encodeVoteRecord } from './vote-records.ts';
 export interface VoteLogContent {
   /** False: votes of this box may be missing and no floor says up to where. It must not vote. */
   readonly isComplete: boolean;
+  /** Count of starts at which the newest gap was found; undefined without one, and before a start follows it. */
+  readonly gap: number | undefined;
   /** Views of the epoch up to this one may hold forgotten votes. */
   readonly floor: number;
   /** In the order in which they were written; those of other epochs bind nobody in this one. */
@@ -23,7 +25,7 @@ export interface VoteLogContent {
   readonly start: number | undefined;
   /** True of a box that has never voted. */
   readonly isNew: boolean;
-  /** The log without what belongs to earlier epochs, as `replace` takes it; undefined if nothing does. */
+  /** The log without what belongs to earlier epochs, as `replace` takes it; undefined if nothing does, or votes lack. */
   readonly withoutEarlier: readonly Uint8Array[] | undefined;
 }
 
@@ -43,6 +45,8 @@ export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLog
   let bytes = 0;
   let hasEarlier = false;
   let start: number | undefined;
+  let gap: number | undefined;
+  let isGapNew = false;
   const records: PersistRecord[] = [];
   const blocks: Block[] = [];
   const kept: Uint8Array[] = [];
@@ -59,12 +63,18 @@ export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLog
     switch (record.type) {
       case 'gap':
         isComplete = false;
+        isGapNew = true;
+        gap = undefined;
         break;
       case 'start':
         start = record.number;
+        if (isGapNew) gap = start;
+        isGapNew = false;
         break;
       case 'floor':
         isComplete = true;
+        isGapNew = false;
+        gap = undefined;
         if (record.epoch === place.epoch) floor = Math.max(floor, record.view);
         break;
       case 'certificate':
@@ -80,10 +90,11 @@ export async function readVoteLog(log: AppendLog, place: Place): Promise<VoteLog
     }
     index++;
   }
-  const first: VoteRecord = isComplete ? { type: 'floor', epoch: place.epoch, view: 0 } : { type: 'gap' };
-  const withoutEarlier = hasEarlier ? [encodeVoteRecord(first), ...kept] : undefined;
+  // A log with a gap stays as it is: the start that follows the gap names it.
+  const first = encodeVoteRecord({ type: 'floor', epoch: place.epoch, view: 0 });
+  const withoutEarlier = hasEarlier && isComplete ? [first, ...kept] : undefined;
   const isNew = isAtBeginning && start === undefined && records.length === 0;
-  return { isComplete, floor, records, blocks, bytes, start, isNew, withoutEarlier };
+  return { isComplete, gap, floor, records, blocks, bytes, start, isNew, withoutEarlier };
 }
 
 /**

@@ -34,7 +34,7 @@ export class VotingRights {
   readonly #options: VotingRightsOptions;
   #voteLog: ReplaceableLog | undefined;
   #start = 0;
-  #isForgetful = false;
+  #gap: number | undefined;
   #haveChanged = false;
 
   constructor(options: VotingRightsOptions) {
@@ -44,7 +44,12 @@ export class VotingRights {
 
   /** The vote log lacks votes of this box: it follows until `votedUpTo`. */
   get isForgetful(): boolean {
-    return this.#isForgetful;
+    return this.#gap !== undefined;
+  }
+
+  /** The count of starts at which the vote log was found to lack votes; undefined if it lacks none. */
+  get gap(): number | undefined {
+    return this.#gap;
   }
 
   /** What `in` said last holds no more. */
@@ -52,18 +57,30 @@ export class VotingRights {
     return this.#haveChanged;
   }
 
-  /** The box has not voted after this place, whatever it has forgotten. */
-  async votedUpTo(place: Place): Promise<void> {
+  /**
+   * The box has not voted after this place, whatever it has forgotten. Where that closes a gap, a start is counted: a
+   * copy of the log that still has the gap shows then that it is one, and its gap is another. False after a fault.
+   */
+  async votedUpTo(place: Place): Promise<boolean> {
     const log = this.#voteLog;
-    if (log === undefined) return;
-    await this.#unlessFaulty(() => log.append([encodeVoteRecord({ type: 'floor', ...place })]));
+    if (log === undefined) return false;
+    await this.#unlessFaulty(async () => {
+      const floor: VoteRecord = { type: 'floor', ...place };
+      if (this.#gap === undefined) return log.append([encodeVoteRecord(floor)]);
+      const number = this.#start + 1;
+      await log.append([floor, { type: 'start', number } as const].map(encodeVoteRecord));
+      await this.#options.keys.starts.advance();
+      this.#start = number;
+      this.#gap = undefined;
+    });
     this.#haveChanged = true;
+    return this.#voteLog !== undefined;
   }
 
   /** For the rest of this process: what is on disk is unknown, and an admin must look. */
   voteLogFailed(): void {
     this.#voteLog = undefined;
-    this.#isForgetful = false;
+    this.#gap = undefined;
   }
 
   /**
@@ -76,13 +93,14 @@ export class VotingRights {
     await this.#unlessFaulty(async () => {
       const { starts } = this.#options.keys;
       const counted = await starts.value();
-      const { start, isNew } = await readVoteLog(log, place);
+      const { start, isNew, isComplete, gap } = await readVoteLog(log, place);
       // One ahead: the box stopped between the two steps below, and has not voted since.
       const isOurs = isNew || start === counted || start === counted + 1;
       this.#start = counted + 1;
       const records: VoteRecord[] = [{ type: 'start', number: this.#start }];
       if (!isOurs) records.unshift({ type: 'gap' });
       await log.append(records.map(encodeVoteRecord));
+      if (!isOurs || !isComplete) this.#gap = (isOurs ? gap : undefined) ?? this.#start;
       await starts.advance();
     });
   }
@@ -121,7 +139,6 @@ export class VotingRights {
     if (log === undefined) return undefined;
     return this.#unlessFaulty(async () => {
       const content = await readVoteLog(log, place);
-      this.#isForgetful = !content.isComplete;
       if (content.isComplete) {
         this.#options.health.clear('VOTE_LOG_CORRUPT', alarmSubject);
         return this.#dropEarlier(log, content);
