@@ -8,7 +8,9 @@ import {
   toReleaseDigest,
 } from '../../firmware/src/ledger/index.ts';
 import { releasesListedMax } from '../../firmware/src/ledger/limits.ts';
-import { boxOf, bytesOf, LedgerFixture, verifySignature } from '../fakes/ledger.ts';
+import { isNewer } from '../../firmware/src/ledger/releases/release-record.ts';
+import type { LedgerState } from '../../firmware/src/ledger/types.ts';
+import { boxOf, bytesOf, LedgerFixture, vendorSignerOf, verifySignature } from '../fakes/ledger.ts';
 import { ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { applied, refusal, soon } from '../support/ledger-outcome.ts';
 
@@ -100,4 +102,57 @@ test('the last releases are kept; older ones are gone with what was said of them
   assert.deepEqual(state.releases()[0], bytesOf('release 2.0.1'));
   assert.equal(state.release(first), undefined);
   assert.equal(state.releaseAcceptance(first, 'north'), undefined);
+});
+
+/** The state after 2.0.0, accepted, and so many patches of it that it is gone. */
+function outlived(): LedgerState {
+  let state = applied(ledger.initial, consortium.publish('2.0.0', [1, 2]));
+  for (const id of ['north', 'south', 'east']) state = applied(state, consortium.accept(id, '2.0.0'));
+  for (let patch = 1; patch <= releasesListedMax; patch++)
+    state = applied(state, consortium.publish(`2.0.${patch}`, [1, 2]));
+  return state;
+}
+
+test('a release that is gone does not come back, nor anything as old', () => {
+  const state = outlived();
+  assert.equal(refusal(state, consortium.publish('2.0.0', [1, 2])), 'version-stale', 'the very same bytes');
+  for (const version of ['1.9.9', '1.10.0', '2.0.0-2', '0.99.99'])
+    assert.equal(refusal(state, consortium.publish(version, [1, 2])), 'version-stale', version);
+  for (const version of ['2.0.100', '2.1.0', '10.0.0', '2.0.1-hotfix'])
+    assert.ok(applied(state, consortium.publish(version, [1, 2])), version);
+  const more = applied(
+    applied(state, consortium.publish('2.1.0', [1, 2])),
+    consortium.publish('2.2.0', [1, 2]),
+  );
+  assert.equal(refusal(more, consortium.publish('2.0.1', [1, 2])), 'version-stale');
+  assert.equal(
+    refusal(more, consortium.publish('2.0.2-b', [1, 2])),
+    'version-stale',
+    'the newest that is gone',
+  );
+});
+
+test('another vendor begins anew; the same keys, or none and the same again, do not', () => {
+  const signer = vendorSignerOf(9);
+  const old = [1, 2, 3].map((number) => vendorSignerOf(number).publicKey);
+  const vote = (state: LedgerState, keys: readonly Uint8Array[]): LedgerState => {
+    const vendor = { keys, threshold: Math.min(1, keys.length) };
+    const proposal = consortium.proposeBody('north', { kind: 'vendor', vendor });
+    let after = applied(state, consortium.propose('north', proposal.action));
+    for (const voter of ['south', 'east']) after = applied(after, consortium.vote(voter, proposal));
+    return after;
+  };
+  const publishedBy = (number: number) => consortium.publish('1.0.0', [number], { signers: [0] });
+  assert.ok(applied(vote(outlived(), [signer.publicKey]), publishedBy(9)));
+  assert.equal(refusal(vote(outlived(), old), publishedBy(1)), 'version-stale');
+  assert.equal(refusal(vote(vote(outlived(), []), old), publishedBy(1)), 'version-stale');
+});
+
+test('versions are compared by their numbers, of any length', () => {
+  assert.equal(isNewer('1.10.0', '1.9.0'), true);
+  assert.equal(isNewer('2.0.0', '1.99.99'), true);
+  assert.equal(isNewer('1.0.0', '1.0.0'), false);
+  assert.equal(isNewer('1.0.0', '1.0.0-rc1'), false);
+  assert.equal(isNewer('0.0.9007199254740993', '0.0.9007199254740992'), true);
+  assert.equal(isNewer('1.9.9', '2.0.0'), false);
 });

@@ -37,7 +37,7 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor)
     .put(keptProposalsRecord, stateKeys.proposals, [])
     .put(guiltyRecord, stateKeys.guilty, [])
-    .put(releasesRecord, stateKeys.releases, [])
+    .put(releasesRecord, stateKeys.releases, { digests: [], dropped: null })
     .put(formatsRecord, stateKeys.formats, { activations: [{ format: 1, height: 0 }], signals: [] });
   for (const [id, institution] of institutions) {
     state = state.put(institutionRecord, stateKeys.institution(id), institution);

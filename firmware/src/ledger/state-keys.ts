@@ -32,7 +32,7 @@ export const stateKeys = {
   release: (digest: ReleaseDigest): string => `release/${digest}`,
   releaseAcceptance: (digest: ReleaseDigest, institution: string): string =>
     `release-acceptance/${digest}/${institution}`,
-  /** Digests of the last releases. */
+  /** Digests of the last releases, and the newest version that is gone. */
   releases: 'releases',
   formats: 'formats',
   study: (id: StudyId): string => `study/${id}`,

@@ -24,6 +24,7 @@ import {
   acceptanceRecord,
   releaseRecord,
   releasesRecord,
+  type ReleasesRecord,
   type AcceptanceRecord,
   type ReleaseDigest,
   type ReleaseRecord,
@@ -171,6 +172,11 @@ export class LedgerSnapshot implements LedgerState {
   }
 
   releases(): readonly Uint8Array[] {
+    return this.releaseList().digests;
+  }
+
+  /** With the newest version that left the list. */
+  releaseList(): ReleasesRecord {
     return this.#standing(releasesRecord, stateKeys.releases);
   }
 

@@ -4,13 +4,14 @@ import type { ExtraWork } from '../block-work.ts';
 import { institutionsMax, validatorsMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
 import type { Outcome, RuleContext } from '../rule.ts';
+import { releasesRecord } from '../releases/release-record.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import type { ProposalAction } from './action.ts';
 import { keysRefusal, newKeysWork } from './certified-keys.ts';
 import { idListRecord } from './id-list-record.ts';
 import type { Institution } from './institution-record.ts';
-import { keyQuorumRecord } from './key-quorum.ts';
+import { keyQuorumRecord, type KeyQuorum } from './key-quorum.ts';
 import { admitted, removed } from './members.ts';
 import { parametersRecord } from './parameters.ts';
 
@@ -55,6 +56,23 @@ function changeValidators(state: LedgerSnapshot, add: readonly string[], leave: 
   return state.put(idListRecord, stateKeys.nextValidators, after);
 }
 
+/**
+ * Releases that are gone are forgotten when all keys are others: nobody can bring them again, and whoever stole the keys
+ * of before and published the highest of versions shall not stop the releases of the next vendor.
+ */
+function changeVendor(state: LedgerSnapshot, vendor: KeyQuorum): Outcome {
+  if (!vendor.keys.every(isPrimeOrderKey)) return 'bad-key';
+  const changed = state.put(keyQuorumRecord, stateKeys.vendor, vendor);
+  const before = state.vendor().keys;
+  const isAnother =
+    before.length > 0 &&
+    vendor.keys.length > 0 &&
+    !vendor.keys.some((key) => before.some((old) => equalBytes(old, key)));
+  return isAnother
+    ? changed.put(releasesRecord, stateKeys.releases, { ...state.releaseList(), dropped: null })
+    : changed;
+}
+
 /** What judging the action costs. */
 export function actionWork(action: ProposalAction): ExtraWork {
   switch (action.kind) {
@@ -81,8 +99,6 @@ export function actionEffect(state: LedgerSnapshot, action: ProposalAction, cont
     case 'parameters':
       return state.put(parametersRecord, stateKeys.nextParameters, action.parameters);
     case 'vendor':
-      return action.vendor.keys.every(isPrimeOrderKey)
-        ? state.put(keyQuorumRecord, stateKeys.vendor, action.vendor)
-        : 'bad-key';
+      return changeVendor(state, action.vendor);
   }
 }

@@ -6,7 +6,7 @@ import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
-import { releaseRecord, releasesRecord, toReleaseDigest, versionField } from './release-record.ts';
+import { isNewer, releaseRecord, releasesRecord, toReleaseDigest, versionField } from './release-record.ts';
 
 export interface ReleasePublish extends BodyBase {
   readonly type: 'release.publish';
@@ -17,6 +17,16 @@ export interface ReleasePublish extends BodyBase {
   readonly metadataHash: Uint8Array;
   /** Which of the vendor's keys sign, by their index, ascending. */
   readonly signers: readonly number[];
+}
+
+/** The newest version of those that are gone once these go, too. */
+function droppedWith(state: LedgerSnapshot, digests: readonly Uint8Array[]): string | null {
+  let newest = state.releaseList().dropped;
+  for (const digest of digests) {
+    const version = state.release(toReleaseDigest(digest))?.version;
+    if (version !== undefined && (newest === null || isNewer(version, newest))) newest = version;
+  }
+  return newest;
 }
 
 /** Without the releases that are too old to be installed, and what was said of them. */
@@ -54,8 +64,12 @@ export const releasePublish: TransactionType<ReleasePublish> = {
     const key = stateKeys.release(toReleaseDigest(body.digest));
     if (state.has(key)) return 'release-exists';
     if (!signedByQuorum(state.vendor(), body.signers, context)) return 'bad-signature';
-    const digests = [...state.releases(), body.digest];
-    return withoutOldest(state, digests.slice(0, -releasesListedMax))
+    // What is gone cannot be brought again: its publication and its acceptances are known to everybody.
+    const { dropped, digests: listed } = state.releaseList();
+    if (dropped !== null && !isNewer(body.version, dropped)) return 'version-stale';
+    const digests = [...listed, body.digest];
+    const oldest = digests.slice(0, -releasesListedMax);
+    return withoutOldest(state, oldest)
       .put(releaseRecord, key, {
         version: body.version,
         metadataHash: body.metadataHash,
@@ -63,6 +77,9 @@ export const releasePublish: TransactionType<ReleasePublish> = {
         acceptedBy: [],
         acceptedAt: null,
       })
-      .put(releasesRecord, stateKeys.releases, digests.slice(-releasesListedMax));
+      .put(releasesRecord, stateKeys.releases, {
+        digests: digests.slice(-releasesListedMax),
+        dropped: droppedWith(state, oldest),
+      });
   },
 };

@@ -62,14 +62,44 @@ export const releaseRecord = recordFormat<ReleaseRecord>(
   },
 );
 
-/** Digests of the last releases, oldest first. Older ones are gone. */
-export const releasesRecord = recordFormat<readonly Uint8Array[]>(
-  (digests) => digests,
-  (value) =>
-    listField(value, 'releases', 0, releasesListedMax).map((digest, index) =>
-      bytesField(digest, `releases[${index}]`, 32),
-    ),
+export interface ReleasesRecord {
+  /** Of the last releases, in the order in which they were published. Older ones are gone. */
+  readonly digests: readonly Uint8Array[];
+  /** The newest version among those that are gone; null: none is, of this vendor. */
+  readonly dropped: string | null;
+}
+
+export const releasesRecord = recordFormat<ReleasesRecord>(
+  (record) => ({ ...record }),
+  (value) => {
+    const map = mapField(value, 'releases', ['digests', 'dropped']);
+    return {
+      digests: listField(map.digests, 'digests', 0, releasesListedMax).map((digest, index) =>
+        bytesField(digest, `digests[${index}]`, 32),
+      ),
+      dropped: map.dropped === null ? null : versionField(map.dropped, 'dropped'),
+    };
+  },
 );
+
+/**
+ * True if the version is newer by its three numbers. The word after the dash orders nothing here: a release is no newer
+ * than its own candidates, which are published before it and dropped with it.
+ */
+export function isNewer(version: string, than: string): boolean {
+  const other = numbersOf(than);
+  for (const [index, number] of numbersOf(version).entries()) {
+    const against = other[index];
+    if (against === undefined || number !== against) return against !== undefined && number > against;
+  }
+  return false;
+}
+
+/** Any number of digits, up to the length of a version. */
+function numbersOf(version: string): readonly bigint[] {
+  const [numbers = ''] = version.split('-', 1);
+  return numbers.split('.').map(BigInt);
+}
 
 /** An institution's acceptance, whose signature can be collected from here into the update itself. */
 export interface AcceptanceRecord {
