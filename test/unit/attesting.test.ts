@@ -164,7 +164,9 @@ class Watching {
   readonly logger = new RecordingLogger();
   rule: AttestationRule = { everyMs, suspends: true };
   members = ['north'];
-  answers: 'honestly' | 'with a lie' | 'not' | 'busily' = 'honestly';
+  answers: 'honestly' | 'with a lie' | 'not' | 'busily' | 'not now' = 'honestly';
+  /** What the ledger has of north, as this box knows it. */
+  known = north.record;
   asked = 0;
   #watch: MemberWatch | undefined;
 
@@ -190,7 +192,7 @@ class Watching {
         verifier: 'south',
         candidate,
         trust: trust(),
-        record: north.record,
+        record: this.known,
         bootAuthorities: [authority],
         releases: this.answers === 'with a lie' ? [bytesOf('another release')] : [],
         now: this.clock.now(),
@@ -211,6 +213,8 @@ class Watching {
   async #answer(box: Answering, request: Uint8Array): Promise<Uint8Array> {
     if (this.answers === 'not') throw new AppError('PEER_UNREACHABLE', 'north is not connected');
     if (this.answers === 'busily') return encodeAttestationAnswer({ type: 'refused', reason: 'busy' });
+    if (this.answers === 'not now')
+      return encodeAttestationAnswer({ type: 'refused', reason: 'not-answerable' });
     box.clock.advance(memberAnswerMsMin);
     return (await box.answerer.answer({ member: 'south' }, request)) ?? new Uint8Array(0);
   }
@@ -279,7 +283,7 @@ test('a failure is an alarm and suspends, until the member attests again; a rest
 });
 
 test('who is not reached, or is busy, is asked again soon; who is silent for long is an alarm', async () => {
-  for (const answers of ['not', 'busily'] as const) {
+  for (const answers of ['not', 'busily', 'not now'] as const) {
     const watching = new Watching();
     watching.answers = answers;
     await watching.start();
@@ -300,6 +304,50 @@ test('who is not reached, or is busy, is asked again soon; who is silent for lon
     assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []]);
     await watching.stop();
   }
+});
+
+test('restarts of who asks do not begin the silence anew, whether the member was ever heard or not', async () => {
+  for (const heard of [true, false]) {
+    const store = new MemoryStore();
+    const first = new Watching(store);
+    if (!heard) first.answers = 'busily';
+    await first.start();
+    await first.pass(firstAskMsMax);
+    await first.stop();
+    let time = first.clock.now();
+    for (let part = 0; part < silentIntervals * 2; part++) {
+      const again = new Watching(store);
+      again.clock.advance(time - again.clock.now());
+      again.answers = 'busily';
+      await again.start();
+      await again.pass(everyMs * 0.7);
+      time = again.clock.now();
+      await again.stop();
+    }
+    const last = new Watching(store);
+    last.clock.advance(time - last.clock.now());
+    await last.start();
+    assert.deepEqual([results(last), last.alarms()], [['north silent'], ['ATTESTATION_MISSING north']]);
+    assert.equal(last.watch.suspends('north'), true);
+    await last.stop();
+  }
+});
+
+test('who renewed its keys a block ago is asked once more before it is judged', async () => {
+  const watching = new Watching();
+  const other = { ...north.record, account: { ...north.record.account, view: bytesOf('an older view') } };
+  watching.known = other;
+  await watching.start();
+  await until(() => watching.clock.sleeping === 1, 'the watch sleeps');
+  while (watching.asked < 2) await watching.pass(30_000);
+  assert.deepEqual([results(watching), watching.alarms()], [['north unknown'], []], 'not judged yet');
+  watching.known = north.record;
+  await watching.pass(30_000);
+  assert.deepEqual([results(watching), watching.alarms(), watching.asked], [['north passed'], [], 4]);
+  watching.known = other;
+  await watching.pass(everyMs * 2);
+  assert.deepEqual(results(watching), ['north failed'], 'a record that stays another fails');
+  await watching.stop();
 });
 
 test('nobody is silent for the time in which this box did not run', async () => {

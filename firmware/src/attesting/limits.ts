@@ -21,7 +21,7 @@ export const intervalSpreadPercent = 50;
 /** A member that was not reached, or was busy, is asked again after this time, or a tenth of the interval. */
 export const retryMsMax = 300_000;
 
-/** A member that was not heard for so many intervals, while this box ran, counts as silent. */
+/** A member that answered no question with a verdict for so many intervals counts as silent. */
 export const silentIntervals = 3;
 
 /** The list of members is looked at this often at least, for those who joined and left. */

@@ -5,10 +5,17 @@
 import { attest, type AskCandidate, type Attestation } from '../attestation/verify.ts';
 import { challengeRandomBytes } from '../attestation/limits.ts';
 import type { Expectation } from '../attestation/expectation.ts';
-import { firstFailure, type Verdict } from '../attestation/verdict.ts';
+import { firstFailure, type CheckName, type Verdict } from '../attestation/verdict.ts';
 import { AppError } from '../errors.ts';
 import type { Clock, HealthBoard, InstitutionId, Logger, Service, Unsubscribe } from '../ports.ts';
-import { firstAskMsMax, intervalSpreadPercent, lookMsMax, retryMsMax, silentIntervals } from './limits.ts';
+import {
+  firstAskMsMax,
+  intervalSpreadPercent,
+  lookMsMax,
+  memberAnswerMsMin,
+  retryMsMax,
+  silentIntervals,
+} from './limits.ts';
 import type { MemberStanding, Standings } from './standing.ts';
 
 /** What the consortium asks for, as its ledger has it now. */
@@ -35,18 +42,22 @@ export interface MemberWatchOptions {
   readonly random: (length: number) => Uint8Array;
 }
 
+/** Nothing fails but what depends on the record: its keys may have changed between this box's ledger and the answer. */
+function mayBeOfAnotherBlock({ checks }: Verdict): boolean {
+  const failures = checks.filter(({ passed }) => !passed);
+  const ofRecord: readonly CheckName[] = ['record', 'device', 'keys'];
+  return failures.length > 0 && failures.every(({ name }) => ofRecord.includes(name));
+}
+
 export class MemberWatch implements Service {
   readonly #options: MemberWatchOptions;
   readonly #dueAt = new Map<InstitutionId, number>();
   readonly #listeners = new Set<() => void>();
   readonly #stopping = new AbortController();
-  /** Nobody is silent for the time in which this box did not run. */
-  readonly #beganAt: number;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: MemberWatchOptions) {
     this.#options = options;
-    this.#beganAt = options.clock.now();
   }
 
   async start(): Promise<void> {
@@ -96,9 +107,8 @@ export class MemberWatch implements Service {
 
   /** Asks the member that is due longest, or waits until one is. */
   async #round(signal: AbortSignal): Promise<void> {
-    const { clock, standings } = this.#options;
+    const { clock } = this.#options;
     await this.#followMembers();
-    for (const standing of standings.all()) await this.#noteSilence(standing);
     const [member, dueAt] = this.#next();
     const wait = Math.min(dueAt - clock.now(), lookMsMax);
     if (member === undefined || wait > 0) return this.#sleep(clock, signal, wait);
@@ -107,13 +117,20 @@ export class MemberWatch implements Service {
     this.#dueAt.set(member, clock.now() + (heard ? interval : Math.min(retryMsMax, interval / 10)));
   }
 
-  async #noteSilence(standing: MemberStanding): Promise<void> {
-    const { clock, rule, logger } = this.#options;
+  /**
+   * Silence lasts from the first question that brought no verdict, also over restarts of this box, and is judged when
+   * another one brings none: nobody is silent for the time in which this box did not ask.
+   */
+  async #unheard(member: InstitutionId): Promise<void> {
+    const { clock, rule, logger, standings } = this.#options;
+    const standing = standings.get(member);
+    if (standing === undefined) return;
     const now = clock.now();
-    const { institution, result, heardAt } = standing;
-    if (result === 'failed' || result === 'silent') return;
-    if (now - Math.max(heardAt, this.#beganAt) <= silentIntervals * rule().everyMs) return;
-    logger.warn({ member: institution }, 'a member has not attested for long');
+    const { silentSince, result } = standing;
+    if (silentSince === null) return this.#keep({ ...standing, silentSince: now });
+    const isLong = now - silentSince > silentIntervals * rule().everyMs;
+    if (!isLong || result === 'failed' || result === 'silent') return;
+    logger.warn({ member }, 'a member has not attested for long');
     await this.#keep({ ...standing, result: 'silent', since: now });
   }
 
@@ -157,6 +174,7 @@ export class MemberWatch implements Service {
           result: 'unknown',
           since: now,
           heardAt: now,
+          silentSince: null,
           checks: [],
           development: false,
         } as const;
@@ -174,6 +192,18 @@ export class MemberWatch implements Service {
 
   /** True if there is a verdict. */
   async #askOne(member: InstitutionId, signal: AbortSignal): Promise<boolean> {
+    let verdict = await this.#verdictOn(member, signal);
+    if (verdict !== undefined && mayBeOfAnotherBlock(verdict)) {
+      await this.#options.clock.sleep(memberAnswerMsMin, signal);
+      verdict = (await this.#verdictOn(member, signal)) ?? verdict;
+    }
+    if (verdict === undefined) await this.#unheard(member);
+    else await this.#judged(member, verdict);
+    return verdict !== undefined;
+  }
+
+  /** By the ledger as it is now. Undefined if the member does not answer, or not now. */
+  async #verdictOn(member: InstitutionId, signal: AbortSignal): Promise<Verdict | undefined> {
     const { expectationOf, ask, random, logger } = this.#options;
     let attestation: Attestation;
     try {
@@ -186,14 +216,11 @@ export class MemberWatch implements Service {
       ))
         throw error;
       logger.info({ member, code: error.code }, 'a member could not be asked to attest');
-      return false;
+      return undefined;
     }
-    if (attestation.kind === 'refused') {
-      logger.info({ member, reason: attestation.reason }, 'a member does not attest now');
-      return false;
-    }
-    await this.#judged(member, attestation.verdict);
-    return true;
+    if (attestation.kind === 'judged') return attestation.verdict;
+    logger.info({ member, reason: attestation.reason }, 'a member does not attest now');
+    return undefined;
   }
 
   async #judged(member: InstitutionId, verdict: Verdict): Promise<void> {
@@ -206,6 +233,7 @@ export class MemberWatch implements Service {
       result,
       since: before?.result === result ? before.since : now,
       heardAt: now,
+      silentSince: null,
       checks: verdict.checks,
       development: verdict.development,
     };

@@ -14,6 +14,8 @@ export interface MemberStanding {
   readonly since: number;
   /** When it was last heard, UTC milliseconds: a verdict, whatever it was. When the watch began, if there was none. */
   readonly heardAt: number;
+  /** When the first question was asked that brought no verdict, since the last that did, UTC milliseconds. */
+  readonly silentSince: number | null;
   /** Of the last verdict, check by check; empty if there was none. */
   readonly checks: readonly Check[];
   /** Its TPM is a simulator. */
@@ -34,9 +36,9 @@ function readCheck(value: CborValue): Check | undefined {
 }
 
 function readStanding(bytes: Uint8Array): MemberStanding | undefined {
-  const keys = ['institution', 'result', 'since', 'heardAt', 'checks', 'development'];
+  const keys = ['institution', 'result', 'since', 'heardAt', 'silentSince', 'checks', 'development'];
   const map = mapWith(decodeIfCanonical(bytes), keys) ?? {};
-  const { institution, since, heardAt, development } = map;
+  const { institution, since, heardAt, silentSince, development } = map;
   const result = results.find((each) => each === map['result']);
   const read = isList(map['checks']) ? map['checks'].map(readCheck) : [undefined];
   const checks = read.filter((check) => check !== undefined);
@@ -44,8 +46,9 @@ function readStanding(bytes: Uint8Array): MemberStanding | undefined {
     return undefined;
   if (!isCount(since, Number.MAX_SAFE_INTEGER) || !isCount(heardAt, Number.MAX_SAFE_INTEGER))
     return undefined;
+  if (silentSince !== null && !isCount(silentSince, Number.MAX_SAFE_INTEGER)) return undefined;
   if (typeof development !== 'boolean') return undefined;
-  return { institution, result, since, heardAt, checks, development };
+  return { institution, result, since, heardAt, silentSince, checks, development };
 }
 
 export class Standings {
