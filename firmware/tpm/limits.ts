@@ -24,6 +24,9 @@ export const endorsementChainLengthMax = 8;
 /** Real chips make a P-256 key in about a second and sign in 200 ms; one that needs longer than this hangs. */
 export const operationMsMax = 15_000;
 
+/** Some chips derive a key from a hierarchy's seed in tens of seconds: an RSA endorsement key takes the search for two primes. */
+export const derivationMsMax = 120_000;
+
 /** Forking Node, loading four libraries and opening the TPM takes 0.5 s; a busy two-core ARM box needs several times that. */
 export const brokerStartMsMax = 20_000;
 

@@ -84,17 +84,19 @@ export function folderCustody({ dataDir, institution }: Config, folder: string):
  * given to nobody.
  */
 export function nobodysCustody({ tpm, dataDir }: Config, logger: Logger): CodeCustody {
+  const refuse = (): Promise<never> => {
+    const why = `nobody would get the recovery code, and ${dataDir} holds no keys that count`;
+    const remedy = 'give first, at a terminal: hilum enrol --config <file>';
+    return Promise.reject(notMade(`${why}; ${remedy}`));
+  };
   return {
     prepare: () => {
-      if (tpm.kind === 'device') {
-        const why = `nobody would get the recovery code, and ${dataDir} holds no keys`;
-        const remedy = 'give first, at a terminal: hilum enrol --config <file>';
-        return Promise.reject(notMade(`${why}; ${remedy}`));
-      }
+      if (tpm.kind === 'device') return refuse();
       logger.warn({}, 'development: keys are made whose recovery code nobody gets');
       return Promise.resolve();
     },
-    hand: () => Promise.resolve(),
+    // Nobody was asked before where keys are made in the place of some that a power cut left unprotected.
+    hand: () => (tpm.kind === 'device' ? refuse() : Promise.resolve()),
   };
 }
 

@@ -1,10 +1,11 @@
 import { AppError } from '../../src/errors.ts';
 import type { Logger } from '../../src/ports.ts';
 import type { TpmEndpoint } from '../endpoint.ts';
-import { brokerStartMsMax, brokerStopMsMax, operationMsMax, pendingOperationsMax } from '../limits.ts';
+import { brokerStartMsMax, brokerStopMsMax, pendingOperationsMax } from '../limits.ts';
 import { systemTimer, type TimerSource } from '../timer.ts';
-import { BrokerProcess } from './process.ts';
 import type { OperationName, Operations } from './messages.ts';
+import { patienceWith } from './patience.ts';
+import { BrokerProcess } from './process.ts';
 
 export interface BrokerClientOptions {
   readonly endpoint: TpmEndpoint;
@@ -85,7 +86,7 @@ export class BrokerClient {
   ): Promise<Operations[Name]['answer']> {
     const broker = await this.#usableBroker();
     try {
-      return await broker.call(operation, request, operationMsMax);
+      return await broker.call(operation, request, patienceWith(operation));
     } finally {
       if (!broker.usable && this.#broker === broker) this.#drop();
     }

@@ -5,7 +5,7 @@ import { authorizationValue, unsized } from '../wire/structures.ts';
 import { using, type Guarded } from './guarded.ts';
 import type { StorageRoot, Tpm } from './tpm.ts';
 
-const { none, owner, lockout } = esysHandle;
+const { none, owner, lockout, endorsement } = esysHandle;
 
 const authorizationBytes = 32;
 
@@ -71,4 +71,15 @@ export async function asLockout<T>(
 ): Promise<T> {
   const root = await tpm.pinnedRoot(rootName);
   return knowing(tpm, lockout, value, () => inSession(tpm, root, body));
+}
+
+/** Runs the body with a session that the endorsement hierarchy authorizes. */
+export async function asEndorsement<T>(
+  tpm: Tpm,
+  rootName: Uint8Array,
+  value: Uint8Array,
+  body: (session: number) => Promise<T>,
+): Promise<T> {
+  const root = await tpm.pinnedRoot(rootName);
+  return knowing(tpm, endorsement, value, () => inSession(tpm, root, body));
 }

@@ -123,6 +123,7 @@ export const esysFunctions = {
     takes: ['handle', ...sessions, 'TPM2B_DATA', 'TPMT_SIG_SCHEME', 'TPML_PCR_SELECTION'],
     gives: ['TPM2B_ATTEST', 'TPMT_SIGNATURE'],
   },
+  SetPrimaryPolicy: { takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'u16'], gives: [] },
   Shutdown: { takes: [...sessions, 'u16'], gives: [] },
   Sign: {
     takes: ['handle', ...sessions, 'TPM2B_DIGEST', 'TPMT_SIG_SCHEME', 'TPMT_TK_HASHCHECK'],

@@ -32,6 +32,7 @@ import { sealSeed } from './provision.ts';
 import type { RecoveryHalves } from './recovery-code.ts';
 import type { RecoverySecrets } from './recovery-file.ts';
 import { writeRecoveryFile } from './recovery-keeping.ts';
+import { areOpenToAll, takeTpm } from './taking.ts';
 
 export type DeviceKeysOptions = {
   /** Path in the data folder; its folder must exist. Made at first use. */
@@ -299,7 +300,7 @@ async function openStored(
     );
   }
   let opened: { readonly firmware: ApprovedFirmwares; readonly secrets: Secrets };
-  const isOwned = await broker.call('owned', null);
+  const isOwned = (await broker.call('ownership', null)) !== 'nobody';
   try {
     const firmware = await ApprovedFirmwares.open(broker, record);
     opened = { firmware, secrets: await openSecrets(broker, record, firmware, isOwned) };
@@ -307,9 +308,7 @@ async function openStored(
     throw aboutFile(failure, file);
   }
   const { firmware, secrets } = opened;
-  if (!isOwned) {
-    await broker.call('takeOwnership', { authorizations: firmware.authorizations() });
-  }
+  await takeTpm(broker, firmware, record.stored);
   await firmware.finish();
   // What a power cut left undone.
   await firmware.stepTo('erasures', record.stored.boxKey.erasuresMax);
@@ -353,7 +352,8 @@ export async function openDeviceKeys(options: DeviceKeysOptions): Promise<OpenDe
   const endpoint = 'endpoint' in options ? options.endpoint : fixedEndpoint(options.tcti);
   const broker = new BrokerClient({ ...options, endpoint, logger });
   try {
-    const stored = before ?? (await makeKeys(broker, options));
+    const kept = before && !(await areOpenToAll(broker, before, keysFile)) ? before : undefined;
+    const stored = kept ?? (await makeKeys(broker, options));
     return await openStored(broker, endpoint, new KeysRecord(keysFile, stored), options);
   } catch (failure) {
     await broker.close();

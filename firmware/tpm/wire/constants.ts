@@ -95,6 +95,7 @@ export const handleRange = { loadedSession: 0x0200_0000, transient: 0x8000_0000 
 export const property = { permanent: 0x0000_0200 } as const;
 export const permanentAttribute = {
   ownerAuthSet: 0x0000_0001,
+  endorsementAuthSet: 0x0000_0002,
   lockoutAuthSet: 0x0000_0004,
   inLockout: 0x0000_0200,
 } as const;

@@ -53,6 +53,9 @@ export const noDigest = sized(new Uint8Array(0));
 /** TPM2B_AUTH (10.4.5) of what needs none. */
 export const noAuthorization = sized(new Uint8Array(0));
 
+/** TPM2B_DIGEST (10.4.2) of a hierarchy that no policy authorizes. */
+export const noPolicyDigest = sized(new Uint8Array(0));
+
 /** TPML_DIGEST (10.9.5). */
 export function parseDigestList(wire: Uint8Array): Uint8Array[] {
   const reader = new WireReader(wire);

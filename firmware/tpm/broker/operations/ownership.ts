@@ -2,13 +2,21 @@
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
 import { failedTriesMax, lockoutRecoveryS, triesForgottenAfterS } from '../../limits.ts';
-import { capability, permanentAttribute, property, storageRootHandle } from '../../wire/constants.ts';
+import { decodeResponse, TpmError } from '../../response-code.ts';
+import {
+  algorithm,
+  capability,
+  permanentAttribute,
+  property,
+  storageRootHandle,
+} from '../../wire/constants.ts';
 import { approvalIndex, unwritten } from '../../wire/nv.ts';
 import {
   authorizationValue,
   noAuthorization,
   noCreationPcrs,
   noOutsideInfo,
+  noPolicyDigest,
   parseProperties,
   sensitiveCreate,
   sized,
@@ -16,18 +24,27 @@ import {
 import { storageRootTemplate } from '../../wire/templates.ts';
 import type { Guarded } from '../guarded.ts';
 import { nvStanding } from '../nv-index.ts';
-import { asLockout, asOwner, unsealAuthorizations } from '../owner.ts';
+import { asEndorsement, asLockout, asOwner, unsealAuthorizations } from '../owner.ts';
 import { noSessions, type Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
-import { counters } from './nv.ts';
+import { counters, writeApproval } from './nv.ts';
 
-const { none, password, owner, lockout } = esysHandle;
+const { none, password, owner, lockout, endorsement } = esysHandle;
+
+/** How far this box, or anybody, has made the TPM his own. */
+export type Ownership =
+  /** The owner's authorization is empty: whatever was made under it, anybody at the machine could have used. */
+  | 'nobody'
+  /** The owner's is set, the lock-out hierarchy's is not. */
+  | 'begun'
+  | 'complete';
 
 export interface OwnershipOperations {
   /**
-   * The storage root key in persistent memory, and counters with a value. Does what is missing, so that it may be
+   * The storage root key in persistent memory, and counters with a value, made anew whatever lay there before: what
+   * somebody else put there may look the same, and be of another hierarchy or have an authorization value. May be
    * repeated after a power cut. @returns the Name of the storage root key.
-   * @throws AppError TPM_OWNED if somebody owns the TPM.
+   * @throws AppError TPM_OWNED if somebody took one of the hierarchies.
    */
   prepare: { request: null; answer: Uint8Array };
   /** The first approval (34 bytes), while nobody owns the TPM. */
@@ -35,10 +52,20 @@ export interface OwnershipOperations {
     request: { readonly rootName: Uint8Array; readonly content: Uint8Array };
     answer: null;
   };
-  /** Sets both authorizations to the sealed values where they are not set, and the limits of tries. */
-  takeOwnership: { request: { readonly authorizations: Guarded }; answer: null };
-  /** True if the owner's authorization is set. */
-  owned: { request: null; answer: boolean };
+  /**
+   * Sets both authorizations to the sealed values where they are not set, the limits of tries, and writes the approval
+   * again; no policy authorizes any hierarchy afterwards. May be repeated after a power cut.
+   * @throws AppError TPM_OWNED if somebody else took one of the hierarchies meanwhile.
+   */
+  takeOwnership: {
+    request: {
+      readonly authorizations: Guarded;
+      /** What the approval index is to hold, 34 bytes. */
+      readonly content: Uint8Array;
+    };
+    answer: null;
+  };
+  ownership: { request: null; answer: Ownership };
   /** True while the TPM is in dictionary-attack lock-out (part 1, 19.8). */
   lockedOut: { request: null; answer: boolean };
   /** Ends the lock-out (part 3, 25.2). */
@@ -49,12 +76,16 @@ export interface OwnershipOperations {
 
 export const ownershipOperations: Handlers<OwnershipOperations> = {
   prepare: async (tpm) => {
-    if (await has(tpm, 'ownerAuthSet')) {
-      throw new AppError('TPM_OWNED', 'the TPM has an owner, and it is not this box');
+    for (const [attribute, hierarchy] of Object.entries(takenBy)) {
+      if (await has(tpm, attribute as keyof typeof takenBy)) throw ownedByOthers(hierarchy);
     }
-    const rootName = (await tpm.rootName()) ?? (await keepRoot(tpm));
+    const rootName = await keepRoot(tpm);
     await asOwner(tpm, rootName, noValue, async (session) => {
-      for (const area of Object.values(counters)) await prepareCounter(tpm, area, session);
+      for (const area of Object.values(counters)) {
+        const index = await define(tpm, area, session);
+        // A counter has no value before its first step (part 3, 31.8).
+        await tpm.call('NV_Increment', owner, index, session, none, none);
+      }
     });
     return rootName;
   },
@@ -68,31 +99,38 @@ export const ownershipOperations: Handlers<OwnershipOperations> = {
     return null;
   },
 
-  takeOwnership: async (tpm, { authorizations }) => {
+  takeOwnership: async (tpm, { authorizations, content }) => {
     const { rootName } = authorizations;
     const values = await unsealAuthorizations(tpm, authorizations);
-    if (!(await has(tpm, 'lockoutAuthSet'))) {
-      await asLockout(tpm, rootName, noValue, (session) =>
-        tpm.call('HierarchyChangeAuth', lockout, session, none, none, authorizationValue(values.lockout)),
-      );
-    }
-    await asLockout(tpm, rootName, values.lockout, (session) =>
-      tpm.call(
-        'DictionaryAttackParameters',
-        ...([lockout, session, none, none] as const),
-        failedTriesMax,
-        triesForgottenAfterS,
-        lockoutRecoveryS,
-      ),
+    await takingOver('owner', async () => {
+      await take(tpm, asOwner, { rootName, hierarchy: owner, value: values.owner });
+      await writeApproval(tpm, rootName, values.owner, content);
+    });
+    await takingOver('endorsement', () =>
+      withoutPolicy(tpm, asEndorsement, { rootName, hierarchy: endorsement, value: noValue }),
     );
-    // Last: an owner's authorization that is set says that all this is done.
-    await asOwner(tpm, rootName, noValue, (session) =>
-      tpm.call('HierarchyChangeAuth', owner, session, none, none, authorizationValue(values.owner)),
-    );
+    // Last: a lock-out authorization that is set says that all this is done.
+    await takingOver('lock-out', async () => {
+      if (!(await has(tpm, 'lockoutAuthSet'))) {
+        await asLockout(tpm, rootName, noValue, (session) =>
+          tpm.call(
+            'DictionaryAttackParameters',
+            ...([lockout, session, none, none] as const),
+            failedTriesMax,
+            triesForgottenAfterS,
+            lockoutRecoveryS,
+          ),
+        );
+      }
+      await take(tpm, asLockout, { rootName, hierarchy: lockout, value: values.lockout });
+    });
     return null;
   },
 
-  owned: (tpm) => has(tpm, 'ownerAuthSet'),
+  ownership: async (tpm) => {
+    if (!(await has(tpm, 'ownerAuthSet'))) return 'nobody';
+    return (await has(tpm, 'lockoutAuthSet')) ? 'complete' : 'begun';
+  },
 
   lockedOut: (tpm) => has(tpm, 'inLockout'),
 
@@ -129,8 +167,77 @@ async function has(tpm: Tpm, attribute: keyof typeof permanentAttribute): Promis
   return (permanent & permanentAttribute[attribute]) !== 0;
 }
 
-/** Derives the storage root key and keeps it in persistent memory (part 3, 24.1 and 28.5). @returns its Name. */
+/** Those whose authorization must be empty in a TPM that belongs to nobody, by what says that it is not. */
+const takenBy = {
+  ownerAuthSet: 'owner',
+  endorsementAuthSet: 'endorsement',
+  lockoutAuthSet: 'lock-out',
+} as const satisfies Partial<Record<keyof typeof permanentAttribute, string>>;
+type HierarchyName = (typeof takenBy)[keyof typeof takenBy];
+
+function ownedByOthers(hierarchy: HierarchyName, cause?: TpmError): AppError {
+  const message = `the TPM has an owner, and it is not this box: its ${hierarchy} authorization was set`;
+  return new AppError('TPM_OWNED', message, { cause });
+}
+
+/** Runs the body; a value that the hierarchy does not take is somebody else's. */
+async function takingOver(hierarchy: HierarchyName, body: () => Promise<unknown>): Promise<void> {
+  try {
+    await body();
+  } catch (failure) {
+    if (failure instanceof TpmError && badValues.includes(decodeResponse(failure.code).name ?? ''))
+      throw ownedByOthers(hierarchy, failure);
+    throw failure;
+  }
+}
+
+/** Of a hierarchy, and of one that dictionary-attack protection guards. */
+const badValues = ['TPM_RC_BAD_AUTH', 'TPM_RC_AUTH_FAIL'];
+
+interface Taking {
+  readonly rootName: Uint8Array;
+  readonly hierarchy: number;
+  /** Its authorization value. */
+  readonly value: Uint8Array;
+}
+
+/**
+ * Sets the hierarchy's authorization value where it is empty. A policy that somebody set before would authorize like the
+ * value, so it goes: before the value is set, since a power cut must not leave it with the value; and afterwards once
+ * more, since anybody could set it in between.
+ */
+async function take(tpm: Tpm, as: typeof asOwner, { rootName, hierarchy, value }: Taking): Promise<void> {
+  const attribute = hierarchy === owner ? 'ownerAuthSet' : 'lockoutAuthSet';
+  if (!(await has(tpm, attribute))) {
+    await withoutPolicy(tpm, as, { rootName, hierarchy, value: noValue });
+    await as(tpm, rootName, noValue, (session) =>
+      tpm.call('HierarchyChangeAuth', hierarchy, session, none, none, authorizationValue(value)),
+    );
+  }
+  await withoutPolicy(tpm, as, { rootName, hierarchy, value });
+}
+
+/** TPM2_SetPrimaryPolicy (part 3, 24.3): from now on the value alone authorizes. */
+async function withoutPolicy(
+  tpm: Tpm,
+  as: typeof asOwner,
+  { rootName, hierarchy, value }: Taking,
+): Promise<void> {
+  await as(tpm, rootName, value, (session) =>
+    tpm.call('SetPrimaryPolicy', hierarchy, session, none, none, noPolicyDigest, algorithm.null),
+  );
+}
+
+/**
+ * Derives the storage root key and keeps it in persistent memory (part 3, 24.1 and 28.5), in the place of any other: one
+ * of the endorsement hierarchy has the same public area and outlives TPM2_Clear. @returns its Name.
+ */
 async function keepRoot(tpm: Tpm): Promise<Uint8Array> {
+  const found = await tpm.handles(storageRootHandle, 1);
+  if (found.includes(storageRootHandle)) {
+    const [before] = await tpm.call('TR_FromTPMPublic', storageRootHandle, ...noSessions);
+    await tpm.call('EvictControl', owner, before, password, none, none, storageRootHandle);
+  }
   const [derived] = await tpm.call(
     'CreatePrimary',
     ...([owner, password, none, none] as const),
@@ -147,11 +254,13 @@ async function keepRoot(tpm: Tpm): Promise<Uint8Array> {
   return name;
 }
 
-/** The index, defined if there is none. What else stands at its place is removed: the TPM has no other owner. */
+/**
+ * Defines the index, in the place of any other. One that somebody else defined may have the same Name and an
+ * authorization value all the same. A counter never counts backwards through this (part 3, 31.8).
+ */
 async function define(tpm: Tpm, area: Uint8Array, session: number): Promise<number> {
   const standing = await nvStanding(tpm, area);
-  if (standing.kind === 'written' || standing.kind === 'unwritten') return standing.handle;
-  if (standing.kind === 'foreign')
+  if (standing.kind !== 'absent')
     await tpm.call('NV_UndefineSpace', owner, standing.handle, session, none, none);
   const [handle] = await tpm.call(
     'NV_DefineSpace',
@@ -160,11 +269,4 @@ async function define(tpm: Tpm, area: Uint8Array, session: number): Promise<numb
     unwritten(area),
   );
   return handle;
-}
-
-/** A counter has no value before its first step (part 3, 31.8). */
-async function prepareCounter(tpm: Tpm, area: Uint8Array, session: number): Promise<void> {
-  const { kind } = await nvStanding(tpm, area);
-  const index = await define(tpm, area, session);
-  if (kind !== 'written') await tpm.call('NV_Increment', owner, index, session, none, none);
 }
