@@ -47,7 +47,7 @@ export type DeviceKeysOptions = {
    * Shows the recovery code of keys that are made, before they are kept: after a power cut the last one shown is the one
    * that counts. Never told again.
    */
-  readonly onRecoveryCode: (halves: RecoveryHalves) => void;
+  readonly onRecoveryCode: (halves: RecoveryHalves) => Promise<void> | void;
 } & (
   | {
       /** Transport to a TPM that the machine has: `device:/dev/tpmrm0`. */
