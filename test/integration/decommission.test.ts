@@ -1,7 +1,8 @@
 /** A box is put out of service though the power is cut on the way: what the record and the TPM say decides. */
 import assert from 'node:assert/strict';
+import { copyFileSync, watch } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { decommission } from '../../firmware/src/box/decommission.ts';
 import { LoneBox, runProgram } from '../support/lone-box.ts';
@@ -39,7 +40,13 @@ test('after a power cut between the death of the keys and the end, the command g
   const putBack = async (names: readonly string[]): Promise<void> => {
     for (const name of names) await cp(join(before, name), join(box.dataFolder, name));
   };
-  for (const name of keyFiles) await cp(join(box.dataFolder, name), join(before, name));
+  // What stands there when the record is begun: opening the keys may have written them anew.
+  const watcher = watch(box.folder, (_event, name) => {
+    if (name !== basename(recordFile)) return;
+    watcher.close();
+    for (const file of keyFiles) copyFileSync(join(box.dataFolder, file), join(before, file));
+  });
+  t.after(() => watcher.close());
 
   const whole = await give();
   assert.deepEqual(await left(), []);
