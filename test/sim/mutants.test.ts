@@ -89,11 +89,11 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'a box that votes although it has forgotten how it voted',
-    file: 'validator/vote-log.ts',
-    from: `        isComplete = false;
-        break;`,
-    to: '        break;',
+    file: 'validator/voting-rights.ts',
+    from: 'if (content.isComplete) {',
+    to: 'if (content.bytes >= 0) {',
     mode: 'restarts',
+    firstSeed: 3,
     seenAs: /votes twice|nullifies and finalizes/,
   },
   {
