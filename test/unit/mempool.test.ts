@@ -14,6 +14,7 @@ import {
   bulkEntriesMax,
 } from '../../firmware/src/ledger/limits.ts';
 import type {
+  CertifiedKeys,
   LedgerState,
   StudyId,
   StudyRegisterBulk,
@@ -30,6 +31,7 @@ import {
   waitingMsMax,
 } from '../../firmware/src/validator/limits.ts';
 import { Mempool } from '../../firmware/src/validator/mempool.ts';
+import { newlyKeyed } from '../../firmware/src/validator/newly-keyed.ts';
 import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { registerBulk } from '../fakes/ledger-studies.ts';
@@ -229,25 +231,68 @@ test('who brings forged signatures is not listened to for a while, others are', 
   });
 });
 
-test('what did not fit the keys before they changed is forgiven, and once more what is still under way', () => {
+/** Signed with a key that the institution does not have. */
+function unfit(number: number, source = 'west'): Uint8Array {
+  const { body } = ledger.register(source, `unfit ${number}`, [owner]).transaction;
+  return encodeTransaction(ledger.sign(body, signerOf('a key of tomorrow')));
+}
+
+function fillWithUnfit(mempool: Mempool, now: number, source?: string): void {
+  for (let number = 0; number < forgedTransactionsMax; number++)
+    mempool.add('west', unfit(number, source), final, now);
+  assert.equal(kindOf(mempool, 'west', revocation(), now), 'refused');
+}
+
+test('what did not fit the key before it changed is forgiven, and once more what is still under way', () => {
   const mempool = pool();
-  const forged = (number: number): Uint8Array => {
-    const body = ledger.revokeBody(study, { upTo: 1 }, { validUntil: genesisTime + 86_400_000 + number });
-    return encodeTransaction(ledger.sign(body, signerOf('a key of tomorrow')));
-  };
-  const fill = (now: number): void => {
-    for (let number = 0; number < forgedTransactionsMax; number++)
-      mempool.add('west', forged(number), final, now);
-    assert.equal(kindOf(mempool, 'west', revocation(), now), 'refused');
-  };
-  fill(0);
-  mempool.keysChanged(1);
-  fill(2);
+  fillWithUnfit(mempool, 0);
+  mempool.keysChanged('west', 1);
+  fillWithUnfit(mempool, 2);
   assert.equal(kindOf(mempool, 'west', revocation(), keyChangeForgivenMs), 'refused');
   assert.equal(kindOf(mempool, 'west', revocation(), keyChangeForgivenMs + 1), 'waiting');
-  fill(keyChangeForgivenMs + 2);
-  const refused = mempool.add('west', forged(0), final, keyChangeForgivenMs + forgedCountMs);
+  fillWithUnfit(mempool, keyChangeForgivenMs + 2);
+  const refused = mempool.add('west', unfit(0), final, forgedCountMs + 1);
   assert.deepEqual(refused, { kind: 'refused', reason: 'too many forged signatures' });
+});
+
+test('only what was to fit that key is forgiven', () => {
+  const others = pool();
+  fillWithUnfit(others, 0, 'south');
+  others.keysChanged('west', 1);
+  assert.equal(kindOf(others, 'west', revocation(), keyChangeForgivenMs + 1), 'refused');
+  others.keysChanged('south', keyChangeForgivenMs + 2);
+  assert.equal(kindOf(others, 'west', revocation(), keyChangeForgivenMs + 2), 'waiting');
+  const owners = pool();
+  for (let number = 0; number < forgedTransactionsMax; number++) {
+    const body = ledger.revokeBody(study, { upTo: 1 }, { validUntil: genesisTime + 86_400_000 + number });
+    owners.add('west', encodeTransaction(ledger.sign(body, signerOf('somebody else'))), final, 0);
+  }
+  owners.keysChanged('west', 1);
+  assert.equal(kindOf(owners, 'west', revocation(), 2), 'refused', 'an owner’s key does not change');
+});
+
+test('an update that leaves the transaction key changes nobody’s signatures', () => {
+  const consortium = new ConsortiumFixture(ledger);
+  const { transaction } = boxOf('west');
+  const update = (keys: CertifiedKeys): Transaction => consortium.update('west', 2, keys, transaction);
+  const same = update(certifiedKeys(ledger.chain, 'west', 'new', { signers: { transaction } }));
+  const other = update(certifiedKeys(ledger.chain, 'west', 'new'));
+  const { initial } = ledger;
+  assert.deepEqual(newlyKeyed([same], initial, applied(initial, same)), []);
+  assert.deepEqual(newlyKeyed([other, other], initial, applied(initial, other)), ['west']);
+});
+
+test('whoever changes its key with every block is not heard more', () => {
+  const mempool = pool();
+  let heard = 0;
+  for (let now = 0; now < forgedCountMs; now += 1_000) {
+    mempool.keysChanged('west', now);
+    for (let number = 0; number < forgedTransactionsMax; number++) {
+      const answer = mempool.add('west', unfit(number), final, now);
+      if (answer.kind === 'refused' && answer.reason === 'bad-signature') heard++;
+    }
+  }
+  assert.equal(heard, 2 * forgedTransactionsMax);
 });
 
 test('certificates and proofs of possession that are wrong count as forged: each costs more than a signature', () => {

@@ -142,9 +142,13 @@ export class FinalChain {
 
   /**
    * Adds blocks that are final by the certificate of the last; the others may have certificates of their own. They
-   * are on disk when `each` is called, once a block, when that block is the head. @throws AppError STORE_FAILED.
+   * are on disk when `each` is called, once a block, when that block is the head, with the state before it.
+   * @throws AppError STORE_FAILED.
    */
-  async add(blocks: readonly KeptFinal[], each: (executed: ExecutedBlock) => void): Promise<void> {
+  async add(
+    blocks: readonly KeptFinal[],
+    each: (executed: ExecutedBlock, before: LedgerState) => void,
+  ): Promise<void> {
     const last = blocks.at(-1);
     if (last === undefined || last.certificate === null)
       throw new Error('the last final block has no certificate');
@@ -156,10 +160,11 @@ export class FinalChain {
     // The log holds the truth; a crash between the two writes is made good at the next start.
     await this.#options.stateStore.save(block.header.height, digest, stateChanges(this.#head.state, state));
     for (const { executed, certificate } of blocks) {
+      const before = this.#head.state;
       this.#head = executed;
       if (certificate !== null) this.#certified = { block: executed.block, certificate };
       if (certificate !== null && closesEpoch(executed)) this.#closing = certificate;
-      each(executed);
+      each(executed, before);
     }
   }
 

@@ -5,7 +5,7 @@
 import type { CoreState, FinalPoint, Input } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import type { Transaction } from '../ledger/types.ts';
+import type { LedgerState } from '../ledger/types.ts';
 import type { Clock, FinalBlock, VerifySignature } from '../ports.ts';
 import type { Archivist } from './archivist.ts';
 import type { BlockTree } from './block-tree.ts';
@@ -21,6 +21,7 @@ import type { Handovers } from './handovers.ts';
 import { blocksAskedMax } from './limits.ts';
 import type { Mempool } from './mempool.ts';
 import type { OwnKeys } from './own-keys.ts';
+import { newlyKeyed } from './newly-keyed.ts';
 import { isAfter } from './place.ts';
 import type { Restarts } from './restarts.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -133,7 +134,7 @@ export class Finality {
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
     const { archivist, book, chain, handovers, ownKeys, restarts, rights } = this.#options;
-    await chain.add(book.shownWith(final), (executed) => this.#becameFinal(executed));
+    await chain.add(book.shownWith(final), (executed, before) => this.#becameFinal(executed, before));
     for (const { executed, certificate } of final) {
       if (certificate !== null && closesEpoch(executed)) {
         await handovers.epochClosed(executed, certificate);
@@ -149,10 +150,11 @@ export class Finality {
     this.#forgetPast();
   }
 
-  #becameFinal({ block, transactions, ids }: ExecutedBlock): void {
+  #becameFinal({ block, state, transactions, ids }: ExecutedBlock, before: LedgerState): void {
     const { clock, mempool, submissions } = this.#options;
     submissions.becameFinal(ids, block.header);
-    if (transactions.some(({ body }) => changesKeys(body.type))) mempool.keysChanged(clock.now());
+    for (const institution of newlyKeyed(transactions, before, state))
+      mempool.keysChanged(institution, clock.now());
     this.#recheckWaiting(ids);
     this.#options.onFinal({ block, transactions });
   }
@@ -167,8 +169,4 @@ export class Finality {
     tree.prune();
     book.forgetUpTo(chain.place);
   }
-}
-
-function changesKeys(type: Transaction['body']['type']): boolean {
-  return type === 'institution.update' || type === 'institution.replace';
 }

@@ -17,7 +17,7 @@ import {
 import { blockTransactionBytesMax, blockTransactionsMax, blockWorkMax } from '../ledger/limits.ts';
 import type { LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead, VerifySignature } from '../ports.ts';
-import { ForgedSignatures } from './forged-signatures.ts';
+import { ForgedSignatures, judgedBy } from './forged-signatures.ts';
 import {
   firstBytesMax,
   firstInBlockMax,
@@ -111,7 +111,7 @@ export class Mempool {
     if (!lane.hasRoom(from, bytes.length)) return { kind: 'full' };
     const outcome = this.#judge(transaction, final);
     if (outcome !== undefined && !outcome.later) {
-      if (!isSelf && forgeries.has(outcome.reason)) this.#forged.note(from, now);
+      if (!isSelf && forgeries.has(outcome.reason)) this.#forged.note(from, judgedBy(transaction.body), now);
       return { kind: 'refused', reason: outcome.reason };
     }
     const ready = outcome === undefined;
@@ -147,9 +147,9 @@ export class Mempool {
     return ordered.slice(0, blockTransactionsMax).map(({ bytes }) => bytes);
   }
 
-  /** A final block has changed keys: honest boxes may have brought what did not fit them here. */
-  keysChanged(now: number): void {
-    this.#forged.keysChanged(now);
+  /** A final block has changed its transaction key: honest boxes may have brought what did not fit it here. */
+  keysChanged(institution: InstitutionId, now: number): void {
+    this.#forged.keysChanged(institution, now);
   }
 
   /** Refused when a block was built: judged again by the final state, dropped if that refuses for ever too. */
