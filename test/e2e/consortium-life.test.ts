@@ -89,14 +89,23 @@ after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
+/** Done, or on its way: on a slow machine a block takes longer than a person is made to wait. What it does is waited for. */
+function assertTaken(answer: unknown): void {
+  const kind = answer !== null && typeof answer === 'object' && 'kind' in answer ? answer.kind : answer;
+  assert.ok(kind === 'done' || kind === 'waiting', JSON.stringify(answer));
+}
+
 const every = ['harrowmere', 'lindqvist', leaving, dead];
 
 test('keys are rotated while a box works: the others follow, and what it does goes on', async () => {
   await allConnected(every);
   const client = await admin('harrowmere');
   const before = (await view(client)).members.find(({ isSelf }) => isSelf);
-  assert.deepEqual(await client.call('POST', '/api/v1/keys/rotate'), { kind: 'done' });
-  const after = (await view(client)).members.find(({ isSelf }) => isSelf);
+  assertTaken(await client.call('POST', '/api/v1/keys/rotate'));
+  const after = await waitFor('the rotated keys on the ledger', 60, async () => {
+    const own = (await view(client)).members.find(({ isSelf }) => isSelf);
+    return own?.version === before?.version ? undefined : own;
+  });
   assert.equal(after?.version, (before?.version ?? 0) + 1);
   assert.equal(after?.identity, before?.identity);
 
@@ -110,7 +119,7 @@ test('keys are rotated while a box works: the others follow, and what it does go
   });
   await allConnected(every);
   // A second one, by the other identity of all that was made.
-  assert.deepEqual(await client.call('POST', '/api/v1/keys/rotate'), { kind: 'done' });
+  assertTaken(await client.call('POST', '/api/v1/keys/rotate'));
   await allConnected(every);
 });
 
@@ -148,7 +157,7 @@ test('a dead box is replaced by its hospital’s offline root, and takes part ag
   }
   await run(['combine', at('0.json'), at('2.json'), '--out', at('document.hex')]);
   const document = (await readFile(at('document.hex'), 'utf8')).trim();
-  assert.deepEqual(await client.call('POST', '/api/v1/consortium/documents', { document }), { kind: 'done' });
+  assertTaken(await client.call('POST', '/api/v1/consortium/documents', { document }));
 
   const first = await box(dead).start();
   assert.ok(first, 'it has no accounts of before');
@@ -165,9 +174,10 @@ test('a dead box is replaced by its hospital’s offline root, and takes part ag
 test('a member is removed by vote, and its box is put out of service with a record', async () => {
   const proposer = await admin('harrowmere');
   const removal = { kind: 'remove', institution: leaving };
-  assert.deepEqual(await proposer.call('POST', '/api/v1/proposals', removal), { kind: 'done' });
-  const [proposal] = (await view(proposer)).proposals;
-  assert.ok(proposal);
+  assertTaken(await proposer.call('POST', '/api/v1/proposals', removal));
+  const proposal = await waitFor('the proposal on the ledger', 60, async () => {
+    return (await view(proposer)).proposals[0];
+  });
   const gone = box(leaving);
   const command = ['decommission', '--config', join(gone.folder, 'config.json')];
   const record = join(consortium.folder, 'decommissioned.txt');
