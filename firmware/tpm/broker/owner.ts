@@ -51,35 +51,19 @@ function inSession<T>(tpm: Tpm, root: StorageRoot, body: (session: number) => Pr
   return tpm.inSession(root, sessionType.hmac, sessionAttribute.decrypt, body);
 }
 
-/** Runs the body with a session that the owner authorizes. */
-export async function asOwner<T>(
-  tpm: Tpm,
-  rootName: Uint8Array,
-  value: Uint8Array,
-  body: (session: number) => Promise<T>,
-): Promise<T> {
-  const root = await tpm.pinnedRoot(rootName);
-  return knowing(tpm, owner, value, () => inSession(tpm, root, body));
+/** What runs a body with a session that this hierarchy authorizes by its value. */
+function authorizedBy(hierarchy: number) {
+  return async <T>(
+    tpm: Tpm,
+    rootName: Uint8Array,
+    value: Uint8Array,
+    body: (session: number) => Promise<T>,
+  ): Promise<T> => {
+    const root = await tpm.pinnedRoot(rootName);
+    return knowing(tpm, hierarchy, value, () => inSession(tpm, root, body));
+  };
 }
 
-/** Runs the body with a session that the lock-out hierarchy authorizes. */
-export async function asLockout<T>(
-  tpm: Tpm,
-  rootName: Uint8Array,
-  value: Uint8Array,
-  body: (session: number) => Promise<T>,
-): Promise<T> {
-  const root = await tpm.pinnedRoot(rootName);
-  return knowing(tpm, lockout, value, () => inSession(tpm, root, body));
-}
-
-/** Runs the body with a session that the endorsement hierarchy authorizes. */
-export async function asEndorsement<T>(
-  tpm: Tpm,
-  rootName: Uint8Array,
-  value: Uint8Array,
-  body: (session: number) => Promise<T>,
-): Promise<T> {
-  const root = await tpm.pinnedRoot(rootName);
-  return knowing(tpm, endorsement, value, () => inSession(tpm, root, body));
-}
+export const asOwner = authorizedBy(owner);
+export const asLockout = authorizedBy(lockout);
+export const asEndorsement = authorizedBy(endorsement);
