@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
-import { build } from 'esbuild';
-import { launchChromium } from '../support/chromium.ts';
+import { inBrowser } from '../support/browser-program.ts';
 
 /** Runs in the page; what it returns is compared here. Bytes come as hexadecimal. */
 const program = `
@@ -51,34 +50,13 @@ test('a browser judges as Node does', async () => {
   const vectors: unknown = JSON.parse(
     await readFile(new URL('../vectors/attestation/devices.json', import.meta.url), 'utf8'),
   );
-  const bundle = await build({
-    stdin: { contents: program, loader: 'ts', resolveDir: new URL('../..', import.meta.url).pathname },
-    bundle: true,
-    format: 'iife',
-    globalName: 'attestation',
-    platform: 'browser',
-    write: false,
-    logLevel: 'silent',
-  });
-  const script = bundle.outputFiles[0]?.text;
-  assert.ok(script);
-  const browser = await launchChromium();
-  try {
-    const page = await browser.newPage();
-    // WebCrypto needs a secure context; this one is answered here and never leaves the machine.
-    await page.route('https://console.test/', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<title>Console</title>' }),
-    );
-    await page.goto('https://console.test/');
-    await page.addScriptTag({ content: script });
+  await inBrowser(program, async (run) => {
     const judge = (name: string, development: boolean): Promise<unknown> =>
-      page.evaluate(`attestation.judge(${JSON.stringify({ vectors, name, development })})`);
+      run('judge', { vectors, name, development });
     // Another challenge than the one that the TPM answered: neither nonce nor secret are its.
     const fresh = ['nonce', 'credential'];
     assert.deepEqual(await judge('north', true), { failed: [], fresh, blob: 84 });
     assert.deepEqual(await judge('south', true), { failed: [], fresh, blob: 68 });
     assert.deepEqual(await judge('north', false), { failed: ['endorsement-chain', 'endorsement-key'] });
-  } finally {
-    await browser.close();
-  }
+  });
 });

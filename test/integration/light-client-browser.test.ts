@@ -1,7 +1,6 @@
 /** The light client in Debian's Chromium: from the genesis document over handovers to a grant, by the browser's WebCrypto. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { build } from 'esbuild';
 import { encodeCertificate } from '../../firmware/src/consensus/signatures.ts';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { merklePath } from '../../firmware/src/encoding/merkle-tree.ts';
@@ -15,7 +14,7 @@ import {
   genesisBlock,
 } from '../../firmware/src/ledger/index.ts';
 import { basisKeys } from '../../firmware/wallet/ledger-claims.ts';
-import { launchChromium } from '../support/chromium.ts';
+import { inBrowser } from '../support/browser-program.ts';
 import { setUpWallet, wish } from '../support/wallet-set-up.ts';
 
 /** Runs in the page; what it returns is compared here. Bytes come as hexadecimal. */
@@ -86,28 +85,8 @@ async function story() {
 }
 
 test('a light client in the browser follows, believes and refuses as in Node', async () => {
-  const bundle = await build({
-    stdin: { contents: program, loader: 'ts', resolveDir: new URL('../..', import.meta.url).pathname },
-    bundle: true,
-    format: 'iife',
-    globalName: 'light',
-    platform: 'browser',
-    write: false,
-    logLevel: 'silent',
-  });
-  const script = bundle.outputFiles[0]?.text;
-  assert.ok(script);
   const told = await story();
-  const browser = await launchChromium();
-  try {
-    const page = await browser.newPage();
-    // WebCrypto needs a secure context; this one is answered here and never leaves the machine.
-    await page.route('https://wallet.test/', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<title>Wallet</title>' }),
-    );
-    await page.goto('https://wallet.test/');
-    await page.addScriptTag({ content: script });
-    const run = (name: string, input: unknown) => page.evaluate(`light.${name}(${JSON.stringify(input)})`);
+  await inBrowser(program, async (run) => {
     assert.deepEqual(await run('follow', told), {
       early: 'later-epoch',
       forged: ['handover', 'handover'],
@@ -120,7 +99,5 @@ test('a light client in the browser follows, believes and refuses as in Node', a
     const { chain, checkpoint } = told;
     assert.equal(await run('checkpoint', { chain, ...checkpoint, handover: told.handovers[1] }), 2);
     assert.equal(await run('checkpoint', { chain, ...checkpoint, handover: told.handovers[0] }), null);
-  } finally {
-    await browser.close();
-  }
+  });
 });

@@ -1,9 +1,8 @@
 /** The wallet's cryptography in Debian's Chromium: the golden vectors hold there, by the browser's own WebCrypto. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { build } from 'esbuild';
 import { addressVector, grantNoteVector, noteVector, ownerKeyVectors } from '../support/protocol-vectors.ts';
-import { launchChromium } from '../support/chromium.ts';
+import { inBrowser } from '../support/browser-program.ts';
 
 /** Runs in the page; what it returns is compared here. */
 const program = `
@@ -73,29 +72,7 @@ export async function grant(vector) {
 `;
 
 test('owner keys, address, notes and grants are the same in the browser', async () => {
-  const bundle = await build({
-    stdin: { contents: program, loader: 'ts', resolveDir: new URL('../..', import.meta.url).pathname },
-    bundle: true,
-    format: 'iife',
-    globalName: 'protocol',
-    platform: 'browser',
-    write: false,
-    logLevel: 'silent',
-  });
-  const script = bundle.outputFiles[0]?.text;
-  assert.ok(script);
-  const browser = await launchChromium();
-  try {
-    const page = await browser.newPage();
-    // WebCrypto needs a secure context; this one is answered here and never leaves the machine.
-    await page.route('https://wallet.test/', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<title>Wallet</title>' }),
-    );
-    await page.goto('https://wallet.test/');
-    await page.addScriptTag({ content: script });
-    const run = (name: string, vector: unknown) =>
-      page.evaluate(`protocol.${name}(${JSON.stringify(vector)})`);
-
+  await inBrowser(program, async (run) => {
     const owners = await ownerKeyVectors();
     assert.deepEqual(
       await run('ownerKeys', owners),
@@ -122,7 +99,5 @@ test('owner keys, address, notes and grants are the same in the browser', async 
     });
     const grant = await grantNoteVector();
     assert.deepEqual(await run('grant', grant), { purpose: grant.content.terms.purpose, wrong: true });
-  } finally {
-    await browser.close();
-  }
+  });
 });
