@@ -1,8 +1,13 @@
-/** PixelMed, an independent toolkit in Java, against the box: verification, storage, find and move, both ways. */
+/**
+ * PixelMed, an independent toolkit in Java, against the box: verification, storage, find and move both ways, get as SCU
+ * (the box gets from nobody), and its own TLS, which the box refuses.
+ */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterEach, test } from 'node:test';
 import { archiveScu, openAssociation, uids } from '../../firmware/dimse/index.ts';
 import { realClock } from '../fakes/real-clock.ts';
@@ -19,7 +24,14 @@ import {
   startStorescp,
   temporaryFolder,
 } from '../support/dimse-tools.ts';
-import { pixelMed, pixelMedAeTitle, startPixelMed } from '../support/pixelmed.ts';
+import { MutualTls } from '../support/mutual-tls.ts';
+import {
+  pixelMed,
+  pixelMedAeTitle,
+  pixelMedGet,
+  startPixelMed,
+  startPixelMedTls,
+} from '../support/pixelmed.ts';
 
 const options = { timeout: 120_000 };
 const running: { readonly stop: () => unknown }[] = [];
@@ -174,3 +186,74 @@ test('PixelMed finds and moves what the box holds', options, async () => {
   assert.ok(arrived !== undefined && more.length === 0);
   assert.equal(await lineOf(arrived), await lineOf(path));
 });
+
+test('PixelMed gets what the box holds, bit for bit', options, async () => {
+  const folder = await temporaryFolder();
+  running.push({ stop: () => rm(folder, { recursive: true, force: true }) });
+  const box = stopping(await ArchiveBox.open([]));
+  const ask = { port: box.port, calledAeTitle: archiveAeTitle, callingAeTitle: pixelMedAeTitle };
+  const paths = ['CT_small.dcm', 'MR_small.dcm'].map(file);
+  const [ct, mr] = await Promise.all([objectOf(paths[0] as string), objectOf(paths[1] as string)]);
+  const association = await openAssociation({
+    ...{ host: '127.0.0.1', clock: realClock, ...ask },
+    contexts: [ct, mr].map(({ sopClassUid, transferSyntaxUid }) => ({
+      abstractSyntax: sopClassUid,
+      transferSyntaxes: [transferSyntaxUid],
+    })),
+  });
+  for (const object of [ct, mr])
+    assert.equal((await association.store(object, inPieces(object.dataSet, 4096))).status, 0);
+  await association.release();
+  const [identity] = (await runPython(readIdentities, [paths[0] as string])) as readonly Identity[];
+  assert.ok(identity !== undefined);
+
+  const said = await pixelMedGet(ask, identity.studyInstanceUid, folder, [ct.sopClassUid, mr.sopClassUid]);
+  assert.match(said, /status = 0x0\n/);
+  const got = await filesBelow(folder);
+  assert.deepEqual(await Promise.all(got.map(lineOf)), [await lineOf(paths[0] as string)]);
+
+  const nothing = await pixelMedGet(ask, '1.2.3.4.5.6', folder, [ct.sopClassUid]);
+  assert.ok(!nothing.includes('received '), nothing);
+});
+
+/**
+ * The one suite that PixelMed proposes and takes, as OpenSSL calls it (TLS_RSA_WITH_AES_128_CBC_SHA, in TLS 1.2): RSA
+ * key transport without forward secrecy, which is in no BCP 195 profile of PS3.15.
+ */
+const itsOnlySuite = 'AES128-SHA';
+
+test(
+  "PixelMed's own TLS is refused both ways: it knows one suite, and no profile has it",
+  options,
+  async () => {
+    const tls = await MutualTls.make();
+    running.push({ stop: () => tls.remove() });
+    const box = stopping(await ArchiveBox.open([], tls.boxFiles));
+    const callers = { calledAeTitle: archiveAeTitle, callingAeTitle: pixelMedAeTitle };
+    const said = await pixelMed('VerificationSOPClassSCU', { ...callers, port: box.tlsPort }, ['SECURE']);
+    assert.match(said, /handshake_failure/);
+    assert.match(said, /was not successful/);
+    const ends = ['-aec', archiveAeTitle, '127.0.0.1', String(box.tlsPort)];
+    const beside = await runTool('echoscu', [...tls.dcmtkOptions, ...ends]);
+    assert.equal(beside.code, 0, beside.output);
+
+    const pixelmed = stopping(await startPixelMedTls());
+    const at = { host: '127.0.0.1', port: pixelmed.port };
+    // It does speak TLS, to whoever comes with that suite.
+    const old = { maxVersion: 'TLSv1.2', ciphers: `${itsOnlySuite}:@SECLEVEL=0` } as const;
+    const socket = connect({ ...at, ...old, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    assert.equal(socket.getCipher().standardName, 'TLS_RSA_WITH_AES_128_CBC_SHA');
+    socket.destroy();
+    await assert.rejects(
+      openAssociation({
+        ...{ ...at, clock: realClock, callingAeTitle: archiveAeTitle, calledAeTitle: pixelMedAeTitle },
+        contexts: [
+          { abstractSyntax: uids.verificationSopClass, transferSyntaxes: [uids.implicitVrLittleEndian] },
+        ],
+        tls: { credentials: tls.credentials, checkName: false },
+      }),
+      /handshake failure/,
+    );
+  },
+);

@@ -1,5 +1,5 @@
 /**
- * Peers that have no TLS of their own, or one that the box refuses (PixelMed's is TLS 1.0), behind socat, as a modality
+ * Peers that have no TLS of their own, or one that the box refuses (PixelMed's, see peers-pixelmed.test.ts), behind socat, as a modality
  * or an archive without TLS stands in a hospital: every service that they have, with the box's side over mutual TLS.
  */
 import assert from 'node:assert/strict';
@@ -25,7 +25,7 @@ import {
 } from '../support/dimse-tools.ts';
 import { MutualTls } from '../support/mutual-tls.ts';
 import { OdilScp } from '../support/odil-peer.ts';
-import { pixelMed, pixelMedAeTitle, startPixelMed } from '../support/pixelmed.ts';
+import { pixelMed, pixelMedAeTitle, pixelMedGet, startPixelMed } from '../support/pixelmed.ts';
 
 const options = { timeout: 120_000 };
 
@@ -119,7 +119,7 @@ test('odil echoes, stores, finds and gets', options, async (t) => {
   assert.match(got, /Completed: 1, remaining: 0, failed: 0, warning: 0/);
 });
 
-test('gdcmscu and PixelMed store', options, async () => {
+test('gdcmscu stores, PixelMed stores and gets', options, async (t) => {
   const [liver, report] = ['liver_1frame.dcm', 'reportsi.dcm'].map((name) => join(pydicomFiles, name)) as [
     string,
     string,
@@ -131,6 +131,12 @@ test('gdcmscu and PixelMed store', options, async () => {
   const said = await pixelMed('StorageSOPClassSCU', scp, [report, '0']);
   for (const path of [liver, report])
     assert.ok(box.held().includes((await objectOf(path)).sopInstanceUid), `${output}\n${said}`);
+  const folder = await emptyFolder(t);
+  const { sopClassUid, sopInstanceUid } = await objectOf(ct);
+  const gotten = await pixelMedGet(scp, ctStudy, folder, [sopClassUid]);
+  const [got, ...more] = await filesBelow(folder);
+  assert.ok(got !== undefined && more.length === 0, gotten);
+  assert.equal((await objectOf(got)).sopInstanceUid, sopInstanceUid);
 });
 
 test('our store, find and move with dcmqrscp and PixelMed', options, async (t) => {

@@ -86,7 +86,7 @@ ${table(
     ],
     [
       'PixelMed 20220618',
-      'echo, store, find, move; store over TLS through a tunnel',
+      'echo, store, find, move, get; store and get over TLS through a tunnel',
       'echo, store, find and move as a side-car; store, find and move over TLS through a tunnel',
       tests('integration/peers-pixelmed', 'integration/peers-tunnel'),
     ],
@@ -105,7 +105,7 @@ ${table(
   ],
 )}
 
-Through a tunnel: the peer has no TLS of its own (movescu, getscu and dcmqrscp of this dcmtk, odil, gdcmscu) or only TLS 1.0, which the box refuses (PixelMed); socat stands before it, and the box's side is mutual TLS as above. PixelMed's command line for C-GET was not tried: it proposes more presentation contexts than an association can have, and fails before it connects. Debian's gdcmscu crashes as an association ends, with dcmtk too, and before it prints: its echo and find show nothing. odil carries procedure steps and notifications without a PACS or a department system behind it: what such a system makes of them is not shown. High-Throughput JPEG 2000 was written by the codec that the box reads it with, and found right by gdcm's (${tests('integration/ht-jpeg-2000')}). What was not tried with a peer of others says nothing about them, and modalities were not tried at all.
+Through a tunnel: the peer has no TLS of its own (movescu, getscu and dcmqrscp of this dcmtk, odil, gdcmscu) or one that the box refuses (PixelMed knows TLS_RSA_WITH_AES_128_CBC_SHA only, which is in no BCP 195 profile: ${tests('integration/peers-pixelmed')} shows the refusal both ways); socat stands before it, and the box's side is mutual TLS as above. PixelMed's own command line for C-GET proposes more presentation contexts than an association can have, and fails before it connects: the same class was called by a program that proposes two. Debian's gdcmscu crashes as an association ends, with dcmtk too, and before it prints: its echo and find show nothing. odil carries procedure steps and notifications without a PACS or a department system behind it: what such a system makes of them is not shown. High-Throughput JPEG 2000 was written by the codec that the box reads it with, and found right by gdcm's (${tests('integration/ht-jpeg-2000')}). What was not tried with a peer of others says nothing about them, and modalities were not tried at all.
 `;
 
 const met = 'met';
