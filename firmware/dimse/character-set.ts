@@ -1,5 +1,6 @@
 /** Text in the character sets of Specific Character Set (0008,0005), PS3.3 C.12.1.1.2, as well as the platform knows them. */
-import { decodeCodeExtensions, hasCodeExtensions } from './code-extensions.ts';
+import { codeExtensionsDecoding, hasCodeExtensions } from './code-extensions.ts';
+import { withoutRests } from './rests.ts';
 
 /** Defined term (without "ISO_IR " or "ISO 2022 IR ") to the platform's name. */
 export const encodings: ReadonlyMap<string, string> = new Map([
@@ -60,11 +61,17 @@ function decoderOf(encoding: string): Decoder {
   return decoder;
 }
 
-/** Never fails: what cannot be read becomes U+FFFD. Padding is not removed. */
+/** Never fails: what cannot be read becomes U+FFFD. Padding is not removed. At one go: for text that is short. */
 export function decodeText(bytes: Uint8Array, specificCharacterSet: string): string {
+  return plainText(bytes) ?? withoutRests(textDecoding(bytes, specificCharacterSet));
+}
+
+/** The same of text that may be long: yields where a rest is due. */
+export function* textDecoding(bytes: Uint8Array, specificCharacterSet: string): Generator<undefined, string> {
   const plain = plainText(bytes);
   if (plain !== undefined) return plain;
-  if (hasCodeExtensions(specificCharacterSet)) return decodeCodeExtensions(bytes, specificCharacterSet);
+  if (hasCodeExtensions(specificCharacterSet))
+    return yield* codeExtensionsDecoding(bytes, specificCharacterSet);
   // ISO 646 is read as its superset Latin-1, since many devices forget to say so, and so is a set that nobody defined.
   return decoderOf(encodingOf(termsOf(specificCharacterSet)) ?? 'windows-1252').decode(bytes);
 }

@@ -4,6 +4,8 @@
  * sets in one text, nor JIS X 0201 katakana or JIS X 0212 beside JIS X 0208.
  */
 
+import { textBytesWithoutRestMax } from './limits.ts';
+
 /** A set as it stands in G0 or G1. */
 interface CharacterSet {
   readonly bytes: 1 | 2;
@@ -86,15 +88,26 @@ export function hasCodeExtensions(specificCharacterSet: string): boolean {
   return specificCharacterSet.includes('ISO 2022 IR ');
 }
 
-/** Never fails: what cannot be read becomes U+FFFD. The first term's set stands at the beginning and after delimiters. */
-export function decodeCodeExtensions(bytes: Uint8Array, specificCharacterSet: string): string {
+/**
+ * Never fails: what cannot be read becomes U+FFFD. The first term's set stands at the beginning and after delimiters.
+ * Yields where a rest is due: whoever switches the set with each character makes this slow.
+ */
+export function* codeExtensionsDecoding(
+  bytes: Uint8Array,
+  specificCharacterSet: string,
+): Generator<undefined, string> {
   const [first = ''] = specificCharacterSet.split('\\');
   const initial = designations.get(first.trim().replace(/^ISO(_IR| 2022 IR) /, '')) ?? [];
   const initialG1 = initial.find(({ to }) => to === 'g1')?.set ?? byPlatform('windows-1252');
   let g0 = ascii;
   let g1 = initialG1;
   let text = '';
+  let restAt = textBytesWithoutRestMax;
   for (let offset = 0; offset < bytes.length;) {
+    if (offset >= restAt) {
+      restAt = offset + textBytesWithoutRestMax;
+      yield;
+    }
     const byte = bytes[offset] as number;
     if (byte === escapeByte) {
       const designation = designationAt(bytes, offset + 1);
@@ -123,10 +136,10 @@ function designationAt(bytes: Uint8Array, offset: number): Designation | undefin
   return everyDesignation.find(({ codes }) => codes.every((code, index) => bytes[offset + index] === code));
 }
 
-/** Bytes of one half that follow each other, in whole characters as far as there are any. */
+/** Bytes of one half that follow each other, in whole characters as far as there are any, and not too many at a time. */
 function endOfRun(bytes: Uint8Array, start: number, upperHalf: boolean, characterBytes: 1 | 2): number {
   let end = start;
-  while (end < bytes.length) {
+  while (end < bytes.length && end - start < textBytesWithoutRestMax) {
     const byte = bytes[end] as number;
     if (byte >= 0x80 !== upperHalf || byte <= 0x20) break;
     end += characterBytes;

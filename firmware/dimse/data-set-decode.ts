@@ -2,7 +2,6 @@
  * A small data set out of its bytes (PS3.5 clause 7). Recursive, hence bounded in depth; and in bytes and elements,
  * since each element costs some hundred bytes of memory, whatever its length; and in values and text, which cost time.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { DataElement, DataSet } from '../src/ports.ts';
 import { vrOf } from './data-dictionary.ts';
@@ -13,7 +12,7 @@ import {
   isLongVr,
   showsExplicitVr,
 } from './data-set-syntax.ts';
-import { characterSetOf, countValues, decodeValues, isInCharacterSet } from './data-set-values.ts';
+import { characterSetOf, countValues, isInCharacterSet, valuesDecoding } from './data-set-values.ts';
 import {
   dataSetDepthMax,
   dataSetElementMemoryBytes,
@@ -27,7 +26,9 @@ import {
   identifierBytesMax,
   inflatedIdentifierBytesMin,
   inflatedIdentifierRatioMax,
+  textBytesWithoutRestMax,
 } from './limits.ts';
+import { withoutRests, withRests } from './rests.ts';
 
 export type DecodedDataSet =
   /** `memoryBytes`: about what the data set takes as long as it is held, whatever its bytes are. */
@@ -40,24 +41,12 @@ export type DecodedDataSet =
  * implicit VR are UN, known ones of VR UN get their VR (PS3.5 6.2.2); group lengths are left out.
  */
 export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): DecodedDataSet {
-  const decoding = decode(bytes, transferSyntaxUid);
-  for (;;) {
-    const { done, value } = decoding.next();
-    if (done === true) return value;
-  }
+  return withoutRests(decode(bytes, transferSyntaxUid));
 }
 
 /** The same of a data set that may be long: everybody else has a turn after each millisecond or so of it. */
-export async function decodeLongDataSet(
-  bytes: Uint8Array,
-  transferSyntaxUid: string,
-): Promise<DecodedDataSet> {
-  const decoding = decode(bytes, transferSyntaxUid);
-  for (;;) {
-    const { done, value } = decoding.next();
-    if (done === true) return value;
-    await nextTurn();
-  }
+export function decodeLongDataSet(bytes: Uint8Array, transferSyntaxUid: string): Promise<DecodedDataSet> {
+  return withRests(decode(bytes, transferSyntaxUid));
 }
 
 /** Yields where a rest is due. */
@@ -101,6 +90,7 @@ class Decoder {
   #values = 0;
   #textBytes = 0;
   #restAt = elementsWithoutRestMax;
+  #textRestAt = textBytesWithoutRestMax;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -136,7 +126,7 @@ class Decoder {
       const element =
         vr === 'SQ'
           ? { vr, values: yield* this.#items(tag, header.length, inside, characterSet, depth) }
-          : this.#element(header, vr, inside, characterSet);
+          : yield* this.#element(header, vr, inside, characterSet);
       if (this.#isRestDue()) yield;
       if (end !== undefined && this.#offset > end)
         throw new Malformed(`${written(tag)} reaches beyond its item`);
@@ -148,25 +138,26 @@ class Decoder {
     return dataSet;
   }
 
-  #element(
+  *#element(
     { tag, length }: Header,
     vr: string,
     { littleEndian }: ElementEncoding,
     characterSet: string,
-  ): DataElement {
+  ): Generator<undefined, DataElement> {
     if (length === undefinedLength) throw new Malformed(`${written(tag)} of VR ${vr} has undefined length`);
     const bytes = this.#take(tag, length);
     this.#bound(tag, vr, bytes);
-    const values = decodeValues(bytes, vr, littleEndian, characterSet);
+    const values = yield* valuesDecoding(bytes, vr, littleEndian, characterSet);
     if (values === undefined) throw new Malformed(`the length of ${written(tag)} does not fit VR ${vr}`);
     return { vr, values };
   }
 
-  /** After so many elements, or values, which cost as much. */
+  /** After so many elements, or values, which cost as much; or after so much text. */
   #isRestDue(): boolean {
     const done = this.#elements + this.#values;
-    if (done < this.#restAt) return false;
+    if (done < this.#restAt && this.#textBytes < this.#textRestAt) return false;
     this.#restAt = done + elementsWithoutRestMax;
+    this.#textRestAt = this.#textBytes + textBytesWithoutRestMax;
     return true;
   }
 

@@ -4,7 +4,7 @@
  */
 import { withoutPadding, withoutTrailingPadding } from '../src/encoding/padding.ts';
 import type { DataElement } from '../src/ports.ts';
-import { decodeText, encodeText } from './character-set.ts';
+import { encodeText, textDecoding } from './character-set.ts';
 import { decodeAscii, encodeAscii } from './text.ts';
 
 /** Text in the data set's Specific Character Set (PS3.5 6.1.2.3). */
@@ -119,7 +119,7 @@ export function isInCharacterSet(vr: string): boolean {
 const backslash = 0x5c;
 
 /**
- * How many values `decodeValues` would make, or more: second bytes of characters may look like backslashes. Counted no
+ * How many values `valuesDecoding` would make, or more: second bytes of characters may look like backslashes. Counted no
  * further than one beyond `max`.
  */
 export function countValues(bytes: Uint8Array, vr: string, max: number): number {
@@ -132,13 +132,16 @@ export function countValues(bytes: Uint8Array, vr: string, max: number): number 
   return count;
 }
 
-/** @returns undefined if the length does not fit the VR. */
-export function decodeValues(
+/**
+ * Yields where a rest is due.
+ * @returns undefined if the length does not fit the VR.
+ */
+export function* valuesDecoding(
   bytes: Uint8Array,
   vr: string,
   littleEndian: boolean,
   specificCharacterSet: string,
-): readonly string[] | undefined {
+): Generator<undefined, readonly string[] | undefined> {
   if (bytes.length === 0) return [];
   const number = numbers[vr];
   if (number !== undefined) {
@@ -153,7 +156,9 @@ export function decodeValues(
     if (bytes.length % wordSize !== 0) return undefined;
     return [Buffer.from(inLittleEndian(bytes, wordSize, littleEndian)).toString('base64')];
   }
-  const text = characterSetVrs.has(vr) ? decodeText(bytes, specificCharacterSet) : decodeAscii(bytes);
+  const text = characterSetVrs.has(vr)
+    ? yield* textDecoding(bytes, specificCharacterSet)
+    : decodeAscii(bytes);
   const values = oneTextVrs.has(vr) ? [withoutTrailingPadding(text)] : text.split('\\').map(withoutPadding);
   return values.length === 1 && values[0] === '' ? [] : values;
 }

@@ -62,6 +62,8 @@ export type ScanResult =
 export interface ScanLimits {
   readonly bytesMax: number;
   readonly elementsMax: number;
+  /** Of the values that are read, before they are decoded. */
+  readonly textBytesMax: number;
   /** Of a deflated data set, as it came. */
   readonly deflatedBytesMax: number;
   readonly inflatedBytesMax: number;
@@ -71,6 +73,7 @@ export interface ScanLimits {
 export const scanLimits: ScanLimits = {
   bytesMax: headerBytesMax,
   elementsMax: headerElementsMax,
+  textBytesMax: Object.keys(wanted).length * headerValueBytesMax,
   deflatedBytesMax: deflatedHeaderBytesMax,
   inflatedBytesMax: inflatedHeaderBytesMax,
 };
@@ -94,6 +97,11 @@ export class HeaderScanner {
   /** Headers of elements that were read so far, those that a deflated beginning cost again and again too. */
   get elements(): number {
     return this.#scan.elements;
+  }
+
+  /** Bytes of values that were decoded so far. */
+  get textBytes(): number {
+    return this.#scan.textBytes;
   }
 
   /** The chunk must not change afterwards. */
@@ -125,6 +133,7 @@ class PlainScan {
   #field: Field | undefined;
   #pieces: Uint8Array[] = [];
   #scanned = 0;
+  #textBytes = 0;
   #result: ScanResult = more;
 
   constructor(syntax: DataSetSyntax, limits: ScanLimits) {
@@ -134,6 +143,10 @@ class PlainScan {
 
   get elements(): number {
     return this.#reader.elements;
+  }
+
+  get textBytes(): number {
+    return this.#result.kind === 'complete' ? this.#textBytes : 0;
   }
 
   push(chunk: Uint8Array): ScanResult {
@@ -170,6 +183,9 @@ class PlainScan {
           return malformed(`${tagText(tag)} is too long`);
         // Two answers to one question: another reader might take the other one.
         if (this.#values.has(this.#field)) return malformed(`${tagText(tag)} stands twice`);
+        this.#textBytes += length;
+        const { textBytesMax } = this.#limits;
+        if (this.#textBytes > textBytesMax) return beyondLimits(`more than ${textBytesMax} bytes of text`);
       } else if (this.#field !== undefined) {
         this.#pieces.push(token.bytes);
         if (token.last) this.#values.set(this.#field, joinBytes(this.#pieces));
@@ -207,6 +223,7 @@ class DeflatedScan {
   readonly #syntax: DataSetSyntax;
   readonly #limits: ScanLimits;
   #elements = 0;
+  #textBytes = 0;
   #pieces: Uint8Array[] = [];
   #length = 0;
   #next = firstTryBytes;
@@ -219,6 +236,10 @@ class DeflatedScan {
 
   get elements(): number {
     return this.#elements;
+  }
+
+  get textBytes(): number {
+    return this.#textBytes;
   }
 
   push(chunk: Uint8Array): ScanResult {
@@ -275,7 +296,9 @@ class DeflatedScan {
     const scan = new PlainScan(this.#syntax, this.#limits);
     const result = scan.push(inflated.bytes);
     this.#elements += scan.elements;
-    return result.kind === 'more' && atEnd ? scan.end() : result;
+    const settled = result.kind === 'more' && atEnd ? scan.end() : result;
+    this.#textBytes += scan.textBytes;
+    return settled;
   }
 }
 

@@ -16,6 +16,7 @@ import {
   deflatedHeaderBytesOnLoopMax,
   headerBytesOnLoopMax,
   headerElementsOnLoopMax,
+  headerTextBytesOnLoopMax,
   inflatedHeaderBytesOnLoopMax,
 } from './limits.ts';
 
@@ -24,6 +25,8 @@ export interface LoopWork {
   readonly bytes: number;
   /** Headers of elements that were parsed. */
   readonly elements: number;
+  /** Bytes of values that were decoded. */
+  readonly textBytes: number;
 }
 
 export interface HeaderScansOptions {
@@ -38,6 +41,7 @@ export interface HeaderScansOptions {
 const loopLimits: ScanLimits = {
   bytesMax: headerBytesOnLoopMax,
   elementsMax: headerElementsOnLoopMax,
+  textBytesMax: headerTextBytesOnLoopMax,
   deflatedBytesMax: deflatedHeaderBytesOnLoopMax,
   inflatedBytesMax: inflatedHeaderBytesOnLoopMax,
 };
@@ -96,10 +100,14 @@ class HandedOverScan implements ScannerPort, ThreadScan {
 
   #scan(atEnd: boolean, onLoop: () => ScanResult): HeaderScan | Promise<HeaderScan> {
     if (!this.#handedOver) {
-      const before = this.#beginning.elements;
+      const { elements: elementsBefore, textBytes: textBytesBefore } = this.#beginning;
       const result = onLoop();
       const bytes = atEnd ? 0 : (this.chunks.at(-1)?.length ?? 0);
-      this.#onLoopWork?.({ bytes, elements: this.#beginning.elements - before });
+      this.#onLoopWork?.({
+        bytes,
+        elements: this.#beginning.elements - elementsBefore,
+        textBytes: this.#beginning.textBytes - textBytesBefore,
+      });
       if (result.kind !== 'malformed' || result.beyondLimits !== true) return this.#concluded(result);
       this.#handedOver = true;
     }

@@ -96,6 +96,9 @@ export const headerBytesOnLoopMax = 262_144;
 /** Elements that are parsed on the event loop, below 1 ms; usual headers have some 100, with private groups some 1,000. */
 export const headerElementsOnLoopMax = 4_000;
 
+/** Text of the values that are read, decoded on the event loop at up to 1 µs a byte; all of a usual header has 500. */
+export const headerTextBytesOnLoopMax = 4_096;
+
 /** Compressed bytes of a deflated object that are inflated on the event loop; usual headers deflate to 1 to 2 KB. */
 export const deflatedHeaderBytesOnLoopMax = 16_384;
 
@@ -147,8 +150,11 @@ export const dataSetValueMemoryBytes = 32;
 /** Elements and values that are decoded before everybody else has a turn, a millisecond or two. */
 export const elementsWithoutRestMax = 500;
 
-/** A request's data set up to so many bytes is decoded at one go: some 2,000 elements at most, usually one or two dozens. */
-export const decodedAtOnceBytesMax = 16_384;
+/** Text that is decoded before everybody else has a turn, about a millisecond: each character may switch the set. */
+export const textBytesWithoutRestMax = 1_024;
+
+/** A request's data set up to so many bytes is decoded at one go: some 500 elements at most, usually one or two dozens. */
+export const decodedAtOnceBytesMax = 4_096;
 
 /** Values of one element: a list of as many SOP Instance UIDs as one retrieval sends. */
 export const elementValuesMax = 65_535;
@@ -159,7 +165,7 @@ export const dataSetValuesMax = 131_072;
 /** Text of one element in a Specific Character Set: it is decoded on the event loop, at up to 0.6 µs a byte. */
 export const elementTextBytesMax = 65_536;
 
-/** Such text of one small data set in all, below 0.2 s: the names and descriptions of 1,000 series. */
+/** Such text of one small data set in all, 0.2 s of work between rests: the names and descriptions of 1,000 series. */
 export const dataSetTextBytesMax = 262_144;
 
 /** Sequences within sequences of a small data set: queries and procedure steps reach four. */

@@ -6,6 +6,7 @@ import { decodeText, encodeText } from '../../firmware/dimse/character-set.ts';
 import { decodeDataSet } from '../../firmware/dimse/data-set.ts';
 import { HeaderScanner } from '../../firmware/dimse/header-scanner.ts';
 import { uids } from '../../firmware/dimse/index.ts';
+import { textBytesWithoutRestMax } from '../../firmware/dimse/limits.ts';
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
@@ -37,6 +38,21 @@ test('each escape sequence puts its set where it belongs', () => {
 
 test('a delimiter puts the first set back', () => {
   assert.equal(decodeText(latin1('\x1b-F\xc4^\xc4'), 'ISO 2022 IR 100\\ISO 2022 IR 126'), 'Δ^Ä');
+});
+
+test('a run of characters may be longer than what is decoded before a rest', () => {
+  const times = 3 * textBytesWithoutRestMax + 1;
+  const cases: readonly (readonly [set: string, before: string, character: string, text: string])[] = [
+    ['\\ISO 2022 IR 149', '\x1b$)C', '\xfb\xf3', '洪'],
+    ['\\ISO 2022 IR 87', '\x1b$B', ';3', '山'],
+    ['\\ISO 2022 IR 159', '\x1b$(D', '0!', '丂'],
+    ['ISO 2022 IR 13', '', '\xd4', 'ﾔ'],
+    ['ISO 2022 IR 100', '', '\xe9', 'é'],
+  ];
+  for (const [set, before, character, text] of cases) {
+    const decoded = decodeText(latin1(before + character.repeat(times)), set);
+    assert.ok(decoded === text.repeat(times), set);
+  }
 });
 
 test('no bytes make it fail, and it takes them all', () => {

@@ -20,6 +20,7 @@ import {
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
+  textBytesWithoutRestMax,
 } from '../../firmware/dimse/limits.ts';
 import { uids } from '../../firmware/dimse/index.ts';
 import { concatBytes, fromHex, toHex, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
@@ -322,6 +323,38 @@ test('a long data set is decoded alike, and everybody else has a turn meanwhile'
   }
   const cut = await decodeLongDataSet(commitment.subarray(0, -1), implicitVrLittleEndian);
   assert.equal(cut.kind, 'malformed');
+});
+
+test('everybody else has a turn while long text is decoded, in one element or in many', async () => {
+  const specificCharacterSet = concatBytes(
+    fromHex('08000500'),
+    utf8('CS'),
+    fromHex('0e00'),
+    utf8('ISO 2022 IR 13'),
+  );
+  // Katakana and Latin in turns: each character switches the set, and is decoded by itself.
+  const mixed = (bytes: number): Uint8Array =>
+    Uint8Array.from({ length: bytes }, (_, i) => [0xb1, 0x41][i % 2] as number);
+  const unlimitedText = (index: number): Uint8Array =>
+    concatBytes(
+      Uint8Array.of(0x11, 0, index, 0x10),
+      utf8('UT'),
+      fromHex('000000000100'),
+      mixed(elementTextBytesMax),
+    );
+  const name = (index: number): Uint8Array =>
+    concatBytes(Uint8Array.of(0x11, 0, index, 0x10), utf8('LO'), fromHex('0002'), mixed(512));
+  for (const elements of [
+    Array.from({ length: 4 }, (_, index) => unlimitedText(index)),
+    Array.from({ length: 200 }, (_, index) => name(index)),
+  ]) {
+    const bytes = concatBytes(specificCharacterSet, ...elements);
+    const { result, turns } = await countingTurns(() => decodeLongDataSet(bytes, explicitVrLittleEndian));
+    assert.equal(result.kind, 'data-set');
+    assert.deepEqual(result, decodeDataSet(bytes, explicitVrLittleEndian));
+    const rests = Math.floor(bytes.length / (2 * textBytesWithoutRestMax));
+    assert(turns >= rests, `${turns} turns for ${bytes.length} bytes of text`);
+  }
 });
 
 test('a value too long for its VR in explicit form goes out as UN', () => {

@@ -16,9 +16,11 @@ import {
   headerBytesOnLoopMax,
   headerElementsOnLoopMax,
   headerScanMsMax,
+  headerTextBytesOnLoopMax,
+  headerValueBytesMax,
 } from '../../firmware/dimse/limits.ts';
 import { concatBytes, fromHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import type { HeaderScan, HeaderScanner } from '../../firmware/src/ports.ts';
+import type { DataSetHeader, HeaderScan, HeaderScanner } from '../../firmware/src/ports.ts';
 import { settle } from '../support/dimse-peer.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
@@ -50,6 +52,21 @@ const deep = concatBytes(
 const privateBytes = (length: number): Uint8Array =>
   encodeElement(explicitLittleEndian, 0x00091010, 'UN', new Uint8Array(length));
 
+/** Katakana and Latin in turns, in every description and name that is read. */
+const longText = concatBytes(
+  element(0x00080005, 'CS', 'ISO 2022 IR 13'),
+  beginning,
+  ...[0x00080080, 0x00080090, 0x00081030, 0x0008103e, 0x00100010, 0x00100020].map((tag) =>
+    encodeElement(
+      explicitLittleEndian,
+      tag,
+      'LO',
+      Uint8Array.from({ length: headerValueBytesMax }, (_, index) => (index % 2 === 0 ? 0xb1 : 0x41)),
+    ),
+  ),
+  ending,
+);
+
 /** Headers that cost more than a usual one, and what is found in them. */
 const hostile: readonly (readonly [string, string, Uint8Array, RegExp | undefined])[] = [
   ['many elements', syntax, concatBytes(beginning, repeated(emptyElement, 60_000), ending), undefined],
@@ -61,6 +78,7 @@ const hostile: readonly (readonly [string, string, Uint8Array, RegExp | undefine
     concatBytes(beginning, deep, new Uint8Array(8)),
     /must stand|ends within/,
   ],
+  ['long text that switches its set with each character', syntax, longText, undefined],
   ['a header without end', syntax, fromHex('09001010554e0000feffffff'), /ends within/],
   [
     'a deflate bomb',
@@ -81,6 +99,12 @@ const hostile: readonly (readonly [string, string, Uint8Array, RegExp | undefine
     undefined,
   ],
 ];
+
+const uidsOf = ({ sopInstanceUid, studyInstanceUid, seriesInstanceUid }: DataSetHeader): object => ({
+  sopInstanceUid,
+  studyInstanceUid,
+  seriesInstanceUid,
+});
 
 const running: HeaderScans[] = [];
 afterEach(async () => {
@@ -124,7 +148,8 @@ test('of a hostile header no more than the stated beginning is read on the event
   for (const [name, uid, bytes, reason] of hostile) {
     const { scans, work } = make();
     const result = await scanned(scans.open(uid), bytes);
-    if (reason === undefined) assert.deepEqual(result, complete, name);
+    if (reason === undefined)
+      assert.deepEqual(result.kind === 'complete' && uidsOf(result.elements), expected, name);
     else assert.match(result.kind === 'malformed' ? result.reason : result.kind, reason, name);
     const bytesMax = uid === syntax ? headerBytesOnLoopMax : deflatedHeaderBytesOnLoopMax;
     assert(sum(work, 'bytes') <= bytesMax + chunkBytes, `${name}: ${sum(work, 'bytes')} bytes`);
@@ -132,6 +157,7 @@ test('of a hostile header no more than the stated beginning is read on the event
       sum(work, 'elements') <= headerElementsOnLoopMax + 1,
       `${name}: ${sum(work, 'elements')} elements`,
     );
+    assert(sum(work, 'textBytes') <= headerTextBytesOnLoopMax, `${name}: ${sum(work, 'textBytes')} of text`);
   }
 });
 
@@ -141,6 +167,7 @@ test('a header is judged alike wherever it is read, and in whatever pieces', opt
     beginning,
     ending,
     element(0x00100020, 'LO', '007 '),
+    element(0x00081030, 'LO', 'x'.repeat(headerTextBytesOnLoopMax)),
     repeated(emptyElement, headerElementsOnLoopMax),
     privateBytes(headerBytesOnLoopMax),
     fromHex('0800111153510000ffffffff'),
