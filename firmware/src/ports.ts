@@ -400,10 +400,11 @@ export interface FoundStudy {
 export interface ObjectStore {
   /**
    * All studies, read and verified at start. One that is damaged ends it; with `setAside` it is left out, kept as it is
-   * under another name, and told at this start and at each later one.
+   * under another name, and told at this start and at each later one. `found` is told first how many there are, before
+   * any is read; some of them may turn out to hold nothing.
    * @throws AppError STORE_CORRUPT.
    */
-  open(setAside?: (name: string) => void): AsyncIterable<FoundStudy>;
+  open(setAside?: (name: string) => void, found?: (studies: number) => void): AsyncIterable<FoundStudy>;
   createStudy(): Promise<StudyFolder>;
 }
 

@@ -55,9 +55,14 @@ async function prepareFolder(t: TestContext, openSegment: OpenSegmentOf): Promis
 }
 
 async function studiesOf(store: ObjectStore): Promise<FoundStudy[]> {
-  const found: FoundStudy[] = [];
-  for await (const study of store.open()) found.push(study);
-  return found;
+  const studies: FoundStudy[] = [];
+  const told: number[] = [];
+  for await (const study of store.open(undefined, (found) => told.push(found))) {
+    assert.equal(told.length, 1, 'how many there are is told before the first');
+    studies.push(study);
+  }
+  assert.ok(told.length === 1 && (told[0] as number) >= studies.length, 'and once, none left out');
+  return studies;
 }
 
 async function write(study: StudyFolder, bytes: Uint8Array, pieceBytes: number): Promise<SealedObject> {

@@ -163,7 +163,11 @@ export class MemoryObjectStore implements ObjectStore {
     this.#disk = disk;
   }
 
-  async *open(): AsyncIterable<FoundStudy> {
+  async *open(
+    _setAside?: (name: string) => void,
+    found?: (studies: number) => void,
+  ): AsyncIterable<FoundStudy> {
+    found?.(this.#disk.studies.size);
     for (const [ref, study] of this.#disk.studies)
       yield { folder: new MemoryFolder(ref, this.#disk, study), records: study.records.map(decodeCanonical) };
   }

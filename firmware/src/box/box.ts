@@ -27,6 +27,7 @@ import { overviewOf, type OverviewSources } from './overview.ts';
 import { openLog } from './pino-log.ts';
 import { openQuery } from './query.ts';
 import { QuickAck } from './quick-ack.ts';
+import { ReadingProgress } from './reading-progress.ts';
 import { openSidecar } from './sidecar.ts';
 import { spareSpace } from './spare-space.ts';
 import { systemClock } from './system-clock.ts';
@@ -168,7 +169,7 @@ async function openStudies(
     const membership = await openMembership({ ...modules, genesisFile });
     return { membership, forwarding: membership.forwarding };
   }
-  await foundation.catalogue.load(() => undefined);
+  await foundation.catalogue.load(() => undefined, new ReadingProgress(foundation.clock, foundation.logger));
   return { membership: undefined, forwarding: await openForwarding(() => undefined) };
 }
 

@@ -1,5 +1,8 @@
 /** Every limit of the composition room, with its reason. docs/limits.md repeats this table; a test compares the two. */
 
+/** How often a start says how far it has come: often enough that nobody takes it for dead, some ten lines for a large box. */
+export const readingToldMs = 5_000;
+
 /** Between two looks at the routes to modalities: whoever renews an address lease may set them anew. */
 export const routeLookMs = 60_000;
 

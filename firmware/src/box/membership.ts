@@ -34,6 +34,7 @@ import { LedgerStatusBoard, type LedgerStatus } from './ledger-status.ts';
 import { openLedgerDisks } from './ledger-disks.ts';
 import { Members } from './members.ts';
 import { verifyEd25519, verifyP256 } from './signatures.ts';
+import { ReadingProgress } from './reading-progress.ts';
 import { openRotation } from './rotation.ts';
 import { watchStanding } from './standing.ts';
 import type { Undo } from './undo.ts';
@@ -77,7 +78,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const self = config.institution.id;
   const genesis = await readGenesis(genesisFile);
   const chain = chainId(genesis);
-  await catalogue.load((study) => studyIdOf(study, chain, self));
+  await catalogue.load((study) => studyIdOf(study, chain, self), new ReadingProgress(clock, logger));
 
   const voteLog = await openVoteLog(foundation, undo);
   const { blockLog, archive } = await openLedgerDisks(foundation, undo);

@@ -60,7 +60,10 @@ export class StudyStore implements ObjectStore {
    * What a crash left half-written is removed.
    * @throws AppError STORE_CORRUPT if a log or key is damaged and nobody asked to set it aside; STORE_FAILED.
    */
-  async *open(setAside?: (name: string) => void): AsyncIterable<FoundStudy> {
+  async *open(
+    setAside?: (name: string) => void,
+    found?: (studies: number) => void,
+  ): AsyncIterable<FoundStudy> {
     const { folder } = this.#options;
     await this.#files.makeFolder(folder);
     await this.#files.syncFolder(dirname(folder));
@@ -70,15 +73,16 @@ export class StudyStore implements ObjectStore {
       if (name.endsWith(damagedSuffix)) setAside?.(name);
     }
     const refs = names.filter((name) => refPattern.test(name));
+    found?.(refs.length);
     const memories: ReadMemory[] = [];
     const open = async (ref: string): Promise<FoundStudy | undefined> => {
       const memory = memories.pop() ?? new ReadMemory();
-      const found = await this.#openOrSetAside(ref, memory, setAside);
+      const study = await this.#openOrSetAside(ref, memory, setAside);
       memories.push(memory);
-      return found;
+      return study;
     };
-    for await (const found of sideBySide(refs, studiesOpenedAtOnceMax, open))
-      if (found !== undefined) yield found;
+    for await (const study of sideBySide(refs, studiesOpenedAtOnceMax, open))
+      if (study !== undefined) yield study;
   }
 
   /**

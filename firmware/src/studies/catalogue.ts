@@ -20,6 +20,13 @@ function identityOf({ studyInstanceUid, origin }: Pick<StudyCreated, 'studyInsta
   }
 }
 
+/** Told while the studies are read at a start. */
+export interface LoadProgress {
+  /** How many are about to be read; some may hold nothing. */
+  found(studies: number): void;
+  read(study: KeptStudy): void;
+}
+
 /** All studies that this box keeps, in memory; built from the manifests at start. */
 export class Catalogue {
   readonly #store: ObjectStore;
@@ -44,13 +51,14 @@ export class Catalogue {
     this.#store = store;
   }
 
-  async load(identify: (study: KeptStudy) => StudyId | undefined): Promise<void> {
-    for await (const found of this.#store.open()) {
+  async load(identify: (study: KeptStudy) => StudyId | undefined, progress?: LoadProgress): Promise<void> {
+    for await (const found of this.#store.open(undefined, (studies) => progress?.found(studies))) {
       const study = KeptStudy.restore(found);
       if (study === undefined) continue;
       study.studyId = identify(study);
       this.#add(study);
       this.#index(study);
+      progress?.read(study);
     }
   }
 
