@@ -26,6 +26,10 @@ export function consortiumChapters(ledger: LedgerFixture): readonly Chapter[] {
     validator: true,
   };
   const parameters = { ...defaultParameters, proposalMs: 604_800_000 };
+  const longer = (times: number): ProposalAction => ({
+    kind: 'parameters',
+    parameters: { ...parameters, proposalMs: times * parameters.proposalMs },
+  });
   const vendor = { keys: [signerOf('another vendor').publicKey], threshold: 1 };
   const votes: readonly NamedTransaction[] = [
     { name: 'proposal to admit an institution', transaction: consortium.propose('north', admission) },
@@ -37,8 +41,11 @@ export function consortiumChapters(ledger: LedgerFixture): readonly Chapter[] {
       name: `approval of ${voter}`,
       transaction: consortium.vote(voter, consortium.proposeBody('north', admission)),
     })),
-    ...voted('to remove an institution', { kind: 'remove', id: 'west' }, 'north', ['south', 'east', 'fifth']),
+    // Three of five: enough once they are three of four. Each of the blocks decides one, so that the last still waits.
     ...voted('of other parameters', { kind: 'parameters', parameters }, 'south', ['east', 'north']),
+    ...voted('of longer votes', longer(2), 'south', ['east', 'north']),
+    ...voted('of still longer votes', longer(3), 'south', ['east', 'north']),
+    ...voted('to remove an institution', { kind: 'remove', id: 'west' }, 'north', ['south', 'east', 'fifth']),
     ...voted('of other validators', { kind: 'validators', add: [], remove: ['south'] }, 'east', ['fifth']),
     ...voted('of another vendor', { kind: 'vendor', vendor }, 'fifth', []),
   ];

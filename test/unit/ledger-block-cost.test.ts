@@ -131,12 +131,12 @@ test('what a transaction brings to check, it pays for', () => {
   const plain = ledger.grantBody(ids[0] as StudyId, 1, grantee);
   const bulk = registerBulk(ledger, 'south', 'bulk', [signerOf('one'), signerOf('two')]);
   assert.equal(transactionWork(plain), 2 + 4 + 15);
-  assert.equal(transactionWork({ ...plain, leaf: bulk.leaves[0] as StudyLeaf }), 2 + 8 + 15);
+  assert.equal(transactionWork({ ...plain, leaf: bulk.leaves[0] as StudyLeaf }), 2 + 8 + 25);
   assert.equal(transactionWork(bulk.transaction.body), 2 + 10 + 1);
   const admission = {
     kind: 'admit',
     institution: candidate(ledger.chain, 'fifth'),
     validator: true,
   } as const;
-  assert.equal(transactionWork(consortium.proposeBody('north', admission)), 2 + 6 + 25 + 4 * 7 + 25);
+  assert.equal(transactionWork(consortium.proposeBody('north', admission)), 2 + 6 + 25 + 4 * 7 + 85);
 });

@@ -19,17 +19,15 @@ import {
   listedProposalsMax,
   openProposalsMax,
   referralsOfStudyMax,
-  registrationsOfEpochMax,
   revocationsAheadMax,
   stateValueBytesMax,
 } from '../../firmware/src/ledger/limits.ts';
 import { asSnapshot } from '../../firmware/src/ledger/state.ts';
-import { registrationCount } from '../../firmware/src/ledger/studies/registration-count.ts';
 import { studyRecord, type StudyRecord } from '../../firmware/src/ledger/studies/study-record.ts';
 import type { LedgerState, StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
 import { boxOf, bytesOf, LedgerFixture, signerOf } from '../fakes/ledger.ts';
 import { ConsortiumFixture } from '../fakes/ledger-consortium.ts';
-import { emergencyBody, referBody, registerBulk, transferBody } from '../fakes/ledger-studies.ts';
+import { emergencyBody, referBody, transferBody } from '../fakes/ledger-studies.ts';
 import { applied, refusal, soon } from '../support/ledger-outcome.ts';
 
 const ledger = new LedgerFixture();
@@ -112,26 +110,6 @@ test('a member declares so many emergencies of a study at a time; another member
   assert.ok(applied(state, declared('east', 99)));
   const later = applied(state, declared('south', 99), soon + emergencyMs);
   assert.equal(later.study(study)?.bases, emergenciesInWindowMax + 1);
-});
-
-test('a source registers so much in an epoch, whatever it is; others are not kept from it', () => {
-  const key = stateKeys.registrations('north');
-  const almost = asSnapshot(registered).put(registrationCount, key, {
-    epoch: 0,
-    records: registrationsOfEpochMax - 2,
-  });
-  const two = [signerOf('one'), signerOf('two')];
-  const full = applied(almost, ledger.register('north', 'two', two).transaction);
-  assert.equal(
-    refusal(almost, ledger.register('north', 'three', [...two, signerOf('three')]).transaction),
-    'too-many-registrations',
-  );
-  const bulk = registerBulk(ledger, 'north', 'bulk', [signerOf('bulk')]);
-  assert.equal(refusal(full, bulk.transaction), 'too-many-registrations');
-  assert.ok(applied(almost, bulk.transaction));
-  assert.ok(applied(full, ledger.register('south', 'south', two).transaction));
-  const before = asSnapshot(full).put(registrationCount, key, { epoch: 7, records: registrationsOfEpochMax });
-  assert.ok(applied(before, bulk.transaction), 'of another epoch');
 });
 
 /** The state after a proposal of other parameters that passed. */

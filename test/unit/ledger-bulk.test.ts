@@ -49,7 +49,7 @@ const singly = applied(ledger.initial, ledger.register('north', 'batch', owners)
 test('a batch is one record, however many studies it has', () => {
   const changed = stateChanges(ledger.initial, registered).map(({ key }) => key);
   const { batch } = bulk.transaction.body as StudyRegisterBulk;
-  const counted = [stateKeys.registrations('north'), stateKeys.batch('north', batch)];
+  const counted = [stateKeys.records('north'), stateKeys.batch('north', batch)];
   assert.deepEqual(new Set(changed), new Set(counted));
   assert.deepEqual(registered.batch('north', batch), {
     root: merkleRoot(bulkLeaves((bulk.transaction.body as StudyRegisterBulk).entries)),

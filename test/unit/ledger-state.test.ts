@@ -38,7 +38,9 @@ import {
 } from '../../firmware/src/ledger/index.ts';
 import type { StudyId } from '../../firmware/src/ledger/types.ts';
 import { emergencyCount } from '../../firmware/src/ledger/access/emergency-count.ts';
-import { registrationCount } from '../../firmware/src/ledger/studies/registration-count.ts';
+import { keyHolderRecord } from '../../firmware/src/ledger/consortium/key-holders.ts';
+import { recountRecord } from '../../firmware/src/ledger/consortium/recount-record.ts';
+import { recordsOfEpoch } from '../../firmware/src/ledger/records-of-epoch.ts';
 import { tellLedgerStory } from '../support/ledger-story.ts';
 import { vectorValueOf, type VectorValue } from '../support/vector-value.ts';
 
@@ -86,7 +88,9 @@ const formats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array | undef
   'study-basis': (bytes) => roundTrip(studyBasisRecord, bytes),
   revoked: (bytes) => roundTrip(revocationRecord, bytes),
   emergencies: (bytes) => roundTrip(emergencyCount, bytes),
-  registrations: (bytes) => roundTrip(registrationCount, bytes),
+  'key-holder': (bytes) => roundTrip(keyHolderRecord, bytes),
+  recount: (bytes) => roundTrip(recountRecord, bytes),
+  records: (bytes) => roundTrip(recordsOfEpoch, bytes),
   open: (bytes) => roundTrip(openRecord, bytes),
   'open-number': (bytes) => roundTrip(openNumberRecord, bytes),
 };
@@ -126,8 +130,8 @@ test('a record with a field more, less or of another kind is refused', () => {
     const value = decodeCanonical(fromHex(encoded));
     const decode = formatOf(key);
     if (Array.isArray(value)) {
-      // A consortium always has members and validators; the other lists may be empty.
-      const mayBeEmpty = !['institutions', 'next-validators'].includes(key);
+      // A consortium always has members and validators, and the list of what waits is absent when nothing does; others may be empty.
+      const mayBeEmpty = !['institutions', 'next-validators', 'recount'].includes(key);
       assert.equal(decode(encodeCanonical([])) !== undefined, mayBeEmpty, key);
       assert.equal(decode(encodeCanonical(['Not an id'])), undefined, key);
       continue;

@@ -49,10 +49,7 @@ test('a registration of many studies makes an id and a record for each', () => {
     assert.deepEqual(state.study(id)?.ownerKey, owners[index]?.publicKey);
   }
   const changed = stateChanges(ledger.initial, state).map(({ key }) => key);
-  assert.deepEqual(
-    new Set(changed),
-    new Set([...ids.map(stateKeys.study), stateKeys.registrations('south')]),
-  );
+  assert.deepEqual(new Set(changed), new Set([...ids.map(stateKeys.study), stateKeys.records('south')]));
 });
 
 test('the same batch is registered once, whole or not at all', () => {

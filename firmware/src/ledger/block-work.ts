@@ -38,11 +38,13 @@ export function transactionWork(body: TransactionBody): number {
   } = type.work?.(body) ?? {};
   // The leaf of a study that was registered in bulk: its owner key is judged at its first use, and its path is hashed.
   const leafKeys = 'leaf' in body && body.leaf !== undefined ? 1 : 0;
+  // The batch's record is read; and at a first use by the source, what it has made so far is written.
+  const leafRecords = 2 * leafKeys;
   return (
     signatureWork * (type.signers(body) + signatures) +
     keyWork * (keys + leafKeys) +
     identityWork * identitySignatures +
-    recordWork * (1 + records) +
+    recordWork * (1 + records + leafRecords) +
     Math.ceil(entries / entriesOfUnit)
   );
 }

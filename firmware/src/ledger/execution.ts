@@ -3,7 +3,8 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
 import { transactionWork } from './block-work.ts';
-import { afterBlock } from './consortium/epoch.ts';
+import { afterEpoch } from './consortium/epoch.ts';
+import { recounted } from './consortium/recount.ts';
 import { formatKnown } from './formats/formats.ts';
 import {
   blockKeyChangesMax,
@@ -13,7 +14,7 @@ import {
 } from './limits.ts';
 import { historyRoot, withParentInHistory } from './history.ts';
 import { mayApplyLater, type RefusalReason } from './refusals.ts';
-import { asSnapshot } from './state.ts';
+import { asSnapshot, type LedgerSnapshot } from './state.ts';
 import { bringsKeys, goesFirst } from './transaction-types.ts';
 import { decodeTransaction } from './transactions.ts';
 import type { Block, BlockContext, BlockHeader, LedgerState, Transaction, TransactionId } from './types.ts';
@@ -161,7 +162,7 @@ export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: Bl
   const result = fill(before, ordered, { height, time, verify });
   const transactions = result.applied.map(({ bytes }) => bytes);
   const place = { chain: parent.chain, epoch, height, view, parent: parentDigest, time, proposer };
-  const after = afterBlock(asSnapshot(result.state), place);
+  const after = afterBlock(result.state, place, verify);
   const header: BlockHeader = {
     ...place,
     parentView: parentViewOf(epoch, parent),
@@ -176,6 +177,15 @@ export function buildBlock(state: LedgerState, parent: BlockHeader, proposal: Bl
     refused: [...refused, ...result.refused],
     postponed: result.postponed,
   };
+}
+
+/** The state after a block whose transactions made this state: with what follows of itself from its time. */
+function afterBlock(
+  state: LedgerState,
+  header: Pick<BlockHeader, 'epoch' | 'height' | 'time'>,
+  verify: BlockContext['verify'],
+): LedgerSnapshot {
+  return afterEpoch(recounted(asSnapshot(state), { time: header.time, verify }), header);
 }
 
 function invalid(reason: InvalidBlockReason, detail: string): ExecutedBlock {
@@ -251,7 +261,7 @@ export function executeBlock(
     after = outcome.state;
     transactions.push(decoded.transaction);
   }
-  const closed = afterBlock(asSnapshot(after), header);
+  const closed = afterBlock(after, header, context.verify);
   if (!equalBytes(header.stateRoot, closed.root)) return invalid('wrong-state-root', 'another state results');
   return { kind: 'valid', state: closed, transactions };
 }

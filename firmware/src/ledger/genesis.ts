@@ -19,7 +19,8 @@ import {
   institutionsMax,
   validatorsMax,
 } from './limits.ts';
-import { exclusiveKeys, keysMessage } from './consortium/certified-keys.ts';
+import { keysMessage } from './consortium/certified-keys.ts';
+import { exclusiveKeys } from './consortium/key-holders.ts';
 import type { VerifyIdentity } from './consortium/identity-signature.ts';
 import { keyQuorumValue, readKeyQuorum } from './consortium/key-quorum.ts';
 import { parametersValue, readParameters } from './consortium/parameters.ts';

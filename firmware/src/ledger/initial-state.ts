@@ -5,6 +5,7 @@ import { epochValidator } from './consortium/epoch.ts';
 import { guiltyRecord } from './consortium/guilt-record.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord, type InstitutionRecord } from './consortium/institution-record.ts';
+import { withKeysOf } from './consortium/key-holders.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
 import { historyRecord } from './history-record.ts';
@@ -40,7 +41,11 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     .put(releasesRecord, stateKeys.releases, { digests: [], dropped: null })
     .put(formatsRecord, stateKeys.formats, { activations: [{ format: 1, height: 0 }], signals: [] });
   for (const [id, institution] of institutions) {
-    state = state.put(institutionRecord, stateKeys.institution(id), institution);
+    state = withKeysOf(state, id, institution.keys).put(
+      institutionRecord,
+      stateKeys.institution(id),
+      institution,
+    );
   }
   return state;
 }

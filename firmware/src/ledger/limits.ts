@@ -68,6 +68,36 @@ export const emergenciesInWindowMax = 4;
  */
 export const registrationsOfEpochMax = 131072;
 
+/**
+ * Studies that one source registers in bulk in an epoch (24 h): a back archive of ten million in ten days. Each can become
+ * a record of its own, at its first use.
+ */
+export const bulkStudiesOfEpochMax = 1048576;
+
+/**
+ * Records of an epoch (24 h) that a source signs: two for a referral or an open, one for the first use of a study in bulk.
+ * 65,000 opens are fifty of each study that the largest hospital makes in a day; 50 MB of state.
+ */
+export const accessRecordsOfEpochMax = 131072;
+
+/**
+ * Records of an epoch (24 h) by the emergencies of a member, four each, and by opens under them, two each: 10,000
+ * emergencies that are opened once, ten times the patients of the largest emergency department. 25 MB of state.
+ */
+export const emergencyRecordsOfEpochMax = 65536;
+
+/**
+ * Grants of a study that count for nobody but the study: more than a patient gives of one, so that however many others
+ * give of theirs, nobody is kept from a first grant.
+ */
+export const grantsOfStudyFree = 32;
+
+/**
+ * Records of an epoch (24 h) by grants beyond `grantsOfStudyFree`, two each, of all studies of one source together: whose
+ * the studies really are nobody sees, it may be their source that fills the state. 25 MB.
+ */
+export const furtherGrantRecordsOfEpochMax = 65536;
+
 /** Institution's id: it stands in every transaction and in file names. Characters. */
 export const institutionIdCharactersMax = 32;
 

@@ -89,10 +89,12 @@ const ruleReasonList = [
   /** More of one study than are kept; `limits.ts` has the numbers. */
   'too-many-bases',
   'too-many-revocations',
-  /** Of one member and one study within the time for which an emergency lasts. */
+  /** Of one member and one study within the time for which an emergency lasts; or with their opens, of one in one epoch. */
   'too-many-emergencies',
   /** Of one source in one epoch. */
   'too-many-registrations',
+  /** Referrals, opens and first uses of one source in one epoch; or grants of its studies, beyond the first of each. */
+  'too-many-accesses',
   'no-emergency',
   /** Another institution declared the emergency. */
   'not-the-grantee',
@@ -143,6 +145,7 @@ const later: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'basis-not-yet-valid',
   'too-many-emergencies',
   'too-many-registrations',
+  'too-many-accesses',
   // Block time comes nearer to it.
   'valid-too-long',
 ]);

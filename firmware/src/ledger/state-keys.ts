@@ -8,6 +8,8 @@ export const stateKeys = {
   institution: (id: string): string => `institution/${id}`,
   /** The last record of an institution that was removed. */
   departed: (id: string): string => `departed/${id}`,
+  /** Which member has a key, or names a TPM, that no other may have; in lower-case hexadecimal. */
+  keyHolder: (key: string): string => `key-holder/${key}`,
   /** Ids of all members, in order. */
   institutions: 'institutions',
   /** Ids of the validators of the next epoch, as the votes so far want them, in the order of their index. */
@@ -25,6 +27,8 @@ export const stateKeys = {
   proposal: (id: ProposalId): string => `proposal/${id}`,
   /** The open proposals, and those that were decided lately. */
   proposals: 'proposals',
+  /** Open proposals that a removal may have decided; absent if there are none. */
+  recount: 'recount',
   /** That an institution's votes conflicted in an epoch. */
   guilt: (epoch: number, institution: string): string => `guilt/${epoch}/${institution}`,
   /** Where the last records of guilt stand. */
@@ -36,8 +40,8 @@ export const stateKeys = {
   releases: 'releases',
   formats: 'formats',
   study: (id: StudyId): string => `study/${id}`,
-  /** How much a source registered in an epoch. */
-  registrations: (source: string): string => `registrations/${source}`,
+  /** How many records an institution made the state keep in an epoch. */
+  records: (institution: string): string => `records/${institution}`,
   /** A registration in bulk. */
   batch: (source: string, batch: Uint8Array): string => `batch/${source}/${toHex(batch)}`,
   /** A grant, a referral or an emergency. */

@@ -91,9 +91,12 @@ export class LedgerSnapshot implements LedgerState {
   }
 
   institutions(): readonly InstitutionRecord[] {
-    return this.#standing(idListRecord, stateKeys.institutions).map((id) =>
-      this.#standing(institutionRecord, stateKeys.institution(id)),
-    );
+    return this.memberIds().map((id) => this.#standing(institutionRecord, stateKeys.institution(id)));
+  }
+
+  /** Of all members, in order: who only counts them reads no record of theirs. */
+  memberIds(): readonly string[] {
+    return this.#standing(idListRecord, stateKeys.institutions);
   }
 
   epoch(): EpochRecord {

@@ -9,6 +9,9 @@ import { studyRecord, type StudyRecord } from '../studies/study-record.ts';
 import type { BasisId } from '../types.ts';
 import { basisRecord, studyBasisRecord, type BasisRecord } from './basis-record.ts';
 
+/** The basis, and its number. */
+export const recordsOfBasis = 2;
+
 /** The state with a new basis of this study, under its number. */
 export function withBasis(
   state: LedgerSnapshot,

@@ -8,6 +8,7 @@ import { boundedBytesField, bytesField, institutionIdField, integerField } from 
 import { basisId, toBasisId, toStudyId } from '../ids.ts';
 import { emergencyOpensMax, grantNoteBytesMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
+import { withRecords } from '../records-of-epoch.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { namedStudy, readBodyWithLeaf, type StudyLeaf } from '../studies/leaf.ts';
@@ -17,6 +18,9 @@ import type { BodyBase } from '../types.ts';
 import { basisRecord } from './basis-record.ts';
 import { withBasis } from './basis.ts';
 import { withEmergency } from './emergency-count.ts';
+
+/** The basis, its number, the count of the study, and the study itself if it was registered in bulk and not used before. */
+const recordsOfEmergency = 4;
 
 export interface AccessEmergency extends BodyBase {
   readonly type: 'access.emergency';
@@ -61,7 +65,7 @@ export const accessEmergency: TransactionType<AccessEmergency> = {
     };
   },
   signers: () => 1,
-  work: () => ({ keys: 1, records: 3 }),
+  work: () => ({ keys: 1, records: 4 }),
   apply(state, body, context) {
     const member = signingInstitution(state, body.institution, context.time);
     if (typeof member === 'string') return member;
@@ -72,7 +76,9 @@ export const accessEmergency: TransactionType<AccessEmergency> = {
     if (state.basis(id) !== undefined) return 'basis-exists';
     const status = accessRefusal(study);
     if (status !== undefined) return status;
-    const counted = withEmergency(state, studyKey, member.id, context.time);
+    const ofStudy = withEmergency(state, studyKey, member.id, context.time);
+    if (typeof ofStudy === 'string') return ofStudy;
+    const counted = withRecords(ofStudy, member.id, { emergencies: recordsOfEmergency });
     if (typeof counted === 'string') return counted;
     if (!context.signedBy(member.keys.transaction)) return 'bad-signature';
     if (!isPrimeOrderKey(body.granteeKey)) return 'bad-key';

@@ -3,6 +3,7 @@ import { equalBytes } from '../../encoding/bytes.ts';
 import { bytesField, institutionIdField, integerField } from '../fields.ts';
 import { idBytes, openId, toBasisId, toStudyId } from '../ids.ts';
 import { grantOpensMax } from '../limits.ts';
+import { withRecords } from '../records-of-epoch.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { studyRecord } from '../studies/study-record.ts';
@@ -24,6 +25,9 @@ export interface AccessOpen extends BodyBase {
   readonly head: Uint8Array;
 }
 
+/** The receipt, and its number. */
+const recordsOfOpen = 2;
+
 /** Signed by the grantee's one-time key and the source, on a basis that stands now and is not used up. */
 export const accessOpen: TransactionType<AccessOpen> = {
   read(value) {
@@ -38,7 +42,7 @@ export const accessOpen: TransactionType<AccessOpen> = {
     };
   },
   signers: () => 2,
-  work: () => ({ records: 3 }),
+  work: () => ({ records: 4 }),
   apply(state, body, context) {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;
@@ -56,10 +60,17 @@ export const accessOpen: TransactionType<AccessOpen> = {
     if (body.openNo <= basis.opens) return 'open-no-stale';
     if (body.openNo > basis.opens + 1) return 'open-no-gap';
     if (!equalBytes(body.head, basis.amendments ? study.commitment : basis.head)) return 'wrong-head';
+    const { emergency } = basis;
+    // A source that has used up its own shall not keep anybody from an emergency.
+    const counted =
+      emergency === null
+        ? withRecords(state, source.id, { access: recordsOfOpen })
+        : withRecords(state, emergency.institution, { emergencies: recordsOfOpen });
+    if (typeof counted === 'string') return counted;
     if (!context.signedBy(basis.granteeKey, source.keys.transaction)) return 'bad-signature';
     const id = openId(body);
     const number = study.opens + 1;
-    return state
+    return counted
       .put(openRecord, stateKeys.open(studyKey, number), {
         openId: idBytes(id),
         basisId: body.basisId,

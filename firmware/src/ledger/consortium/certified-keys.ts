@@ -1,5 +1,5 @@
 /** Whether an institution may have these keys: certified by its identity key, safe, its own and nobody else's. */
-import { concatBytes, lengthPrefixed, toHex, u64, utf8 } from '../../encoding/bytes.ts';
+import { concatBytes, lengthPrefixed, u64, utf8 } from '../../encoding/bytes.ts';
 import { domainPrefix } from '../../encoding/hash.ts';
 import type { ExtraWork } from '../block-work.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
@@ -8,6 +8,7 @@ import type { RuleContext } from '../rule.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { verifyIdentitySignature } from './identity-signature.ts';
 import type { CertifiedKeys, Institution } from './institution-record.ts';
+import { areTaken, exclusiveKeys, exclusiveKeysCount } from './key-holders.ts';
 import type { KeyQuorum } from './key-quorum.ts';
 import { possesses } from './possession.ts';
 
@@ -33,34 +34,16 @@ export function keysMessage(
 }
 
 /**
- * What one institution alone may have: its keys, and the TPM that it named. A box that stood for two members would vote
- * twice, and attest for both.
+ * What it costs to judge new keys and to take them over: three proofs, a certificate, the order of those three keys, of
+ * the account's and the root's, and the records of whose the keys were and are.
  */
-export function exclusiveKeys({
-  voting,
-  transaction,
-  transport,
-  identity,
-  device,
-}: CertifiedKeys): readonly string[] {
-  return [voting, transaction, transport, identity, device.attestationKey, device.endorsement].map(toHex);
-}
-
-/** What everybody else has alone: members' and those of the epoch that is being voted in. */
-function keysOfOthers(state: LedgerSnapshot, id: string): ReadonlySet<string> {
-  const others = new Set<string>();
-  for (const member of state.institutions()) {
-    if (member.id !== id) for (const key of exclusiveKeys(member.keys)) others.add(key);
-  }
-  for (const validator of state.epoch().validators) {
-    if (validator.id !== id) others.add(toHex(validator.voting));
-  }
-  return others;
-}
-
-/** What `keysRefusal` costs: three proofs, a certificate, the order of those three keys, of the account's and the root's. */
-export function newKeysWork(root?: KeyQuorum): ExtraWork {
-  return { signatures: 3, identitySignatures: 1, keys: 4 + (root?.keys.length ?? 0) };
+export function newKeysWork(root?: KeyQuorum): Required<Omit<ExtraWork, 'entries'>> {
+  return {
+    signatures: 3,
+    identitySignatures: 1,
+    keys: 4 + (root?.keys.length ?? 0),
+    records: 2 * exclusiveKeysCount,
+  };
 }
 
 type KeysReason = Extract<
@@ -77,8 +60,7 @@ export function keysRefusal(
 ): KeysReason | undefined {
   if (keys.expiry <= time) return 'institution-keys-expired';
   const own = exclusiveKeys(keys);
-  const others = keysOfOthers(state, id);
-  if (new Set(own).size < own.length || own.some((key) => others.has(key))) return 'key-in-use';
+  if (new Set(own).size < own.length || areTaken(state, id, keys)) return 'key-in-use';
   const points = [keys.voting, keys.transaction, keys.transport, account.spend, ...root.keys];
   if (!points.every(isPrimeOrderKey)) return 'bad-key';
   if (!possesses(state.chain, id, keys, before, verify)) return 'bad-possession';

@@ -5,11 +5,10 @@ import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { actionEffect } from './action-effect.ts';
 import { keptProposalsRecord, proposalRecord, toProposalId, type ProposalRecord } from './proposal-record.ts';
-import { quorumOf } from './quorum.ts';
+import { verdictOf, type Verdict } from './verdict.ts';
 
 /**
- * The state with these votes on the proposal, and with its effect if they decide it: against the quorum of the members of
- * now, of whom alone there are votes (words.ts). A proposal that has the votes and
+ * The state with these votes on the proposal, and with its effect if they decide it. A proposal that has the votes and
  * cannot be done any more refuses the vote that would decide it, with the reason why it cannot.
  */
 export function withVotes(
@@ -18,17 +17,26 @@ export function withVotes(
   voted: ProposalRecord,
   context: RuleContext,
 ): Outcome {
-  const members = state.institutions().length;
-  const quorum = quorumOf(members);
-  const passed = voted.approvedBy.length >= quorum;
-  // So many against that the others are no quorum.
-  const failed = members - voted.rejectedBy.length < quorum;
-  if (!passed && !failed) return put(state, id, voted);
-  const decided = put(state, id, { ...voted, outcome: { passed, at: context.time } });
-  const closed = decided.put(
+  const verdict = verdictOf(voted, state.memberIds().length);
+  return verdict === undefined ? put(state, id, voted) : decided(state, id, voted, verdict, context);
+}
+
+/** The state in which the proposal is decided and, if it passed, done; or why it cannot be done. */
+export function decided(
+  state: LedgerSnapshot,
+  id: Uint8Array,
+  voted: ProposalRecord,
+  verdict: Verdict,
+  context: Pick<RuleContext, 'time' | 'verify'>,
+): Outcome {
+  const passed = verdict === 'passed';
+  const withOutcome = put(state, id, { ...voted, outcome: { passed, at: context.time } });
+  const closed = withOutcome.put(
     keptProposalsRecord,
     stateKeys.proposals,
-    decided.keptProposals().map((entry) => (equalBytes(entry.id, id) ? { ...entry, open: false } : entry)),
+    withOutcome
+      .keptProposals()
+      .map((entry) => (equalBytes(entry.id, id) ? { ...entry, open: false } : entry)),
   );
   return passed ? actionEffect(closed, voted.action, context) : closed;
 }

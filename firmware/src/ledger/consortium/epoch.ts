@@ -29,8 +29,8 @@ function nextValidators(state: LedgerSnapshot): readonly EpochValidator[] {
   });
 }
 
-/** The state after a block whose transactions made this state: the next epoch's, if the block closes its own. */
-export function afterBlock(
+/** The state of the next epoch, if the block with this header closes its own. */
+export function afterEpoch(
   state: LedgerSnapshot,
   { epoch, height, time }: Pick<BlockHeader, 'epoch' | 'height' | 'time'>,
 ): LedgerSnapshot {

@@ -3,17 +3,24 @@ import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { idListRecord } from './id-list-record.ts';
 import { institutionRecord, type Institution, type InstitutionRecord } from './institution-record.ts';
+import { withKeysOf, withoutKeysOf } from './key-holders.ts';
+import { withRecount } from './recount-record.ts';
 import { withoutWordsOf } from './words.ts';
 
 /** The state with a member as it is from now on. Epochs that have begun keep the voting keys that they began with. */
 export function withMember(state: LedgerSnapshot, member: InstitutionRecord): LedgerSnapshot {
-  return state.put(institutionRecord, stateKeys.institution(member.id), member);
+  const before = state.institution(member.id);
+  return withKeysOf(state, member.id, member.keys, before?.keys).put(
+    institutionRecord,
+    stateKeys.institution(member.id),
+    member,
+  );
 }
 
 /** An institution that was a member before goes on with its count of versions: no update of then applies again. */
 export function admitted(state: LedgerSnapshot, institution: Institution): LedgerSnapshot {
   const { id } = institution;
-  const ids = [...state.institutions().map((member) => member.id), id].sort();
+  const ids = [...state.memberIds(), id].sort();
   const version = (state.departed(id)?.version ?? 0) + 1;
   return withMember(state, { ...institution, version })
     .put(idListRecord, stateKeys.institutions, ids)
@@ -24,11 +31,14 @@ export function admitted(state: LedgerSnapshot, institution: Institution): Ledge
  * It signs nothing from now on and validates no further epoch. Its last record is kept: studies and receipts name it, and
  * what it was must stay readable.
  */
-export function removed(state: LedgerSnapshot, member: InstitutionRecord): LedgerSnapshot {
-  const without = (ids: readonly string[]): readonly string[] => ids.filter((id) => id !== member.id);
-  return withoutWordsOf(state, member.id)
-    .delete(stateKeys.institution(member.id))
-    .put(institutionRecord, stateKeys.departed(member.id), member)
-    .put(idListRecord, stateKeys.institutions, without(state.institutions().map(({ id }) => id)))
+export function removed(state: LedgerSnapshot, id: string): LedgerSnapshot {
+  const member = state.institution(id);
+  if (member === undefined) throw new RangeError(`${id} is no member`);
+  const without = (ids: readonly string[]): readonly string[] => ids.filter((other) => other !== id);
+  const left = withoutKeysOf(withoutWordsOf(state, id), member.keys)
+    .delete(stateKeys.institution(id))
+    .put(institutionRecord, stateKeys.departed(id), member)
+    .put(idListRecord, stateKeys.institutions, without(state.memberIds()))
     .put(idListRecord, stateKeys.nextValidators, without(state.nextValidators()));
+  return withRecount(left);
 }

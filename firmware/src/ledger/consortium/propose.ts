@@ -15,7 +15,7 @@ import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
-import { actionEffect, actionWork } from './action-effect.ts';
+import { actionRefusal, actionWork } from './action-effect.ts';
 import { readAction, type ProposalAction } from './action.ts';
 import { withVotes } from './decision.ts';
 import { keptProposalsRecord, toProposalId, type KeptProposal, type ProposalId } from './proposal-record.ts';
@@ -83,8 +83,8 @@ export const institutionPropose: TransactionType<InstitutionPropose> = {
       .filter(({ expiry }) => context.time <= expiry)
       .map((entry) => ({ ...entry, open: entry.open && context.time < entry.expiry }));
     if (!hasRoom(kept, body.proposer)) return 'too-many-proposals';
-    const possible = actionEffect(state, body.action, context);
-    if (typeof possible === 'string') return possible;
+    const refusal = actionRefusal(state, body.action, context);
+    if (refusal !== undefined) return refusal;
     if (!context.signedBy(proposer.keys.transaction)) return 'bad-signature';
     const listed = withoutPast(state, context.time).put(keptProposalsRecord, stateKeys.proposals, [
       ...kept,

@@ -4,6 +4,7 @@ import { signingInstitution } from '../rule.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { withVotes } from './decision.ts';
+import { exclusiveKeysCount } from './key-holders.ts';
 import { toProposalId } from './proposal-record.ts';
 
 export interface InstitutionVote extends BodyBase {
@@ -25,8 +26,8 @@ export const institutionVote: TransactionType<InstitutionVote> = {
     };
   },
   signers: () => 1,
-  // One that decides an admission judges the certificate anew; the keys were met when it was proposed.
-  work: ({ approve }) => (approve ? { identitySignatures: 1, records: 4 } : {}),
+  // One that decides an admission judges the certificate anew, and takes the keys over that were met when it was proposed.
+  work: ({ approve }) => (approve ? { identitySignatures: 1, records: 4 + exclusiveKeysCount } : {}),
   apply(state, body, context) {
     const voter = signingInstitution(state, body.institution, context.time);
     if (typeof voter === 'string') return voter;

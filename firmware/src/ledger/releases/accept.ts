@@ -47,7 +47,7 @@ export const releaseAccept: TransactionType<ReleaseAccept> = {
     if (signature === undefined || !context.signedBy(institution.keys.transaction)) return 'bad-signature';
     const acceptedBy = [...release.acceptedBy, institution.id];
     // Members alone: who is removed takes its acceptance along (consortium/words.ts).
-    const isAccepted = acceptedBy.length >= quorumOf(state.institutions().length);
+    const isAccepted = acceptedBy.length >= quorumOf(state.memberIds().length);
     return state
       .put(acceptanceRecord, stateKeys.releaseAcceptance(digest, institution.id), {
         signature,

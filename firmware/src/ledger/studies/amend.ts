@@ -1,6 +1,7 @@
 /** study.amend: the source says that a study has grown or was corrected, version by version. */
 import { booleanField, bytesField, institutionIdField, integerField } from '../fields.ts';
 import { toStudyId } from '../ids.ts';
+import { withFirstUse } from '../records-of-epoch.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { counterMax, type TransactionType } from '../transaction-type.ts';
@@ -55,8 +56,10 @@ export const studyAmend: TransactionType<StudyAmend> = {
     if (ended !== undefined) return ended;
     if (body.version <= study.version) return 'version-stale';
     if (body.version > study.version + 1) return 'version-gap';
+    const counted = withFirstUse(state, source.id, id);
+    if (typeof counted === 'string') return counted;
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
-    return state.put(studyRecord, stateKeys.study(id), {
+    return counted.put(studyRecord, stateKeys.study(id), {
       ...study,
       commitment: body.commitment,
       noteHash: body.noteHash,

@@ -51,13 +51,13 @@ export const studyReassign: TransactionType<StudyReassign> = {
   apply(state, body, context) {
     const act = sourceAct(state, body, context.time);
     if (typeof act === 'string') return act;
-    const { source, id, study } = act;
+    const { source, id, study, counted } = act;
     const ended = endedRefusal(study);
     if (ended !== undefined) return ended;
     if (study.reassignment !== null) return 'reassignment-pending';
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
     if (!isPrimeOrderKey(body.newOwnerKey)) return 'bad-key';
-    return state.put(studyRecord, stateKeys.study(id), {
+    return counted.put(studyRecord, stateKeys.study(id), {
       ...study,
       actSeq: body.actSeq,
       reassignment: {
@@ -135,7 +135,7 @@ export const studyReassignComplete: TransactionType<StudyReassignComplete> = {
   apply(state, body, context) {
     const act = sourceAct(state, body, context.time);
     if (typeof act === 'string') return act;
-    const { source, id, study } = act;
+    const { source, id, study, counted } = act;
     const { reassignment } = study;
     if (reassignment === null || !equalBytes(reassignment.id, body.reassignment)) {
       return 'unknown-reassignment';
@@ -144,7 +144,7 @@ export const studyReassignComplete: TransactionType<StudyReassignComplete> = {
     if (version !== undefined) return version;
     if (context.time < reassignment.effectiveFrom) return 'time-to-object';
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
-    return state.put(studyRecord, stateKeys.study(id), {
+    return counted.put(studyRecord, stateKeys.study(id), {
       ...study,
       actSeq: body.actSeq,
       ownerKey: reassignment.ownerKey,

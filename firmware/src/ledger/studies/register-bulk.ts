@@ -3,13 +3,13 @@ import { merkleRoot } from '../../encoding/merkle-tree.ts';
 import { boundedBytesField, bytesField, institutionIdField, ShapeError } from '../fields.ts';
 import { studyId } from '../ids.ts';
 import { bulkEntriesMax } from '../limits.ts';
+import { withRecords } from '../records-of-epoch.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { batchRecord } from './batch-record.ts';
 import { bulkEntryBytes, bulkLeaves } from './leaf.ts';
-import { withRegistrations } from './registration-count.ts';
 
 export interface StudyRegisterBulk extends BodyBase {
   readonly type: 'study.registerBulk';
@@ -63,12 +63,13 @@ export const studyRegisterBulk: TransactionType<StudyRegisterBulk> = {
     const key = stateKeys.batch(body.source, body.batch);
     const first = studyId(body.chain, body.source, body.batch, 0);
     if (state.has(key) || state.study(first) !== undefined) return 'study-exists';
-    const counted = withRegistrations(state, source.id, 1);
+    const count = body.entries.length / bulkEntryBytes;
+    const counted = withRecords(state, source.id, { registrations: 1, bulkStudies: count });
     if (typeof counted === 'string') return counted;
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
     return counted.put(batchRecord, key, {
       root: rootOf(body),
-      count: body.entries.length / bulkEntryBytes,
+      count,
       ephemeral: body.ephemeral,
       registeredAt: context.time,
     });

@@ -3,13 +3,13 @@ import { bytesField, institutionIdField, integerField, listField, mapField } fro
 import { studyId } from '../ids.ts';
 import { registrationEntriesMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
+import { withRecords } from '../records-of-epoch.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { registeredStudy, type StudyEntry } from './leaf.ts';
 import { studyRecord } from './study-record.ts';
-import { withRegistrations } from './registration-count.ts';
 
 export interface StudyRegister extends BodyBase {
   readonly type: 'study.register';
@@ -51,7 +51,7 @@ export const studyRegister: TransactionType<StudyRegister> = {
     const ids = body.entries.map((_, index) => studyId(body.chain, body.source, body.batch, index));
     const bulk = stateKeys.batch(body.source, body.batch);
     if (state.has(bulk) || ids.some((id) => state.study(id) !== undefined)) return 'study-exists';
-    const counted = withRegistrations(state, source.id, ids.length);
+    const counted = withRecords(state, source.id, { registrations: ids.length });
     if (typeof counted === 'string') return counted;
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
     let next = counted;

@@ -2,6 +2,7 @@
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { bytesField, institutionIdField, integerField } from '../fields.ts';
 import { toStudyId } from '../ids.ts';
+import { withFirstUse } from '../records-of-epoch.ts';
 import type { RuleReason } from '../refusals.ts';
 import { signingInstitution } from '../rule.ts';
 import type { LedgerSnapshot } from '../state.ts';
@@ -17,6 +18,13 @@ export interface SourceActBody extends BodyBase {
   /** Exactly one more than the study's last act; the first is 1. So none can be replayed after another undid it. */
   readonly actSeq: number;
   readonly leaf?: StudyLeaf;
+}
+
+export interface SourceAct {
+  readonly source: Institution;
+  readonly id: StudyId;
+  readonly study: StudyRecord;
+  readonly counted: LedgerSnapshot;
 }
 
 /** The fields of every act, read, and the map of those that this type has besides. @throws ShapeError */
@@ -43,12 +51,11 @@ export function readSourceAct<const Type extends string, Name extends string = n
   return { map, act };
 }
 
-/** Everything that an act of the source must hold, but for its signature and what is its own. */
-export function sourceAct(
-  state: LedgerSnapshot,
-  body: SourceActBody,
-  time: number,
-): { readonly source: Institution; readonly id: StudyId; readonly study: StudyRecord } | RuleReason {
+/**
+ * Everything that an act of the source must hold, but for its signature and what is its own. `counted`: the state in which
+ * the act's record stands in the source's account.
+ */
+export function sourceAct(state: LedgerSnapshot, body: SourceActBody, time: number): SourceAct | RuleReason {
   const source = signingInstitution(state, body.source, time);
   if (typeof source === 'string') return source;
   const id = toStudyId(body.studyId);
@@ -57,7 +64,8 @@ export function sourceAct(
   if (study.source !== body.source) return 'not-the-source';
   if (body.actSeq <= study.actSeq) return 'act-stale';
   if (body.actSeq > study.actSeq + 1) return 'act-gap';
-  return { source, id, study };
+  const counted = withFirstUse(state, source.id, id);
+  return typeof counted === 'string' ? counted : { source, id, study, counted };
 }
 
 /** An act that holds nothing of its own and does no more than set the status. */
@@ -74,7 +82,7 @@ export function statusAct<Body extends SourceActBody & { readonly type: string }
       const changed = change(act.study);
       if (typeof changed === 'string') return changed;
       if (!context.signedBy(act.source.keys.transaction)) return 'bad-signature';
-      return state.put(studyRecord, stateKeys.study(act.id), {
+      return act.counted.put(studyRecord, stateKeys.study(act.id), {
         ...act.study,
         ...changed,
         actSeq: body.actSeq,
