@@ -90,6 +90,20 @@ export interface SignedAttestation {
   readonly signature: Uint8Array;
 }
 
+/** What the TPM said of the identity key when it was made, and what opens that key besides approved firmware. */
+export interface KeyOrigin {
+  /** Of PCRs 7 and 11 then, 32 bytes each. */
+  readonly registers: readonly Uint8Array[];
+  /** TPMS_CREATION_DATA (part 2, 15.1). */
+  readonly creation: Uint8Array;
+  /** By which the attestation key says that its TPM made the key so (TPM2_CertifyCreation). */
+  readonly certified: SignedAttestation;
+  /** By which the firmware that made it says that it has taken the TPM since: a quote of the same registers. */
+  readonly taken: SignedAttestation;
+  /** The offline key (SEC1, 65 bytes) and the Name of what the recovery code authorizes (34 bytes), where there are any. */
+  readonly rescue?: { readonly key: Uint8Array; readonly lockName: Uint8Array };
+}
+
 /**
  * What this box proves of its TPM to others, who verify it by themselves. Endorsement key, attestation key and identity
  * key were recorded together when they were made; another endorsement key is a fault, never an answer.
@@ -105,8 +119,8 @@ export interface Attester {
   /** SHA-256 of the endorsement key's certificate, as it was recorded. */
   readonly endorsementDigest: Uint8Array;
   endorsement(): Promise<Endorsement>;
-  /** The attestation key says that the identity key is in this TPM (TPM2_Certify). At most 64 bytes. */
-  certifyIdentity(qualifyingData: Uint8Array): Promise<SignedAttestation>;
+  /** The same as long as the keys are. */
+  readonly origin: KeyOrigin;
   /** What these PCRs of the SHA-256 bank hold (TPM2_Quote). At most 64 bytes of nonce. */
   quote(nonce: Uint8Array, registers: readonly number[]): Promise<SignedAttestation>;
   /** Their values, 32 bytes each, in the order asked for. */

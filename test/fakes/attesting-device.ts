@@ -15,6 +15,8 @@ import type { Institution } from '../../firmware/src/ledger/types.ts';
 import { encodeEventLog, eventType, type BootEvent } from '../../firmware/tpm/simulator/event-log.ts';
 import { algorithm, curve, objectAttribute } from '../../firmware/tpm/wire/constants.ts';
 import { WireReader } from '../../firmware/tpm/wire/reader.ts';
+import { devicePolicyOf, type RescueNames } from '../../firmware/tpm/wire/device-policy.ts';
+import { originStatement } from '../../firmware/tpm/wire/key-origin.ts';
 import { aes256Cfb, nameOf, pcrSelection, sized } from '../../firmware/tpm/wire/structures.ts';
 import { publicArea } from '../../firmware/tpm/wire/templates.ts';
 import type { EndorsementWish, TpmVendor } from '../support/tpm-vendor.ts';
@@ -31,11 +33,16 @@ export const goodAttributes = {
 } as const;
 
 const nothing = u16(algorithm.null);
-const attestTag = { certify: 0x8017, quote: 0x8018 } as const;
+const attestTag = { quote: 0x8018, creation: 0x801a } as const;
 
 export interface FakeDeviceWish {
   readonly attributes?: Partial<Record<keyof typeof goodAttributes, number>>;
   readonly identityPolicy?: Uint8Array;
+  /** Told with the claim; the identity key's policy has it where no other is wished. */
+  readonly rescue?: RescueNames;
+  /** What was measured when the keys were made and the TPM was taken; a good boot unless told. */
+  readonly making?: readonly BootEvent[];
+  readonly taking?: readonly BootEvent[];
   readonly endorsement?: EndorsementWish;
   readonly boot?: readonly BootEvent[];
 }
@@ -83,6 +90,32 @@ function attestOf(tag: number, qualifying: Uint8Array, attested: Uint8Array): Ui
   );
 }
 
+/** What `attestedRegisters` hold after a boot. */
+function registersAfter(boot: readonly BootEvent[]): readonly Uint8Array[] {
+  return attestedRegisters.map((register) =>
+    boot
+      .filter((event) => event.register === register)
+      .reduce<Uint8Array>((value, { digest }) => sha256(concatBytes(value, digest)), new Uint8Array(32)),
+  );
+}
+
+/** TPMS_CREATION_DATA of a key under a storage root key whose Name is made up. */
+export function creationOf(
+  values: readonly Uint8Array[],
+  registers: readonly number[] = attestedRegisters,
+): Uint8Array {
+  const name = sized(new Uint8Array(34));
+  return concatBytes(
+    pcrSelection(registers),
+    sized(sha256(concatBytes(...values))),
+    u8(1),
+    u16(algorithm.sha256),
+    name,
+    name,
+    sized(new Uint8Array(0)),
+  );
+}
+
 export class FakeDevice implements AttestingDevice {
   readonly institution: string;
   readonly #endorsementSecret: Uint8Array;
@@ -101,13 +134,20 @@ export class FakeDevice implements AttestingDevice {
     this.#attestationSecret = bytesOf(`attestation ${institution}`);
     this.#identitySecret = bytesOf(`identity ${institution}`);
     const identityPoint = p256.getPublicKey(this.#identitySecret, false);
-    const policy = wish.identityPolicy ?? bytesOf('device policy');
+    const policy = wish.identityPolicy ?? devicePolicyOf(wish.rescue);
     const identityKey = signingArea(identityPoint, attributes.identity, policy);
     const attestationPoint = p256.getPublicKey(this.#attestationSecret, false);
+    const attestationKey = signingArea(attestationPoint, attributes.attestation, new Uint8Array(0));
+    const originRegisters = registersAfter(wish.making ?? measuredBoot);
+    const creation = creationOf(originRegisters);
     const certification = attestOf(
-      attestTag.certify,
+      attestTag.creation,
       new Uint8Array(0),
-      concatBytes(sized(nameOf(identityKey)), sized(new Uint8Array(34))),
+      concatBytes(sized(nameOf(identityKey)), sized(sha256(creation))),
+    );
+    const taken = this.quoteOf(
+      originStatement(nameOf(identityKey), nameOf(attestationKey)),
+      registersAfter(wish.taking ?? wish.making ?? measuredBoot),
     );
     this.parts = {
       type: 'claim',
@@ -116,10 +156,16 @@ export class FakeDevice implements AttestingDevice {
         p384.getPublicKey(this.#endorsementSecret, false),
         attributes.endorsement,
       ),
-      attestationKey: signingArea(attestationPoint, attributes.attestation, new Uint8Array(0)),
+      attestationKey,
       identityKey,
       certification,
       signature: this.sign(certification),
+      creation,
+      originRegisters,
+      taken: taken.attest,
+      takenSignature: taken.signature,
+      rescueKey: wish.rescue?.key ?? new Uint8Array(0),
+      rescueLock: wish.rescue?.lockName ?? new Uint8Array(0),
     };
   }
 
@@ -197,13 +243,7 @@ export class FakeDevice implements AttestingDevice {
   }
 
   registers(): Promise<readonly Uint8Array[]> {
-    return Promise.resolve(
-      attestedRegisters.map((register) =>
-        this.#boot
-          .filter((event) => event.register === register)
-          .reduce<Uint8Array>((value, { digest }) => sha256(concatBytes(value, digest)), new Uint8Array(32)),
-      ),
-    );
+    return Promise.resolve(registersAfter(this.#boot));
   }
 
   eventLog(): Promise<Uint8Array> {

@@ -4,7 +4,12 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { concatBytes, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
-import { isSignedBy, readCertification, readQuote } from '../../firmware/src/attestation/attest.ts';
+import {
+  isSignedBy,
+  readCertification,
+  readCreation,
+  readQuote,
+} from '../../firmware/src/attestation/attest.ts';
 import { makeCredential } from '../../firmware/src/attestation/credential.ts';
 import { challengeRandomBytes } from '../../firmware/src/attestation/limits.ts';
 import { readEndorsementKey } from '../../firmware/src/attestation/public-area.ts';
@@ -72,17 +77,29 @@ test('a quote says what the registers hold, over the nonce, and only its own key
   assert.ok(!signedBy(key, forged));
 });
 
-test('the attestation key certifies an object of its TPM by Name', async (t) => {
+test('the attestation key certifies by Name what its TPM made, and what the registers held then', async (t) => {
   const { broker, attestationKey, rootName } = await device(t);
   const key = { attestationKey, rootName };
   // A policy that nothing satisfies: a key is certified whether or not it could be used.
-  const object = await broker.call('createIdentity', { rootName, policy: new Uint8Array(32).fill(1) });
-  const qualifyingData = randomBytes(32);
-  const certified = await broker.call('certify', { ...key, object, qualifyingData });
+  const request = { rootName, policy: new Uint8Array(32).fill(1), registers };
+  const { blob: object, creation } = await broker.call('createIdentity', request);
+  const certified = await broker.call('certifyCreation', { ...key, object, creation });
   assert.ok(signedBy(key, certified));
   const said = readCertification(certified.attested);
   assert.equal(toHex(said.name), toHex(nameOf(object.publicArea)));
-  assert.equal(toHex(said.extraData), toHex(qualifyingData));
+  assert.equal(toHex(said.creationHash), toHex(sha256(creation.data)));
+  const { selection, digest } = readCreation(creation.data);
+  assert.equal(toHex(selection), toHex(pcrSelection(registers)));
+  const values = await broker.call('readPcrs', { registers });
+  assert.equal(toHex(digest), toHex(sha256(concatBytes(...values))));
+
+  // The TPM certifies nothing that it did not say itself: no other registers, and no other object's making.
+  const data = creation.data.map((byte, at) => (at === 12 ? byte ^ 1 : byte));
+  const forged = broker.call('certifyCreation', { ...key, object, creation: { ...creation, data } });
+  assert.match((await refused(forged)).message, /TPM_RC_TICKET/);
+  const another = await broker.call('createIdentity', request);
+  const mixed = broker.call('certifyCreation', { ...key, object, creation: another.creation });
+  assert.match((await refused(mixed)).message, /TPM_RC_TICKET/);
 });
 
 test('the endorsement key that the TPM derives is the one that its vendor certified', async (t) => {

@@ -9,6 +9,9 @@ import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { fixedEndpoint, joinRecoveryCode } from '../../firmware/tpm/index.ts';
 import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
 import { decodeKeysFile, writeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
+import { ApprovedFirmwares } from '../../firmware/tpm/keys/approved-firmware.ts';
+import { approvalContent } from '../../firmware/tpm/keys/device-policy.ts';
+import { KeysRecord } from '../../firmware/tpm/keys/keys-record.ts';
 import { provision } from '../../firmware/tpm/keys/provision.ts';
 import { restoreKeys } from '../../firmware/tpm/keys/restore.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
@@ -107,6 +110,36 @@ test("keys that lay on disk while the TPM was nobody's are made anew, and no pol
   const { boxKey } = keys;
   await tpm.reboot();
   assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
+});
+
+test("keys that somebody opened while the TPM was nobody's, and then took it in the box's name, are made anew", async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await cutBeforeTaking(tpm, new Uint8Array(32).fill(3));
+  const before = decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+  // Whoever starts the machine has his firmware approved, opens the authorizations, and sets them himself.
+  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
+  const firmware = await ApprovedFirmwares.open(broker, new KeysRecord(tpm.keysFile, before));
+  const content = approvalContent(before.approval);
+  await broker.call('takeOwnership', { authorizations: firmware.authorizations(), content });
+  await broker.close();
+  await tpm.powerOff();
+  const keys = await tpm.openKeys();
+  assert.ok(tpm.recoveryHalves, 'another recovery code');
+  const after = decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+  assert.notDeepEqual(after.rootName, before.rootName, 'the TPM was cleared');
+  assert.notDeepEqual(after.identity, before.identity);
+  assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
+  const { boxKey } = keys;
+  await tpm.reboot();
+  assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
+});
+
+test('a TPM that somebody keeps from being cleared is refused, with what to do, before anything is made', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await new Stranger(tpm).does('clearcontrol', '-C', 'l', 's');
+  const failure = await refused('TPM_OWNED', tpm.openKeys());
+  assert.match(failure.message, /TPM2_Clear of the TPM was disabled.*firmware setup enables it/);
+  await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
 });
 
 test('a storage root key of the endorsement hierarchy, which outlives a clear, is not taken for ours', async (t) => {

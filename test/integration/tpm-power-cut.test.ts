@@ -12,8 +12,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
-import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
-import { fixedEndpoint } from '../../firmware/tpm/index.ts';
+import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { indexKey, rewrapIndexKey } from '../support/index-key.ts';
 
@@ -56,14 +55,10 @@ async function textOf(file: string): Promise<string | undefined> {
   }
 }
 
-/** True while anybody at the machine could be the owner of the TPM: keys that are on disk already do not count then. */
-async function isNobodys(tpm: FreshTpm): Promise<boolean> {
-  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
-  try {
-    return (await broker.call('ownership', null)) === 'nobody';
-  } finally {
-    await broker.close();
-  }
+/** The keys file, if the keys in it count: those whose box had not taken its TPM when the power went do not. */
+async function finishedKeys({ keysFile }: FreshTpm): Promise<string | undefined> {
+  const text = await textOf(keysFile);
+  return text !== undefined && decodeKeysFile(text, keysFile).origin.taken ? text : undefined;
 }
 
 /** Longer than one round of the changes takes on an idle machine. */
@@ -83,7 +78,7 @@ test('while the keys are made: the box is new, or has the keys that it had', asy
     const box = startBox(tpm.folder);
     await Promise.race([once(box, 'message'), delay(moment(number) * durationMs * 1.3)]);
     await cutPower(box);
-    const before = (await isNobodys(tpm)) ? undefined : await textOf(tpm.keysFile);
+    const before = await finishedKeys(tpm);
     outcomes.add(before === undefined ? 'new' : 'made');
     const keys = await tpm.openKeys();
     assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64, `cut ${number}`);

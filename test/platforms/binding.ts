@@ -33,7 +33,7 @@ const steps = [{ kind: 'pcr', pcrs }] as const;
 const rootName = await broker.call('prepare', null);
 const attestationKey = await broker.call('createAttestationKey', { rootName });
 const point = parseSigningPoint(attestationKey.publicArea);
-const identity = await broker.call('createIdentity', { rootName, policy });
+const { blob: identity, creation } = await broker.call('createIdentity', { rootName, policy, registers });
 
 await step('seal and unseal', async () => {
   const secret = randomBytes(32);
@@ -63,9 +63,9 @@ await step('quote', async () => {
   assert.deepEqual(Buffer.from(readQuote(attested).extraData), nonce);
 });
 
-await step('certify', async () => {
-  const request = { attestationKey, rootName, object: identity, qualifyingData: randomBytes(32) };
-  const { attested, signature } = await broker.call('certify', request);
+await step('certify a creation', async () => {
+  const request = { attestationKey, rootName, object: identity, creation };
+  const { attested, signature } = await broker.call('certifyCreation', request);
   assert.ok(isSignedBy(point, attested, signature));
   assert.deepEqual(readCertification(attested).name, nameOf(identity.publicArea));
 });

@@ -21,7 +21,14 @@ import {
 import { concatBytes, toHex, u32 } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { withLowS } from '../../firmware/tpm/keys/low-s.ts';
-import { nameOf, parseEcdsaSignature, parseSigningPoint, sized } from '../../firmware/tpm/wire/structures.ts';
+import { originStatement } from '../../firmware/tpm/wire/key-origin.ts';
+import {
+  nameOf,
+  parseEcdsaSignature,
+  parseSigningPoint,
+  sized,
+  unsized,
+} from '../../firmware/tpm/wire/structures.ts';
 
 const run = promisify(execFile);
 
@@ -34,6 +41,11 @@ export type EndorsementName = keyof typeof endorsements;
 
 /** `TCG_MAGIC` and version of a credential file of tpm2-tools. */
 const credentialFileHead = concatBytes(u32(0xbadc_c0de), u32(1));
+
+/** Of the decision records: which firmware opens the keys is what this index holds. */
+const approvalIndex = '0x0180684c';
+/** TPM_ALG_SHA256, before the digest that the index holds. */
+const approvalHead = Uint8Array.of(0x00, 0x0b);
 
 const bound = 'fixedtpm|fixedparent|sensitivedataorigin|noda';
 const selection = `sha256:${attestedRegisters.join(',')}`;
@@ -186,17 +198,20 @@ export class ToolsDevice {
   async #makeKeys(): Promise<void> {
     await this.#tool('createprimary', '-C', 'o', '-G', 'ecc256:aes128cfb', '-c', this.#file('root.ctx'));
     await this.#create('attestation', [], `${bound}|userwithauth|restricted|sign`);
-    await this.#tool('createpolicy', '--policy-pcr', '-l', selection, '-L', this.#file('policy'));
-    await this.#create('identity', ['-L', this.#file('policy')], `${bound}|sign`);
-    const outputs = ['-o', this.#file('attest'), '-s', this.#file('signature'), '-f', 'tss', '-g', 'sha256'];
-    await this.#tool(
-      'certify',
-      '-c',
-      this.#file('identity.ctx'),
-      '-C',
-      this.#file('attestation.ctx'),
-      ...outputs,
-    );
+    await this.#approve();
+    const recorded = ['-l', selection, '--creation-data', this.#file('creation')];
+    const noted = ['-t', this.#file('ticket'), '-d', this.#file('creation.hash')];
+    await this.#create('identity', ['-L', this.#file('policy'), ...recorded, ...noted], `${bound}|sign`);
+    const keys = ['-c', this.#file('identity.ctx'), '-C', this.#file('attestation.ctx')];
+    const outputs = ['-o', this.#file('signature'), '--attestation', this.#file('attest'), '-f', 'tss'];
+    await this.#tool('certifycreation', ...keys, ...noted, ...outputs, '-g', 'sha256', '-s', 'ecdsa');
+    const certification = await this.#read('attest');
+    const signature = parseEcdsaSignature(await this.#read('signature'));
+    const [identityKey, attestationKey] = [
+      await this.#read('identity.pub'),
+      await this.#read('attestation.pub'),
+    ];
+    const taken = await this.quote(originStatement(nameOf(identityKey), nameOf(attestationKey)));
     const { key, certificate } = endorsements[this.#endorsement];
     await this.#tool('readpublic', '-c', key, '-f', 'tss', '-o', this.#file('endorsement.pub'));
     await this.#tool('nvread', '-C', 'o', certificate, '-o', this.#file('endorsement.der'));
@@ -204,11 +219,39 @@ export class ToolsDevice {
       type: 'claim',
       certificates: [await this.#read('endorsement.der'), ...(await this.#authorities())],
       endorsementKey: await this.#read('endorsement.pub'),
-      attestationKey: await this.#read('attestation.pub'),
-      identityKey: await this.#read('identity.pub'),
-      certification: await this.#read('attest'),
-      signature: parseEcdsaSignature(await this.#read('signature')),
+      attestationKey,
+      identityKey,
+      certification,
+      signature,
+      creation: unsized(await this.#read('creation')),
+      originRegisters: await this.registers(),
+      taken: taken.attest,
+      takenSignature: taken.signature,
+      rescueKey: new Uint8Array(0),
+      rescueLock: new Uint8Array(0),
     };
+  }
+
+  /** Has the index approve what runs, and works out the policy that asks the index. */
+  async #approve(): Promise<void> {
+    await this.#tool('createpolicy', '--policy-pcr', '-l', selection, '-L', this.#file('approved'));
+    const attributes = 'ownerwrite|authread|no_da|writeall';
+    await this.#tool('nvdefine', approvalIndex, '-C', 'o', '-s', '34', '-a', attributes);
+    await writeFile(this.#file('content'), concatBytes(approvalHead, await this.#read('approved')));
+    await this.#tool('nvwrite', approvalIndex, '-C', 'o', '-i', this.#file('content'));
+    const session = this.#file('trial.ctx');
+    await this.#tool('startauthsession', '-S', session);
+    try {
+      await this.#tool('policyauthorizenv', '-S', session, approvalIndex, '-L', this.#file('branch'));
+      await this.#tool('policyor', '-S', session, '-l', this.#branches, '-L', this.#file('policy'));
+    } finally {
+      await this.#tool('flushcontext', session);
+    }
+  }
+
+  /** Without a rescue the first branch stands twice. */
+  get #branches(): string {
+    return `sha256:${this.#file('branch')},${this.#file('branch')}`;
   }
 
   /** The certificates that swtpm_localca made for itself. */
@@ -243,6 +286,8 @@ export class ToolsDevice {
     await this.#tool('startauthsession', '--policy-session', '-S', session);
     try {
       await this.#tool('policypcr', '-S', session, '-l', selection);
+      await this.#tool('policyauthorizenv', '-S', session, approvalIndex);
+      await this.#tool('policyor', '-S', session, '-l', this.#branches);
       await use(`session:${session}`);
     } finally {
       await this.#tool('flushcontext', session);

@@ -39,12 +39,14 @@ let vendor: TpmVendor;
 let north: FakeDevice;
 /** What PCR 7 holds after `measuredBoot`. */
 let authority: Uint8Array;
+/** What PCR 11 holds after it. */
+let release: Uint8Array;
 before(async () => {
   vendor = await TpmVendor.make({ from: now - 1_000 });
   north = await FakeDevice.make('north', vendor);
-  const [seven] = await north.registers();
-  assert.ok(seven);
-  authority = seven;
+  const [seven, eleven] = await north.registers();
+  assert.ok(seven && eleven);
+  [authority, release] = [seven, eleven];
 });
 
 function expecting(change: Partial<Expectation> = {}): Expectation {
@@ -55,7 +57,7 @@ function expecting(change: Partial<Expectation> = {}): Expectation {
     trust: { roots: [vendor.pin], development: false },
     record: north.record,
     bootAuthorities: [authority],
-    releases: [],
+    releases: [release],
     now,
     ...change,
   };
@@ -126,7 +128,10 @@ test('a key that is not bound to its TPM, or signs what others say, is no attest
 test('an identity key that is usable without its policy is none', async () => {
   const attributes = { identity: goodAttributes.identity | objectAttribute.userWithAuth };
   assert.deepEqual(await failuresOf({ attributes }), ['identity-key']);
-  assert.deepEqual(await failuresOf({ identityPolicy: new Uint8Array(0) }), ['identity-key']);
+  assert.deepEqual(await failuresOf({ identityPolicy: new Uint8Array(0) }), [
+    'identity-key',
+    'device-policy',
+  ]);
 });
 
 test('an endorsement key that signs, or may leave its TPM, is none', async () => {
@@ -140,7 +145,7 @@ test('an endorsement key that signs, or may leave its TPM, is none', async () =>
 test('registers that nothing was measured into are taken from a simulator only', async () => {
   const [authority] = measuredBoot;
   assert.ok(authority);
-  assert.deepEqual(await failuresOf({ boot: [authority] }), ['measured']);
+  assert.deepEqual(await failuresOf({ boot: [authority] }), ['measured', 'firmware']);
 });
 
 test('the firmware is held against the releases that the consortium accepted', async () => {
@@ -148,7 +153,11 @@ test('the firmware is held against the releases that the consortium accepted', a
   assert.ok(eleven);
   assert.deepEqual(await failuresOf({}, { releases: [bytesOf('another'), eleven] }), []);
   assert.deepEqual(await failuresOf({}, { releases: [sha256(measuredBoot[1]?.data ?? eleven)] }), []);
-  assert.deepEqual(await failuresOf({}, { releases: [bytesOf('another')] }), ['firmware']);
+  assert.deepEqual(await failuresOf({}, { releases: [bytesOf('another')] }), ['firmware', 'key-origin']);
+  // Nobody has said which firmware is good: that is no pass.
+  const none = await verdictOn(north, { releases: [] });
+  assert.deepEqual(failures(none.checks), ['firmware', 'key-origin']);
+  assert.match(none.checks.find(({ name }) => name === 'firmware')?.finding ?? '', /not judged/);
 });
 
 /** A boot in which PCR 11 was measured with these digests, each under its type. */
@@ -162,19 +171,20 @@ function bootOf(...measured: readonly (readonly [digest: Uint8Array, type: numbe
 }
 
 test('a release that is only named in the event log does not pass for the firmware that runs', async () => {
-  const [release, other] = [bytesOf('accepted release'), bytesOf('other firmware')];
+  const [accepted, other] = [bytesOf('accepted release'), bytesOf('other firmware')];
   const [measured, toldOnly] = [eventType.efiAction, 3];
-  const accepting = { releases: [release] };
-  assert.deepEqual(await failuresOf({ boot: bootOf([release, measured]) }, accepting), []);
+  // The keys were made by an earlier release.
+  const accepting = { releases: [release, accepted] };
+  assert.deepEqual(await failuresOf({ boot: bootOf([accepted, measured]) }, accepting), []);
   for (const boot of [
-    bootOf([other, measured], [release, measured]),
-    bootOf([release, measured], [other, measured]),
-    bootOf([release, measured], [release, measured]),
+    bootOf([other, measured], [accepted, measured]),
+    bootOf([accepted, measured], [other, measured]),
+    bootOf([accepted, measured], [accepted, measured]),
   ])
     assert.deepEqual(await failuresOf({ boot }, accepting), ['firmware']);
   // EV_NO_ACTION: the replay skips it, so that the log still makes what the register holds.
   const device = await FakeDevice.make('north', vendor, { boot: bootOf([other, measured]) });
-  device.eventLog = () => Promise.resolve(encodeEventLog(bootOf([other, measured], [release, toldOnly])));
+  device.eventLog = () => Promise.resolve(encodeEventLog(bootOf([other, measured], [accepted, toldOnly])));
   assert.deepEqual(failures((await verdictOn(device, accepting)).checks), ['firmware']);
 });
 
@@ -186,7 +196,7 @@ test('PCR 7 is held against what the consortium named; a box that it cannot hold
   assert.deepEqual(await failuresOf({ boot: [...measuredBoot, other] }), ['boot-authority']);
   assert.deepEqual(await failuresOf({}, { bootAuthorities: [bytesOf('another'), authority] }), []);
   const none = await verdictOn(north, { bootAuthorities: [] });
-  assert.deepEqual(failures(none.checks), ['boot-authority']);
+  assert.deepEqual(failures(none.checks), ['boot-authority', 'key-origin']);
   assert.match(none.checks.find(({ name }) => name === 'boot-authority')?.finding ?? '', /not judged/);
 });
 
@@ -352,6 +362,7 @@ test('values that are not those of the quote are refused, and so is a quote of o
     'registers',
     'event-log',
     'boot-authority',
+    'firmware',
   ]);
 });
 

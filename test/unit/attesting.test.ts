@@ -37,14 +37,15 @@ const random = new Uint8Array(challengeRandomBytes).fill(3);
 
 let vendor: TpmVendor;
 let north: FakeDevice;
-/** What its PCR 7 holds. */
+/** What its PCRs 7 and 11 hold. */
 let authority: Uint8Array;
+let release: Uint8Array;
 before(async () => {
   vendor = await TpmVendor.make({ from: now - 1_000 });
   north = await FakeDevice.make('north', vendor);
-  const [seven] = await north.registers();
-  assert.ok(seven);
-  authority = seven;
+  const [seven, eleven] = await north.registers();
+  assert.ok(seven && eleven);
+  [authority, release] = [seven, eleven];
 });
 
 const trust = () => ({ roots: [vendor.pin], development: false });
@@ -194,7 +195,7 @@ class Watching {
         trust: trust(),
         record: this.known,
         bootAuthorities: [authority],
-        releases: this.answers === 'with a lie' ? [bytesOf('another release')] : [],
+        releases: [this.answers === 'with a lie' ? bytesOf('another release') : release],
         now: this.clock.now(),
       }),
       ask: () => (request) => {

@@ -40,6 +40,12 @@ const stored: StoredKeys = {
   identity: blob(10),
   attestation: blob(12),
   endorsement: { kind: 'ecc-p384-high', name: bytes(50, 14), certificateDigest: bytes(32, 15) },
+  origin: {
+    values: [bytes(32, 7), bytes(32, 11)],
+    creation: bytes(120, 90),
+    certified: { attested: bytes(150, 91), signature: bytes(64, 92) },
+    taken: { attested: bytes(140, 93), signature: bytes(64, 94) },
+  },
   boxKey: { blob: blob(20), erasuresMax: 2 },
   nextBoxKey: { blob: blob(22), erasuresMax: 3 },
   accountSeed: blob(60),
@@ -102,8 +108,8 @@ test('a keys file of which any character changed is refused or means the same', 
 });
 
 test('a keys file of a newer firmware says so', () => {
-  const newer = encodeKeysFile(stored).replace('"version": 4', '"version": 5');
-  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 5\)/);
+  const newer = encodeKeysFile(stored).replace('"version": 5', '"version": 6');
+  assert.throws(() => decodeKeysFile(newer, 'file'), /written by a newer firmware \(version 6\)/);
 });
 
 test('unknown fields are refused', () => {

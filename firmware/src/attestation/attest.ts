@@ -1,4 +1,4 @@
-/** What a TPM says and signs: TPMS_ATTEST (TPM 2.0 part 2, 10.12.8) of quotes and of certified objects. */
+/** What a TPM says and signs: TPMS_ATTEST (TPM 2.0 part 2, 10.12.8) of quotes and of objects that it made. */
 import { p256 } from '@noble/curves/nist.js';
 import { WireReader } from '../../tpm/wire/reader.ts';
 import { signatureBytes } from './limits.ts';
@@ -11,7 +11,7 @@ const clockInfoBytes = 8 + 4 + 4 + 1;
 const versionBytes = 8;
 
 /** TPM_ST (table 19). */
-const attestTag = { certify: 0x8017, quote: 0x8018 } as const;
+const attestTag = { quote: 0x8018, creation: 0x801a } as const;
 
 /**
  * Clock, resets and the TPM's own firmware version stand in an attest too, but in the clear only under keys of the
@@ -30,10 +30,21 @@ export interface Quote extends AttestHead {
   readonly digest: Uint8Array;
 }
 
+/** TPMS_CREATION_INFO (10.12.7): the TPM knows again what it said of an object that it holds. */
 export interface Certification extends AttestHead {
-  readonly kind: 'certify';
-  /** Name of the object that the TPM holds. */
+  readonly kind: 'creation';
+  /** Name of the object. */
   readonly name: Uint8Array;
+  /** SHA-256 of its TPMS_CREATION_DATA. */
+  readonly creationHash: Uint8Array;
+}
+
+/** TPMS_CREATION_DATA (15.1), as far as there is something in it to judge. */
+export interface Creation {
+  /** TPML_PCR_SELECTION as the TPM wrote it. */
+  readonly selection: Uint8Array;
+  /** SHA-256 over what the selected registers held when the object was made. */
+  readonly digest: Uint8Array;
 }
 
 function readHead(reader: WireReader): { readonly tag: number; readonly head: AttestHead } {
@@ -46,13 +57,13 @@ function readHead(reader: WireReader): { readonly tag: number; readonly head: At
 }
 
 /** TPML_PCR_SELECTION, bytes and all. A TPM gives back what was asked for, so that it need not be understood. */
-function readSelection(reader: WireReader, attest: Uint8Array): Uint8Array {
-  const from = attest.length - reader.remaining;
+function readSelection(reader: WireReader, whole: Uint8Array): Uint8Array {
+  const from = whole.length - reader.remaining;
   for (let left = reader.u32(); left > 0; left--) {
     reader.u16(); // hash
     reader.bytes(reader.u8()); // bit map
   }
-  return attest.slice(from, attest.length - reader.remaining);
+  return whole.slice(from, whole.length - reader.remaining);
 }
 
 /** @throws RangeError if the bytes are no quote. */
@@ -66,15 +77,29 @@ export function readQuote(attest: Uint8Array): Quote {
   return { kind: 'quote', ...head, selection, digest };
 }
 
-/** @throws RangeError if the bytes certify no object. */
+/** @throws RangeError if the bytes certify no creation of an object. */
 export function readCertification(attest: Uint8Array): Certification {
   const reader = new WireReader(attest);
   const { tag, head } = readHead(reader);
-  if (tag !== attestTag.certify) throw new RangeError('not the certification of an object');
+  if (tag !== attestTag.creation) throw new RangeError('not the certification of a creation');
   const name = reader.sized();
-  reader.sized(); // qualifiedName
+  const creationHash = reader.sized();
   reader.end();
-  return { kind: 'certify', ...head, name };
+  return { kind: 'creation', ...head, name, creationHash };
+}
+
+/** @throws RangeError if the bytes are no creation data. */
+export function readCreation(data: Uint8Array): Creation {
+  const reader = new WireReader(data);
+  const selection = readSelection(reader, data);
+  const digest = reader.sized();
+  reader.u8(); // locality
+  reader.u16(); // parentNameAlg
+  reader.sized(); // parentName
+  reader.sized(); // parentQualifiedName
+  reader.sized(); // outsideInfo
+  reader.end();
+  return { selection, digest };
 }
 
 /**

@@ -13,8 +13,8 @@ export interface Expectation {
   /** What PCR 7 may hold; none: nothing to hold it against, which only a simulator passes. */
   readonly bootAuthorities: readonly Uint8Array[];
   /**
-   * Digests of the releases that the consortium accepted, against which the final value of PCR 11 is held; none: the
-   * consortium has accepted no release yet, and the firmware is told only.
+   * Digests of the releases that the consortium accepted, against which the final value of PCR 11 is held; none: nothing to
+   * hold it against, which only a simulator passes.
    */
   readonly releases: readonly Uint8Array[];
   /** UTC milliseconds. */

@@ -1,10 +1,12 @@
 /** First round: whether the keys of a claim are what they are called, as far as that shows without the TPM. */
-import { equalBytes } from '../encoding/bytes.ts';
+import { equalBytes, toHex } from '../encoding/bytes.ts';
 import { sha256 } from '../encoding/hash.ts';
-import { isSignedBy, readCertification } from './attest.ts';
+import { devicePolicyOf } from '../../tpm/wire/device-policy.ts';
+import { isSignedBy, readCertification, readCreation } from './attest.ts';
 import type { DeviceNames } from './binding.ts';
 import { judgeChain, type ChainFailure } from './endorsement-chain.ts';
 import type { Expectation } from './expectation.ts';
+import type { ClaimedOrigin } from './judge-origin.ts';
 import type { Claim } from './messages.ts';
 import {
   isAttestationKey,
@@ -18,12 +20,13 @@ import {
 import { failed, passed, type Check, type CheckName } from './verdict.ts';
 import { subjectPublicKeyInfo } from './web-key.ts';
 
-/** A device whose keys are of the right kinds. Its TPM has proved nothing yet. */
+/** A device whose keys are of the right kinds. That they are in one TPM is not proved yet. */
 export interface ClaimedDevice {
   readonly names: DeviceNames;
   readonly endorsementKey: EndorsementKey;
   readonly attestationKey: SigningKey;
   readonly identityKey: SigningKey;
+  readonly origin: ClaimedOrigin;
   readonly development: boolean;
 }
 
@@ -83,12 +86,28 @@ function checkCertification(
   const name = 'certification';
   const certification = tried(() => readCertification(claim.certification));
   if (certification === undefined || attestation === undefined || identity === undefined)
-    return failed(name, 'There is no certification of a key.');
+    return failed(name, 'There is no certification of the making of a key.');
   if (!isSignedBy(attestation.point, claim.certification, claim.signature))
     return failed(name, 'The attestation key did not sign the certification.');
-  return equalBytes(certification.name, identity.name)
-    ? passed(name, 'The attestation key certifies that the identity key is in its TPM.')
-    : failed(name, 'The attestation key certified another key.');
+  if (!equalBytes(certification.name, identity.name))
+    return failed(name, 'The attestation key certified another key.');
+  return equalBytes(certification.creationHash, sha256(claim.creation))
+    ? passed(name, 'The attestation key certifies that its TPM made the identity key, and how.')
+    : failed(name, 'The attestation key certified another making of the identity key.');
+}
+
+/** Whoever holds a key under a policy of his own opens it whatever firmware runs, and whatever a quote says of it. */
+function checkPolicy({ rescueKey, rescueLock }: Claim, identity: SigningKey | undefined): Check {
+  const name = 'device-policy';
+  const rescue = rescueKey.length === 0 ? undefined : { key: rescueKey, lockName: rescueLock };
+  if (identity === undefined || !equalBytes(identity.policy, devicePolicyOf(rescue)))
+    return failed(name, 'The identity key opens under another policy than that of a box.');
+  return rescue === undefined
+    ? passed(name, 'The identity key opens for approved firmware and nothing else.')
+    : passed(
+        name,
+        `The identity key opens for approved firmware, and by the offline rescue key that begins with ${toHex(rescueKey.subarray(1, 9))} together with a recovery code.`,
+      );
 }
 
 export async function judgeClaim(
@@ -127,17 +146,21 @@ export async function judgeClaim(
       'The identity key is bound to its TPM and to a policy.',
       'The identity key may leave its TPM, or is usable without a policy.',
     ]),
+    checkPolicy(claim, identityKey),
     checkCertification(claim, attestationKey, identityKey),
   ];
   const [certificate] = claim.certificates;
   if (certificate === undefined || endorsementKey === undefined) return { checks, device: undefined };
   if (attestationKey === undefined || identityKey === undefined) return { checks, device: undefined };
-  if (!checks.every((check) => check.passed)) return { checks, device: undefined };
+  const creation = tried(() => readCreation(claim.creation));
+  if (creation === undefined || !checks.every((check) => check.passed)) return { checks, device: undefined };
+  const { originRegisters: registers, taken, takenSignature } = claim;
   const names = {
     endorsement: sha256(certificate),
     attestationKey: attestationKey.name,
     identityKey: identityKey.name,
   };
   const development = chain.kind === 'trusted' && chain.development;
-  return { checks, device: { names, endorsementKey, attestationKey, identityKey, development } };
+  const origin = { creation, registers, taken, takenSignature };
+  return { checks, device: { names, endorsementKey, attestationKey, identityKey, origin, development } };
 }

@@ -8,14 +8,17 @@ import type { Attempt } from './challenge.ts';
 import { readEventLog, replay, type LoggedEvent } from './event-log.ts';
 import type { Expectation } from './expectation.ts';
 import { attestedRegisters, type Evidence } from './messages.ts';
+import { judgeOrigin } from './judge-origin.ts';
 import { judgeRecord } from './judge-record.ts';
+import {
+  authorityRegister,
+  firmwareRegister,
+  isNamed,
+  isOfRelease,
+  registerOf,
+  unmeasured,
+} from './named-registers.ts';
 import { failed, passed, type Check } from './verdict.ts';
-
-/** The register that says who vouches for what is started: Secure Boot. */
-const authorityRegister = 7;
-/** The register in which the firmware is measured. */
-const firmwareRegister = 11;
-const unmeasured = new Uint8Array(32);
 
 export interface EvidenceJudgement {
   readonly checks: readonly Check[];
@@ -64,7 +67,7 @@ function checkBootAuthority(
   authorities: readonly Uint8Array[],
   development: boolean,
 ): Check {
-  const value = values[attestedRegisters.indexOf(authorityRegister)] ?? unmeasured;
+  const value = registerOf(values, authorityRegister);
   const name = toHex(value).slice(0, 16);
   if (authorities.length === 0)
     return development
@@ -73,7 +76,7 @@ function checkBootAuthority(
           'boot-authority',
           `PCR 7 begins with ${name}, not judged: the consortium has named no boot authority to hold it against.`,
         );
-  return authorities.some((authority) => equalBytes(authority, value))
+  return isNamed(value, authorities)
     ? passed(
         'boot-authority',
         `The boot authority is one that the consortium named (PCR 7 begins with ${name}).`,
@@ -84,25 +87,21 @@ function checkBootAuthority(
       );
 }
 
-/** What a register holds after this digest, and nothing else, was measured into it since the boot. */
-function afterOnly(digest: Uint8Array): Uint8Array {
-  return sha256(concatBytes(unmeasured, digest));
-}
-
-/**
- * A release is named by what PCR 11 holds when its firmware runs, or by the one digest that is measured there. Only what
- * the register holds in the end counts: an entry of the log proves no more than that something was measured at some time,
- * before or after another firmware.
- */
-function checkFirmware(values: readonly Uint8Array[], releases: readonly Uint8Array[]): Check {
-  const value = values[attestedRegisters.indexOf(firmwareRegister)] ?? unmeasured;
+function checkFirmware(
+  values: readonly Uint8Array[],
+  releases: readonly Uint8Array[],
+  development: boolean,
+): Check {
+  const value = registerOf(values, firmwareRegister);
   const name = toHex(value).slice(0, 16);
   if (releases.length === 0)
-    return passed(
-      'firmware',
-      `PCR 11 begins with ${name}; the consortium has accepted no release to hold it against.`,
-    );
-  return releases.some((release) => equalBytes(release, value) || equalBytes(afterOnly(release), value))
+    return development
+      ? passed('firmware', `PCR 11 begins with ${name}, not judged: a development consortium takes it.`)
+      : failed(
+          'firmware',
+          `PCR 11 begins with ${name}, not judged: the consortium has accepted no release to hold it against.`,
+        );
+  return isOfRelease(value, releases)
     ? passed(
         'firmware',
         `The firmware is a release that the consortium accepted (PCR 11 begins with ${name}).`,
@@ -149,7 +148,8 @@ export function judgeEvidence(
     checkMeasured(registers, device.development),
     checkEventLog(events, registers),
     checkBootAuthority(registers, expectation.bootAuthorities, device.development),
-    checkFirmware(registers, expectation.releases),
+    checkFirmware(registers, expectation.releases, device.development),
+    judgeOrigin(device, expectation),
     ...judgeRecord(record, device, expectation),
   ];
   return { checks, registers: fresh && quoted.passed ? registers : undefined };

@@ -12,6 +12,9 @@ export const publicAreaBytesMax = 1_024;
 /** TPMS_ATTEST (TPM 2.0 part 2, 10.12.8): a quote of all registers takes 200 bytes. */
 export const attestBytesMax = 512;
 
+/** TPMS_CREATION_DATA (TPM 2.0 part 2, 15.1) with two Names and no outside information: 130 bytes. */
+export const creationBytesMax = 256;
+
 /** ECDSA P-256: r ‖ s. */
 export const signatureBytes = 64;
 

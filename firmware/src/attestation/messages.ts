@@ -17,6 +17,7 @@ import {
   attestBytesMax,
   certificateBytesMax,
   certificatesMax,
+  creationBytesMax,
   credentialBytesMax,
   eventLogBytesMax,
   nonceBytes,
@@ -45,10 +46,20 @@ export interface Claim {
   readonly endorsementKey: Uint8Array;
   readonly attestationKey: Uint8Array;
   readonly identityKey: Uint8Array;
-  /** TPMS_ATTEST: the attestation key certifies the identity key (TPM2_Certify). */
+  /** TPMS_ATTEST: the attestation key certifies the making of the identity key (TPM2_CertifyCreation). */
   readonly certification: Uint8Array;
   /** ECDSA over it: r ‖ s, 64 bytes. */
   readonly signature: Uint8Array;
+  /** TPMS_CREATION_DATA of the identity key. */
+  readonly creation: Uint8Array;
+  /** What `attestedRegisters` held when it was made, 32 bytes each. */
+  readonly originRegisters: readonly Uint8Array[];
+  /** TPMS_ATTEST: a quote of `attestedRegisters` over `originStatement`, and ECDSA over it. */
+  readonly taken: Uint8Array;
+  readonly takenSignature: Uint8Array;
+  /** The rescue's key (SEC1, 65 bytes) and the Name of its lock (34 bytes); both empty without a rescue. */
+  readonly rescueKey: Uint8Array;
+  readonly rescueLock: Uint8Array;
 }
 
 /** What only the TPM of the claim can answer. */
@@ -109,6 +120,11 @@ function isListOf(
   return isList(value) && value.length <= countMax && value.every(fits);
 }
 
+/** Values of `attestedRegisters`, or of fewer. */
+function isRegisters(value: CborValue | undefined): value is readonly Uint8Array[] {
+  return isListOf(value, attestedRegisters.length, (item) => isBytes(item, 32));
+}
+
 function typeOf(value: CborValue | undefined): CborValue | undefined {
   return typeof value === 'object' && value !== null ? (value as CborMap)['type'] : undefined;
 }
@@ -140,7 +156,18 @@ const claimKeys = [
   'identityKey',
   'certification',
   'signature',
+  'creation',
+  'originRegisters',
+  'taken',
+  'takenSignature',
+  'rescueKey',
+  'rescueLock',
 ] as const;
+
+/** The rescue's parts of a claim: both there, or both empty. */
+function areRescue(key: CborValue | undefined, lock: CborValue | undefined): boolean {
+  return (isBytes(key, 0) && isBytes(lock, 0)) || (isBytes(key, 65) && isBytes(lock, 34));
+}
 
 function readClaim(value: CborValue | undefined): Claim | undefined {
   const map = mapWith(value, claimKeys) ?? {};
@@ -150,6 +177,11 @@ function readClaim(value: CborValue | undefined): Claim | undefined {
     return undefined;
   if (!isUpTo(identityKey, publicAreaBytesMax) || !isUpTo(certification, attestBytesMax)) return undefined;
   if (!isBytes(signature, signatureBytes)) return undefined;
+  const { creation, originRegisters, taken, takenSignature, rescueKey, rescueLock } = map;
+  if (!isUpTo(creation, creationBytesMax) || !isUpTo(taken, attestBytesMax)) return undefined;
+  if (!isBytes(takenSignature, signatureBytes) || !isRegisters(originRegisters)) return undefined;
+  if (!isUpTo(rescueKey, 65) || !isUpTo(rescueLock, 34) || !areRescue(rescueKey, rescueLock))
+    return undefined;
   return {
     type: 'claim',
     certificates,
@@ -158,6 +190,12 @@ function readClaim(value: CborValue | undefined): Claim | undefined {
     identityKey,
     certification,
     signature,
+    creation,
+    originRegisters,
+    taken,
+    takenSignature,
+    rescueKey,
+    rescueLock,
   };
 }
 
@@ -166,7 +204,7 @@ const evidenceKeys = ['type', 'attest', 'signature', 'registers', 'eventLog', 'r
 function readEvidence(value: CborValue | undefined): Evidence | undefined {
   const { attest, signature, registers, eventLog, record, proof } = mapWith(value, evidenceKeys) ?? {};
   if (!isUpTo(attest, attestBytesMax) || !isBytes(signature, signatureBytes)) return undefined;
-  if (!isListOf(registers, attestedRegisters.length, (item) => isBytes(item, 32))) return undefined;
+  if (!isRegisters(registers)) return undefined;
   if (!isUpTo(eventLog, eventLogBytesMax) || !isUpTo(record, recordBytesMax) || !isBytes(proof, 32))
     return undefined;
   return { type: 'evidence', attest, signature, registers, eventLog, record, proof };

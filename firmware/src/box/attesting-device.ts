@@ -50,15 +50,21 @@ export class TpmDevice implements AttestingDevice {
   async #makeClaim(): Promise<Claim> {
     const attester = this.#attester;
     const { publicArea, certificate, chain } = await attester.endorsement();
-    const { attested, signature } = await attester.certifyIdentity(new Uint8Array(0));
+    const { certified, taken, creation, registers, rescue } = attester.origin;
     return {
       type: 'claim',
       certificates: endorsementPath(certificate, [...chain, ...(await this.#authorities())]),
       endorsementKey: publicArea,
       attestationKey: attester.attestationPublicArea,
       identityKey: attester.identityPublicArea,
-      certification: attested,
-      signature,
+      certification: certified.attested,
+      signature: certified.signature,
+      creation,
+      originRegisters: registers,
+      taken: taken.attested,
+      takenSignature: taken.signature,
+      rescueKey: rescue?.key ?? new Uint8Array(0),
+      rescueLock: rescue?.lockName ?? new Uint8Array(0),
     };
   }
 

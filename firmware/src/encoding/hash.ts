@@ -16,6 +16,7 @@ export type Domain =
   | 'attestations'
   | 'attestation'
   | 'attestation-proof'
+  | 'key-origin'
   | 'confirmation'
   | 'consent'
   | 'grant-note'

@@ -2,7 +2,13 @@
 import { esysHandle } from '../esys/functions.ts';
 import { sessionAttribute, sessionType } from '../wire/constants.ts';
 import type { PolicyStep } from '../wire/policy.ts';
-import { noCreationPcrs, noOutsideInfo, sensitiveCreate, type ObjectBlob } from '../wire/structures.ts';
+import {
+  noOutsideInfo,
+  pcrSelection,
+  sensitiveCreate,
+  unsized,
+  type ObjectBlob,
+} from '../wire/structures.ts';
 import { satisfy } from './policy-session.ts';
 import type { Tpm } from './tpm.ts';
 
@@ -24,6 +30,14 @@ export interface Creation {
   readonly policy: Uint8Array;
 }
 
+/** What the TPM says of the making of an object, and by which it knows its own words again. */
+export interface CreationRecord {
+  /** TPMS_CREATION_DATA (part 2, 15.1). */
+  readonly data: Uint8Array;
+  /** TPMT_TK_CREATION (part 2, 10.7.3). */
+  readonly ticket: Uint8Array;
+}
+
 /** Makes an object under the storage root key (part 3, 12.1); its sensitive part crosses the bus encrypted. */
 export async function create(
   tpm: Tpm,
@@ -31,9 +45,25 @@ export async function create(
   template: Uint8Array,
   sensitive: Uint8Array = sensitiveCreate(),
 ): Promise<ObjectBlob> {
+  return (await createRecorded(tpm, { rootName, template, sensitive, registers: [] })).blob;
+}
+
+/** What is made, and of which registers the TPM is to say what they held meanwhile. */
+interface Recorded {
+  readonly rootName: Uint8Array;
+  readonly template: Uint8Array;
+  readonly sensitive: Uint8Array;
+  readonly registers: readonly number[];
+}
+
+/** The same, with what the TPM says of it. */
+export async function createRecorded(
+  tpm: Tpm,
+  { rootName, template, sensitive, registers }: Recorded,
+): Promise<{ readonly blob: ObjectBlob; readonly creation: CreationRecord }> {
   const root = await tpm.pinnedRoot(rootName);
   return tpm.inSession(root, sessionType.hmac, sessionAttribute.decrypt, async (session) => {
-    const [privateArea, publicArea] = await tpm.call(
+    const [privateArea, publicArea, data, , ticket] = await tpm.call(
       'Create',
       root.handle,
       session,
@@ -42,9 +72,9 @@ export async function create(
       sensitive,
       template,
       noOutsideInfo,
-      noCreationPcrs,
+      pcrSelection(registers),
     );
-    return { publicArea, privateArea };
+    return { blob: { publicArea, privateArea }, creation: { data: unsized(data), ticket } };
   });
 }
 

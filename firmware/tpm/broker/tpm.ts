@@ -88,6 +88,11 @@ export class Tpm {
     return root;
   }
 
+  /** After TPM2_Clear: the key went with the storage seed. */
+  forgetRoot(): void {
+    this.#root = undefined;
+  }
+
   /** Runs the body with the object loaded under the storage root key (part 3, 12.2). */
   async withLoaded<T>(
     root: StorageRoot,

@@ -46,8 +46,16 @@ export const esysFunctions = {
     takes: ['handle', 'handle', ...sessions, 'TPM2B_ID_OBJECT', 'TPM2B_ENCRYPTED_SECRET'],
     gives: ['TPM2B_DIGEST'],
   },
-  Certify: {
-    takes: ['handle', 'handle', ...sessions, 'TPM2B_DATA', 'TPMT_SIG_SCHEME'],
+  CertifyCreation: {
+    takes: [
+      'handle',
+      'handle',
+      ...sessions,
+      'TPM2B_DATA',
+      'TPM2B_DIGEST',
+      'TPMT_SIG_SCHEME',
+      'TPMT_TK_CREATION',
+    ],
     gives: ['TPM2B_ATTEST', 'TPMT_SIGNATURE'],
   },
   Clear: { takes: ['handle', ...sessions], gives: [] },

@@ -2,11 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
-import type { Attester, Endorsement, SignedAttestation } from '../../src/ports.ts';
+import type { Attester, Endorsement, KeyOrigin, SignedAttestation } from '../../src/ports.ts';
 import type { BrokerClient } from '../broker/client.ts';
 import { eventLogBytesMax } from '../limits.ts';
 import { nameOf } from '../wire/structures.ts';
+import { rescueNames } from './device-policy.ts';
 import type { StoredKeys } from './keys-file.ts';
+
+function originOf({ origin, rescue: stored }: StoredKeys): KeyOrigin {
+  const { values, creation, certified, taken } = origin;
+  if (taken === undefined) throw new Error('keys count for nothing until their TPM was taken');
+  const rescue = rescueNames(stored);
+  return { registers: values, creation, certified, taken, ...(rescue && { rescue }) };
+}
 
 /** Endorsement, attestation and identity key as the keys file records them together; the first is compared at each use. */
 export class TpmAttester implements Attester {
@@ -14,6 +22,7 @@ export class TpmAttester implements Attester {
   readonly attestationName: Uint8Array;
   readonly identityPublicArea: Uint8Array;
   readonly endorsementDigest: Uint8Array;
+  readonly origin: KeyOrigin;
   readonly #broker: BrokerClient;
   readonly #stored: StoredKeys;
   readonly #eventLogFile: string;
@@ -23,6 +32,7 @@ export class TpmAttester implements Attester {
     this.attestationName = nameOf(stored.attestation.publicArea);
     this.identityPublicArea = stored.identity.publicArea;
     this.endorsementDigest = stored.endorsement.certificateDigest;
+    this.origin = originOf(stored);
     this.#broker = broker;
     this.#stored = stored;
     this.#eventLogFile = eventLogFile;
@@ -35,11 +45,6 @@ export class TpmAttester implements Attester {
       throw new AppError('TPM_WRONG', 'the endorsement key of the TPM is not the recorded one');
     }
     return { publicArea, name, certificate, chain };
-  }
-
-  certifyIdentity(qualifyingData: Uint8Array): Promise<SignedAttestation> {
-    const { attestation: attestationKey, rootName, identity: object } = this.#stored;
-    return this.#broker.call('certify', { attestationKey, rootName, object, qualifyingData });
   }
 
   quote(nonce: Uint8Array, registers: readonly number[]): Promise<SignedAttestation> {

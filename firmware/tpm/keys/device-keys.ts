@@ -32,7 +32,7 @@ import { sealSeed } from './provision.ts';
 import type { RecoveryHalves } from './recovery-code.ts';
 import type { RecoverySecrets } from './recovery-file.ts';
 import { writeRecoveryFile } from './recovery-keeping.ts';
-import { areOpenToAll, takeTpm } from './taking.ts';
+import { areUnfinished, giveBack, takeTpm } from './taking.ts';
 
 export type DeviceKeysOptions = {
   /** Path in the data folder; its folder must exist. Made at first use. */
@@ -285,12 +285,13 @@ function openHeld<Key extends Signer>(
   });
 }
 
-/** The keys that the file holds, opened by the TPM. */
+/** The keys that the file holds, opened by the TPM. @param isNew whether this process has just made them. */
 async function openStored(
   broker: BrokerClient,
   endpoint: TpmEndpoint,
   record: KeysRecord,
   { institutionId, logger }: DeviceKeysOptions,
+  isNew: boolean,
 ): Promise<TpmDeviceKeys> {
   const { file, stored } = record;
   if (stored.institutionId !== institutionId) {
@@ -308,12 +309,12 @@ async function openStored(
     throw aboutFile(failure, file);
   }
   const { firmware, secrets } = opened;
-  await takeTpm(broker, firmware, record.stored);
+  if (isNew) await takeTpm(broker, firmware, record);
   await firmware.finish();
   // What a power cut left undone.
   await firmware.stepTo('erasures', record.stored.boxKey.erasuresMax);
   await firmware.stepTo('keysFiles', record.stored.generation);
-  await writeRecoveryFile(file, stored, secrets);
+  await writeRecoveryFile(file, record.stored, secrets);
   const keys = new TpmDeviceKeys({ broker, endpoint, record, firmware }, secrets);
   if (await broker.call('lockedOut', null)) {
     logger.warn({}, 'the TPM was locked out after failed authorizations; the lock-out is ended');
@@ -352,9 +353,11 @@ export async function openDeviceKeys(options: DeviceKeysOptions): Promise<OpenDe
   const endpoint = 'endpoint' in options ? options.endpoint : fixedEndpoint(options.tcti);
   const broker = new BrokerClient({ ...options, endpoint, logger });
   try {
-    const kept = before && !(await areOpenToAll(broker, before, keysFile)) ? before : undefined;
-    const stored = kept ?? (await makeKeys(broker, options));
-    return await openStored(broker, endpoint, new KeysRecord(keysFile, stored), options);
+    const isUnfinished = before !== undefined && (await areUnfinished(before, keysFile));
+    if (isUnfinished) await giveBack(broker, new KeysRecord(keysFile, before), logger);
+    const isNew = before === undefined || isUnfinished;
+    const record = new KeysRecord(keysFile, isNew ? await makeKeys(broker, options) : before);
+    return await openStored(broker, endpoint, record, options, isNew);
   } catch (failure) {
     await broker.close();
     throw failure;

@@ -10,16 +10,10 @@
  */
 import { concatBytes, equalBytes, u16 } from '../../src/encoding/bytes.ts';
 import { algorithm } from '../wire/constants.ts';
-import { approvalIndex, erasureCounter, firmwareCounter } from '../wire/nv.ts';
-import {
-  counterDigest,
-  policyDigest,
-  policyOrDigest,
-  signedAndSecretDigest,
-  type PolicyStep,
-} from '../wire/policy.ts';
+import { approvalStep, devicePolicyOf, policyBranches, type RescueNames } from '../wire/device-policy.ts';
+import { erasureCounter, firmwareCounter } from '../wire/nv.ts';
+import { counterDigest, policyDigest, policyOrDigest, type PolicyStep } from '../wire/policy.ts';
 import { nameOf, type ObjectBlob } from '../wire/structures.ts';
-import { rescueKeyArea } from '../wire/templates.ts';
 
 /** Registers to which all keys are bound: who vouches for the boot chain (7), and Hilum's own firmware (11). */
 export const boundRegisters: readonly number[] = [7, 11];
@@ -60,19 +54,19 @@ export function approvalContent(approval: Approval): Uint8Array {
   return concatBytes(u16(algorithm.sha256), policyOrDigest(approvalBranches(approval)));
 }
 
-const approvalStep: PolicyStep = { kind: 'approval', index: approvalIndex };
+/** The rescue as others are told of it. */
+export function rescueNames(rescue: Rescue | undefined): RescueNames | undefined {
+  return rescue && { key: rescue.key, lockName: nameOf(rescue.lock.publicArea) };
+}
 
 /** A and R. Without a rescue key A stands twice. */
 export function deviceBranches(rescue: Rescue | undefined): readonly Uint8Array[] {
-  const approved = policyDigest([approvalStep]);
-  if (rescue === undefined) return [approved, approved];
-  const { key, lock } = rescue;
-  return [approved, signedAndSecretDigest(nameOf(rescueKeyArea(key)), nameOf(lock.publicArea))];
+  return policyBranches(rescueNames(rescue));
 }
 
 /** authPolicy of every key of the box, 32 bytes. */
 export function devicePolicyDigest(rescue: Rescue | undefined): Uint8Array {
-  return policyOrDigest(deviceBranches(rescue));
+  return devicePolicyOf(rescueNames(rescue));
 }
 
 /** What a session does so that this firmware, one of the approved ones, satisfies the device policy. */

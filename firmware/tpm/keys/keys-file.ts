@@ -9,6 +9,7 @@ import { fromHex, toHex, utf8 } from '../../src/encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../../src/encoding/canonical-cbor.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
+import type { SignedAttestation } from '../../src/ports.ts';
 import { heldKeysMax, keysFileBytesMax } from '../limits.ts';
 import { endorsementKinds, type EndorsementKind } from '../wire/endorsement.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
@@ -43,6 +44,7 @@ export interface StoredKeys {
   /** The attestation key, and the endorsement key that vouches for it: with the identity key one record. */
   readonly attestation: ObjectBlob;
   readonly endorsement: StoredEndorsement;
+  readonly origin: StoredOrigin;
   /** Oldest first: others take their places. */
   readonly seeds: Readonly<Record<SeedName, readonly ObjectBlob[]>>;
   /** Of `authenticatedBytes`, made by the broker under the owner's authorization, 32 bytes. */
@@ -66,16 +68,33 @@ export interface StoredEndorsement {
   readonly certificateDigest: Uint8Array;
 }
 
+/** What the TPM said of the making of these keys, for others to judge. */
+export interface StoredOrigin {
+  /** Of the bound registers when the identity key was made, in their order, 32 bytes each. */
+  readonly values: readonly Uint8Array[];
+  /** TPMS_CREATION_DATA of the identity key. */
+  readonly creation: Uint8Array;
+  /** The attestation key over it (TPM2_CertifyCreation). */
+  readonly certified: SignedAttestation;
+  /**
+   * The attestation key over `originStatement` (TPM2_Quote), made once the TPM was taken, by the very process that made the
+   * keys. Without it the keys count for nothing: somebody may have opened them before the TPM had an owner.
+   */
+  readonly taken?: SignedAttestation;
+}
+
 const format = 'hilum device keys';
-const version = 4;
+const version = 5;
 
 const strict = { additionalProperties: false };
 const Hex = Type.String({ pattern: '^([0-9a-f]{2})+$' });
 const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const Signature = Type.String({ pattern: '^[0-9a-f]{128}$' });
 const Blob = Type.Object({ publicArea: Hex, privateArea: Hex }, strict);
+const Values = Type.Array(Digest, { minItems: boundRegisters.length, maxItems: boundRegisters.length });
 const Firmware = Type.Object(
   {
-    values: Type.Array(Digest, { minItems: boundRegisters.length, maxItems: boundRegisters.length }),
+    values: Values,
     countMax: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   },
   strict,
@@ -87,6 +106,7 @@ const BoxKey = Type.Object(
   strict,
 );
 const Blobs = Type.Array(Blob, { maxItems: heldKeysMax });
+const Signed = Type.Object({ attested: Hex, signature: Signature }, strict);
 const Content = Type.Object(
   {
     institutionId: Type.String({ minLength: 1 }),
@@ -105,6 +125,10 @@ const Content = Type.Object(
         name: Hex,
         certificateDigest: Hex,
       },
+      strict,
+    ),
+    origin: Type.Object(
+      { values: Values, creation: Hex, certified: Signed, taken: Type.Optional(Signed) },
       strict,
     ),
     boxKey: BoxKey,
@@ -141,6 +165,30 @@ const storedBlob = ({ publicArea, privateArea }: ObjectBlob): Static<typeof Blob
 const loadedBlob = ({ publicArea, privateArea }: Static<typeof Blob>): ObjectBlob => ({
   publicArea: fromHex(publicArea),
   privateArea: fromHex(privateArea),
+});
+
+const storedSigned = ({ attested, signature }: SignedAttestation): Static<typeof Signed> => ({
+  attested: toHex(attested),
+  signature: toHex(signature),
+});
+
+const loadedSigned = ({ attested, signature }: Static<typeof Signed>): SignedAttestation => ({
+  attested: fromHex(attested),
+  signature: fromHex(signature),
+});
+
+const storedOrigin = ({ values, creation, certified, taken }: StoredOrigin): Content['origin'] => ({
+  values: values.map(toHex),
+  creation: toHex(creation),
+  certified: storedSigned(certified),
+  ...(taken && { taken: storedSigned(taken) }),
+});
+
+const loadedOrigin = ({ values, creation, certified, taken }: Content['origin']): StoredOrigin => ({
+  values: values.map(fromHex),
+  creation: fromHex(creation),
+  certified: loadedSigned(certified),
+  ...(taken && { taken: loadedSigned(taken) }),
 });
 
 const storedApproval = (approval: Approval): Static<typeof StoredApproval> =>
@@ -199,6 +247,7 @@ function contentOf(keys: UnauthenticatedKeys): Content {
       name: toHex(keys.endorsement.name),
       certificateDigest: toHex(keys.endorsement.certificateDigest),
     },
+    origin: storedOrigin(keys.origin),
     boxKey: storedBoxKey(keys.boxKey),
     ...(keys.nextBoxKey && { nextBoxKey: storedBoxKey(keys.nextBoxKey) }),
     accountSeed: storedBlob(keys.accountSeed),
@@ -246,6 +295,7 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
       name: fromHex(content.endorsement.name),
       certificateDigest: fromHex(content.endorsement.certificateDigest),
     },
+    origin: loadedOrigin(content.origin),
     boxKey: loadedBoxKey(content.boxKey),
     ...(content.nextBoxKey && { nextBoxKey: loadedBoxKey(content.nextBoxKey) }),
     accountSeed: loadedBlob(content.accountSeed),

@@ -8,6 +8,7 @@ import type { ObjectBlob } from '../wire/structures.ts';
 import { guardedBy, measuredRegisters } from './approved-firmware.ts';
 import {
   approvalContent,
+  boundRegisters,
   boxKeyPolicyDigest,
   devicePolicyDigest,
   type Approval,
@@ -104,6 +105,14 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
     lock: await broker.call('createLock', { rootName, value: lockValueOf(made.code) }),
   };
   const creation: Creation = { rootName, policy: devicePolicyDigest(rescue) };
+  const attestation = await broker.call('createAttestationKey', { rootName });
+  const identity = await broker.call('createIdentity', { ...creation, registers: boundRegisters });
+  const certified = await broker.call('certifyCreation', {
+    attestationKey: attestation,
+    rootName,
+    object: identity.blob,
+    creation: identity.creation,
+  });
   const erasuresMax = await broker.call('readCounter', { counter: 'erasures', rootName });
   const generation = await broker.call('readCounter', { counter: 'keysFiles', rootName });
   const fresh = (name: string, length?: number): Promise<Uint8Array> =>
@@ -120,9 +129,10 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
     recoveryKey: recoveryKeyOf(made.code),
     generation,
     authorizations: await seal(broker, creation, await fresh('authorizations', authorizationsBytes)),
-    identity: await broker.call('createIdentity', creation),
-    attestation: await broker.call('createAttestationKey', { rootName }),
+    identity: identity.blob,
+    attestation,
     endorsement: await recordEndorsement(broker),
+    origin: { values, creation: identity.creation.data, certified },
     boxKey: await sealBoxKey(broker, { rootName, rescue }, boxKey, erasuresMax),
     // The renewal that the other TPM did not live to see goes on here.
     ...(nextBoxKey && {

@@ -7,12 +7,12 @@ import type { Logger } from '../../src/ports.ts';
 import { BrokerClient } from '../broker/client.ts';
 import type { TpmEndpoint } from '../endpoint.ts';
 import { ApprovedFirmwares } from './approved-firmware.ts';
-import { writeKeysFile } from './keys-file.ts';
+import { readKeysFile, writeKeysFile } from './keys-file.ts';
 import { KeysRecord } from './keys-record.ts';
 import { provision } from './provision.ts';
 import { openRecovery } from './recovery-file.ts';
 import { readRecoveryFile, recoveryFileBeside } from './recovery-keeping.ts';
-import { takeTpm } from './taking.ts';
+import { giveBack, takeTpm } from './taking.ts';
 
 export interface RestoreOptions {
   readonly endpoint: TpmEndpoint;
@@ -26,7 +26,7 @@ export interface RestoreOptions {
 
 /**
  * Makes the keys of a box anew around its box key and its account's seed. The recovery code stays the same. A power cut
- * leaves the old keys file, or the new one whose TPM nobody owns yet; it may be repeated until somebody does.
+ * leaves the old keys file, or a new one that is not finished; it may be repeated until it is.
  * @throws AppError RECOVERY_REFUSED (another code, a damaged file, another institution); STORE_CORRUPT without a recovery
  * file; TPM_OWNED, and of the TPM.
  */
@@ -42,10 +42,13 @@ export async function restoreKeys(options: RestoreOptions): Promise<void> {
   const broker = new BrokerClient({ endpoint, logger });
   try {
     const made = { institutionId, code, recovered, ...(rescueKey && { rescueKey }) };
+    const before = await readKeysFile(keysFile);
+    if (before !== undefined && before.origin.taken === undefined)
+      await giveBack(broker, new KeysRecord(keysFile, before), logger);
     const stored = await provision(broker, made);
     await writeKeysFile(keysFile, stored);
-    const firmware = await ApprovedFirmwares.open(broker, new KeysRecord(keysFile, stored));
-    await takeTpm(broker, firmware, stored);
+    const record = new KeysRecord(keysFile, stored);
+    await takeTpm(broker, await ApprovedFirmwares.open(broker, record), record);
     logger.info({ keysFile }, 'device keys made anew around the recovered box key');
   } finally {
     await broker.close();

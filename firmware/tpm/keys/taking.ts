@@ -1,45 +1,66 @@
 /** The TPM becomes the box's own, and what its keys are worth until it is. */
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { AppError } from '../../src/errors.ts';
+import type { Logger } from '../../src/ports.ts';
 import type { BrokerClient } from '../broker/client.ts';
-import type { ApprovedFirmwares } from './approved-firmware.ts';
-import { approvalContent } from './device-policy.ts';
+import { originStatement } from '../wire/key-origin.ts';
+import { nameOf } from '../wire/structures.ts';
+import { ApprovedFirmwares } from './approved-firmware.ts';
+import { approvalContent, boundRegisters } from './device-policy.ts';
 import type { StoredKeys } from './keys-file.ts';
+import type { KeysRecord } from './keys-record.ts';
 import { readRecoveryFile, recoveryFileBeside } from './recovery-keeping.ts';
 
 /**
- * True of keys that a power cut left before the TPM was taken. Whoever started the machine meanwhile may have approved
- * another firmware and opened them: they never count. A TPM that was cleared has another storage root key, and is none of
- * these. @throws AppError STORE_CORRUPT if the box key came from a restore: making others would lose it.
+ * True of keys whose making a power cut ended. Whoever started the machine while nobody owned its TPM may have approved
+ * another firmware, opened them and even taken the TPM in the box's place, with the box's own authorizations: they never
+ * count. @throws AppError STORE_CORRUPT if the box key came from a restore: making others would lose it.
  */
-export async function areOpenToAll(
-  broker: BrokerClient,
-  { rootName }: StoredKeys,
+export async function areUnfinished(
+  { origin }: Pick<StoredKeys, 'origin'>,
   keysFile: string,
 ): Promise<boolean> {
-  const now = await broker.call('rootName', null);
-  if (now === undefined || !equalBytes(now, rootName)) return false;
-  if ((await broker.call('ownership', null)) !== 'nobody') return false;
-  if ((await readRecoveryFile(keysFile)) !== undefined) {
-    const recovery = recoveryFileBeside(keysFile);
-    throw new AppError(
-      'STORE_CORRUPT',
-      `${keysFile} was not finished before the power went, and ${recovery} holds the box key: give hilum restore again`,
-    );
-  }
-  return true;
+  if (origin.taken !== undefined) return false;
+  if ((await readRecoveryFile(keysFile)) === undefined) return true;
+  const recovery = recoveryFileBeside(keysFile);
+  throw new AppError(
+    'STORE_CORRUPT',
+    `${keysFile} was not finished before the power went, and ${recovery} holds the box key: give hilum restore again`,
+  );
 }
 
 /**
- * Nobody but approved firmware is the TPM's owner from now on. Does what is missing.
- * @throws AppError TPM_OWNED, and of the TPM.
+ * Makes the TPM nobody's again, as far as unfinished keys own it: whatever they sealed is gone. A TPM that they do not own
+ * stays what it is. @throws AppError STORE_CORRUPT (the file was altered), TPM_POLICY, TPM_OWNED (it cannot be cleared).
+ */
+export async function giveBack(broker: BrokerClient, record: KeysRecord, logger: Logger): Promise<void> {
+  const now = await broker.call('rootName', null);
+  if (now === undefined || !equalBytes(now, record.stored.rootName)) return;
+  if ((await broker.call('ownership', null)) === 'nobody') return;
+  const firmware = await ApprovedFirmwares.open(broker, record);
+  await firmware.checkKeys(true);
+  await broker.call('clear', { authorizations: firmware.authorizations() });
+  logger.warn({}, 'the TPM was cleared: its keys were not finished before the power went');
+}
+
+/**
+ * Nobody but approved firmware is the TPM's owner from now on; and the attestation key says so, for others to judge: only
+ * the process that made the keys may call this, and without a break. On disk when it resolves.
+ * @throws AppError TPM_OWNED, STORE_FAILED, and of the TPM.
  */
 export async function takeTpm(
   broker: BrokerClient,
   firmware: ApprovedFirmwares,
-  { approval }: Pick<StoredKeys, 'approval'>,
+  record: KeysRecord,
 ): Promise<void> {
-  if ((await broker.call('ownership', null)) === 'complete') return;
+  const { approval, rootName, identity, attestation } = record.stored;
   const authorizations = firmware.authorizations();
   await broker.call('takeOwnership', { authorizations, content: approvalContent(approval) });
+  const taken = await broker.call('quote', {
+    attestationKey: attestation,
+    rootName,
+    nonce: originStatement(nameOf(identity.publicArea), nameOf(attestation.publicArea)),
+    registers: boundRegisters,
+  });
+  await firmware.changeKeys((stored) => ({ ...stored, origin: { ...stored.origin, taken } }));
 }

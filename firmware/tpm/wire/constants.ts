@@ -97,6 +97,7 @@ export const permanentAttribute = {
   ownerAuthSet: 0x0000_0001,
   endorsementAuthSet: 0x0000_0002,
   lockoutAuthSet: 0x0000_0004,
+  disableClear: 0x0000_0100,
   inLockout: 0x0000_0200,
 } as const;
 

@@ -58,12 +58,13 @@ export class OwnClient {
     const pcrs = { registers, values };
     const policy = pcrPolicyDigest(pcrs);
     const rootName = await broker.call('prepare', null);
+    const { blob: identity } = await broker.call('createIdentity', { rootName, policy, registers });
     return {
       rootName,
       pcrs,
       policy,
       sealed: await broker.call('seal', { rootName, policy, secret }),
-      identity: await broker.call('createIdentity', { rootName, policy }),
+      identity,
       attestation: await broker.call('createAttestationKey', { rootName }),
     };
   }

@@ -2,6 +2,7 @@
  * What a box proves of its TPM to others: the attestation key and what it signs, and the endorsement key by which the
  * vendor vouches for the chip. The answers are for others to verify; nothing is verified here.
  */
+import { sha256 } from '../../../src/encoding/hash.ts';
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
 import { endorsementChainLengthMax } from '../../limits.ts';
@@ -24,12 +25,15 @@ import {
   type ObjectBlob,
 } from '../../wire/structures.ts';
 import { attestationTemplate } from '../../wire/templates.ts';
-import { create } from '../guarded.ts';
+import { create, type CreationRecord } from '../guarded.ts';
 import { readVendorIndex } from '../nv-content.ts';
 import type { Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 
 const { none, password, endorsement } = esysHandle;
+
+/** TPM2B_DATA of a statement that is the same at each time. */
+const noQualifyingData = sized(new Uint8Array(0));
 
 /** What a restricted key signed. */
 export interface SignedAttestation {
@@ -60,9 +64,9 @@ export interface AttestationOperations {
   createAttestationKey: { request: { readonly rootName: Uint8Array }; answer: ObjectBlob };
   /** The endorsement key of this kind, or the strongest for which the TPM has a certificate. */
   readEndorsement: { request: { readonly kind?: EndorsementKind }; answer: Endorsement };
-  /** Says that an object is in this TPM, with its Name (part 3, 18.2). At most 64 bytes of qualifying data. */
-  certify: {
-    request: Attesting & { readonly object: ObjectBlob; readonly qualifyingData: Uint8Array };
+  /** Says that this TPM made an object, with its Name and what it noted then (part 3, 18.3). */
+  certifyCreation: {
+    request: Attesting & { readonly object: ObjectBlob; readonly creation: CreationRecord };
     answer: SignedAttestation;
   };
   /** Says what these PCRs of the SHA-256 bank hold (part 3, 18.4). At most 64 bytes of nonce. */
@@ -97,20 +101,17 @@ export const attestationOperations: Handlers<AttestationOperations> = {
     });
   },
 
-  certify: async (tpm, { attestationKey, rootName, object, qualifyingData }) => {
+  certifyCreation: async (tpm, { attestationKey, rootName, object, creation }) => {
     const root = await tpm.pinnedRoot(rootName);
     return tpm.withLoaded(root, attestationKey, (signing) =>
       tpm.withLoaded(root, object, async (certified) => {
-        // The ADMIN role of an object without adminWithPolicy takes its authorization value, which is empty.
         const [attested, signature] = await tpm.call(
-          'Certify',
-          certified,
-          signing,
-          password,
-          password,
-          none,
-          sized(qualifyingData),
+          'CertifyCreation',
+          ...([signing, certified, password, none, none] as const),
+          noQualifyingData,
+          sized(sha256(creation.data)),
           ecdsaSha256,
+          creation.ticket,
         );
         return signed(attested, signature);
       }),

@@ -79,6 +79,7 @@ export const ownershipOperations: Handlers<OwnershipOperations> = {
     for (const [attribute, hierarchy] of Object.entries(takenBy)) {
       if (await has(tpm, attribute as keyof typeof takenBy)) throw ownedByOthers(hierarchy);
     }
+    await refuseKeptFromClearing(tpm);
     const rootName = await keepRoot(tpm);
     await asOwner(tpm, rootName, noValue, async (session) => {
       for (const area of Object.values(counters)) {
@@ -124,6 +125,8 @@ export const ownershipOperations: Handlers<OwnershipOperations> = {
       }
       await take(tpm, asLockout, { rootName, hierarchy: lockout, value: values.lockout });
     });
+    // Whoever had the empty value could have disabled it since `prepare`; from now on nobody can.
+    await refuseKeptFromClearing(tpm);
     return null;
   },
 
@@ -144,9 +147,13 @@ export const ownershipOperations: Handlers<OwnershipOperations> = {
 
   clear: async (tpm, { authorizations }) => {
     const values = await unsealAuthorizations(tpm, authorizations);
-    await asLockout(tpm, authorizations.rootName, values.lockout, (session) =>
+    await refuseKeptFromClearing(tpm);
+    // Taking the TPM ends with the lock-out hierarchy: a power cut may have come before.
+    const value = (await has(tpm, 'lockoutAuthSet')) ? values.lockout : noValue;
+    await asLockout(tpm, authorizations.rootName, value, (session) =>
       tpm.call('Clear', lockout, session, none, none),
     );
+    tpm.forgetRoot();
     return null;
   },
 };
@@ -174,6 +181,18 @@ const takenBy = {
   lockoutAuthSet: 'lock-out',
 } as const satisfies Partial<Record<keyof typeof permanentAttribute, string>>;
 type HierarchyName = (typeof takenBy)[keyof typeof takenBy];
+
+/**
+ * TPM2_ClearControl (part 3, 24.7), by anybody while the lock-out authorization is empty, disables TPM2_Clear; only the
+ * platform, which is the machine's firmware, enables it again. A box whose TPM cannot be cleared cannot be decommissioned.
+ */
+async function refuseKeptFromClearing(tpm: Tpm): Promise<void> {
+  if (!(await has(tpm, 'disableClear'))) return;
+  throw new AppError(
+    'TPM_OWNED',
+    "TPM2_Clear of the TPM was disabled, and not by this box: clearing the TPM in the machine's firmware setup enables it",
+  );
+}
 
 function ownedByOthers(hierarchy: HierarchyName, cause?: TpmError): AppError {
   const message = `the TPM has an owner, and it is not this box: its ${hierarchy} authorization was set`;
