@@ -10,7 +10,7 @@ import {
   transactionWork,
   transactionsRoot,
 } from '../../firmware/src/ledger/index.ts';
-import { blockKeyChangesMax, blockWorkMax } from '../../firmware/src/ledger/limits.ts';
+import { blockKeyChangesMax, blockTransactionsMax, blockWorkMax } from '../../firmware/src/ledger/limits.ts';
 import type { Block, StudyId, StudyLeaf } from '../../firmware/src/ledger/types.ts';
 import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
@@ -79,6 +79,42 @@ function registrations(count: number): Uint8Array[] {
     return encodeTransaction(ledger.register('south', `many ${batch}`, owners).transaction);
   });
 }
+
+test('what does not apply costs its leader no more than a block: the rest waits, untried', () => {
+  // The last of 256 keys is of small order, which is found out when all others were judged.
+  const smallOrder = { ...signerOf('owner'), publicKey: new Uint8Array(32) };
+  const dear = Array.from({ length: 30 }, (_, batch) => {
+    const owners = [...Array.from({ length: 255 }, () => signerOf('owner')), smallOrder];
+    return encodeTransaction(ledger.register('south', `dear ${batch}`, owners).transaction);
+  });
+  const built = build([...dear, registration]);
+  assert.deepEqual(
+    built.refused.map(({ reason }) => reason),
+    ['bad-key', 'bad-key'],
+  );
+  assert.deepEqual(built.postponed, [...dear.slice(2), registration]);
+});
+
+test('what is refused before anything dear was judged keeps nobody out', () => {
+  const forged = registrations(30).map((bytes) => {
+    const decoded = decodeTransaction(bytes);
+    assert.ok(decoded.kind === 'transaction');
+    return encodeTransaction({ body: decoded.transaction.body, signatures: [new Uint8Array(64)] });
+  });
+  const built = build([...forged, registration]);
+  assert.equal(built.refused.length, 30);
+  assert.deepEqual(built.block.transactions, [registration]);
+});
+
+test('candidates that miss something hold nothing up, as many as may come', () => {
+  const { ids } = ledger.register('south', 'on its way', [signerOf('owner')]);
+  const waiting = Array.from({ length: blockTransactionsMax }, (_, version) =>
+    encodeTransaction(ledger.amend('south', ids[0] as StudyId, version + 2)),
+  );
+  const built = build([...waiting, registration]);
+  assert.deepEqual(built.block.transactions, [registration]);
+  assert.ok(built.refused.every(({ later }) => later));
+});
 
 function workOf(block: Block): number {
   return block.transactions

@@ -3,6 +3,7 @@
  * docs/scale.md: a leader may fill its block with such. Figures there, and `blockWorkMax` for what follows from them.
  */
 import { transactionType } from './transaction-types.ts';
+import { mayApplyLater, type RuleReason } from './refusals.ts';
 import type { TransactionBody } from './types.ts';
 
 /** An Ed25519 signature by a key that was not met before. */
@@ -47,4 +48,25 @@ export function transactionWork(body: TransactionBody): number {
     recordWork * (1 + records + leafRecords) +
     Math.ceil(entries / entriesOfUnit)
   );
+}
+
+/** Found out last, when all else was judged. */
+const dearReasons: ReadonlySet<RuleReason> = new Set<RuleReason>([
+  'bad-key',
+  'bad-possession',
+  'bad-certificate',
+  'no-evidence',
+]);
+
+/**
+ * Units that it took to find that this transaction does not apply, for this reason: what is cheap to find is asked first,
+ * and what may apply later is found before anything is hashed or checked that it brings.
+ */
+export function refusalWork(body: TransactionBody, reason: RuleReason): number {
+  if (dearReasons.has(reason)) return transactionWork(body);
+  if (mayApplyLater(reason)) return 1;
+  const type = transactionType(body.type);
+  const { signatures = 0, records = 0, entries = 0 } = type.work?.(body) ?? {};
+  const lookups = 1 + Math.ceil((records + entries) / entriesOfUnit);
+  return reason === 'bad-signature' ? lookups + signatureWork * (type.signers(body) + signatures) : lookups;
 }

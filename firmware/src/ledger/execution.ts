@@ -2,7 +2,7 @@
 import { equalBytes } from '../encoding/bytes.ts';
 import { applyTransaction } from './apply.ts';
 import { blockDigest, transactionsRoot } from './blocks.ts';
-import { transactionWork } from './block-work.ts';
+import { refusalWork, transactionWork } from './block-work.ts';
 import { afterEpoch } from './consortium/epoch.ts';
 import { recounted } from './consortium/recount.ts';
 import { formatKnown } from './formats/formats.ts';
@@ -10,6 +10,7 @@ import {
   blockKeyChangesMax,
   blockTransactionBytesMax,
   blockTransactionsMax,
+  blockWorkInVainMax,
   blockWorkMax,
 } from './limits.ts';
 import { historyRoot, withParentInHistory } from './history.ts';
@@ -87,7 +88,8 @@ const passesMax = 4;
  * Applies candidates in order while there is room. What misses something that another candidate brings is tried again
  * after it, so that transactions which overtook each other on the network end in one block. From the first candidate
  * for which bytes, work or places do not suffice on, all wait: a large one is not passed over for ever. Of those that bring keys so many are tried as a
- * block may hold, whatever comes of it: a refused one has cost as much. The others do not wait for them.
+ * block may hold, whatever comes of it: a refused one has cost as much. The others do not wait for them. Once what was
+ * refused has cost `blockWorkInVainMax`, all others wait, untried.
  */
 function fill(before: LedgerState, candidates: readonly Candidate[], context: BlockContext): Filling {
   let state = before;
@@ -97,6 +99,7 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
   const postponed: Uint8Array[] = [];
   let isFull = false;
   let work = 0;
+  let inVain = 0;
   let keyChanges = 0;
   let waiting = candidates;
   for (let pass = 1; waiting.length > 0; pass++) {
@@ -106,7 +109,10 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
       const { bytes, transaction } = candidate;
       const ownWork = transactionWork(transaction.body);
       isFull ||=
-        bytes.length > room || work + ownWork > blockWorkMax || applied.length === blockTransactionsMax;
+        bytes.length > room ||
+        work + ownWork > blockWorkMax ||
+        inVain >= blockWorkInVainMax ||
+        applied.length === blockTransactionsMax;
       const changesKeys = bringsKeys(transaction.body.type);
       if (isFull || (changesKeys && keyChanges === blockKeyChangesMax)) {
         postponed.push(bytes);
@@ -123,6 +129,7 @@ function fill(before: LedgerState, candidates: readonly Candidate[], context: Bl
         continue;
       }
       const refusal = { transaction: bytes, reason: outcome.reason, later: mayApplyLater(outcome.reason) };
+      inVain += refusalWork(transaction.body, outcome.reason);
       if (refusal.later) missing.push({ candidate, refusal });
       else refused.push(refusal);
     }

@@ -17,6 +17,13 @@ export const blockBytesMax = 1114112;
  */
 export const blockWorkMax = 2500;
 
+/**
+ * Work on candidates that turn out not to apply, in the same units, after which a leader tries no more: as much as on those
+ * that do, so that nobody makes it miss its view. One that misses something takes 1, and it waits on: 512 candidates in 4
+ * passes stay below this, so that those alone hold nobody up.
+ */
+export const blockWorkInVainMax = 2500;
+
 /** Transactions of one block: each takes 7 units of work at least, so that 357 find room. Read before they are weighed. */
 export const blockTransactionsMax = 512;
 

@@ -48,11 +48,12 @@ export const studyRegister: TransactionType<StudyRegister> = {
   apply(state, body, context) {
     const source = signingInstitution(state, body.source, context.time);
     if (typeof source === 'string') return source;
+    // First, since it may be refused for this until the epoch ends, and is tried again and again.
+    const counted = withRecords(state, source.id, { registrations: body.entries.length });
+    if (typeof counted === 'string') return counted;
     const ids = body.entries.map((_, index) => studyId(body.chain, body.source, body.batch, index));
     const bulk = stateKeys.batch(body.source, body.batch);
     if (state.has(bulk) || ids.some((id) => state.study(id) !== undefined)) return 'study-exists';
-    const counted = withRecords(state, source.id, { registrations: ids.length });
-    if (typeof counted === 'string') return counted;
     if (!context.signedBy(source.keys.transaction)) return 'bad-signature';
     let next = counted;
     for (const [index, id] of ids.entries()) {
