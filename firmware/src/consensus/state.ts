@@ -35,8 +35,8 @@ export interface FinalPoint {
 
 /**
  * What a quorum of offline roots has ordered where more than f boxes had forgotten their votes
- * (docs/adr/0038-a-quorum-of-offline-roots-orders-a-restart.md): the views after `view` and up to `floor` count for
- * nothing. Above the floor the parent is the block that is notarized or final in `view`.
+ * (docs/adr/0038-a-quorum-of-offline-roots-orders-a-restart.md): the views up to `floor` count for nothing, but for
+ * `view`. Above the floor the parent is the block that is notarized or final in `view`.
  */
 export interface Restart {
   readonly view: number;
@@ -139,6 +139,14 @@ export const emptyView: ViewState = {
 export interface Transition {
   state: CoreState;
   readonly effects: Effect[];
+}
+
+/**
+ * True of a view that a restart has taken out. Who was away may bring a certificate of it at any time, and some may have
+ * voted above the floor by then: all boxes that have taken the order leave it, so that they agree.
+ */
+export function isTakenOut({ restart }: Pick<CoreState, 'restart'>, view: number): boolean {
+  return restart !== undefined && view <= restart.floor && view !== restart.view;
 }
 
 export function viewOf(state: CoreState, view: number): ViewState {

@@ -34,10 +34,10 @@ export interface CatchUpOptions {
   /** Boxes of the current epoch: of those that claim a height, so many may lie. */
   readonly validators: () => number;
   /**
-   * Verifies and adds them. `wrong`: they are not what the certificate claims, or it is no certificate. Undefined: the
-   * box stops.
+   * Verifies and adds them. `wrong`: they are not what the certificate claims, or it is no certificate. `taken-out`: a
+   * restart order leaves them out, of which their sender need not know. Undefined: the box stops.
    */
-  readonly apply: (blocks: CertifiedBlocks) => Promise<'applied' | 'wrong' | undefined>;
+  readonly apply: (blocks: CertifiedBlocks) => Promise<'applied' | 'wrong' | 'taken-out' | undefined>;
   /** Takes a snapshot that is ahead of this box. False if none can be had. */
   readonly takeSnapshot: (signal: AbortSignal) => Promise<boolean>;
   /** True while a block is known to be final that the box does not have. */

@@ -3,6 +3,7 @@
  * snapshot in the place of blocks; and what follows from each.
  */
 import type { CoreState, FinalPoint, Input } from '../consensus/state.ts';
+import { isTakenOut } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { LedgerState } from '../ledger/types.ts';
@@ -105,15 +106,32 @@ export class Finality {
     else catchUp().ask(digest);
   }
 
-  /** Blocks of a peer, from just above the head or below it, that end with a certified one. */
-  async apply(blocks: CertifiedBlocks): Promise<'applied' | 'wrong'> {
+  /**
+   * Blocks of a peer, from just above the head or below it, that end with a certified one. `taken-out`: a restart that
+   * this box has taken may leave them out.
+   */
+  async apply(blocks: CertifiedBlocks): Promise<'applied' | 'wrong' | 'taken-out'> {
     const { chain, verify } = this.#options;
     const fresh = blocks.filter(({ block }) => block.header.height > chain.head.height);
     if (fresh.length === 0) return 'applied';
+    if (this.#areTakenOut(fresh)) return 'taken-out';
     const final = executeCertified(chain.tip, fresh, verify);
     if (final === undefined) return 'wrong';
     await this.#add(final);
     return 'applied';
+  }
+
+  /** As the core judges certificates. What is final above the floor decides on all before it. */
+  #areTakenOut(blocks: CertifiedBlocks): boolean {
+    const { chain } = this.#options;
+    const core = this.#options.core();
+    const { restart } = core;
+    const { epoch, view } = chain.place;
+    if (restart === undefined || epoch !== core.options.epoch || view > restart.floor) return false;
+    return blocks.every(
+      ({ certificate }) =>
+        certificate === null || (certificate.epoch === epoch && isTakenOut(core, certificate.view)),
+    );
   }
 
   /** What tells the core of the newest final block, where a peer has brought it. */
