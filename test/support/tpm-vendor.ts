@@ -33,12 +33,17 @@ export interface VendorWish {
   /** Whether the authority below the root may issue. */
   readonly issues?: boolean;
   readonly rootName?: string;
+  /** Authorities that may stand below the root; it does not say unless told. */
+  readonly pathLength?: number;
 }
 
 export interface EndorsementWish {
   readonly until?: number;
   readonly from?: number;
-  readonly use?: string;
+  /** Purposes of the extended key usage; null: the certificate has none. */
+  readonly use?: string | null;
+  /** DER in the place of what WebCrypto writes of the key. */
+  readonly keyInfo?: Uint8Array;
   readonly ca?: boolean;
 }
 
@@ -66,8 +71,8 @@ export class TpmVendor {
     const generate = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const [rootKeys, keys] = [await generate(), await generate()];
     const common = { notBefore: new Date(wish.from), notAfter: new Date(wish.from + 20 * yearMs) };
-    const extensions = (issues: boolean) => [
-      new x509.BasicConstraintsExtension(issues, undefined, true),
+    const extensions = (issues: boolean, pathLength?: number) => [
+      new x509.BasicConstraintsExtension(issues, pathLength, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
     ];
     const name = `CN=${wish.rootName ?? 'Root of a TPM vendor'}`;
@@ -78,7 +83,7 @@ export class TpmVendor {
         name,
         serialNumber: '01',
         signingAlgorithm: algorithm,
-        extensions: extensions(true),
+        extensions: extensions(true, wish.pathLength),
       },
       crypto,
     );
@@ -109,11 +114,14 @@ export class TpmVendor {
   }
 
   /** A certificate of this endorsement key, without a subject, as vendors make them. */
-  async certify(key: EndorsementKey, { until, from, use, ca }: EndorsementWish = {}): Promise<Uint8Array> {
+  async certify(
+    key: EndorsementKey,
+    { until, from, use, ca, keyInfo }: EndorsementWish = {},
+  ): Promise<Uint8Array> {
     this.#serial += 1;
     const certificate = await x509.X509CertificateGenerator.create(
       {
-        publicKey: new x509.PublicKey(await subjectPublicKeyInfo(key)),
+        publicKey: new x509.PublicKey(keyInfo ?? (await subjectPublicKeyInfo(key))),
         signingKey: this.#authority.keys.privateKey,
         subject: '',
         issuer: this.#authority.certificate.subject,
@@ -123,7 +131,7 @@ export class TpmVendor {
         signingAlgorithm: algorithms[this.#wish.algorithm ?? 'P-384'],
         extensions: [
           new x509.BasicConstraintsExtension(ca ?? false, undefined, true),
-          new x509.ExtendedKeyUsageExtension([use ?? endorsementUse]),
+          ...(use === null ? [] : [new x509.ExtendedKeyUsageExtension([use ?? endorsementUse])]),
         ],
       },
       crypto,

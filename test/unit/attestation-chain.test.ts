@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
+import { speaksOf } from '../../firmware/src/attestation/certified-key.ts';
 import { judgeChain, type ChainVerdict } from '../../firmware/src/attestation/endorsement-chain.ts';
 import { certificateBytesMax } from '../../firmware/src/attestation/limits.ts';
 import { readEndorsementKey, type EndorsementKey } from '../../firmware/src/attestation/public-area.ts';
 import { subjectPublicKeyInfo } from '../../firmware/src/attestation/web-key.ts';
+import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { FakeDevice } from '../fakes/attesting-device.ts';
 import { TpmVendor, type EndorsementWish, type VendorWish } from '../support/tpm-vendor.ts';
 
@@ -86,6 +88,8 @@ test('only certificates of endorsement keys, issued by authorities, with hashes 
     await judged({ wish: { use: '1.3.6.1.5.5.7.3.1' } }),
     refusal('not-an-endorsement-certificate', 0),
   );
+  // Some vendors leave the purpose out.
+  assert.equal((await judged({ wish: { use: null } })).kind, 'trusted');
   assert.deepEqual(await judged({ wish: { ca: true } }), refusal('not-an-endorsement-certificate', 0));
   assert.deepEqual(await judged({ vendorWish: { issues: false } }), refusal('issuer-is-no-authority', 1));
   assert.deepEqual(
@@ -93,6 +97,49 @@ test('only certificates of endorsement keys, issued by authorities, with hashes 
     refusal('weak-signature', 0),
   );
 });
+
+test('no more authorities stand below one than it says', async () => {
+  assert.equal((await judged({ vendorWish: { pathLength: 1 } })).kind, 'trusted');
+  assert.deepEqual(await judged({ vendorWish: { pathLength: 0 } }), refusal('issuer-is-no-authority', 2));
+});
+
+/** An RSA endorsement key as WebCrypto writes it: rsaEncryption without parameters; and OAEP with all defaults. */
+const plainRsa = fromHex('300d06092a864886f70d0101010500');
+const oaepRsa = fromHex('300d06092a864886f70d0101073000');
+
+test('an RSA key is the one of its certificate under either name that vendors give it', async () => {
+  const rsa = await rsaKey();
+  const plain = await subjectPublicKeyInfo(rsa);
+  const at = toHex(plain).indexOf(toHex(plainRsa)) / 2;
+  assert.ok(at > 0);
+  const keyInfo = plain.slice();
+  keyInfo.set(oaepRsa, at);
+  const told = async (wish: EndorsementWish): Promise<Uint8Array> => {
+    const chain = [await vendor.certify(rsa, wish), ...vendor.authorities];
+    const verdict = await judgeChain(chain, { roots: [vendor.pin], development: false }, now);
+    return verdict.kind === 'trusted' ? verdict.subjectPublicKeyInfo : assert.fail(verdict.failure);
+  };
+  assert.equal(toHex(await told({ keyInfo })), toHex(keyInfo));
+  assert.equal(await speaksOf(await told({}), rsa), true);
+  assert.equal(await speaksOf(await told({ keyInfo }), rsa), true);
+  // Another key under that name, another name (RSASSA-PSS), and a key on a curve.
+  const other = await rsaKey();
+  assert.equal(await speaksOf(keyInfo, other), false);
+  const pss = keyInfo.with(at + 12, 0x0a);
+  assert.equal(await speaksOf(pss, rsa), false);
+  assert.equal(await speaksOf(keyInfo, key), false);
+});
+
+async function rsaKey(): Promise<EndorsementKey> {
+  const { publicKey } = await crypto.subtle.generateKey(
+    { name: 'RSA-OAEP', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1), hash: 'SHA-256' },
+    true,
+    ['encrypt', 'decrypt'],
+  );
+  const { n = '' } = await crypto.subtle.exportKey('jwk', publicKey);
+  const modulus = new Uint8Array(Buffer.from(n, 'base64url'));
+  return { kind: 'rsa', modulus, exponent: 65_537, hash: 'SHA-256', aesBits: 128, attributes: 0 };
+}
 
 test("a simulator's authority counts in development only, even where it was pinned by mistake", async () => {
   const simulator = await TpmVendor.make({ from, rootName: 'swtpm-localca-rootca' });

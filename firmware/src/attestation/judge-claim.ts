@@ -4,6 +4,7 @@ import { sha256 } from '../encoding/hash.ts';
 import { devicePolicyOf } from '../../tpm/wire/device-policy.ts';
 import { isSignedBy, readCertification, readCreation } from './attest.ts';
 import type { DeviceNames } from './binding.ts';
+import { speaksOf } from './certified-key.ts';
 import { judgeChain, type ChainFailure } from './endorsement-chain.ts';
 import type { Expectation } from './expectation.ts';
 import type { ClaimedOrigin } from './judge-origin.ts';
@@ -18,7 +19,6 @@ import {
   type SigningKey,
 } from './public-area.ts';
 import { failed, passed, type Check, type CheckName } from './verdict.ts';
-import { subjectPublicKeyInfo } from './web-key.ts';
 
 /** A device whose keys are of the right kinds. That they are in one TPM is not proved yet. */
 export interface ClaimedDevice {
@@ -55,16 +55,6 @@ function tried<T>(read: () => T): T | undefined {
     return read();
   } catch (error) {
     if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
-
-/** WebCrypto refuses what is no point of its curve, or no RSA key. */
-async function speaksOf(certified: Uint8Array, key: EndorsementKey): Promise<boolean> {
-  try {
-    return equalBytes(certified, await subjectPublicKeyInfo(key));
-  } catch (error) {
-    if (error instanceof DOMException) return false;
     throw error;
   }
 }
