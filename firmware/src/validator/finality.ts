@@ -152,10 +152,12 @@ export class Finality {
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
     const { archivist, book, chain, handovers, ownKeys, restarts, rights } = this.#options;
+    for (const { executed, certificate } of final)
+      if (certificate !== null && closesEpoch(executed)) await handovers.epochCloses(executed, certificate);
     await chain.add(book.shownWith(final), (executed, before) => this.#becameFinal(executed, before));
     for (const { executed, certificate } of final) {
       if (certificate !== null && closesEpoch(executed)) {
-        await handovers.epochClosed(executed, certificate);
+        handovers.epochClosed(executed, certificate);
         archivist()?.epochClosed(executed, certificate);
       }
       const floor = ownKeys.becameFinal(executed);

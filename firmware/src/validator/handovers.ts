@@ -107,16 +107,23 @@ export class Handovers {
   }
 
   /**
-   * A block that closed an epoch is final here. What can be had only now, the proof under its state root, is on disk
-   * when this resolves. @throws AppError STORE_FAILED.
+   * A block that closes an epoch is final, and about to stand in the block log. What can be had only now, the proof
+   * under its state root, is on disk when this resolves: had it to be written after the block, a power cut between the
+   * two would lose it, and with it the epoch's handover, if too few other boxes have theirs. @throws AppError
+   * STORE_FAILED.
    */
-  async epochClosed({ block, state }: ExecutedBlock, certificate: Certificate): Promise<void> {
-    const { header } = block;
-    const from = state.epochOf(header.epoch);
+  async epochCloses(executed: ExecutedBlock, certificate: Certificate): Promise<void> {
+    const { epoch } = executed.block.header;
+    const value = encodeHandover(draftOf(executed, certificate));
+    await this.#options.store.write([{ put: draftKey(epoch), value }]);
+  }
+
+  /** The block stands in the block log: from now on this box says that the epoch has ended. */
+  epochClosed(executed: ExecutedBlock, certificate: Certificate): void {
+    const { header } = executed.block;
+    const from = executed.state.epochOf(header.epoch);
     if (from === undefined) throw new Error(`epoch ${header.epoch} has no record`);
-    const draft: Handover = { header, certificate, proof: state.prove(stateKeys.epoch), signatures: [] };
-    await this.#options.store.write([{ put: draftKey(header.epoch), value: encodeHandover(draft) }]);
-    this.#begin(from, draft);
+    this.#begin(from, draftOf(executed, certificate));
     for (const epoch of this.#open.keys())
       if (epoch <= header.epoch - handoversOpenMax) this.#open.delete(epoch);
     this.#sign(header.epoch);
@@ -273,6 +280,11 @@ export class Handovers {
       .finally(() => this.#running.delete(done));
     this.#running.add(done);
   }
+}
+
+/** Not signed yet. */
+function draftOf({ block: { header }, state }: ExecutedBlock, certificate: Certificate): Handover {
+  return { header, certificate, proof: state.prove(stateKeys.epoch), signatures: [] };
 }
 
 function completeKey(epoch: number): string {
