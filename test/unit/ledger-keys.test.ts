@@ -106,6 +106,28 @@ test('a TPM and an identity key are one member’s', () => {
   assert.equal(refusal(initial, consortium.replace('north', 2, identity, [1, 2])), 'key-in-use');
 });
 
+test('what a member had alone is free once it is removed, and what it has again is not', () => {
+  const remove = consortium.proposeBody('south', { kind: 'remove', id: 'north' });
+  const without = ['east', 'west'].reduce(
+    (state, voter) => applied(state, consortium.vote(voter, remove)),
+    applied(initial, consortium.propose('south', remove.action)),
+  );
+  const taking = certifiedKeys(ledger.chain, 'south', 'taker', {
+    device: deviceOf('north'),
+    signers: { transaction: old.transaction },
+  });
+  const update = consortium.update('south', 2, taking, boxOf('south').transaction);
+  assert.equal(refusal(initial, update), 'key-in-use');
+  const taken = applied(without, update);
+  const back = { kind: 'admit', institution: candidate(ledger.chain, 'north'), validator: false } as const;
+  assert.equal(refusal(taken, consortium.propose('east', back)), 'key-in-use');
+  // What south had before is free in its turn.
+  const keysOfTurn = certifiedKeys(ledger.chain, 'north', 'turn', { device: deviceOf('south') });
+  const admission = { ...back, institution: { ...back.institution, keys: keysOfTurn } };
+  assert.ok(applied(taken, consortium.propose('east', admission)));
+  assert.equal(refusal(without, consortium.propose('east', admission)), 'key-in-use');
+});
+
 test('a key that is only seen is not had: whoever holds it still gets it', () => {
   const stranger = boxOf('stranger');
   for (const purpose of keyPurposes) {
