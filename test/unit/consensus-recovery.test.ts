@@ -112,4 +112,22 @@ describe('help', () => {
     assert.deepEqual(shown(standingOf(box.state)), []);
     assert.deepEqual(certificatesFor(box.state, { epoch: 1, finalView: 0, from: 1 }), []);
   });
+
+  test('a box far behind a view that it knows does not look at all those between', () => {
+    const box = new Box(undefined).take(
+      certificateInput(certificate('nullify', 1)),
+      certificateInput(certificate('nullify', 2)),
+      certificateInput(certificate('nullify', 1_048_600)),
+    );
+    assert.equal(box.state.view, 1_048_601);
+    let looks = 0;
+    const views = new Map(box.state.views);
+    const get = views.get.bind(views);
+    views.get = (view) => (looks++, get(view));
+    assert.equal(standingOf({ ...box.state, views }).from, 3);
+    assert.ok(looks < 10, `${looks} views looked at`);
+    const restart = { view: 2, floor: 1_048_599 };
+    assert.equal(standingOf({ ...box.state, restart }).from, 1_048_601);
+    assert.equal(standingOf({ ...box.state, restart: { ...restart, view: 3 } }).from, 3);
+  });
 });

@@ -11,7 +11,8 @@ import {
   encodeRestartOrder,
   restartMessage,
 } from '../../firmware/src/restart/restart-order.ts';
-import { restartRefusal } from '../../firmware/src/restart/verify.ts';
+import type { VerifiedRestart } from '../../firmware/src/restart/verify.ts';
+import { verifyRestart } from '../../firmware/src/restart/verify.ts';
 import { LedgerFixture, rootSignerOf, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { nobody } from '../../firmware/src/ledger/index.ts';
 import { genesisState } from '../../firmware/src/ledger/index.ts';
@@ -38,21 +39,30 @@ const order: RestartOrder = {
 /** The chain of the vector is a constant, so that a change of the genesis document leaves it. */
 const sample: RestartOrder = { ...order, chain: new Uint8Array(32).fill(7) };
 
-function refusalOf(
+const context = {
+  chain: state.chain,
+  epoch: state.epoch(),
+  institution: (id: string) => state.institution(id),
+  verify: verifySignature,
+};
+
+function verified(
   change: Partial<RestartOrder> = {},
   signatures: (order: RestartOrder) => readonly RootSignature[] = (changed) =>
     rootSignatures(changed, ['north', 'south', 'west']),
-) {
+): VerifiedRestart {
   const changed = { ...order, ...change };
-  return restartRefusal(
-    { order: changed, signatures: signatures(changed) },
-    {
-      chain: state.chain,
-      epoch: state.epoch(),
-      institution: (id) => state.institution(id),
-      verify: verifySignature,
-    },
-  );
+  return verifyRestart({ order: changed, signatures: signatures(changed) }, context);
+}
+
+function refusalOf(...[change, signatures]: Parameters<typeof verified>): string | undefined {
+  const outcome = verified(change, signatures);
+  return outcome.kind === 'refused' ? outcome.reason : undefined;
+}
+
+function byKey(changed: RestartOrder, institution: string, key: number): RootSignature {
+  const signature = rootSignerOf(institution, key + 1).sign(restartMessage(changed));
+  return { institution, key, signature };
 }
 
 describe('bytes', () => {
@@ -127,14 +137,14 @@ describe('an order', () => {
     ],
     'of two roots of four': ['too-few-roots', {}, (changed) => rootSignatures(changed, ['north', 'south'])],
     'that nobody has signed': ['too-few-roots', {}, () => []],
-    'signed before it was changed': ['bad-signature', {}, () => rootSignatures(sample, ids)],
+    'signed before it was changed': ['too-few-roots', {}, () => rootSignatures(sample, ids)],
     'with one key of a root that asks for two': [
-      'bad-signature',
+      'too-few-roots',
       {},
-      (changed) => rootSignatures(changed, ids).slice(0, -1),
+      (changed) => rootSignatures(changed, ['north', 'south', 'west']).slice(0, -1),
     ],
     'with a key that is not of the root': [
-      'bad-signature',
+      'too-few-roots',
       {},
       (changed) => [
         ...rootSignatures(changed, ['north', 'south']),
@@ -146,17 +156,19 @@ describe('an order', () => {
       ],
     ],
     'with a key beyond those of the root': [
-      'bad-signature',
+      'too-few-roots',
       {},
       (changed) => rootSignatures(changed, ids).map((each) => ({ ...each, key: each.key + 5 })),
     ],
-    'signed by a root of no validator': [
-      'no-validator',
+    'signed by a root of no validator in the place of one': [
+      'too-few-roots',
       {},
-      (changed) => [
-        ...rootSignatures(changed, ids),
-        { institution: 'zoo', key: 0, signature: rootSignerOf('zoo', 1).sign(restartMessage(changed)) },
-      ],
+      (changed) => [...rootSignatures(changed, ['north', 'south']), ...rootSignatures(changed, ['zoo'])],
+    ],
+    'signed by one root with all its keys': [
+      'too-few-roots',
+      {},
+      (changed) => [...rootSignatures(changed, ['north', 'south']), byKey(changed, 'north', 1)],
     ],
   };
   for (const [what, [reason, change, signatures]] of Object.entries(wrong)) {
@@ -165,10 +177,44 @@ describe('an order', () => {
     });
   }
 
+  it('holds whatever else was signed, and keeps the signatures that it takes alone', () => {
+    const needed = rootSignatures(order, ['north', 'south', 'west']);
+    const wrong = { ...byKey(order, 'east', 0), signature: new Uint8Array(64).fill(1) };
+    const beside: Readonly<Record<string, readonly RootSignature[]>> = {
+      'a wrong signature of another validator': [wrong, byKey(order, 'east', 1)],
+      'a wrong signature of one that counts': [
+        { ...byKey(order, 'north', 1), signature: new Uint8Array(64).fill(1) },
+      ],
+      'more keys than a root asks for': [byKey(order, 'south', 1)],
+      'a key beyond those of the root': [{ ...byKey(order, 'south', 0), key: 7 }],
+      'a root of no validator': rootSignatures(order, ['zoo']),
+      'a fourth root': rootSignatures(order, ['east']),
+    };
+    for (const [what, more] of Object.entries(beside)) {
+      const outcome = verified({}, () => [...needed, ...more]);
+      assert.ok(outcome.kind === 'verified', what);
+      const roots = new Set(outcome.signed.signatures.map(({ institution }) => institution));
+      assert.deepEqual([roots.size, outcome.signed.signatures.length], [3, 6], what);
+      // What is passed on holds by itself.
+      assert.equal(verifyRestart(outcome.signed, context).kind, 'verified', what);
+    }
+  });
+
+  it('that cannot hold any more is looked at no further', () => {
+    let looks = 0;
+    const verify: typeof verifySignature = () => (looks++, false);
+    const signatures = ids.flatMap((id) => [0, 1, 2].map((key) => byKey(order, id, key)));
+    assert.equal(verifyRestart({ order, signatures }, { ...context, verify }).kind, 'refused');
+    // Without two of four there is no quorum; each has three keys.
+    assert.equal(looks, 6);
+  });
+
   it('is not signed by an institution without a root', () => {
-    const context = { chain: state.chain, epoch: state.epoch(), verify: verifySignature };
-    const signatures = rootSignatures(order, ids);
     const institution = () => ({ root: nobody });
-    assert.equal(restartRefusal({ order, signatures }, { ...context, institution }), 'bad-signature');
+    const outcome = verifyRestart(
+      { order, signatures: rootSignatures(order, ids) },
+      { ...context, institution },
+    );
+    assert.deepEqual(outcome, { kind: 'refused', reason: 'too-few-roots' });
   });
 });

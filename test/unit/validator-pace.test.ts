@@ -7,7 +7,7 @@ import {
   viewTimeoutMs,
 } from '../../firmware/src/validator/limits.ts';
 import type { ViewFacts } from '../../firmware/src/validator/pace.ts';
-import { pace } from '../../firmware/src/validator/pace.ts';
+import { failedViews, pace } from '../../firmware/src/validator/pace.ts';
 
 /** A view that began a second after its parent's block. */
 const quiet: ViewFacts = {
@@ -61,4 +61,14 @@ test('an absent leader gets less time, and all get more after rounds of failures
   assert.equal(timeout({ failedViews: 4 }), 2 * viewTimeoutMs);
   assert.equal(timeout({ failedViews: 8 }), 4 * viewTimeoutMs);
   assert.equal(timeout({ failedViews: 1000 }), 8 * viewTimeoutMs);
+});
+
+test('views that a restart has taken out have not failed', () => {
+  assert.equal(failedViews({ view: 20, restart: undefined }, 12), 7);
+  const restart = { view: 12, floor: 1_048_588 };
+  assert.equal(failedViews({ view: 1_048_589, restart }, 12), 0);
+  assert.equal(failedViews({ view: 1_048_592, restart }, 12), 3);
+  assert.equal(failedViews({ view: 1_048_592, restart }, 1_048_590), 1);
+  // It has been ordered, and this box has not come there yet.
+  assert.equal(failedViews({ view: 13, restart }, 12), 0);
 });

@@ -5,8 +5,10 @@ import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import type { Abstaining, RestartOrder } from '../../firmware/src/restart/restart-order.ts';
 import { AppError } from '../../firmware/src/errors.ts';
-import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
-import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { voteMessage } from '../../firmware/src/consensus/signatures.ts';
+import { wrongRestartMs } from '../../firmware/src/validator/limits.ts';
+import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { decodeVoteRecord, encodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
 import { signerOf } from '../fakes/ledger.ts';
 import { signedOrder } from '../support/restart-orders.ts';
@@ -237,4 +239,106 @@ test('an order that is over is discarded, and no alarm', async (t) => {
   });
   assert.equal(discarded, 1);
   assert.ok(health.list().every(({ code }) => code !== 'RESTART_REFUSED'));
+});
+
+/** West has voted to make a block final, in the view after its newest final one, that none of the signers knew. */
+async function unknownVote(cluster: Cluster): Promise<RestartOrder> {
+  const west = await cluster.start('west');
+  await cluster.time.pass(2000);
+  const order = orderOf(cluster);
+  const { block } = west.validator.evidence();
+  cluster.crash('west');
+  const { epoch } = block.header;
+  const content = {
+    kind: 'finalize',
+    epoch,
+    view: order.view + 1,
+    digest: new Uint8Array(32).fill(5),
+  } as const;
+  const { voting } = cluster.fixture.box('west');
+  const validator = cluster.ids.indexOf('west');
+  const vote = { ...content, validator, signature: voting.sign(voteMessage(order.chain, content)) };
+  cluster.disksOf('west').votes.records.push(encodeVoteRecord({ type: 'vote', vote, block: null }));
+  return order;
+}
+
+/** How many restart orders a box has sent to another one. */
+function ordersSent(cluster: Cluster, from: string, to: string): () => number {
+  const network = cluster.hub.member(from);
+  assert.ok(network !== undefined);
+  const send = network.send.bind(network);
+  let count = 0;
+  network.send = (peer, message) => {
+    const decoded = decodeMessage(message);
+    if (peer === to && decoded.kind === 'message' && decoded.message.type === 'restart') count++;
+    send(peer, message);
+  };
+  return () => count;
+}
+
+test('a box that has voted to make a later block final takes no order that leads behind it, and says so', async (t) => {
+  const cluster = await standstill(t);
+  const order = await unknownVote(cluster);
+  const bytes = signedOrder(order, signers);
+  const { validator, health } = await cluster.start('west', { restartOrder: bytes });
+  const refused = () => health.list().find(({ code }) => code === 'RESTART_REFUSED');
+  await cluster.time.pass(2000);
+  assert.match(refused()?.detail ?? '', /voted to make a later block final/);
+  assert.ok(validator.consensus().view < order.floor);
+  // The others are a quorum without it: what they make final it takes, and the alarm is over.
+  for (const id of forgetful) await cluster.start(id, { restartOrder: bytes });
+  await cluster.time.pass(30_000);
+  assert.ok(validator.consensus().finalView > order.floor);
+  assert.equal(refused(), undefined);
+  for (const id of cluster.ids) assert.deepEqual(cluster.box(id).validator.misbehaviour(), [], id);
+});
+
+test('an order is not sent each second to who has it', async (t) => {
+  const cluster = await standstill(t);
+  const order = await unknownVote(cluster);
+  const bytes = signedOrder(order, signers);
+  await cluster.start('west', { restartOrder: bytes });
+  await cluster.start('north', { restartOrder: bytes });
+  const sent = ordersSent(cluster, 'north', 'west');
+  await cluster.time.pass(25_000);
+  assert.ok(sent() > 0 && sent() <= 3, `${sent()} times`);
+});
+
+test('a peer that has sent a wrong order is heard about the right one after a while', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const order = orderOf(cluster);
+  const bring = (bytes: Uint8Array): void => {
+    cluster.hub.member('north')?.arrive('west', encodeMessage({ type: 'restart', order: bytes }));
+  };
+  bring(signedOrder(order, ['north', 'south']));
+  await cluster.time.pass(wrongRestartMs - 1000);
+  bring(signedOrder(order, signers));
+  await cluster.time.pass(500);
+  assert.ok(cluster.box('north').validator.consensus().view < order.floor);
+  await cluster.time.pass(1000);
+  bring(signedOrder(order, signers));
+  await cluster.time.pass(10_000);
+  for (const id of cluster.ids) assert.ok(cluster.box(id).validator.consensus().view > order.floor, id);
+});
+
+test('an order that came by a peer with other signatures is discarded where the administrator has brought it', async (t) => {
+  const cluster = await standstill(t);
+  // West has none of the blocks: it cannot take the order yet.
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const order = orderOf(cluster);
+  cluster.crash('west');
+  cluster.hub
+    .member('north')
+    ?.arrive('east', encodeMessage({ type: 'restart', order: signedOrder(order, signers) }));
+  await cluster.time.pass(5000);
+  let discarded = 0;
+  await cluster.start('west', {
+    restartOrder: signedOrder(order, ['east', 'north', 'south', 'west']),
+    discardRestartOrder: async () => void (discarded += await Promise.resolve(1)),
+  });
+  await cluster.time.pass(10_000);
+  assert.equal(discarded, 1);
 });

@@ -1,6 +1,6 @@
 /** Helping a box that is behind: it says where it stands, the others answer with what it lacks. */
 import { helpCertificatesMax } from './limits.ts';
-import { uncertifiedViews } from './parents.ts';
+import { firstUncertifiedView } from './parents.ts';
 import type { CoreState } from './state.ts';
 import { viewOf } from './state.ts';
 import type { Certificate } from './types.ts';
@@ -15,8 +15,8 @@ export interface Standing {
 }
 
 export function standingOf(state: CoreState): Standing {
-  const { final, options, view } = state;
-  return { epoch: options.epoch, finalView: final.view, from: uncertifiedViews(state)[0] ?? view };
+  const { final, options } = state;
+  return { epoch: options.epoch, finalView: final.view, from: firstUncertifiedView(state) };
 }
 
 /**

@@ -90,12 +90,20 @@ export function justificationOf(state: CoreState, header: ProposalHeader): Certi
   return certificates.reverse();
 }
 
-/** Views after the final one and before the current one of which the box holds no certificate at all. */
-export function uncertifiedViews(state: CoreState): number[] {
-  const missing: number[] = [];
-  for (let view = viewBefore(state, state.view); view > state.final.view; view = viewBefore(state, view)) {
+/**
+ * The first view after the final one of which the box holds no certificate, the current one at the latest. Looks at those
+ * that it holds and no others: above the floor of a restart that it has not heard of it may lack a million.
+ */
+export function firstUncertifiedView(state: CoreState): number {
+  for (let view = viewAfter(state, state.final.view); view < state.view; view = viewAfter(state, view)) {
     const { notarization, nullification } = viewOf(state, view);
-    if (notarization === undefined && nullification === undefined) missing.push(view);
+    if (notarization === undefined && nullification === undefined) return view;
   }
-  return missing.reverse();
+  return state.view;
+}
+
+/** The view after this one, over those that a restart has taken out. */
+function viewAfter({ restart }: CoreState, view: number): number {
+  const after = view + 1;
+  return restart !== undefined && after > restart.view && after <= restart.floor ? restart.floor + 1 : after;
 }

@@ -16,43 +16,67 @@ export interface RestartContext {
 }
 
 export type RestartRefusal =
-  'wrong-chain' | 'wrong-epoch' | 'floor-too-low' | 'no-validator' | 'bad-signature' | 'too-few-roots';
+  'wrong-chain' | 'wrong-epoch' | 'floor-too-low' | 'no-validator' | 'too-few-roots';
 
-/** Undefined if it holds: the roots of n−f validators of its epoch have signed, each with as many keys as it asks for. */
-export function restartRefusal(
+export type VerifiedRestart =
+  /** With the signatures that it takes, and no others. */
+  | { readonly kind: 'verified'; readonly signed: SignedRestartOrder }
+  | {
+      readonly kind: 'refused';
+      readonly reason: RestartRefusal;
+    };
+
+/**
+ * An order holds if the roots of n−f validators of its epoch have signed it, each with as many keys as it asks for. What
+ * else was signed, rightly or wrongly, does not count: whoever carries the order could add it.
+ */
+export function verifyRestart(
   { order, signatures }: SignedRestartOrder,
   context: RestartContext,
-): RestartRefusal | undefined {
+): VerifiedRestart {
   const { chain, epoch } = context;
-  const ids = new Set(epoch.validators.map(({ id }) => id));
-  if (!equalBytes(order.chain, chain)) return 'wrong-chain';
-  if (order.epoch !== epoch.number) return 'wrong-epoch';
-  if (order.floor - order.view < restartViewsMin) return 'floor-too-low';
-  if (order.abstaining.some(({ institution }) => !ids.has(institution))) return 'no-validator';
-  if (signatures.some(({ institution }) => !ids.has(institution))) return 'no-validator';
+  const ids = epoch.validators.map(({ id }) => id);
+  const needed = quorum(ids.length);
+  if (!equalBytes(order.chain, chain)) return refused('wrong-chain');
+  if (order.epoch !== epoch.number) return refused('wrong-epoch');
+  if (order.floor - order.view < restartViewsMin) return refused('floor-too-low');
+  if (order.abstaining.some(({ institution }) => !ids.includes(institution))) return refused('no-validator');
+  const counted: RootSignature[] = [];
   let roots = 0;
-  for (const id of ids) {
+  for (const [index, id] of ids.entries()) {
+    // Nobody makes boxes verify more than it takes to decide.
+    if (roots === needed || roots + ids.length - index < needed) break;
     const own = signatures.filter(({ institution }) => institution === id);
-    if (own.length === 0) continue;
-    const signed = isSigned(order, own, context.institution(id)?.root, context.verify);
-    if (!signed) return 'bad-signature';
+    const good = goodSignatures(order, own, context.institution(id)?.root, context.verify);
+    if (good === undefined) continue;
+    counted.push(...good);
     roots++;
   }
-  return roots < quorum(ids.size) ? 'too-few-roots' : undefined;
+  return roots < needed
+    ? refused('too-few-roots')
+    : { kind: 'verified', signed: { order, signatures: counted } };
 }
 
-/** Exactly as many keys as the root asks for: nobody makes boxes verify more. */
-function isSigned(
+function refused(reason: RestartRefusal): VerifiedRestart {
+  return { kind: 'refused', reason };
+}
+
+/** As many as the root asks for; undefined if there are fewer. At most one of each of its keys is looked at. */
+function goodSignatures(
   order: RestartOrder,
   signatures: readonly RootSignature[],
   root: Institution['root'] | undefined,
   verify: RestartContext['verify'],
-): boolean {
+): RootSignature[] | undefined {
   // A root of nobody has the threshold 0: nothing may be signed by it.
-  if (root === undefined || root.threshold === 0 || signatures.length !== root.threshold) return false;
+  if (root === undefined || root.threshold === 0) return undefined;
   const message = restartMessage(order);
-  return signatures.every(({ key, signature }) => {
-    const publicKey = root.keys[key];
-    return publicKey !== undefined && verify(publicKey, message, signature);
-  });
+  const good: RootSignature[] = [];
+  for (const [key, publicKey] of root.keys.entries()) {
+    const own = signatures.find((candidate) => candidate.key === key);
+    if (own === undefined || !verify(publicKey, message, own.signature)) continue;
+    good.push(own);
+    if (good.length === root.threshold) return good;
+  }
+  return undefined;
 }

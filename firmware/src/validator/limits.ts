@@ -24,6 +24,15 @@ export const retransmitMs = 1000;
 /** How often one peer is helped with certificates; it asks once a second when it is stuck. */
 export const helpMsMin = 200;
 
+/** A restart order of half a megabyte is sent again to who stands below its floor after this: it may wait with it. */
+export const restartResendMs = 10000;
+
+/**
+ * For how long a peer that has sent a wrong restart order is not heard about another one. It may have been misled itself;
+ * with one a minute from each, looking at signatures takes a few milliseconds of each second at most.
+ */
+export const wrongRestartMs = 60000;
+
 /** A head that is older raises LEDGER_STALE: no source releases on it (PROTOCOL.md, "Freshness"). */
 export const headAgeMsMax = 30000;
 

@@ -1,4 +1,5 @@
 /** When a view has work, when its leader proposes, and when the others give it up. A function of times alone. */
+import type { CoreState } from '../consensus/state.ts';
 import {
   absentLeaderTimeoutMs,
   finalityPatienceMs,
@@ -20,7 +21,7 @@ export interface ViewFacts {
   readonly parentTime: number;
   readonly parentIsFinal: boolean;
   readonly leaderIsConnected: boolean;
-  /** Views since the parent's that brought no block. */
+  /** As `failedViews` says. */
   readonly failedViews: number;
   readonly validators: number;
 }
@@ -44,6 +45,14 @@ export function pace(facts: ViewFacts): Pace {
   const workSince = facts.workSince ?? dueAt;
   const giveUpAt = workSince + timeoutMs(facts);
   return { workSince, giveUpAt, wakeAt: giveUpAt };
+}
+
+/** Views since the parent's that brought no block. Those that a restart has taken out have not failed. */
+export function failedViews(
+  { view, restart }: Pick<CoreState, 'view' | 'restart'>,
+  parentView: number,
+): number {
+  return Math.max(0, view - Math.max(parentView, restart?.floor ?? 0) - 1);
 }
 
 /** Doubles after each round in which every leader failed: the network may be slower than the time-out assumes. */

@@ -14,7 +14,7 @@ import type { Checks } from './checks.ts';
 import type { Electorate } from './electorate.ts';
 import type { HandoverSignature } from './handovers.ts';
 import { HeldMessages } from './held-messages.ts';
-import { helpMsMin } from './limits.ts';
+import { helpMsMin, restartResendMs, wrongRestartMs } from './limits.ts';
 import type { Message } from './messages.ts';
 import { decodeMessage } from './messages.ts';
 
@@ -47,8 +47,10 @@ export class Receiver {
   /** When each peer was helped last, UTC milliseconds. */
   readonly #helped = new Map<InstitutionId, number>();
   readonly #held = new HeldMessages();
-  /** In this epoch. */
-  readonly #wrongAboutRestarts = new Set<InstitutionId>();
+  /** Who has sent a wrong restart order, and when, UTC milliseconds. */
+  readonly #wrongAboutRestarts = new Map<InstitutionId, number>();
+  /** When each peer was sent the restart order last, UTC milliseconds. */
+  readonly #sentRestart = new Map<InstitutionId, number>();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -101,7 +103,7 @@ export class Receiver {
 
   /** The box has entered an epoch: what was said in it meanwhile. */
   epochBegan(epoch: number): void {
-    this.#wrongAboutRestarts.clear();
+    this.#sentRestart.clear();
     for (const { from, message } of this.#held.release(epoch)) this.receive(from, message);
   }
 
@@ -158,7 +160,7 @@ export class Receiver {
     const certificates = closing === undefined ? certificatesFor(core, standing) : [closing];
     for (const certificate of certificates) send(from, { type: 'certificate', certificate });
     const order = restartFor(standing.epoch, standing.from);
-    if (order !== undefined) send(from, { type: 'restart', order });
+    if (order !== undefined && this.#maySendRestart(from)) send(from, { type: 'restart', order });
     const isAhead =
       standing.epoch === own.epoch
         ? standing.finalView > own.finalView || standing.from > core.view
@@ -166,12 +168,21 @@ export class Receiver {
     if (isAhead || height < headHeight()) this.#sendStanding(from);
   }
 
-  /** Whoever sends a wrong one is not listened to about it again: each costs signatures to look at. */
+  /** It is large, and who stands below its floor says so each second, also where it has the order and must wait. */
+  #maySendRestart(to: InstitutionId): boolean {
+    const now = this.#options.clock.now();
+    if (now - (this.#sentRestart.get(to) ?? -Infinity) < restartResendMs) return false;
+    this.#sentRestart.set(to, now);
+    return true;
+  }
+
+  /** Whoever sends a wrong one is not listened to about it for a while: each costs signatures to look at. */
   #restart(from: InstitutionId, { order }: MessageOf<'restart'>): void {
-    if (this.#wrongAboutRestarts.has(from)) return;
+    const now = this.#options.clock.now();
+    if (now - (this.#wrongAboutRestarts.get(from) ?? -Infinity) < wrongRestartMs) return;
     const reason = this.#options.gotRestart(order);
     if (reason === undefined) return;
-    this.#wrongAboutRestarts.add(from);
+    this.#wrongAboutRestarts.set(from, now);
     this.#refuse(from, `a restart order that is none (${reason})`);
   }
 

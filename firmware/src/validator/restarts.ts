@@ -8,8 +8,8 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard, InstitutionId, KeyValueStore, Logger, VerifySignature } from '../ports.ts';
 import type { RestartOrder } from '../restart/restart-order.ts';
-import { decodeRestartOrder } from '../restart/restart-order.ts';
-import { restartRefusal } from '../restart/verify.ts';
+import { decodeRestartOrder, encodeRestartOrder, restartMessage } from '../restart/restart-order.ts';
+import { verifyRestart } from '../restart/verify.ts';
 import type { FinalChain } from './final-chain.ts';
 import { isAfter } from './place.ts';
 
@@ -40,7 +40,11 @@ export class Restarts {
   /** Verified, and waiting for the box to reach its block. */
   #waiting: Kept | undefined;
   #taken: Kept | undefined;
+  /** Verified, and not taken: what this box has or has said stands against it. */
+  #refused: Kept | undefined;
   #isKeyNamed = false;
+  /** Of the administrator, where it is an order of this consortium. */
+  #brought: RestartOrder | undefined;
 
   constructor(options: RestartsOptions) {
     this.#options = options;
@@ -56,8 +60,9 @@ export class Restarts {
       this.#refuse(`The order that was brought is not valid here: ${refusal}.`);
       return;
     }
-    const { epoch } = decodeRestartOrder(restartOrder).order;
-    if (this.#waiting === undefined && epoch <= chain.state.epoch().number) await this.#discard();
+    const { order } = decodeRestartOrder(restartOrder);
+    this.#brought = order;
+    if (this.#waiting === undefined && order.epoch <= chain.state.epoch().number) await this.#discard();
   }
 
   async #loadTaken(): Promise<void> {
@@ -101,8 +106,7 @@ export class Restarts {
   /** Bytes of a peer or of the administrator. The reason if they are no order of this consortium in this epoch. */
   offer(bytes: Uint8Array): string | undefined {
     const { chain, logger, verify } = this.#options;
-    const known = [this.#waiting, this.#taken].some((kept) => kept && equalBytes(kept.bytes, bytes));
-    if (known) return undefined;
+    if (this.#isKnown(({ bytes: known }) => equalBytes(known, bytes))) return undefined;
     let signed: ReturnType<typeof decodeRestartOrder>;
     try {
       signed = decodeRestartOrder(bytes);
@@ -113,17 +117,19 @@ export class Restarts {
     const { order } = signed;
     const newest = Math.max(this.#waiting?.order.floor ?? 0, this.current?.floor ?? 0);
     if (this.#isOver(order) || order.floor <= newest) return undefined;
+    const message = restartMessage(order);
+    if (this.#isKnown((known) => equalBytes(restartMessage(known.order), message))) return undefined;
     const { state } = chain;
     // A box that is behind learns it again from the others when it comes there.
     if (order.epoch > state.epoch().number) return undefined;
-    const refusal = restartRefusal(signed, {
+    const verified = verifyRestart(signed, {
       chain: state.chain,
       epoch: state.epoch(),
       institution: (id) => state.institution(id),
       verify,
     });
-    if (refusal !== undefined) return refusal;
-    this.#waiting = { order, bytes };
+    if (verified.kind === 'refused') return verified.reason;
+    this.#waiting = { order, bytes: encodeRestartOrder(verified.signed) };
     logger.warn({ epoch: order.epoch, height: order.height, floor: order.floor }, 'a restart was ordered');
     return undefined;
   }
@@ -133,17 +139,23 @@ export class Restarts {
    * writes its floor to the vote log, and then says `taken`: an order in the store is one that nobody takes again.
    */
   async due(core: CoreState): Promise<RestartOrder | undefined> {
+    this.#forgetRefused();
     const waiting = this.#waiting;
     if (waiting === undefined) return undefined;
     const standing = this.#standingAt(waiting.order, core);
     if (standing === 'before') return undefined;
     if (standing === 'at') return waiting.order;
     this.#waiting = undefined;
-    if (standing === 'over') await this.#discardIf(waiting);
-    else
-      this.#refuse(
-        `The order goes on from block ${waiting.order.height}, and this box has other or later final blocks.`,
-      );
+    if (standing === 'over') {
+      await this.#discardIf(waiting);
+      return undefined;
+    }
+    this.#refused = waiting;
+    const against = {
+      beyond: 'this box has other or later final blocks',
+      voted: 'this box has voted to make a later block final, which the signers did not know',
+    }[standing];
+    this.#refuse(`The order goes on from block ${waiting.order.height}, and ${against}.`);
     return undefined;
   }
 
@@ -175,9 +187,22 @@ export class Restarts {
     return order?.abstaining.some(({ institution }) => institution === this.#options.self) === true;
   }
 
-  async #discardIf({ bytes }: Kept): Promise<void> {
-    const { restartOrder } = this.#options;
-    if (restartOrder !== undefined && equalBytes(bytes, restartOrder)) await this.#discard();
+  #isKnown(isIt: (kept: Kept) => boolean): boolean {
+    return [this.#waiting, this.#taken, this.#refused].some((kept) => kept !== undefined && isIt(kept));
+  }
+
+  /** The others have gone on by it, and this box with them: nothing of it is left to look after. */
+  #forgetRefused(): void {
+    if (this.#refused === undefined || !this.#isOver(this.#refused.order)) return;
+    this.#refused = undefined;
+    this.#options.health.clear('RESTART_REFUSED', alarmSubject);
+  }
+
+  /** The administrator may have brought it with other signatures than a peer. */
+  async #discardIf({ order }: Kept): Promise<void> {
+    const brought = this.#brought;
+    if (brought !== undefined && equalBytes(restartMessage(brought), restartMessage(order)))
+      await this.#discard();
   }
 
   async #discard(): Promise<void> {
@@ -189,12 +214,16 @@ export class Restarts {
     return isAfter(this.#options.chain.place, { epoch, view: floor });
   }
 
-  /** `beyond`: this box has another final block there, or later ones, that the signers did not know. */
-  #standingAt(order: RestartOrder, core: CoreState): 'before' | 'at' | 'beyond' | 'over' {
+  /**
+   * `beyond`: this box has another final block there, or later ones, that the signers did not know. `voted`: it has helped
+   * to make one final, and cannot know that it is not.
+   */
+  #standingAt(order: RestartOrder, core: CoreState): 'before' | 'at' | 'beyond' | 'voted' | 'over' {
     const { head, place } = this.#options.chain;
     if (this.#isOver(order)) return 'over';
     if (place.epoch < order.epoch) return 'before';
     if (head.height > order.height || core.final.view > order.view) return 'beyond';
+    if (hasVotedBeyond(order, core)) return 'voted';
     if (head.height === order.height) return equalBytes(head.digest, order.digest) ? 'at' : 'beyond';
     const { notarization } = viewOf(core, order.view);
     return notarization !== undefined && equalBytes(notarization.digest, order.digest) ? 'at' : 'before';
@@ -205,4 +234,12 @@ export class Restarts {
     logger.error({ code: 'RESTART_REFUSED', reason: message }, 'a restart order is not taken');
     health.raise('RESTART_REFUSED', alarmSubject, message);
   }
+}
+
+/** True if this box has voted to finalize another block in a view after the order's. */
+function hasVotedBeyond({ view, digest }: RestartOrder, { views }: CoreState): boolean {
+  return [...views].some(
+    ([number, { own }]) =>
+      number > view && own.finalize !== undefined && !equalBytes(own.finalize.digest, digest),
+  );
 }

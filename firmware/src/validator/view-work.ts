@@ -15,7 +15,7 @@ import { closesEpoch, executedBlock } from './final-chain.ts';
 import { blockTimeSkewMsMax, blocksUnfinalMax, retransmitMs } from './limits.ts';
 import type { Mempool, Refusal } from './mempool.ts';
 import type { Pace } from './pace.ts';
-import { pace } from './pace.ts';
+import { failedViews, pace } from './pace.ts';
 import { proposalHeader } from './vote-log.ts';
 
 export interface ViewWorkOptions {
@@ -136,7 +136,7 @@ export class ViewWork {
       parentTime: parent.block.block.header.time,
       parentIsFinal: parent.isFinal,
       leaderIsConnected,
-      failedViews: core.view - parent.view - 1,
+      failedViews: failedViews(core, parent.view),
       validators: validators.length,
     });
   }
