@@ -8,7 +8,7 @@ import {
   stateKeys,
   studyBasisRecord,
 } from '../../firmware/src/ledger/index.ts';
-import { emergencyOpensMax } from '../../firmware/src/ledger/limits.ts';
+import { emergencyOpensMax, revocationsAheadMax } from '../../firmware/src/ledger/limits.ts';
 import type { AccessEmergency, LedgerState, StudyId } from '../../firmware/src/ledger/types.ts';
 import { bytesOf, LedgerFixture, signerOf } from '../fakes/ledger.ts';
 import { confirmBody, emergencyBody, referBody, transferBody } from '../fakes/ledger-studies.ts';
@@ -87,6 +87,22 @@ test('a source takes no grant back, and nobody else a referral', () => {
   const ofReferral = ledger.revokeBody(study, { basisId: idBytes(basisId(referral)) });
   assert.equal(refusal(granted, ledger.sign(ofReferral, south)), 'bad-signature');
   assert.equal(refusal(granted, ledger.sign(ofReferral, grantee)), 'bad-signature');
+});
+
+test('a source’s revocation that overtakes its referral waits for it, and is no forgery', () => {
+  const revocation = ledger.revokeBody(study, { basisId: idBytes(basisId(referral)) });
+  const bySource = ledger.sign(revocation, source);
+  assert.equal(refusal(registered, bySource), 'unknown-basis');
+  assert.ok(mayApplyLater('unknown-basis'));
+  assert.ok(!applied(referred, bySource).basisStands(basisId(referral)));
+  assert.equal(refusal(registered, ledger.sign(revocation, south)), 'bad-signature', 'another member’s');
+  let full = registered;
+  for (let ahead = 0; ahead < revocationsAheadMax; ahead++) {
+    const target = { basisId: bytesOf(`on its way ${ahead}`) };
+    full = applied(full, ledger.sign(ledger.revokeBody(study, target), owner));
+  }
+  assert.equal(refusal(full, ledger.sign(revocation, owner)), 'too-many-revocations');
+  assert.equal(refusal(full, bySource), 'unknown-basis', 'it takes no room among the owner’s');
 });
 
 test('a referral that was revoked before it arrived never stands; revoking all grants leaves referrals', () => {
