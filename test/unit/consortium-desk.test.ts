@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { checkNames, failed, passed, verdictOf } from '../../firmware/src/attestation/verdict.ts';
 import type { Attestation } from '../../firmware/src/attestation/verify.ts';
 import { openConsortiumDesk, type OpenConsortiumDesk } from '../../firmware/src/box/consortium-desk.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { candidateVerdictMsMax } from '../../firmware/src/box/limits.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { Governance } from '../../firmware/src/governance/governance.ts';
@@ -48,6 +49,7 @@ class Desks {
       store: new MemoryStore(),
       clock,
       logger: new RecordingLogger(),
+      health: new MemoryHealthBoard(),
     });
     return openConsortiumDesk(
       {

@@ -7,6 +7,7 @@ import { governanceSubmitMsMax, proposalsRememberedMax } from '../../firmware/sr
 import { encodeTransaction, proposalId } from '../../firmware/src/ledger/index.ts';
 import type { ProposalAction, ProposalId } from '../../firmware/src/ledger/types.ts';
 import { FinalLedger } from '../fakes/final-ledger.ts';
+import { MemoryHealthBoard } from '../fakes/health.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { genesisTime, LedgerFixture } from '../fakes/ledger.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -21,6 +22,7 @@ function world() {
   const ledger = new FinalLedger(fixture.genesis, clock);
   const make = new ConsortiumFixture(fixture);
   const stores = new Map<string, MemoryStore>();
+  const health = new MemoryHealthBoard();
   const open = async (id: string): Promise<Governance> => {
     const store = stores.get(id) ?? new MemoryStore();
     stores.set(id, store);
@@ -32,11 +34,12 @@ function world() {
       store,
       clock,
       logger: new RecordingLogger(),
+      health,
     });
     await governance.start();
     return governance;
   };
-  return { clock, ledger, make, open };
+  return { clock, health, ledger, make, open, stores };
 }
 
 const removal: ProposalAction = { kind: 'remove', id: 'west' };
@@ -162,6 +165,38 @@ test('an act for which no block comes waits, and the person is told', async () =
   assert.deepEqual(await acted, { kind: 'waiting' });
   ledger.before = () => Promise.reject(new AppError('MEMPOOL_FULL', 'full'));
   await assert.rejects(north.propose({ kind: 'remove', id: 'south' }, 'n.admin'), { code: 'MEMPOOL_FULL' });
+});
+
+test('a proposal that the disk did not take is remembered with the next block; until then it is an alarm', async () => {
+  const { health, ledger, make, open, stores } = world();
+  const north = await open('north');
+  const store = stores.get('north') as MemoryStore;
+  const write = store.write.bind(store);
+  store.write = () => Promise.reject(new AppError('STORE_FAILED', 'The index cannot be written.'));
+  const decided = make.proposeBody('south', removal);
+  const votes = ['north', 'east'].map((voter) => encodeTransaction(make.vote(voter, decided, false)));
+  ledger.finalise(encodeTransaction(make.propose('south', removal)), ...votes);
+  await new Promise(setImmediate);
+  assert.deepEqual([health.list().map(({ code }) => code), north.proposals().length], [['STORE_FAILED'], 0]);
+  store.write = write;
+  ledger.finalise(encodeTransaction(make.propose('south', { kind: 'remove', id: 'east' })));
+  await new Promise(setImmediate);
+  assert.deepEqual(health.list(), []);
+  assert.deepEqual(
+    north.proposals().map(({ state }) => state),
+    ['open', 'failed'],
+  );
+});
+
+test('a bug in what is remembered is not taken for a fault of the disk', async () => {
+  const { health, ledger, make, open, stores } = world();
+  const north = await open('north');
+  const store = stores.get('north') as MemoryStore;
+  store.write = () => Promise.reject(new TypeError('a bug'));
+  ledger.finalise(encodeTransaction(make.propose('south', removal)));
+  // Nobody but this test waits for it so soon: in a box it ends the process.
+  await assert.rejects(north.stop(), TypeError);
+  assert.deepEqual(health.list(), []);
 });
 
 test('decided proposals are forgotten, the oldest first; open ones never', async () => {

@@ -201,6 +201,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     store: index,
     clock,
     logger: logger.child({ room: 'governance' }),
+    health,
   });
   const attestOverHttps = (candidate: Institution, signal: AbortSignal) =>
     attestCandidate({ ledger: validator, genesis, self, now: clock.now() }, candidate, signal);

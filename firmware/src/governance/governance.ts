@@ -20,6 +20,7 @@ import type {
 } from '../ledger/types.ts';
 import type {
   Clock,
+  HealthBoard,
   InstitutionId,
   KeyValueStore,
   Ledger,
@@ -41,6 +42,7 @@ export interface GovernanceOptions {
   readonly store: KeyValueStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly health: HealthBoard;
 }
 
 export interface KnownProposal {
@@ -61,12 +63,17 @@ export type Acted =
 /** Documents that offline keys sign: the ledger judges their signatures, whoever brings them. */
 const documentTypes: ReadonlySet<TransactionBody['type']> = new Set(['institution.replace']);
 
+/** Of alarms of this room. */
+const subject = 'proposals of the consortium';
+
 export class Governance implements Service {
   readonly #options: GovernanceOptions;
   readonly #acts: ProposalActs;
   readonly #listeners = new Set<() => void>();
   #unsubscribe: Unsubscribe | undefined;
   #noting: Promise<void> = Promise.resolve();
+  /** Made since the disk last took what it was given: one that was decided in its own block is in no list of open ones. */
+  readonly #unnoted = new Set<ProposalId>();
 
   constructor(options: GovernanceOptions) {
     this.#options = options;
@@ -81,12 +88,8 @@ export class Governance implements Service {
       if (!bodies.some(({ type }) => type.startsWith('institution.'))) return;
       // A proposal may be made and decided in one block.
       const made = bodies.filter((body) => body.type === 'institution.propose').map(proposalId);
-      this.#noting = this.#noting
-        .then(() => this.#look(made))
-        // The list lacks a proposal after it was decided: nothing that anybody was promised.
-        .catch((error: unknown) =>
-          this.#options.logger.error({ error }, 'a proposal could not be remembered'),
-        );
+      for (const id of made) this.#unnoted.add(id);
+      this.#noting = this.#noting.then(() => this.#note());
       for (const listener of this.#listeners) listener();
     });
   }
@@ -206,6 +209,25 @@ export class Governance implements Service {
   #stateOf({ outcome, expiry }: ProposalRecord): KnownProposal['state'] {
     if (outcome !== null) return outcome.passed ? 'passed' : 'failed';
     return this.#options.ledger.head().time < expiry ? 'open' : 'expired';
+  }
+
+  /**
+   * That the list lacks a proposal for a while is nothing that anybody was promised: a disk that fails is an alarm, and with
+   * the next act of the consortium it is tried again.
+   */
+  async #note(): Promise<void> {
+    const { health, logger } = this.#options;
+    const made = [...this.#unnoted];
+    try {
+      await this.#look(made);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'STORE_FAILED')) throw error;
+      logger.error({ code: error.code }, 'a proposal could not be remembered');
+      health.raise('STORE_FAILED', subject, error.message);
+      return;
+    }
+    for (const id of made) this.#unnoted.delete(id);
+    health.clear('STORE_FAILED', subject);
   }
 
   /** Also those that came with a snapshot, of which this box saw no block. */
