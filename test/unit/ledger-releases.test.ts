@@ -146,6 +146,10 @@ test('another vendor begins anew; the same keys, or none and the same again, do 
   assert.ok(applied(vote(outlived(), [signer.publicKey]), publishedBy(9)));
   assert.equal(refusal(vote(outlived(), old), publishedBy(1)), 'version-stale');
   assert.equal(refusal(vote(vote(outlived(), []), old), publishedBy(1)), 'version-stale');
+  assert.ok(
+    applied(vote(vote(outlived(), []), [signer.publicKey]), publishedBy(9)),
+    'after a time without a vendor, too',
+  );
 });
 
 test('versions are compared by their numbers, of any length', () => {

@@ -38,7 +38,11 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor)
     .put(keptProposalsRecord, stateKeys.proposals, [])
     .put(guiltyRecord, stateKeys.guilty, [])
-    .put(releasesRecord, stateKeys.releases, { digests: [], dropped: null })
+    .put(releasesRecord, stateKeys.releases, {
+      digests: [],
+      dropped: null,
+      vendorKeys: genesis.vendor.keys,
+    })
     .put(formatsRecord, stateKeys.formats, { activations: [{ format: 1, height: 0 }], signals: [] });
   for (const [id, institution] of institutions) {
     state = withKeysOf(state, id, institution.keys).put(

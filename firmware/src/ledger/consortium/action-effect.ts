@@ -72,14 +72,16 @@ function changeValidators(state: LedgerSnapshot, { add, remove }: ValidatorsActi
  */
 function changeVendor(state: LedgerSnapshot, vendor: KeyQuorum): LedgerSnapshot {
   const changed = state.put(keyQuorumRecord, stateKeys.vendor, vendor);
-  const before = state.vendor().keys;
-  const isAnother =
-    before.length > 0 &&
-    vendor.keys.length > 0 &&
-    !vendor.keys.some((key) => before.some((old) => equalBytes(old, key)));
-  return isAnother
-    ? changed.put(releasesRecord, stateKeys.releases, { ...state.releaseList(), dropped: null })
-    : changed;
+  // Of a time without a vendor, what is gone is still that of the vendor before.
+  if (vendor.keys.length === 0) return changed;
+  const releases = state.releaseList();
+  const isSame = vendor.keys.some((key) => releases.vendorKeys.some((old) => equalBytes(old, key)));
+  const isAnother = releases.vendorKeys.length > 0 && !isSame;
+  return changed.put(releasesRecord, stateKeys.releases, {
+    ...releases,
+    dropped: isAnother ? null : releases.dropped,
+    vendorKeys: vendor.keys,
+  });
 }
 
 /** What judging the action costs. */

@@ -65,7 +65,7 @@ export const releasePublish: TransactionType<ReleasePublish> = {
     if (state.has(key)) return 'release-exists';
     if (!signedByQuorum(state.vendor(), body.signers, context)) return 'bad-signature';
     // What is gone cannot be brought again: its publication and its acceptances are known to everybody.
-    const { dropped, digests: listed } = state.releaseList();
+    const { dropped, digests: listed, vendorKeys } = state.releaseList();
     if (dropped !== null && !isNewer(body.version, dropped)) return 'version-stale';
     const digests = [...listed, body.digest];
     const oldest = digests.slice(0, -releasesListedMax);
@@ -80,6 +80,7 @@ export const releasePublish: TransactionType<ReleasePublish> = {
       .put(releasesRecord, stateKeys.releases, {
         digests: digests.slice(-releasesListedMax),
         dropped: droppedWith(state, oldest),
+        vendorKeys,
       });
   },
 };

@@ -2,7 +2,7 @@
 import { toHex } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { bytesField, institutionIdField, listField, mapField, ShapeError, timeField } from '../fields.ts';
-import { institutionsMax, releasesListedMax, releaseVersionCharactersMax } from '../limits.ts';
+import { institutionsMax, quorumKeysMax, releasesListedMax, releaseVersionCharactersMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
 
 declare const brand: unique symbol;
@@ -67,17 +67,22 @@ export interface ReleasesRecord {
   readonly digests: readonly Uint8Array[];
   /** The newest version among those that are gone; null: none is, of this vendor. */
   readonly dropped: string | null;
+  /** Keys of the last vendor that had any, 32 bytes each: by which, or by whose predecessors', what is gone was signed. */
+  readonly vendorKeys: readonly Uint8Array[];
 }
 
 export const releasesRecord = recordFormat<ReleasesRecord>(
   (record) => ({ ...record }),
   (value) => {
-    const map = mapField(value, 'releases', ['digests', 'dropped']);
+    const map = mapField(value, 'releases', ['digests', 'dropped', 'vendorKeys']);
     return {
       digests: listField(map.digests, 'digests', 0, releasesListedMax).map((digest, index) =>
         bytesField(digest, `digests[${index}]`, 32),
       ),
       dropped: map.dropped === null ? null : versionField(map.dropped, 'dropped'),
+      vendorKeys: listField(map.vendorKeys, 'vendorKeys', 0, quorumKeysMax).map((key, index) =>
+        bytesField(key, `vendorKeys[${index}]`, 32),
+      ),
     };
   },
 );
