@@ -99,6 +99,18 @@ export const errorTable = {
     'none',
     'The alarm says why: the restart order leads behind what is final on this box, or its file is no order that holds here. Nothing was changed. Tell those who signed it, before anybody goes on; docs/runbooks/restart.md.',
   ),
+  HANDOVER_MISSING: row(
+    500,
+    0x0110,
+    'none',
+    'Too few boxes of the named epoch have signed its end, so that no wallet and no new box can pass it by itself. Start every box of that epoch that is switched off: it signs by itself. Until then this box keeps all blocks since; docs/runbooks/handover.md.',
+  ),
+  CATCH_UP_STUCK: row(
+    503,
+    0x0110,
+    'none',
+    'No box that answers has the blocks that this one lacks, or a snapshot with a proved way to it. Start the others, the oldest first; docs/runbooks/handover.md.',
+  ),
   FORMAT_UNKNOWN: row(
     503,
     0x0110,

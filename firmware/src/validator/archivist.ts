@@ -51,7 +51,10 @@ export class Archivist {
     });
   }
 
-  /** Serves what is here to others. */
+  /**
+   * Serves what is here to others: of the snapshots those to which handovers lead from the genesis document on. Past an
+   * epoch of which there is none, others come by blocks alone.
+   */
   start(): Unsubscribe {
     const { network, snapshots } = this.#options;
     return serveSnapshots(network, snapshots, (epoch) => this.#isHandedOver(epoch));
@@ -81,7 +84,7 @@ export class Archivist {
     return (await archive.headers.bytes()) + (await snapshots.bytes());
   }
 
-  async #isHandedOver(epoch: number): Promise<boolean> {
-    return (await this.#options.handovers.completed(epoch)) !== undefined;
+  #isHandedOver(epoch: number): Promise<boolean> {
+    return this.#options.handovers.way.leadsTo(epoch);
   }
 }

@@ -40,6 +40,8 @@ export interface CatchUpOptions {
   readonly apply: (blocks: CertifiedBlocks) => Promise<'applied' | 'wrong' | 'taken-out' | undefined>;
   /** Takes a snapshot that is ahead of this box. False if none can be had. */
   readonly takeSnapshot: (signal: AbortSignal) => Promise<boolean>;
+  /** True: nobody who answers can bring this box forward. False: it has come forward since. */
+  readonly stranded: (isStranded: boolean) => void;
   /** True while a block is known to be final that the box does not have. */
   readonly isMissingFinal: () => boolean;
   /** False if it lacks the transactions that its header names. */
@@ -121,7 +123,7 @@ export class CatchUp {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
-    const { headHeight, peers, clock, takeSnapshot } = this.#options;
+    const { headHeight, peers, clock, stranded, takeSnapshot } = this.#options;
     // Nothing that stands in blocks before it came concerns a new box: it need not execute them.
     const isNew = headHeight() === 0 && (peers.heights()[0] ?? 0) >= snapshotBlocksMin;
     if (isNew) await takeSnapshot(signal);
@@ -137,13 +139,18 @@ export class CatchUp {
           isAnswered = true;
           tried.add(answered.peer);
           if ((await this.#followPeer(answered, from)) === 'too-old') isTooOld = true;
+          if (headHeight() > before) stranded(false);
           if (!this.#isBehind() || signal.aborted) return;
           // What others are asked for lies below this box's head by now.
           if (headHeight() > before) break;
         }
       }
       if (headHeight() > before) continue;
-      if (isTooOld && (await takeSnapshot(signal))) continue;
+      if (isTooOld) {
+        const isTaken = await takeSnapshot(signal);
+        if (!signal.aborted) stranded(!isTaken);
+        if (isTaken) continue;
+      }
       // Nobody could help: whoever claimed to be ahead must say so again; what is missing is asked for again soon.
       peers.forgetHeights();
       if (!this.#options.isMissingFinal()) return;

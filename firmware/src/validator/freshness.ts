@@ -1,4 +1,4 @@
-/** The alarm of a ledger that stands still (PROTOCOL.md, "Freshness"). */
+/** The alarms of a ledger that stands still (PROTOCOL.md, "Freshness"), and of a box that is left behind. */
 import type { HealthBoard } from '../ports.ts';
 import { headAgeMsMax } from './limits.ts';
 
@@ -6,4 +6,11 @@ import { headAgeMsMax } from './limits.ts';
 export function reportAge(health: HealthBoard, ageMs: number): void {
   if (ageMs <= headAgeMsMax) health.clear('LEDGER_STALE', 'ledger');
   else health.raise('LEDGER_STALE', 'ledger', `The last final block is older than ${headAgeMsMax / 1000} s.`);
+}
+
+/** True: no box that answers has what this one lacks. */
+export function reportStranded(health: HealthBoard, isStranded: boolean): void {
+  if (!isStranded) health.clear('CATCH_UP_STUCK', 'ledger');
+  else
+    health.raise('CATCH_UP_STUCK', 'ledger', 'Nobody who answers has the next blocks, or a way past them.');
 }

@@ -13,6 +13,7 @@ import { stateKeys, type VerifyIdentity } from '../ledger/index.ts';
 import type { EpochRecord } from '../ledger/types.ts';
 import type {
   Clock,
+  HealthBoard,
   InstitutionId,
   KeyValueStore,
   Logger,
@@ -24,6 +25,7 @@ import type {
 import type { ExecutedBlock, FinalChain } from './final-chain.ts';
 import { handoverRequestMs, handoverResendMs, handoversAtOnceMax, handoversOpenMax } from './limits.ts';
 import { decodeHandoverRequest, encodeHandoverRequest } from './handover-request.ts';
+import { HandoverWay } from './handover-way.ts';
 import { handoverBytesMax } from '../handover/limits.ts';
 
 export const handoverProtocol = '/hilum/handover/1';
@@ -42,6 +44,7 @@ export interface HandoversOptions {
   readonly network: Network;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly health: HealthBoard;
   readonly verify: VerifySignature;
   readonly verifyIdentity: VerifyIdentity;
   readonly broadcast: (signature: HandoverSignature) => void;
@@ -63,12 +66,14 @@ export class Handovers {
   readonly #open = new Map<number, OpenHandover>();
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly way: HandoverWay;
   #sentAt = -Infinity;
   #isAsking = false;
   #lastInTurn = -1;
 
   constructor(options: HandoversOptions) {
     this.#options = options;
+    this.way = new HandoverWay((epoch) => this.completed(epoch), options.health);
   }
 
   /** Takes up those of the last epochs that are not complete. */
@@ -143,9 +148,12 @@ export class Handovers {
 
   /** Now and then: what others may have missed is said again, and the whole is asked for. */
   tick(): void {
-    const now = this.#options.clock.now();
-    if (this.#open.size === 0 || now - this.#sentAt < handoverResendMs) return;
+    const { chain, clock } = this.#options;
+    const now = clock.now();
+    if (now - this.#sentAt < handoverResendMs) return;
     this.#sentAt = now;
+    this.#run(this.way.look(chain.state.epoch().number));
+    if (this.#open.size === 0) return;
     const turn = this.#inTurn();
     for (const epoch of turn) this.#sign(epoch);
     if (!this.#isAsking) this.#run(this.#askPeers(turn));

@@ -18,7 +18,7 @@ import type { Instance, OutwardEffect } from './engine.ts';
 import { Engine } from './engine.ts';
 import { FinalChain } from './final-chain.ts';
 import { Finality } from './finality.ts';
-import { reportAge } from './freshness.ts';
+import { reportAge, reportStranded } from './freshness.ts';
 import { Handovers } from './handovers.ts';
 import { retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
 import { assertFormatKnown } from './known-format.ts';
@@ -171,6 +171,7 @@ export class Participant {
       headHeight: () => chain.head.height,
       validators: () => chain.electorate.validators.length,
       takeSnapshot: (signal) => this.#archivist?.take(signal) ?? Promise.resolve(false),
+      stranded: (isStranded) => reportStranded(health, isStranded),
       failed: (fault) => this.#fail(fault),
       apply: (blocks) => this.#engine.exclusively(() => this.#finality.apply(blocks)),
       isMissingFinal: () => this.#finality.isBehind,

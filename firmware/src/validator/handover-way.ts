@@ -1,0 +1,37 @@
+/** How far the handovers on this box lead from the genesis document on, and the alarm where one is missing for long. */
+import type { HealthBoard } from '../ports.ts';
+
+const alarmSubject = 'handover';
+
+/** Epochs that may have ended since the one whose handover is missing before that is an alarm: one may be under way. */
+const epochsOpenMax = 1;
+
+export class HandoverWay {
+  readonly #completed: (epoch: number) => Promise<Uint8Array | undefined>;
+  readonly #health: HealthBoard;
+  /** The first epoch of which none was found. Those that are complete stay so. */
+  #next = 0;
+
+  constructor(completed: (epoch: number) => Promise<Uint8Array | undefined>, health: HealthBoard) {
+    this.#completed = completed;
+    this.#health = health;
+  }
+
+  /**
+   * Whether this box can show how the validators got from epoch to epoch up to the end of this one. @throws AppError
+   * STORE_FAILED.
+   */
+  async leadsTo(epoch: number): Promise<boolean> {
+    while (this.#next <= epoch && (await this.#completed(this.#next)) !== undefined) this.#next++;
+    return epoch < this.#next;
+  }
+
+  /** Raises the alarm, or clears it. `current`: the epoch that this box is in. @throws AppError STORE_FAILED. */
+  async look(current: number): Promise<void> {
+    if (await this.leadsTo(current - 1 - epochsOpenMax)) this.#health.clear('HANDOVER_MISSING', alarmSubject);
+    else {
+      const message = `The handover at the end of epoch ${this.#next} is not signed by enough boxes of that epoch.`;
+      this.#health.raise('HANDOVER_MISSING', alarmSubject, message);
+    }
+  }
+}
