@@ -24,6 +24,7 @@ test('a stranger sees which TPM the box has, and that it is a simulator', async 
         candidate: institution.id,
         trust: { roots: [], development: true },
         record: institution,
+        proposed: false,
         bootAuthorities: [],
         releases: [],
         now: Date.now(),

@@ -25,6 +25,7 @@ export async function judge({ vectors, name, development }) {
     candidate: name,
     trust: { roots: [], development },
     record: decodeRecord(shown.record),
+    proposed: false,
     bootAuthorities: [],
  releases: [],
     now: vectors.now,

@@ -92,6 +92,7 @@ class AttestingBox {
       candidate,
       trust: { roots: [], development: true },
       record,
+      proposed: false,
       bootAuthorities: [],
       releases: [],
       now: Date.now(),

@@ -63,7 +63,7 @@ export function exampleMember(now: number, part: Partial<MemberView> = {}): Memb
     identity: '4b'.repeat(32),
     keysValidUntil: now + 500 * dayMs,
     https: 'https://10.1.0.1:4003',
-    root: { keys: 3, threshold: 2 },
+    root: { keys: ['a1', 'a2', 'a3'].map((byte) => byte.repeat(32)), threshold: 2 },
     version: 3,
     validator: true,
     validatorNext: true,

@@ -58,6 +58,7 @@ function expecting(name: 'north' | 'south', change: Partial<Expectation> = {}): 
     candidate: name,
     trust: { roots: [], development: true },
     record: decodeRecord(evidenceOf(name).record),
+    proposed: false,
     bootAuthorities: [],
     releases: [],
     now: vectors.now,

@@ -24,6 +24,7 @@ import { attest } from '../../firmware/src/attestation/verify.ts';
 import { AttestationAnswerer } from '../../firmware/src/attesting/answerer.ts';
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
+import type { Institution } from '../../firmware/src/ledger/types.ts';
 import { encodeEventLog, eventType, type BootEvent } from '../../firmware/tpm/simulator/event-log.ts';
 import { objectAttribute } from '../../firmware/tpm/wire/constants.ts';
 import { nameOf } from '../../firmware/tpm/wire/structures.ts';
@@ -56,6 +57,7 @@ function expecting(change: Partial<Expectation> = {}): Expectation {
     candidate: 'north',
     trust: { roots: [vendor.pin], development: false },
     record: north.record,
+    proposed: false,
     bootAuthorities: [authority],
     releases: [release],
     now,
@@ -209,6 +211,25 @@ test('the record is of this institution, as it is known, with keys that are cert
   assert.deepEqual(await failing({ now: keysExpiry }), ['keys']);
   const elsewhere = { ...north.record, endpoints: { ...north.record.endpoints, p2p: '/ip4/10.0.0.1/tcp/1' } };
   assert.deepEqual(await failing({ record: elsewhere }), []);
+});
+
+test('who carries a record to the others can put nothing of his own into it', async () => {
+  const failing = async (change: Partial<Institution>, proposed: boolean): Promise<CheckName[]> => {
+    const record = { ...north.record, ...change };
+    return failures((await verdictOn(north, { record, proposed })).checks);
+  };
+  const { endpoints, account } = north.record;
+  const root = { keys: [bytesOf('a key of his own')], threshold: 1 };
+  assert.deepEqual(await failing({}, true), []);
+  for (const change of [
+    { root },
+    { name: 'Another hospital' },
+    { endpoints: { ...endpoints, https: 'https://127.0.0.1:9' } },
+    { account: { ...account, view: bytesOf('a view of his own') } },
+  ])
+    assert.deepEqual(await failing(change, true), ['record'], Object.keys(change)[0]);
+  // A member may have moved since, but nobody has another root than the ledger says.
+  assert.deepEqual(await failing({ root }, false), ['record']);
 });
 
 /** An attempt that is under way, and the honest evidence for it, to be bent. */

@@ -194,6 +194,7 @@ class Watching {
         candidate,
         trust: trust(),
         record: this.known,
+        proposed: false,
         bootAuthorities: [authority],
         releases: [this.answers === 'with a lie' ? bytesOf('another release') : release],
         now: this.clock.now(),

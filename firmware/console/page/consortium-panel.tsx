@@ -173,6 +173,7 @@ function ActionDetail({ action }: { readonly action: ActionView }) {
           <span class="second">
             Compare by telephone: identity key <code class="fingerprint">{identity}</code>
           </span>
+          <QuorumKeys of="offline root" keys={root.keys} />
         </p>
       );
     }
@@ -202,11 +203,30 @@ function ActionDetail({ action }: { readonly action: ActionView }) {
         </ul>
       );
     case 'vendor':
-      return <p class="small">Releases are then signed by {rootWords(action.vendor)}.</p>;
+      return (
+        <p class="small">
+          Releases are then signed by {rootWords(action.vendor)}.
+          <QuorumKeys of="vendor" keys={action.vendor.keys} />
+        </p>
+      );
   }
 }
 
+function QuorumKeys({ of, keys }: { readonly of: string; readonly keys: readonly string[] }) {
+  return keys.map((key, at) => (
+    <span key={key} class="second">
+      Key {formatCount(at + 1)} of the {of} <code class="fingerprint">{key}</code>
+    </span>
+  ));
+}
+
 /** "2 of 3 keys". */
-export function rootWords({ keys, threshold }: { readonly keys: number; readonly threshold: number }) {
-  return keys === 0 ? 'none' : `${threshold} of ${keys} keys`;
+export function rootWords({
+  keys,
+  threshold,
+}: {
+  readonly keys: readonly string[];
+  readonly threshold: number;
+}) {
+  return keys.length === 0 ? 'none' : `${threshold} of ${keys.length} keys`;
 }

@@ -28,7 +28,7 @@ export function ProposePanel({ consortium, onActed }: ProposePanelProps) {
         <TextField
           name="record"
           label="Its record"
-          hint="The file enrolment.json of its box. Compare the identity key with its people by telephone."
+          hint="The file enrolment.json of its box. Compare the identity key and the keys of the offline root with its people by telephone."
         />
         <label class="whole">
           <input type="checkbox" name="validator" defaultChecked /> It is to validate from the next epoch on

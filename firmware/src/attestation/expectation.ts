@@ -10,6 +10,8 @@ export interface Expectation {
   readonly trust: EndorsementTrust;
   /** The candidate's record as the ledger or its proposal has it; undefined before there is one. */
   readonly record: Institution | undefined;
+  /** That record is a proposal's: somebody carried it here, who may have put in a root or an address of his own. */
+  readonly proposed: boolean;
   /** What PCR 7 may hold; none: nothing to hold it against, which only a simulator passes. */
   readonly bootAuthorities: readonly Uint8Array[];
   /**

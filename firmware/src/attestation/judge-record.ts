@@ -21,22 +21,29 @@ export function decodeRecord(bytes: Uint8Array): Institution | undefined {
   return decoded.kind === 'decoded' ? decoded.value : undefined;
 }
 
-/** Keys and account: a box may be reached elsewhere since, or have another name. */
-function isSameInstitution(a: Institution, b: Institution): boolean {
-  const told = (institution: Institution): Uint8Array => {
-    const { id = null, keys = null, account = null } = institutionValue(institution);
-    return encodeCanonical({ id, keys, account });
-  };
-  return equalBytes(told(a), told(b));
+/** Who can sign for the institution: a box may be reached elsewhere since, or have another name. */
+function encodeHolder(institution: Institution): Uint8Array {
+  const { id = null, keys = null, account = null, root = null } = institutionValue(institution);
+  return encodeCanonical({ id, keys, account, root });
 }
 
-function checkRecord(record: Institution, { candidate, record: known }: Expectation): Check {
+function checkRecord(record: Institution, { candidate, record: known, proposed }: Expectation): Check {
   if (record.id !== candidate) return failed('record', 'The record is of another institution.');
   if (known === undefined)
     return passed('record', 'The record is of this institution; the ledger has none to hold it against.');
-  return isSameInstitution(record, known)
-    ? passed('record', 'The record has the keys and the account that are known of this institution.')
-    : failed('record', 'The record has other keys or another account than are known of this institution.');
+  if (proposed)
+    return equalBytes(encodeRecord(record), encodeRecord(known))
+      ? passed('record', 'The record is word for word the one that was proposed.')
+      : failed('record', 'The record that was proposed is not the one that this box handed in.');
+  return equalBytes(encodeHolder(record), encodeHolder(known))
+    ? passed(
+        'record',
+        'The record has the keys, the account and the offline root that are known of this institution.',
+      )
+    : failed(
+        'record',
+        'The record has other keys, another account or another offline root than are known of this institution.',
+      );
 }
 
 function checkDevice({ keys }: Institution, { names, identityKey }: ClaimedDevice): Check {

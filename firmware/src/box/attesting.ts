@@ -80,19 +80,20 @@ export function openAnswerer(
   });
 }
 
-/** What this member knows of another before it asks; of a candidate, with the record that it handed in. */
+/** What this member knows of another before it asks; of a candidate, with the record that was proposed. */
 export function expectationOf(
   state: LedgerState,
   { development }: Pick<Genesis, 'development'>,
   { verifier, candidate, now }: Pick<Expectation, 'verifier' | 'candidate' | 'now'>,
-  record: Institution | undefined = state.institution(candidate),
+  proposed?: Institution,
 ): Expectation {
   return {
     chain: state.chain,
     verifier,
     candidate,
     trust: { roots: state.parameters().endorsementRoots, development },
-    record,
+    record: proposed ?? state.institution(candidate),
+    proposed: proposed !== undefined,
     bootAuthorities: state.parameters().bootAuthorities,
     releases: state.releases().filter((digest) => isAccepted(state, digest)),
     now,
@@ -104,7 +105,7 @@ function isAccepted(state: LedgerState, digest: Uint8Array): boolean {
   return acceptedAt !== undefined && acceptedAt !== null;
 }
 
-/** Of a candidate: over its HTTPS port, with the record that it handed in. */
+/** Of a candidate: over its HTTPS port, with the record that was proposed. */
 export async function attestCandidate(
   { ledger, genesis, self, now }: CandidateModules,
   candidate: Institution,

@@ -19,6 +19,7 @@ import { formatParameters, parseInstitution, parseParameters, quorumOf } from '.
 import type {
   Institution,
   InstitutionRecord,
+  KeyQuorum,
   LedgerState,
   Parameters,
   ProposalAction,
@@ -182,6 +183,10 @@ function consortiumView(
   };
 }
 
+function quorumView({ keys, threshold }: KeyQuorum) {
+  return { keys: keys.map(toHex), threshold };
+}
+
 function candidateView({ id, name, keys, endpoints, root }: Institution) {
   return {
     id,
@@ -189,7 +194,7 @@ function candidateView({ id, name, keys, endpoints, root }: Institution) {
     identity: toHex(sha256(keys.identity)),
     keysValidUntil: keys.expiry,
     https: endpoints.https,
-    root: { keys: root.keys.length, threshold: root.threshold },
+    root: quorumView(root),
   };
 }
 
@@ -256,8 +261,7 @@ function actionView(state: LedgerState, action: ProposalAction): ActionView {
     case 'parameters':
       return { kind: 'parameters', changes: changesOf(state.parameters(), action.parameters) };
     case 'vendor': {
-      const { keys, threshold } = action.vendor;
-      return { kind: 'vendor', vendor: { keys: keys.length, threshold } };
+      return { kind: 'vendor', vendor: quorumView(action.vendor) };
     }
   }
 }

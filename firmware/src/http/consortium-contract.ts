@@ -63,7 +63,11 @@ export const attestationAnswerSchema = Type.Union([
 ]);
 export type AttestationAnswer = Static<typeof attestationAnswerSchema>;
 
-const rootSchema = Type.Object({ keys: Type.Integer(), threshold: Type.Integer() });
+const rootSchema = Type.Object({
+  /** Ed25519, hexadecimal, as whoever keeps them has them: two people compare them by telephone. */
+  keys: Type.Array(Type.String()),
+  threshold: Type.Integer(),
+});
 
 const candidateSchema = Type.Object({
   id: Type.String(),
