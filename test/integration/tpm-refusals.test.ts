@@ -209,6 +209,42 @@ test('lock-out shows, does not stop the keys of the box, and the box ends it', a
   assert.ok(tpm.logger.lines.some((line) => line.startsWith('warn the TPM was locked out')));
 });
 
+/** What the TPM tells of itself since its last start (part 2, 8.7 and 6.13): in order before it, and failed tries. */
+async function lastStart(
+  tpm: FreshTpm,
+): Promise<{ readonly orderly: boolean; readonly failedTries: number }> {
+  const { stdout } = await run('tpm2_getcap', ['-T', await tpm.tcti(), 'properties-variable']);
+  const figure = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? assert.fail(stdout));
+  return {
+    orderly: figure(/orderly: +(\d)/) === 1,
+    failedTries: figure(/TPM2_PT_LOCKOUT_COUNTER: +(0x[0-9A-Fa-f]+)/),
+  };
+}
+
+test('a box shuts its TPM down in order; a power cut is noticed, and counts for no lock-out', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  let keys = await tpm.openKeys();
+  const endSimulator = async (): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const forget = tpm.softwareTpm.onLost(resolve);
+    process.kill(await tpm.pid(), 'SIGKILL');
+    await promise;
+    forget();
+  };
+  await keys.signWithIdentity(utf8('x'));
+  // The box's own part of the end: nothing else reaches the TPM any more.
+  await keys.stop();
+  await endSimulator();
+  assert.deepEqual(await lastStart(tpm), { orderly: true, failedTries: 0 });
+  for (let cut = 0; cut < 2; cut++) {
+    keys = await tpm.openKeys();
+    await keys.signWithIdentity(utf8('x'));
+    await endSimulator();
+    assert.deepEqual(await lastStart(tpm), { orderly: false, failedTries: 0 }, `cut ${cut}`);
+  }
+  assert.equal(await keys.probe(), 'ready');
+});
+
 test('a TPM that is not there, and a transport that is not installed', async (t) => {
   const tpm = await FreshTpm.make(t);
   const options = {

@@ -25,10 +25,14 @@ export async function nvStanding(tpm: Tpm, area: Uint8Array): Promise<NvStanding
 
 /** @throws AppError TPM_POLICY if the TPM has not this very index, with a value. */
 export async function nvHandle(tpm: Tpm, area: Uint8Array): Promise<number> {
+  const index = nvIndexOf(area);
+  const known = tpm.knownIndex(index);
+  if (known !== undefined) return known;
   const standing = await nvStanding(tpm, area);
   if (standing.kind !== 'written') {
-    const index = nvIndexOf(area).toString(16);
-    throw new AppError('TPM_POLICY', `the TPM has not the NV index 0x${index} to which the keys are bound`);
+    const name = index.toString(16);
+    throw new AppError('TPM_POLICY', `the TPM has not the NV index 0x${name} to which the keys are bound`);
   }
+  tpm.keepIndex(index, standing.handle);
   return standing.handle;
 }

@@ -42,6 +42,7 @@ interface KeptKey {
  */
 export class Tpm {
   readonly #esys: EsysContext;
+  readonly #indexes = new Map<number, number>();
   #root: StorageRoot | undefined;
   #kept: KeptKey | undefined;
 
@@ -64,8 +65,13 @@ export class Tpm {
   }
 
   /** @throws TpmError with the response code that is not success. */
-  call<Name extends EsysFunction>(name: Name, ...args: Arguments<Name>): Promise<Results<Name>> {
-    return this.#esys.call(name, ...args);
+  async call<Name extends EsysFunction>(name: Name, ...args: Arguments<Name>): Promise<Results<Name>> {
+    try {
+      return await this.#esys.call(name, ...args);
+    } catch (failure) {
+      this.#indexes.clear();
+      throw failure;
+    }
   }
 
   /**
@@ -88,9 +94,26 @@ export class Tpm {
     return root;
   }
 
-  /** After TPM2_Clear: the key went with the storage seed. */
-  forgetRoot(): void {
+  /** After TPM2_Clear: the key went with the storage seed, and the indexes with their owner. */
+  forgetOwned(): void {
     this.#root = undefined;
+    this.#indexes.clear();
+  }
+
+  /**
+   * Handle of an index that is what it was, looked up at its first use: a chip is asked for nothing that it has told. Any
+   * failure forgets all of them, and so does whoever defines one anew.
+   */
+  knownIndex(index: number): number | undefined {
+    return this.#indexes.get(index);
+  }
+
+  keepIndex(index: number, handle: number): void {
+    this.#indexes.set(index, handle);
+  }
+
+  forgetIndex(index: number): void {
+    this.#indexes.delete(index);
   }
 
   /** Runs the body with the object loaded under the storage root key (part 3, 12.2). */

@@ -5,7 +5,8 @@
  *
  *   esys-client TCTI seal|unseal|sign|quote COUNT FOLDER
  *
- * FOLDER holds TPM2B_PUBLIC and TPM2B_PRIVATE of the object (NAME.public, NAME.private), and the policy digest.
+ * FOLDER holds TPM2B_PUBLIC and TPM2B_PRIVATE of the object (NAME.public, NAME.private), and what the device policy
+ * takes: its digest, the operand of the firmware counter, and the branch of each PolicyOR.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include <tss2/tss2_tctildr.h>
 
 #define FILE_BYTES_MAX 4096
+#define FIRMWARE_COUNTER 0x0180684a
+#define APPROVAL_INDEX 0x0180684c
 
 static ESYS_CONTEXT *context;
 static ESYS_TR root;
@@ -81,10 +84,42 @@ static ESYS_TR load(const TPM2B_PUBLIC *publicArea, const TPM2B_PRIVATE *private
   return object;
 }
 
+static ESYS_TR counter;
+static ESYS_TR approval;
+static TPM2B_OPERAND count;
+static TPML_DIGEST approved = { .count = 2 };
+static TPML_DIGEST device = { .count = 2 };
+
+static void readBranches(const char *folder, const char *name, TPML_DIGEST *branches) {
+  uint8_t bytes[FILE_BYTES_MAX];
+  size_t length = readFile(folder, name, bytes);
+  for (int branch = 0; branch < 2; branch++) {
+    branches->digests[branch].size = (UINT16)length;
+    memcpy(branches->digests[branch].buffer, bytes, length);
+  }
+}
+
+/* The indexes stay what they are: a program looks them up once. */
+static void openPolicy(const char *folder) {
+  uint8_t bytes[FILE_BYTES_MAX];
+  count.size = (UINT16)readFile(folder, "count", bytes);
+  memcpy(count.buffer, bytes, count.size);
+  readBranches(folder, "approved.branch", &approved);
+  readBranches(folder, "device.branch", &device);
+  check("TR_FromTPMPublic", Esys_TR_FromTPMPublic(context, FIRMWARE_COUNTER, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &counter));
+  check("TR_FromTPMPublic", Esys_TR_FromTPMPublic(context, APPROVAL_INDEX, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &approval));
+}
+
 static ESYS_TR startPolicy(TPMA_SESSION attributes) {
   ESYS_TR session = startSession(TPM2_SE_POLICY, attributes);
   TPM2B_DIGEST now = { .size = 0 };
   check("PolicyPCR", Esys_PolicyPCR(context, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &now, &bound));
+  check("PolicyNV", Esys_PolicyNV(context, counter, counter, session, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &count,
+                                  0, TPM2_EO_UNSIGNED_LE));
+  check("PolicyOR", Esys_PolicyOR(context, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &approved));
+  check("PolicyAuthorizeNV", Esys_PolicyAuthorizeNV(context, approval, approval, session, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                                    ESYS_TR_NONE));
+  check("PolicyOR", Esys_PolicyOR(context, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &device));
   return session;
 }
 
@@ -209,6 +244,7 @@ int main(int argc, char **argv) {
   check("Tss2_TctiLdr_Initialize", Tss2_TctiLdr_Initialize(argv[1], &tcti));
   check("Esys_Initialize", Esys_Initialize(&context, tcti, NULL));
   createRoot();
+  openPolicy(argv[4]);
   operations[chosen].run();
   for (int left = atoi(argv[3]); left > 0; left--) {
     uint64_t begun = nowNs();

@@ -34,10 +34,15 @@ export async function openTools(folder: string, tcti: string): Promise<Runner> {
     await tool('load', '-C', file('root.ctx'), ...parts);
     await flush();
   };
+  const twice = (name: string): string => `sha256:${file(name)},${file(name)}`;
   const usePolicy = async (name: string): Promise<void> => {
     await load(name);
     await salted('--policy-session', '--enable-encrypt');
     await tool('policypcr', '-S', session, '-l', 'sha256:7,11');
+    await tool('policynv', '-S', session, '-i', file('count'), '0x0180684a', 'ule');
+    await tool('policyor', '-S', session, '-l', twice('approved.branch'));
+    await tool('policyauthorizenv', '-S', session, '0x0180684c');
+    await tool('policyor', '-S', session, '-l', twice('device.branch'));
   };
   const asSession = `session:${session}`;
   const works: Record<Operation, () => Promise<void>> = {

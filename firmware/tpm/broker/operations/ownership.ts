@@ -10,7 +10,7 @@ import {
   property,
   storageRootHandle,
 } from '../../wire/constants.ts';
-import { approvalIndex, unwritten } from '../../wire/nv.ts';
+import { approvalIndex, nvIndexOf, unwritten } from '../../wire/nv.ts';
 import {
   authorizationValue,
   noAuthorization,
@@ -153,7 +153,7 @@ export const ownershipOperations: Handlers<OwnershipOperations> = {
     await asLockout(tpm, authorizations.rootName, value, (session) =>
       tpm.call('Clear', lockout, session, none, none),
     );
-    tpm.forgetRoot();
+    tpm.forgetOwned();
     return null;
   },
 };
@@ -278,6 +278,7 @@ async function keepRoot(tpm: Tpm): Promise<Uint8Array> {
  * authorization value all the same. A counter never counts backwards through this (part 3, 31.8).
  */
 async function define(tpm: Tpm, area: Uint8Array, session: number): Promise<number> {
+  tpm.forgetIndex(nvIndexOf(area));
   const standing = await nvStanding(tpm, area);
   if (standing.kind !== 'absent')
     await tpm.call('NV_UndefineSpace', owner, standing.handle, session, none, none);
