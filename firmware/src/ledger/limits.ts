@@ -28,7 +28,7 @@ export const blockWorkInVainMax = 2500;
 export const blockTransactionsMax = 512;
 
 /**
- * Transactions of one block that bring certified keys: each takes up to 148 units of work, where most others take 7 to 21.
+ * Transactions of one block that bring certified keys: each takes up to 188 units of work, where most others take 7 to 21.
  * Refused ones count, too: so they cost a leader no more than a block's work.
  */
 export const blockKeyChangesMax = 16;
@@ -45,7 +45,7 @@ export const bulkPathHashesMax = 10;
 /** Sealed note of a grant: the format is of fixed size, well below this; the ledger keeps it for ever. */
 export const grantNoteBytesMax = 2048;
 
-/** Opens that one grant may allow: each is kept in the state for ever. */
+/** Opens that one grant may allow: each is kept in the state for ever. Those of all grants: `accessRecordsOfEpochMax`. */
 export const grantOpensMax = 1000;
 
 /** Opens of one emergency: a team that opens a study anew on each device, for five days. Each is kept for ever. */
@@ -144,7 +144,10 @@ export const listedProposalsMax = 900;
 /** Of one institution: it takes many members together to fill the list. */
 export const keptProposalsOfInstitutionMax = 64;
 
-/** Records of guilt that a console lists: more is a matter for people. */
+/**
+ * Records of guilt that a console lists: more is a matter for people. The records themselves stay, 150 bytes each: one at
+ * most for a validator and an epoch, and each takes two signatures of that validator's voting key.
+ */
 export const guiltyListedMax = 256;
 
 /** Releases that are kept: a box updates to the newest that was accepted. */
