@@ -10,9 +10,10 @@ import {
   transactionWork,
   transactionsRoot,
 } from '../../firmware/src/ledger/index.ts';
+import { refusalWork } from '../../firmware/src/ledger/block-work.ts';
 import { blockKeyChangesMax, blockTransactionsMax, blockWorkMax } from '../../firmware/src/ledger/limits.ts';
 import type { Block, StudyId, StudyLeaf } from '../../firmware/src/ledger/types.ts';
-import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { registerBulk } from '../fakes/ledger-studies.ts';
 import { tellLedgerStory } from '../support/ledger-story.ts';
@@ -106,6 +107,18 @@ test('what is refused before anything dear was judged keeps nobody out', () => {
   assert.deepEqual(built.block.transactions, [registration]);
 });
 
+test('a refusal is charged what it took: all, the signatures, or a look', () => {
+  const { body } = ledger.register('south', 'one', [signerOf('owner'), signerOf('other')]).transaction;
+  assert.equal(refusalWork(body, 'bad-key'), transactionWork(body));
+  assert.equal(refusalWork(body, 'bad-signature'), 2 + 2);
+  assert.equal(refusalWork(body, 'study-exists'), 2);
+  assert.equal(refusalWork(body, 'too-many-registrations'), 1);
+  const { ids } = ledger.register('south', 'two', [signerOf('owner')]);
+  const revocation = ledger.revokeBody(ids[0] as StudyId, { basisId: bytesOf('referral') });
+  assert.equal(refusalWork(revocation, 'unknown-study'), 1);
+  assert.equal(refusalWork(revocation, 'unknown-basis'), 1 + 2 * 2);
+});
+
 test('candidates that miss something hold nothing up, as many as may come', () => {
   const { ids } = ledger.register('south', 'on its way', [signerOf('owner')]);
   const waiting = Array.from({ length: blockTransactionsMax }, (_, version) =>
@@ -174,5 +187,5 @@ test('what a transaction brings to check, it pays for', () => {
     institution: candidate(ledger.chain, 'fifth'),
     validator: true,
   } as const;
-  assert.equal(transactionWork(consortium.proposeBody('north', admission)), 2 + 6 + 25 + 4 * 7 + 85);
+  assert.equal(transactionWork(consortium.proposeBody('north', admission)), 2 + 6 + 25 + 4 * 7 + 65);
 });

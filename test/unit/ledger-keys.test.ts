@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildBlock, keyPurposes, noChain, type KeyPossession } from '../../firmware/src/ledger/index.ts';
+import type { DeviceRecord } from '../../firmware/src/ledger/consortium/institution-record.ts';
 import type { LedgerState } from '../../firmware/src/ledger/types.ts';
 import {
   boxOf,
@@ -91,41 +92,39 @@ test('an update is certified by the same identity key, and its keys are nobody e
   );
 });
 
-test('a TPM and an identity key are one member’s', () => {
-  const own = deviceOf('north');
-  const { attestationKey, endorsement } = deviceOf('south');
-  for (const device of [
-    { ...own, attestationKey },
-    { ...own, endorsement },
-  ]) {
-    const taking = certifiedKeys(ledger.chain, 'north', 'renewed', { device });
-    assert.equal(refusal(initial, consortium.update('north', 2, taking, old.transaction)), 'key-in-use');
-    assert.equal(refusal(initial, consortium.replace('north', 2, taking, [1, 2])), 'key-in-use');
-  }
+test('an identity key is one member’s', () => {
   const identity = certifiedKeys(ledger.chain, 'north', 'renewed', { identityName: 'identity south' });
   assert.equal(refusal(initial, consortium.replace('north', 2, identity, [1, 2])), 'key-in-use');
 });
 
-test('what a member had alone is free once it is removed, and what it has again is not', () => {
-  const remove = consortium.proposeBody('south', { kind: 'remove', id: 'north' });
-  const without = ['east', 'west'].reduce(
-    (state, voter) => applied(state, consortium.vote(voter, remove)),
-    applied(initial, consortium.propose('south', remove.action)),
-  );
-  const taking = certifiedKeys(ledger.chain, 'south', 'taker', {
-    device: deviceOf('north'),
-    signers: { transaction: old.transaction },
-  });
-  const update = consortium.update('south', 2, taking, boxOf('south').transaction);
-  assert.equal(refusal(initial, update), 'key-in-use');
-  const taken = applied(without, update);
-  const back = { kind: 'admit', institution: candidate(ledger.chain, 'north'), validator: false } as const;
-  assert.equal(refusal(taken, consortium.propose('east', back)), 'key-in-use');
-  // What south had before is free in its turn.
-  const keysOfTurn = certifiedKeys(ledger.chain, 'north', 'turn', { device: deviceOf('south') });
-  const admission = { ...back, institution: { ...back.institution, keys: keysOfTurn } };
-  assert.ok(applied(taken, consortium.propose('east', admission)));
-  assert.equal(refusal(without, consortium.propose('east', admission)), 'key-in-use');
+test('a TPM that somebody else names, which nobody can prove to the ledger, stops nobody', () => {
+  const naming = (device: DeviceRecord) =>
+    consortium.update(
+      'west',
+      2,
+      certifiedKeys(ledger.chain, 'west', 'taker', { device }),
+      boxOf('west').transaction,
+    );
+  // Another member's next keys, seen on their way, as the digest of a certificate.
+  const rotation = consortium.update('north', 2, keys, old.transaction);
+  for (const purpose of keyPurposes) {
+    const taken = applied(initial, naming({ ...deviceOf('west'), endorsement: keys[purpose] }));
+    assert.ok(applied(taken, rotation), purpose);
+  }
+  // The TPM of a dead box's successor, and of a candidate on whom all but one have voted.
+  const device = deviceOf('the new box');
+  const successor = certifiedKeys(ledger.chain, 'north', 'renewed', { device, identityName: 'successor' });
+  assert.ok(applied(applied(initial, naming(device)), consortium.replace('north', 2, successor, [1, 2])));
+  const admission = {
+    kind: 'admit',
+    institution: candidate(ledger.chain, 'fifth'),
+    validator: true,
+  } as const;
+  let state = applied(initial, consortium.propose('north', admission));
+  const proposal = consortium.proposeBody('north', admission);
+  state = applied(state, consortium.vote('south', proposal));
+  state = applied(state, naming(deviceOf('fifth')));
+  assert.ok(applied(state, consortium.vote('east', proposal)).institution('fifth'));
 });
 
 test('a key that is only seen is not had: whoever holds it still gets it', () => {

@@ -1,5 +1,5 @@
 /** The genesis document: name, time, validators, institutions, parameters, vendor. Its digest is the chain's identity. */
-import { utf8 } from '../encoding/bytes.ts';
+import { toHex, utf8 } from '../encoding/bytes.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { hash } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
@@ -121,6 +121,11 @@ function checkKeys(genesis: Genesis, { verify, verifyIdentity }: GenesisVerifier
   assertDistinct(
     'institutions: key',
     genesis.institutions.flatMap(({ keys }) => exclusiveKeys(keys)),
+  );
+  // Here, unlike on the ledger, a TPM that stands there twice keeps nobody out: people put it right before they sign.
+  assertDistinct(
+    'institutions: TPM',
+    genesis.institutions.flatMap(({ keys }) => Object.values(keys.device).map(toHex)),
   );
   if (!genesis.vendor.keys.every(isPrimeOrderKey))
     throw new ShapeError('vendor: a key is no safe Ed25519 key');

@@ -43,7 +43,7 @@ const ruleReasonList = [
   'bad-certificate',
   /** A key did not sign that it belongs to this institution, on this chain. */
   'bad-possession',
-  /** A signing key that serves another purpose or another institution, or did for this one before it was removed. */
+  /** A key that serves another purpose or another institution, or did for this one before it was removed. */
   'key-in-use',
   /** Another identity key than the institution's: only its offline root replaces that. */
   'wrong-identity',

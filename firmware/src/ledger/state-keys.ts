@@ -8,7 +8,7 @@ export const stateKeys = {
   institution: (id: string): string => `institution/${id}`,
   /** The last record of an institution that was removed. */
   departed: (id: string): string => `departed/${id}`,
-  /** Which member has a key, or names a TPM, that no other may have; in lower-case hexadecimal. */
+  /** Which member has a key that no other may have; in lower-case hexadecimal. */
   keyHolder: (key: string): string => `key-holder/${key}`,
   /** Ids of all members, in order. */
   institutions: 'institutions',

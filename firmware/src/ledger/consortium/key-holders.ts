@@ -25,21 +25,21 @@ export const keyHolderRecord = recordFormat<KeyHolder>(
 );
 
 /**
- * What one institution alone may have: its keys, and the TPM that it named. A box that stood for two members would vote
- * twice, and attest for both.
+ * What one institution alone may have: the keys that it has proved to hold, the identity key by its certificate. Its TPM
+ * is none of them: nobody can prove to the ledger which one he has, so whoever named another's first would keep it from
+ * ever having its own. Two members of one TPM are told by attestation (attestation/judge-record.ts).
  */
 export function exclusiveKeys({
   voting,
   transaction,
   transport,
   identity,
-  device,
 }: CertifiedKeys): readonly string[] {
-  return [voting, transaction, transport, identity, device.attestationKey, device.endorsement].map(toHex);
+  return [voting, transaction, transport, identity].map(toHex);
 }
 
 /** So many records are read, and so many are deleted and made, where an institution changes all that it has alone. */
-export const exclusiveKeysCount = 6;
+export const exclusiveKeysCount = 4;
 
 /** The state in which the institution has these alone, and no more those that it had before. */
 export function withKeysOf(
