@@ -60,13 +60,16 @@ const dearReasons: ReadonlySet<RuleReason> = new Set<RuleReason>([
 
 /**
  * Units that it took to find that this transaction does not apply, for this reason: what is cheap to find is asked first,
- * and what may apply later is found before anything is hashed or checked that it brings.
+ * and what may apply later is found before anything is hashed or checked that it brings, but for a source's revocation of
+ * what has not come (access/revoke.ts).
  */
 export function refusalWork(body: TransactionBody, reason: RuleReason): number {
   if (dearReasons.has(reason)) return transactionWork(body);
-  if (mayApplyLater(reason)) return 1;
   const type = transactionType(body.type);
   const { signatures = 0, records = 0, entries = 0 } = type.work?.(body) ?? {};
+  const signed = signatureWork * (type.signers(body) + signatures);
+  if (mayApplyLater(reason))
+    return body.type === 'access.revoke' && reason === 'unknown-basis' ? 1 + signed : 1;
   const lookups = 1 + Math.ceil((records + entries) / entriesOfUnit);
-  return reason === 'bad-signature' ? lookups + signatureWork * (type.signers(body) + signatures) : lookups;
+  return reason === 'bad-signature' ? lookups + signed : lookups;
 }
