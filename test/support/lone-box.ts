@@ -23,17 +23,24 @@ export interface ProgramEnd {
   readonly stdout: string;
   /** Lines of the standard error that are no log. */
   readonly words: readonly string[];
+  /** Lines of the log. */
+  readonly log: readonly string[];
 }
 
 /** A program that has not ended by then hangs: a start costs some seconds, on a loaded machine ten times that. */
 const programMsMax = 60_000;
 
-/** Runs the program to its end. A box that comes up, which no test of a fault wants, is stopped. */
+/**
+ * Runs the program to its end. A box that comes up, which no test of a fault wants, is stopped.
+ * @param within what starts it, before its own command: the way into another namespace.
+ */
 export async function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
+  within: readonly string[] = [],
 ): Promise<ProgramEnd> {
-  const child = spawn(process.execPath, [mainPath, ...args], {
+  const [command = '', ...rest] = [...within, process.execPath, mainPath, ...args];
+  const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     timeout: programMsMax,
@@ -50,8 +57,10 @@ export async function runProgram(
     text(child.stderr),
     once(child, 'close') as Promise<[number | null]>,
   ]);
-  const words = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
-  return { status: isUp ? null : status, stdout, words };
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  const log = lines.filter((line) => line.startsWith('{'));
+  const words = lines.filter((line) => !line.startsWith('{'));
+  return { status: isUp ? null : status, stdout, words, log };
 }
 
 /** A key of the configuration that is set to undefined is left out. */
@@ -124,6 +133,13 @@ export class LoneBox {
   /** Runs it where it is expected to end with a fault. */
   run(configPath = this.configPath, env: Readonly<Record<string, string>> = {}): Promise<ProgramEnd> {
     return runProgram(['run', '--config', configPath], env);
+  }
+
+  /** Starts it in a network of its own that has nothing but the loopback interface, until it is up. */
+  runAlone(): Promise<ProgramEnd> {
+    const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+    const within = ['unshare', '--net', ...asRoot, 'sh', '-ec', 'ip link set lo up; exec "$@"', 'sh'];
+    return runProgram(['run', '--config', this.configPath], {}, within);
   }
 
   /** Starts it for the first time; logs its first administrator in. */
