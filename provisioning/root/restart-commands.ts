@@ -16,6 +16,7 @@ interface RestartOptions {
   readonly height: number;
   readonly digest: Uint8Array;
   readonly view: number;
+  readonly reached: number;
   readonly abstaining: readonly Abstaining[];
   readonly out: string;
 }
@@ -40,14 +41,16 @@ export function addRestartCommands(program: Command, terminal: RootTerminal): vo
     .requiredOption('--height <number>', 'of the block to go on from', wholeNumber)
     .requiredOption('--digest <digest>', 'of that block', digest)
     .requiredOption('--view <number>', 'of that block', wholeNumber)
+    .requiredOption('--reached <number>', 'the highest "reachedView" that any box tells', wholeNumber)
     .requiredOption(
       '--abstaining <ids>',
       'hospitals whose boxes have forgotten, each with the start it tells: a=3,b=7',
       forgetful,
     )
     .requiredOption('--out <file>', 'the order')
-    .action(async ({ out, abstaining, ...block }: RestartOptions) => {
-      const floor = block.view + restartFloorAheadDefault;
+    .action(async ({ out, abstaining, reached, ...block }: RestartOptions) => {
+      // After an earlier order boxes may have voted above its floor.
+      const floor = Math.max(block.view, reached) + restartFloorAheadDefault;
       const bytes = restartBytes({ order: { ...block, floor, abstaining }, signatures: [] });
       tell(readRestart(bytes));
       await writeNew(out, bytes);

@@ -127,7 +127,16 @@ test('a document with a wrong signature, or another one’s, is refused', async 
 test('custodians of several hospitals sign one restart order', async () => {
   const keys = [await custodian('north'), await custodian('south')];
   const block = ['--epoch', '3', '--height', '812', '--digest', 'ab'.repeat(32), '--view', '40'];
-  const made = ['restart', '--chain', 'cd'.repeat(32), ...block, '--abstaining', 'west=4,east=17'];
+  const reached = ['--reached', '3000040'];
+  const made = [
+    'restart',
+    '--chain',
+    'cd'.repeat(32),
+    ...block,
+    ...reached,
+    '--abstaining',
+    'west=4,east=17',
+  ];
   assert.match(
     (await run([...made, '--out', at('order')])).text,
     /forgotten their votes: east \(start 17\), west \(start 4\)/,
@@ -152,7 +161,11 @@ test('custodians of several hospitals sign one restart order', async () => {
     word === 'west=4,east=17' ? 'west=4,west=5' : word,
   );
   assert.notEqual((await run(twice)).status, 0);
-  assert.ok(order.floor >= order.view + 1_048_576);
+  // As it is after an earlier order: nobody can have voted so far above what any box tells.
+  assert.ok(order.floor >= 3_000_040 + 1_048_576);
+  const early = [...made, '--out', at('early')].map((word) => (word === '3000040' ? '41' : word));
+  assert.equal((await run(early)).status, 0);
+  assert.ok(decodeRestartOrder(await readFile(at('early'))).order.floor >= 41 + 1_048_576);
   assert.deepEqual(
     signatures.map(({ institution, key }) => [institution, key]),
     [

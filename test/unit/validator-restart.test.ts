@@ -1,50 +1,18 @@
 /** More than f boxes have forgotten how they voted: the ledger stands still until a quorum of offline roots decides. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
-import type { Abstaining, RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { voteMessage } from '../../firmware/src/consensus/signatures.ts';
 import { wrongRestartMs } from '../../firmware/src/validator/limits.ts';
 import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { decodeVoteRecord, encodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
-import { Cluster } from '../fakes/cluster.ts';
+import type { Cluster } from '../fakes/cluster.ts';
 import { signerOf } from '../fakes/ledger.ts';
 import { signedOrder } from '../support/restart-orders.ts';
-
-const forgetful = ['east', 'north', 'south'];
-
-/** Four boxes at the same height, off; the first three without their vote logs. */
-async function standstill(t: TestContext): Promise<Cluster> {
-  const cluster = new Cluster();
-  t.after(() => cluster.stopAll());
-  await cluster.startAll();
-  await cluster.time.pass(35_000);
-  assert.equal(new Set(cluster.heights()).size, 1);
-  for (const id of cluster.ids) cluster.crash(id);
-  for (const id of forgetful) cluster.disksOf(id).votes.records.length = 0;
-  return cluster;
-}
-
-function orderOf(cluster: Cluster, change: Partial<RestartOrder> = {}): RestartOrder {
-  const { validator } = cluster.box('west');
-  const { block } = validator.evidence();
-  const { height, digest } = validator.head();
-  const { epoch, view } = block.header;
-  const floor = view + restartViewsMin;
-  const { chain } = validator.state();
-  const abstaining = forgetful.map((id) => abstainingOf(cluster, id));
-  return { chain, epoch, height, digest, view, floor, abstaining, ...change };
-}
-
-/** As the box says, or will say when it starts. */
-function abstainingOf(cluster: Cluster, institution: string): Abstaining {
-  const running = cluster.boxes.get(institution)?.validator.forgottenSince();
-  return { institution, start: running ?? cluster.disksOf(institution).starts.count + 1 };
-}
-
-const signers = ['north', 'south', 'west'];
+import { abstainingOf, forgetful, orderOf, signers, standstill } from '../support/standstill.ts';
 
 function submit(cluster: Cluster, id: string, study: string) {
   const { transaction } = cluster.fixture.register(id, study, [signerOf(study)]);

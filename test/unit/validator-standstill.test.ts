@@ -12,7 +12,7 @@ import { RecordingLogger } from '../support/recording-logger.ts';
 const digestOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 /** Final here: block 7 of view 3. Of the blocks that are named only the one of view 4 is at hand. */
-function standstill(finalView: number, notarizedViews: readonly number[], gap?: number) {
+function standstill(finalView: number, notarizedViews: readonly number[], gap?: number, hasLog = true) {
   const clock = new ManualClock();
   const logger = new RecordingLogger();
   const views = notarizedViews.map((view) => {
@@ -27,6 +27,7 @@ function standstill(finalView: number, notarizedViews: readonly number[], gap?: 
   });
   const core = {
     options: { epoch: 2 },
+    view: 9,
     final: { view: finalView, digest: digestOf(finalView), certificate: undefined },
     views: new Map(views),
   } as unknown as CoreState;
@@ -36,7 +37,7 @@ function standstill(finalView: number, notarizedViews: readonly number[], gap?: 
     tree: { body },
     clock,
     logger,
-    rights: { gap },
+    rights: { gap, hasLog },
     core: () => core,
   } as unknown as StandstillOptions;
   return { found: new Standstill(options), clock, logger };
@@ -59,5 +60,21 @@ test('the log line says once what an order must name: the block, and since which
   found.look(2 * headAgeMsMax);
   found.look(2 * headAgeMsMax + 1);
   assert.equal(logger.lines.length, 1);
-  assert.match(logger.lines[0] ?? '', /"view":6.*"height":"body missing".*"forgottenSince":17/);
+  assert.match(
+    logger.lines[0] ?? '',
+    /"view":6.*"height":"body missing".*"reachedView":9.*"forgottenSince":17/,
+  );
+});
+
+test('a box that cannot read its vote log does not say that it has forgotten nothing', () => {
+  for (const [hasLog, told] of [
+    [true, 'nothing'],
+    [false, 'unreadable'],
+  ] as const) {
+    const { found, clock, logger } = standstill(3, [], undefined, hasLog);
+    found.look(headAgeMsMax + 1);
+    clock.advance(headAgeMsMax);
+    found.look(2 * headAgeMsMax);
+    assert.match(logger.lines[0] ?? '', new RegExp(`"forgottenSince":"${told}"`));
+  }
 });

@@ -7,8 +7,10 @@ import { viewOf } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard, InstitutionId, KeyValueStore, Logger, VerifySignature } from '../ports.ts';
-import type { RestartOrder } from '../restart/restart-order.ts';
+import { restartViewsMin } from '../restart/limits.ts';
+import type { RestartOrder, SignedRestartOrder } from '../restart/restart-order.ts';
 import { decodeRestartOrder, encodeRestartOrder, restartMessage } from '../restart/restart-order.ts';
+import type { RestartRefusal } from '../restart/verify.ts';
 import { verifyRestart } from '../restart/verify.ts';
 import type { FinalChain } from './final-chain.ts';
 import { isAfter } from './place.ts';
@@ -32,8 +34,20 @@ interface Kept {
   readonly bytes: Uint8Array;
 }
 
+/** `lower`: this box has or awaits one with this floor or a higher one. */
+type Judged =
+  | ({ readonly kind: 'new' } & Kept)
+  | { readonly kind: 'later'; readonly order: RestartOrder }
+  | { readonly kind: 'known' | 'over' | 'lower' }
+  | { readonly kind: 'no-order' | 'refused'; readonly reason: string };
+
+/** Of this box to the block of an order. */
+type Standing = 'before' | 'at' | 'beyond' | 'voted' | 'other-view' | 'over';
+
 const storeKey = 'restart';
 const alarmSubject = 'restart order';
+
+const floorTooLow: RestartRefusal = 'floor-too-low';
 
 export class Restarts {
   readonly #options: RestartsOptions;
@@ -45,6 +59,8 @@ export class Restarts {
   #isKeyNamed = false;
   /** Of the administrator, where it is an order of this consortium. */
   #brought: RestartOrder | undefined;
+  /** Of the administrator too, and of an epoch that this box has not reached. */
+  #later: Kept | undefined;
 
   constructor(options: RestartsOptions) {
     this.#options = options;
@@ -53,16 +69,33 @@ export class Restarts {
   /** What was taken in a former life, and what the administrator has brought. @throws AppError STORE_CORRUPT, STORE_FAILED. */
   async load(): Promise<void> {
     await this.#loadTaken();
-    const { chain, restartOrder } = this.#options;
-    if (restartOrder === undefined) return;
-    const refusal = this.offer(restartOrder);
-    if (refusal !== undefined) {
-      this.#refuse(`The order that was brought is not valid here: ${refusal}.`);
-      return;
+    const { restartOrder } = this.#options;
+    if (restartOrder !== undefined) await this.#takeBrought(restartOrder);
+  }
+
+  /** What the administrator has brought waits, is over, or is refused aloud: nobody finds it ignored. */
+  async #takeBrought(bytes: Uint8Array): Promise<void> {
+    const judged = this.#judge(bytes);
+    switch (judged.kind) {
+      case 'no-order':
+      case 'refused':
+        this.#refuse(`The order that was brought is not valid here: ${judged.reason}.`);
+        break;
+      case 'lower':
+        this.#refuse(`The order that was brought is not valid here: ${floorTooLow}.`);
+        break;
+      case 'later':
+        this.#later = { order: judged.order, bytes };
+        break;
+      case 'new':
+        this.#brought = judged.order;
+        this.#await(judged);
+        break;
+      case 'known':
+      case 'over':
+        await this.#discard();
+        break;
     }
-    const { order } = decodeRestartOrder(restartOrder);
-    this.#brought = order;
-    if (this.#waiting === undefined && order.epoch <= chain.state.epoch().number) await this.#discard();
   }
 
   async #loadTaken(): Promise<void> {
@@ -103,35 +136,51 @@ export class Restarts {
     return current?.epoch === epoch && from <= current.floor ? this.#taken?.bytes : undefined;
   }
 
-  /** Bytes of a peer or of the administrator. The reason if they are no order of this consortium in this epoch. */
+  /** Bytes of a peer. The reason if they are no order of this consortium in this epoch. */
   offer(bytes: Uint8Array): string | undefined {
-    const { chain, logger, verify } = this.#options;
-    if (this.#isKnown(({ bytes: known }) => equalBytes(known, bytes))) return undefined;
-    let signed: ReturnType<typeof decodeRestartOrder>;
+    const judged = this.#judge(bytes);
+    if (judged.kind === 'new') this.#await(judged);
+    return judged.kind === 'no-order' || judged.kind === 'refused' ? judged.reason : undefined;
+  }
+
+  /** Whoever has another order than this box, or is in another epoch, need not be wrong. */
+  #judge(bytes: Uint8Array): Judged {
+    const { chain, verify } = this.#options;
+    if (this.#isKnown(({ bytes: known }) => equalBytes(known, bytes))) return { kind: 'known' };
+    let signed: SignedRestartOrder;
     try {
       signed = decodeRestartOrder(bytes);
     } catch (error) {
-      if (error instanceof RangeError) return error.message;
+      if (error instanceof RangeError) return { kind: 'no-order', reason: error.message };
       throw error;
     }
     const { order } = signed;
-    const newest = Math.max(this.#waiting?.order.floor ?? 0, this.current?.floor ?? 0);
-    if (this.#isOver(order) || order.floor <= newest) return undefined;
+    if (this.#isOver(order)) return { kind: 'over' };
     const message = restartMessage(order);
-    if (this.#isKnown((known) => equalBytes(restartMessage(known.order), message))) return undefined;
+    if (this.#isKnown((known) => equalBytes(restartMessage(known.order), message))) return { kind: 'known' };
     const { state } = chain;
-    // A box that is behind learns it again from the others when it comes there.
-    if (order.epoch > state.epoch().number) return undefined;
+    // Of peers it learns it again when it comes there.
+    if (order.epoch > state.epoch().number) return { kind: 'later', order };
+    const { current } = this;
+    if (order.floor <= Math.max(this.#waiting?.order.floor ?? 0, current?.floor ?? 0))
+      return { kind: 'lower' };
     const verified = verifyRestart(signed, {
       chain: state.chain,
       epoch: state.epoch(),
       institution: (id) => state.institution(id),
       verify,
     });
-    if (verified.kind === 'refused') return verified.reason;
-    this.#waiting = { order, bytes: encodeRestartOrder(verified.signed) };
-    logger.warn({ epoch: order.epoch, height: order.height, floor: order.floor }, 'a restart was ordered');
-    return undefined;
+    if (verified.kind === 'refused') return verified;
+    // Above the floor of the one that was taken boxes have voted since, and some may have forgotten that again.
+    if (current !== undefined && order.floor - current.floor < restartViewsMin)
+      return { kind: 'refused', reason: floorTooLow };
+    return { kind: 'new', order, bytes: encodeRestartOrder(verified.signed) };
+  }
+
+  #await({ order, bytes }: Kept): void {
+    this.#waiting = { order, bytes };
+    const { epoch, height, floor } = order;
+    this.#options.logger.warn({ epoch, height, floor }, 'a restart was ordered');
   }
 
   /**
@@ -140,6 +189,11 @@ export class Restarts {
    */
   async due(core: CoreState): Promise<RestartOrder | undefined> {
     this.#forgetRefused();
+    const later = this.#later;
+    if (later !== undefined && later.order.epoch <= this.#options.chain.state.epoch().number) {
+      this.#later = undefined;
+      await this.#takeBrought(later.bytes);
+    }
     const waiting = this.#waiting;
     if (waiting === undefined) return undefined;
     const standing = this.#standingAt(waiting.order, core);
@@ -154,6 +208,7 @@ export class Restarts {
     const against = {
       beyond: 'this box has other or later final blocks',
       voted: 'this box has voted to make a later block final, which the signers did not know',
+      'other-view': 'that block is final in another view than the order says',
     }[standing];
     this.#refuse(`The order goes on from block ${waiting.order.height}, and ${against}.`);
     return undefined;
@@ -216,12 +271,16 @@ export class Restarts {
 
   /**
    * `beyond`: this box has another final block there, or later ones, that the signers did not know. `voted`: it has helped
-   * to make one final, and cannot know that it is not.
+   * to make one final, and cannot know that it is not. `other-view`: what is built on the block after the floor would
+   * name a view in which it does not stand, and nobody could vote for it.
    */
-  #standingAt(order: RestartOrder, core: CoreState): 'before' | 'at' | 'beyond' | 'voted' | 'over' {
+  #standingAt(order: RestartOrder, core: CoreState): Standing {
     const { head, place } = this.#options.chain;
     if (this.#isOver(order)) return 'over';
-    if (place.epoch < order.epoch) return 'before';
+    // Consensus of the epoch that has just begun on the ledger begins in a moment.
+    if (core.options.epoch < order.epoch) return 'before';
+    if (head.height === order.height && equalBytes(head.digest, order.digest) && place.view !== order.view)
+      return 'other-view';
     if (head.height > order.height || core.final.view > order.view) return 'beyond';
     if (hasVotedBeyond(order, core)) return 'voted';
     if (head.height === order.height) return equalBytes(head.digest, order.digest) ? 'at' : 'beyond';

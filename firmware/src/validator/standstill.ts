@@ -12,7 +12,7 @@ export interface StandstillOptions {
   readonly tree: BlockTree;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly rights: Pick<VotingRights, 'gap'>;
+  readonly rights: Pick<VotingRights, 'gap' | 'hasLog'>;
   readonly core: () => CoreState;
 }
 
@@ -58,7 +58,7 @@ export class Standstill {
 
   /** Says once in each standstill where this box is. `ageMs`: of the newest final block. */
   look(ageMs: number): void {
-    const { clock, logger, rights } = this.#options;
+    const { clock, core, logger, rights } = this.#options;
     if (ageMs <= headAgeMsMax) {
       this.#since = undefined;
       this.#isTold = false;
@@ -74,7 +74,8 @@ export class Standstill {
         ...place,
         height: height ?? 'body missing',
         digest: toHex(digest),
-        forgottenSince: rights.gap ?? 'nothing',
+        reachedView: core().view,
+        forgottenSince: rights.hasLog ? (rights.gap ?? 'nothing') : 'unreadable',
       },
       'the ledger stands still; this is the last block here',
     );

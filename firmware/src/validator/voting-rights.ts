@@ -52,6 +52,11 @@ export class VotingRights {
     return this.#gap;
   }
 
+  /** False: the vote log is damaged or its disk failed. What the box has forgotten cannot be told then. */
+  get hasLog(): boolean {
+    return this.#voteLog !== undefined;
+  }
+
   /** What `in` said last holds no more. */
   get haveChanged(): boolean {
     return this.#haveChanged;

@@ -1,0 +1,41 @@
+/** A ledger that stands still because more than f boxes have forgotten how they voted, and the orders to go on. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
+import type { Abstaining, RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import { Cluster, type ClusterOptions } from '../fakes/cluster.ts';
+
+export const forgetful = ['east', 'north', 'south'];
+
+/** Whose roots sign: a quorum. */
+export const signers = ['north', 'south', 'west'];
+
+/** Four boxes at the same height, off; the forgetful ones without their vote logs. */
+export async function standstill(t: TestContext, options?: ClusterOptions): Promise<Cluster> {
+  const cluster = new Cluster(undefined, options);
+  t.after(() => cluster.stopAll());
+  await cluster.startAll();
+  await cluster.time.pass(35_000);
+  assert.equal(new Set(cluster.heights()).size, 1);
+  for (const id of cluster.ids) cluster.crash(id);
+  for (const id of forgetful) cluster.disksOf(id).votes.records.length = 0;
+  return cluster;
+}
+
+/** To go on from the newest block of west, which has forgotten nothing. */
+export function orderOf(cluster: Cluster, change: Partial<RestartOrder> = {}): RestartOrder {
+  const { validator } = cluster.box('west');
+  const { block } = validator.evidence();
+  const { height, digest } = validator.head();
+  const { epoch, view } = block.header;
+  const floor = view + restartViewsMin;
+  const { chain } = validator.state();
+  const abstaining = forgetful.map((id) => abstainingOf(cluster, id));
+  return { chain, epoch, height, digest, view, floor, abstaining, ...change };
+}
+
+/** As the box says, or will say when it starts. */
+export function abstainingOf(cluster: Cluster, institution: string): Abstaining {
+  const running = cluster.boxes.get(institution)?.validator.forgottenSince();
+  return { institution, start: running ?? cluster.disksOf(institution).starts.count + 1 };
+}

@@ -1,0 +1,118 @@
+/** Orders of which the members must make another one, or which come to a box before it can take them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
+import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { Cluster } from '../fakes/cluster.ts';
+import { signedOrder } from '../support/restart-orders.ts';
+import { abstainingOf, forgetful, orderOf, signers, standstill } from '../support/standstill.ts';
+
+/** West is started anew with this order. How often the order's file was removed. */
+async function bring(cluster: Cluster, order: Uint8Array): Promise<() => number> {
+  let discarded = 0;
+  cluster.crash('west');
+  await cluster.start('west', {
+    restartOrder: order,
+    discardRestartOrder: async () => void (discarded += await Promise.resolve(1)),
+  });
+  return () => discarded;
+}
+
+function refusalOf(cluster: Cluster, id: string): string | undefined {
+  const alarms = cluster.box(id).health.list();
+  return alarms.find(({ code }) => code === 'RESTART_REFUSED')?.detail;
+}
+
+/** All have taken an order that names too few: none of the others votes. */
+async function takenInVain(cluster: Cluster) {
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const first = orderOf(cluster, { abstaining: [abstainingOf(cluster, 'north')] });
+  await bring(cluster, signedOrder(first, signers));
+  await cluster.time.pass(10_000);
+  for (const id of cluster.ids) assert.ok(cluster.box(id).validator.consensus().view > first.floor, id);
+  const abstaining = forgetful.map((id) => ({ institution: id, start: abstainingOf(cluster, id).start }));
+  const again = abstaining.filter(({ institution }) => institution !== 'north');
+  return { ...first, abstaining: again };
+}
+
+test('a second order with a floor far enough above the first is taken, and the ledger goes on', async (t) => {
+  const cluster = await standstill(t);
+  const first = await takenInVain(cluster);
+  const floor = first.floor + restartViewsMin;
+  const discarded = await bring(cluster, signedOrder({ ...first, floor }, signers));
+  await cluster.time.pass(30_000);
+  assert.equal(discarded(), 1);
+  for (const id of cluster.ids) {
+    assert.ok(cluster.box(id).validator.consensus().finalView > floor, id);
+    assert.deepEqual(cluster.box(id).validator.misbehaviour(), [], id);
+  }
+});
+
+for (const above of [0, 1, restartViewsMin - 1]) {
+  test(`a second order with a floor ${above} above the first is refused aloud, and its file stays`, async (t) => {
+    const cluster = await standstill(t);
+    const first = await takenInVain(cluster);
+    const order = signedOrder({ ...first, floor: first.floor + above }, signers);
+    const discarded = await bring(cluster, order);
+    for (const id of ['north', 'east', 'south'])
+      cluster.hub.member(id)?.arrive('west', encodeMessage({ type: 'restart', order }));
+    await cluster.time.pass(30_000);
+    assert.match(refusalOf(cluster, 'west') ?? '', /floor-too-low/);
+    assert.equal(discarded(), 0);
+    // East and south would be named by it, and so vote again.
+    for (const id of ['east', 'south'])
+      assert.equal(cluster.box(id).validator.consensus().isVoting, false, id);
+  });
+}
+
+test('an order that names another view of its block is refused, and the right one is taken', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const right = orderOf(cluster);
+  for (const wrongBy of [1, 2]) {
+    const view = right.view + wrongBy;
+    const wrong = { ...right, view, floor: view + restartViewsMin };
+    for (const id of cluster.ids)
+      cluster.hub
+        .member(id)
+        ?.arrive('west', encodeMessage({ type: 'restart', order: signedOrder(wrong, signers) }));
+    await cluster.time.pass(5000);
+    for (const id of cluster.ids) {
+      assert.match(refusalOf(cluster, id) ?? '', /view/, id);
+      assert.ok(cluster.box(id).validator.consensus().view < wrong.floor, id);
+    }
+  }
+  await bring(cluster, signedOrder(right, signers));
+  await cluster.time.pass(30_000);
+  for (const id of cluster.ids) {
+    assert.ok(cluster.box(id).validator.consensus().finalView > right.floor, id);
+    assert.equal(refusalOf(cluster, id), undefined, id);
+  }
+});
+
+test('an order brought to a box that is an epoch behind is taken when the box comes there', async (t) => {
+  const cluster = new Cluster(undefined, { parameters: { epochMs: 60_000 } });
+  t.after(() => cluster.stopAll());
+  await cluster.startAll();
+  await cluster.time.pass(20_000);
+  cluster.crash('south');
+  await cluster.time.pass(90_000);
+  for (const id of cluster.ids) cluster.crash(id);
+  for (const id of ['east', 'north']) cluster.disksOf(id).votes.records.length = 0;
+  for (const id of ['east', 'north', 'west']) await cluster.start(id);
+  await cluster.time.pass(2000);
+  const abstaining = ['east', 'north'].map((id) => abstainingOf(cluster, id));
+  const order = orderOf(cluster, { abstaining });
+  assert.ok(order.epoch > 0);
+  let discarded = 0;
+  const south = await cluster.start('south', {
+    restartOrder: signedOrder(order, signers),
+    discardRestartOrder: async () => void (discarded += await Promise.resolve(1)),
+  });
+  assert.ok(south.validator.state().epoch().number < order.epoch);
+  await cluster.time.pass(30_000);
+  assert.equal(discarded, 1);
+  for (const height of cluster.heights()) assert.ok(height > order.height);
+});
