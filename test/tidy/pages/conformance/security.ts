@@ -117,7 +117,7 @@ const expectations: readonly (readonly [expectation: string, state: string, how:
   [
     'C-ECHO both ways, from the console and from the modality; AE title, port and address configurable; several called AE titles',
     met,
-    `N.5.1; \`dicom.host\`, \`dicom.port\`, \`dicom.aeTitle\`, \`dicom.furtherAeTitles\`. ${tests('integration/dimse-peers', 'integration/http-dicom', 'e2e/callers')}`,
+    `N.5.1; \`dicom.host\`, \`dicom.port\`, \`dicom.aeTitle\`, \`dicom.furtherAeTitles\`. ${tests('integration/dimse-peers', 'integration/http-dicom', 'e2e/callers', 'e2e/dicom-services')}`,
   ],
   [
     'An access list by calling AE title, address and certificate, enforced by refusing the association',
@@ -137,7 +137,7 @@ const expectations: readonly (readonly [expectation: string, state: string, how:
   [
     'Storage commitment: the result on a new association with roles and Implicit VR Little Endian, retried; 0x0112 for what is not held',
     met,
-    `N.5.6. ${tests('integration/workflow', 'unit/storage-commitments')}`,
+    `N.5.6. ${tests('integration/workflow', 'unit/storage-commitments', 'unit/dimse-commitment-report', 'e2e/dicom-services')}`,
   ],
   [
     'A study is complete after quiet time, at a forced maximum, or by procedure steps; late objects reopen it',
@@ -147,7 +147,7 @@ const expectations: readonly (readonly [expectation: string, state: string, how:
   [
     'Performed procedure steps received and forwarded; availability notified after completion',
     met,
-    `N.5.7, N.5.8. ${tests('integration/workflow', 'integration/forwarding', 'integration/peers-odil')}`,
+    `N.5.7, N.5.8. ${tests('integration/workflow', 'integration/forwarding', 'integration/peers-odil', 'e2e/dicom-services')}`,
   ],
   [
     'Duplicates: same bytes succeed; other bytes are both kept, in quarantine, with an alarm; nothing is overwritten silently',
