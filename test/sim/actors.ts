@@ -18,6 +18,7 @@ import {
 import type { FinalRecord } from '../../firmware/src/validator/final-records.ts';
 import type { Message } from '../../firmware/src/validator/messages.ts';
 import { decodeMessage, encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { lyingSnapshotPeer } from './lying-snapshot-peer.ts';
 import type { Random } from './random.ts';
 
 /** What an actor knows of itself and the world. */
@@ -236,7 +237,8 @@ function forgedRecord(stage: Stage, { block }: FinalRecord): FinalRecord {
   return { block, certificate: forgedCertificate(stage, content) };
 }
 
-export const actors = {
+/** Those that can lie wherever boxes vote. */
+const voters = {
   equivocator,
   repeater,
   nuller,
@@ -247,5 +249,7 @@ export const actors = {
   lyingCatchUpPeer,
 } as const satisfies Record<string, Actor>;
 
+export const actors = { ...voters, lyingSnapshotPeer } as const satisfies Record<string, Actor>;
+
 export type ActorName = keyof typeof actors;
-export const actorNames = Object.keys(actors) as readonly ActorName[];
+export const actorNames = Object.keys(voters) as readonly (keyof typeof voters)[];

@@ -7,9 +7,13 @@ import type { FinalBlock, LedgerHead } from '../../firmware/src/ports.ts';
 export class Agreement {
   /** By height, of whoever had it first. */
   readonly #digests: string[] = [];
+  /** Of the state after each block. */
+  readonly #stateRoots: string[] = [];
   readonly #heights = new Map<TransactionId, number>();
   /** The greatest height of which each node has said that it is final there. */
   readonly #reached = new Map<string, number>();
+  /** How often each node went on from a snapshot. */
+  readonly #jumps = new Map<string, number>();
 
   get height(): number {
     return Math.max(0, this.#digests.length - 1);
@@ -19,20 +23,33 @@ export class Agreement {
     return this.#heights.size;
   }
 
+  /** Times at which any node went on from a snapshot. */
+  get jumps(): number {
+    return [...this.#jumps.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  hasJumped(node: string): boolean {
+    return this.#jumps.has(node);
+  }
+
   isFinal(transaction: TransactionId): boolean {
     return this.#heights.has(transaction);
   }
 
-  /** A block has become final on this node. What is wrong with that, or undefined. */
-  final(node: string, { block }: FinalBlock): string | undefined {
+  /**
+   * A block has become final on this node, which has the transactions from the block at `first` on. What is wrong with
+   * that, or undefined.
+   */
+  final(node: string, { block }: FinalBlock, first: number): string | undefined {
     const { height } = block.header;
-    const due = (this.#reached.get(node) ?? 0) + 1;
+    const due = this.#reachedFrom(node, first) + 1;
     if (height !== due) return `${node} has block ${height} where ${due} is due`;
     this.#reached.set(node, height);
     const digest = toHex(blockDigest(block.header));
     const agreed = this.#digests[height];
     if (agreed !== undefined) return agreed === digest ? undefined : `${node} differs at height ${height}`;
     this.#digests[height] = digest;
+    this.#stateRoots[height] = toHex(block.header.stateRoot);
     for (const id of block.transactions.map(transactionId)) {
       if (this.#heights.has(id)) return `a transaction is final at height ${height} for the second time`;
       this.#heights.set(id, height);
@@ -40,15 +57,39 @@ export class Agreement {
     return undefined;
   }
 
-  /** The node has started with this head on its disk. */
-  started(node: string, { height, digest }: LedgerHead): string | undefined {
-    const reached = this.#reached.get(node) ?? 0;
+  /** The node has this head on its disk, after a start or at the end, and the transactions from the block at `first` on. */
+  stands(
+    node: string,
+    { height, digest }: LedgerHead,
+    stateRoot: Uint8Array,
+    first: number,
+  ): string | undefined {
+    const reached = this.#reachedFrom(node, first);
     if (height < reached) return `${node} has lost the blocks from ${height + 1} to ${reached}`;
     this.#reached.set(node, height);
     const agreed = this.#digests[height];
-    return height > 0 && agreed !== undefined && agreed !== toHex(digest)
-      ? `${node} starts with another block at height ${height}`
-      : undefined;
+    if (height === 0 || agreed === undefined) return undefined;
+    if (agreed !== toHex(digest)) return `${node} stands at another block at height ${height}`;
+    return this.#stateRoots[height] === toHex(stateRoot)
+      ? undefined
+      : `${node} has another state after block ${height}`;
+  }
+
+  /** What is wrong with the header that a node has kept of a block whose transactions it has dropped, or undefined. */
+  kept(node: string, height: number, digest: Uint8Array): string | undefined {
+    const agreed = this.#digests[height];
+    return height === 0 || agreed === toHex(digest)
+      ? undefined
+      : `${node} keeps a wrong header of block ${height}`;
+  }
+
+  /** Only a snapshot leads over blocks, and it begins with the last of them. */
+  #reachedFrom(node: string, first: number): number {
+    const reached = this.#reached.get(node) ?? 0;
+    if (first <= reached) return reached;
+    this.#jumps.set(node, (this.#jumps.get(node) ?? 0) + 1);
+    this.#reached.set(node, first);
+    return first;
   }
 
   /** A submission was answered with "final at this height". */

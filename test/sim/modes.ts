@@ -2,8 +2,8 @@
 import { faultsTolerated } from '../../firmware/src/consensus/types.ts';
 import { actorNames } from './actors.ts';
 import { runCoreWorld, type CoreWorldOptions, type CoreWorldResult } from './core-world.ts';
-import type { Flaw, NodeWorldOptions, NodeWorldResult } from './node-world.ts';
 import { runNodeWorld } from './node-world.ts';
+import type { Flaw, NodeWorldOptions, NodeWorldResult } from './node-world-options.ts';
 import type { Outcome, RunSeed } from './outcome.ts';
 import type { Random } from './random.ts';
 import { randomFrom } from './random.ts';
@@ -32,7 +32,7 @@ const usual = { faultyMs: 12_000, calmMsMax: 120_000 };
 
 function nodes(
   what: string,
-  optionsOf: (random: Random) => Omit<NodeWorldOptions, 'seed' | 'faultyMs' | 'calmMsMax'>,
+  optionsOf: (random: Random) => Omit<NodeWorldOptions, 'seed' | keyof typeof usual> & Partial<typeof usual>,
 ): Mode {
   return {
     what,
@@ -74,6 +74,9 @@ function judgeNodes(options: NodeWorldOptions, result: NodeWorldResult): Outcome
       forks: isForked ? 1 : 0,
       ...(isStuck ? { stuck: 1 } : {}),
       guilty: result.guilty.size,
+      ...(options.areBlocksDropped === true
+        ? { snapshotsTaken: result.snapshotsTaken, pruned: result.pruned }
+        : {}),
       ...(isForked || isStuck ? {} : { viewsToProgressMax: result.viewsToProgress }),
     },
   };
@@ -88,6 +91,23 @@ function flawsOf(random: Random, validators: number, kinds: readonly Flaw[]): Fl
   const count = random.chance(0.7) ? most : random.below(most + 1);
   return Array.from({ length: count }, () => pick(random, kinds));
 }
+
+/** Who is away for long, and who lies to whoever comes back; and some of the others. */
+const snapshotFlaws: readonly Flaw[] = [
+  'away',
+  'away',
+  'away',
+  'lyingSnapshotPeer',
+  'lyingSnapshotPeer',
+  'lyingSnapshotPeer',
+  'lyingSnapshotPeer',
+  'absent',
+  'lost-tail',
+  'flipped-vote',
+  'lyingCatchUpPeer',
+  'whisperer',
+  'equivocator',
+];
 
 const sizes = [4, 4, 4, 4, 5, 6, 7];
 
@@ -199,6 +219,27 @@ export const modes = {
       voteLogBytesMax: voteLogBytesMaxOf(random),
     };
   }),
+  snapshots: nodes(
+    'boxes drop old blocks, and whoever is new or was away for long takes a snapshot',
+    (random) => {
+      const institutions = pick(random, [7, 7, 7, 9]);
+      const newcomers = 2;
+      const setChanges = random.chance(0.5);
+      const validators = institutions - newcomers - (setChanges ? 1 : 0);
+      return {
+        institutions,
+        validators,
+        areBlocksDropped: true,
+        newcomers,
+        setChanges,
+        epochMs: random.between(1000, 1500),
+        faultyMs: 24_000,
+        flaws: flawsOf(random, validators, snapshotFlaws),
+        blackouts: random.chance(0.3) ? 1 : 0,
+        voteLogBytesMax: voteLogBytesMaxOf(random),
+      };
+    },
+  ),
   followers: nodes('some institutions follow without a vote', (random) => {
     const institutions = pick(random, [5, 6, 7]);
     return {

@@ -122,6 +122,34 @@ const mutants: readonly Mutant[] = [
     firstSeed: 28,
     seenAs: /differs at height|left behind/,
   },
+  {
+    name: 'chunks of a snapshot that nobody has proved',
+    file: 'ledger/state-range.ts',
+    from: 'if (computed === undefined || !equalBytes(computed, root)) return',
+    to: 'if (computed === undefined) return',
+    mode: 'snapshots',
+    firstSeed: 15,
+    seenAs: /left behind|ledger damaged/,
+  },
+  {
+    name: 'blocks that are dropped before the snapshot that stands for them is on disk',
+    file: 'validator/pruning.ts',
+    from: 'await snapshots.make(closed.executed, closed.certificate, signal);',
+    to: `const end = closed.executed.block.header.height;
+      await this.#keepHeaders(end, signal);
+      await this.#options.blockLog.dropBefore(end);
+      await snapshots.make(closed.executed, closed.certificate, signal);`,
+    mode: 'snapshots',
+    seenAs: /has lost the blocks/,
+  },
+  {
+    name: 'a snapshot that a crash has cut short, taken for a whole one',
+    file: 'validator/snapshots.ts',
+    from: 'const isComplete = log.length > 1 && isLastRange(await rangeAt(log, log.length - 1, epoch));',
+    to: 'const isComplete = log.length > 1;',
+    mode: 'snapshots',
+    seenAs: /ledger damaged/,
+  },
 ];
 
 /** The first seed of its mode that breaks a rule. */

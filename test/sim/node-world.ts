@@ -15,83 +15,23 @@ import { Agreement } from './agreement.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { amendments, setChanges } from './stories.ts';
 import { guiltyBy, votesInBlockLog, votesInVoteLog } from './guilt.ts';
+import { wrongHeaders } from './kept-headers.ts';
 import { brokenWay } from './light-client-way.ts';
 import { SimNode, type LogFault } from './node.ts';
+import {
+  diskFlaws,
+  honestFlaws,
+  type Flaw,
+  type NodeWorldOptions,
+  type NodeWorldResult,
+} from './node-world-options.ts';
 import type { Random } from './random.ts';
 import { randomFrom } from './random.ts';
 import { restartOrder, signedRestart } from './restart-story.ts';
 import { hashedSignatures, realSignatures, SimFixture, type Signatures } from './sim-fixture.ts';
-import type { ReadAlong } from './trace.ts';
 import { Trace } from './trace.ts';
 import { VoteWatch } from './vote-watch.ts';
 import { Weather } from './weather.ts';
-
-/** What may be wrong with a box, each counted as one of the f. */
-export type Flaw =
-  | ActorName
-  /** It is started only when the faults are over. */
-  | 'absent'
-  /** Two nodes with one key. */
-  | 'twins'
-  /** At a power cut its vote log loses records that it had acknowledged. */
-  | 'lost-tail'
-  /** At a power cut a bit of its vote log turns: it is noticed, and the box votes no more. */
-  | 'flipped-vote'
-  /** At a power cut a bit of its block log turns: it is noticed, and the box does not start. */
-  | 'flipped-block';
-
-/** Neither absence nor what a bad disk does to a box makes it a liar. */
-const honestFlaws: ReadonlySet<Flaw> = new Set<Flaw>(['absent', 'flipped-vote', 'flipped-block']);
-const diskFlaws = {
-  'lost-tail': { kind: 'lost-tail', log: 'votes' },
-  'flipped-vote': { kind: 'flipped-bit', log: 'votes' },
-  'flipped-block': { kind: 'flipped-bit', log: 'blocks' },
-} as const satisfies Partial<Record<Flaw, LogFault>>;
-
-export interface NodeWorldOptions {
-  readonly seed: number;
-  readonly institutions: number;
-  /** The others follow without a vote; all vote by default. */
-  readonly validators?: number;
-  /** Of the last validators, one each. */
-  readonly flaws: readonly Flaw[];
-  /** Keeps the honest in two halves, each with all that have flaws; nothing crashes then. */
-  readonly isSplit?: boolean;
-  /** Members vote on who validates; who has flaws stays. */
-  readonly setChanges?: boolean;
-  /** How many boxes lose their vote logs at once when the faults end: more than f, so that roots must decide. */
-  readonly forgetful?: number;
-  /** How long an epoch lasts, in block time; a day by default. */
-  readonly epochMs?: number;
-  /** Times at which all boxes lose power at once. */
-  readonly blackouts: number;
-  /** Ed25519 instead of hashes. */
-  readonly realSignatures?: boolean;
-  readonly voteLogBytesMax: number;
-  /** Virtual milliseconds of faults, then at most so many of calm. */
-  readonly faultyMs: number;
-  readonly calmMsMax: number;
-  readonly readAlong?: ReadAlong;
-}
-
-export interface NodeWorldResult {
-  readonly traceHash: string;
-  readonly violations: readonly string[];
-  /** Two honest boxes differ: with more than f liars that is no violation, if the liars can be named. */
-  readonly conflicts: readonly string[];
-  /** Institutions that the votes and certificates on honest disks show to have contradicted themselves. */
-  readonly guilty: ReadonlySet<string>;
-  readonly crashes: number;
-  readonly transactions: number;
-  readonly height: number;
-  readonly epochs: number;
-  /** Different lists of validators among them. */
-  readonly validatorSets: number;
-  /** Views from the end of the faults until a block that was proposed after it is final. */
-  readonly viewsToProgress: number;
-  /** Before the end all good transactions were answered, and all honest boxes had the same blocks. */
-  readonly isSettled: boolean;
-}
 
 const names = ['north', 'south', 'east', 'west', 'upper', 'lower', 'middle', 'outer', 'inner', 'far'];
 
@@ -127,6 +67,8 @@ class NodeWorld {
   readonly #voteWatch = new VoteWatch();
   readonly #violations: string[] = [];
   readonly #conflicts: string[] = [];
+  /** Boxes that are off until they come back by themselves, or the faults are over. */
+  readonly #away = new Set<string>();
   #isCalm = false;
   #crashes = 0;
 
@@ -148,6 +90,7 @@ class NodeWorld {
       random: this.#random,
       events: this.#time.events,
       nodes,
+      isMild: options.areBlocksDropped === true,
       ...(options.isSplit === true ? { split: this.#sides(nodes) } : {}),
       note: (event) => this.#note(event),
     });
@@ -169,6 +112,7 @@ class NodeWorld {
           genesis: this.#genesis,
           signatures,
           voteLogBytesMax: options.voteLogBytesMax,
+          areBlocksDropped: options.areBlocksDropped === true,
           disguise: (network) => this.#disguise(network, fixture),
           aboutTo: (node) => this.#maybeCrash(node),
           sends: (node, message) => this.#sends(node, message),
@@ -182,9 +126,13 @@ class NodeWorld {
       members: ids,
       validators,
       fixed: new Set(this.#flaws.keys()),
+      newcomers: new Set(ids.slice(ids.length - (options.newcomers ?? 0))),
     };
     this.#clients = [
-      this.#newClient(amendments(fixture, source), { underWayMax: 6, pauseMsMax: 2000 }),
+      this.#newClient(amendments(fixture, source), {
+        underWayMax: 6,
+        pauseMsMax: options.areBlocksDropped === true ? 300 : 2000,
+      }),
       ...(options.setChanges === true
         ? [this.#newClient(setChanges(members), { underWayMax: 1, pauseMsMax: 100 })]
         : []),
@@ -216,8 +164,8 @@ class NodeWorld {
     const { faultyMs, blackouts } = this.#options;
     const { events } = this.#time;
     for (const node of this.#nodes)
-      if (this.#flaws.get(node.institution) !== 'absent')
-        this.#startLater(node, this.#random.between(0, 300));
+      if (this.#flaws.get(node.institution) !== 'absent') this.#startLater(node, this.#beginsAfter(node));
+    this.#goAway();
     for (let left = blackouts; left > 0; left--)
       events.after(this.#random.below(faultyMs), () => this.#blackout());
     this.#weather.begin();
@@ -236,6 +184,7 @@ class NodeWorld {
       const validators = this.#honest().flatMap(({ validator }) => validator ?? []);
       for (const violation of await brokenWay(this.#genesis, validators, this.#signatures.verify, this.#time))
         this.#report(violation);
+      await this.#checkHeaders();
     }
     const result = {
       violations: this.#violations,
@@ -246,6 +195,8 @@ class NodeWorld {
       height: this.#agreement.height,
       epochs: this.#voteWatch.newest.epoch + 1,
       validatorSets: new Set([...this.#electorates.values()].map((ids) => ids.join())).size,
+      snapshotsTaken: this.#agreement.jumps,
+      pruned: this.#honest().filter(({ validator }) => (validator?.firstBlock() ?? 0) > 0).length,
       isSettled,
       viewsToProgress,
     };
@@ -287,9 +238,33 @@ class NodeWorld {
     });
   }
 
+  /** In milliseconds. Of the newcomers the last begins when the faults are over. */
+  #beginsAfter({ institution }: SimNode): number {
+    const { institutions, newcomers = 0, faultyMs } = this.#options;
+    const place = names.indexOf(institution);
+    if (place < institutions - newcomers) return this.#random.between(0, 300);
+    return place === institutions - 1 ? faultyMs : this.#random.between(faultyMs >> 1, faultyMs);
+  }
+
+  #goAway(): void {
+    const { faultyMs } = this.#options;
+    const { events } = this.#time;
+    for (const node of this.#nodes) {
+      if (this.#flaws.get(node.institution) !== 'away') continue;
+      events.after(this.#random.below(faultyMs >> 2), () => {
+        this.#away.add(node.name);
+        this.#crash(node, this.#random.chance(0.5));
+      });
+      events.after(this.#random.between(faultyMs >> 1, faultyMs), () => {
+        this.#away.delete(node.name);
+        this.#startLater(node, 0);
+      });
+    }
+  }
+
   #startLater(node: SimNode, ms: number): void {
     this.#time.events.after(ms, () => {
-      if (node.status === 'off') void this.#start(node);
+      if (node.status === 'off' && !this.#away.has(node.name)) void this.#start(node);
     });
   }
 
@@ -301,11 +276,13 @@ class NodeWorld {
       if (lost.blocks > 0) this.#report(`${node.name} has lost ${lost.blocks} acknowledged blocks`);
       if (!this.#isHonest(node.institution)) return;
       if (lost.votes > 0) this.#report(`${node.name} has lost ${lost.votes} acknowledged votes`);
-      this.#conflictOr(this.#agreement.started(node.name, head));
+      this.#conflictOr(
+        this.#agreement.stands(node.name, head, validator.state().root, validator.firstBlock()),
+      );
       validator.onFinal((final) => {
         const { height } = final.block.header;
         this.#note(`final ${node.name} ${height}`);
-        this.#conflictOr(this.#agreement.final(node.name, final));
+        this.#conflictOr(this.#agreement.final(node.name, final, validator.firstBlock()));
         const { number, validators } = validator.state().epoch();
         if (!this.#electorates.has(number))
           this.#electorates.set(
@@ -321,9 +298,17 @@ class NodeWorld {
   }
 
   #maybeCrash(node: SimNode): void {
-    if (this.#isCalm || this.#options.isSplit === true || !this.#random.chance(0.0012)) return;
+    if (this.#isCalm || this.#options.isSplit === true) return;
+    if (!this.#random.chance(this.#chanceToCrash(node))) return;
     this.#crash(node, this.#random.chance(0.5));
     this.#startLater(node, this.#random.between(50, 5000));
+  }
+
+  /** With each effect. Boxes that keep snapshots have many more, most of all while they take one. */
+  #chanceToCrash({ validator }: SimNode): number {
+    if (this.#options.areBlocksDropped !== true) return 0.0012;
+    const isFarBehind = validator !== undefined && validator.head().height + 5 < this.#agreement.height;
+    return isFarBehind ? 0.005 : 0.0004;
   }
 
   #crash(node: SimNode, withPower: boolean, fault?: LogFault): void {
@@ -431,6 +416,20 @@ class NodeWorld {
     return isSettled();
   }
 
+  async #checkHeaders(): Promise<void> {
+    for (const { name, validator, ledger } of this.#honest()) {
+      if (validator === undefined || ledger.headers === undefined) continue;
+      const first = validator.firstBlock();
+      this.#conflictOr(this.#agreement.stands(name, validator.head(), validator.state().root, first));
+      const checked = wrongHeaders(name, ledger.headers, first, this.#agreement);
+      let isChecked = false;
+      void checked.finally(() => (isChecked = true));
+      // To open a piece of a log may take a flush.
+      await this.#time.pass(10_000, () => isChecked);
+      for (const wrong of await checked) this.#report(wrong);
+    }
+  }
+
   #sends(node: SimNode, message: Uint8Array): void {
     this.#note(node.name);
     if (!this.#isHonest(node.institution)) return;
@@ -454,7 +453,7 @@ class NodeWorld {
   #guilty(): ReadonlySet<string> {
     const honest = this.#honest();
     const votes = honest.flatMap(({ votes: log }) => [...votesInVoteLog(log.held)]);
-    const certified = honest.flatMap(({ blocks: log }) => [...votesInBlockLog(log.held)]);
+    const certified = honest.flatMap(({ ledger }) => [...votesInBlockLog(ledger.held)]);
     const guilty = guiltyBy([...votes, ...certified]).map(({ epoch, validator }) =>
       this.#institutionAt(epoch, validator),
     );

@@ -1,11 +1,11 @@
 /** One whole box of the simulation: the real validator on a real log, on a seeded disk, with a clock of its own. */
 import { AppError } from '../../firmware/src/errors.ts';
 import type { Genesis } from '../../firmware/src/ledger/types.ts';
-import type { Network, VotingKeys } from '../../firmware/src/ports.ts';
+import type { KeyValueStore, Network, VotingKeys } from '../../firmware/src/ports.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
+import type { StateStore } from '../../firmware/src/validator/state-store.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
 import { encodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
-import { unpruned } from '../fakes/append-log.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { MemoryHealthBoard } from '../fakes/health.ts';
 import { verifyIdentity } from '../fakes/ledger.ts';
@@ -15,10 +15,12 @@ import { MemoryStateStore } from '../fakes/state-store.ts';
 import type { VirtualTime } from '../fakes/virtual-clock.ts';
 import { MemoryStartCounter, MemoryVotingKeys } from '../fakes/voting-keys.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { lifeline, type Lifeline } from './lifeline.ts';
 import { LogWatch } from './log-watch.ts';
 import type { Random } from './random.ts';
 import { institutionOf, seatOf } from './seat.ts';
 import { SimDisk, type DiskFault } from './sim-disk.ts';
+import { blockLogPath, SimLedgerDisks, type OpenedLedger } from './sim-ledger-disks.ts';
 import type { SimFixture, Signatures } from './sim-fixture.ts';
 
 export interface NodeOptions {
@@ -31,6 +33,8 @@ export interface NodeOptions {
   readonly signatures: Signatures;
   /** Of the vote log; a small one is begun anew often. */
   readonly voteLogBytesMax: number;
+  /** It drops old transactions and keeps snapshots; otherwise it keeps all blocks. */
+  readonly areBlocksDropped: boolean;
   /** Puts an actor between the validator and the network. */
   readonly disguise: (network: Network) => Network;
   /** Asked before and after each effect on disk or network: the node may be crashed here. */
@@ -51,7 +55,7 @@ export interface LogFault {
 /** How a start ended. One that is crashed meanwhile does not end. */
 export type StartOutcome = 'begun' | 'disk-failed' | 'damaged';
 
-/** Space of each log on the disk. */
+/** Space of the vote log on the disk. */
 const allocationBytes = 16384;
 const never = new Promise<never>(() => undefined);
 const voteLogOptions = {
@@ -60,14 +64,14 @@ const voteLogOptions = {
   allocationBytes,
   keepsSpare: true,
 } as const;
-const paths = { votes: '/votes.log', blocks: '/blocks.log' };
+const paths = { votes: '/votes.log', blocks: blockLogPath };
 
 export class SimNode {
   readonly name: string;
   readonly institution: string;
   readonly disk: SimDisk;
   readonly votes = new LogWatch();
-  readonly blocks = new LogWatch();
+  readonly ledger: SimLedgerDisks;
   readonly #options: NodeOptions;
   readonly #votingKeys: VotingKeys;
   readonly #handovers = new MemoryStore();
@@ -83,6 +87,7 @@ export class SimNode {
     this.#options = options;
     this.name = options.name;
     this.institution = institutionOf(options.name);
+    this.ledger = new SimLedgerDisks(options.areBlocksDropped);
     this.disk = new SimDisk({ random: options.random, events: options.time.events });
     const keys = new MemoryVotingKeys(this.institution, options.fixture.box(this.institution).voting);
     this.#votingKeys = signingAs(options.signatures, keys);
@@ -104,24 +109,26 @@ export class SimNode {
     const life = new AbortController();
     this.#life = life;
     this.status = 'starting';
-    const files = this.disk.filesFor(life.signal, () => this.#options.aboutTo(this));
-    let blockLog: FileAppendLog;
+    const aboutTo = (): void => this.#options.aboutTo(this);
+    const files = this.disk.filesFor(life.signal, aboutTo);
+    let ledger: OpenedLedger;
     let voteLog: FileAppendLog;
     try {
       voteLog = await this.#openVoteLog(files);
-      blockLog = await FileAppendLog.open(paths.blocks, {
-        domain: 'blocks',
-        damageCode: 'STORE_CORRUPT',
-        allocationBytes,
-        files,
-      });
+      ledger = await this.ledger.open(files);
     } catch (error) {
       return this.#failed(error);
     }
-    const lost = {
-      votes: await this.votes.reopened(voteLog),
-      blocks: await this.blocks.reopened(blockLog),
-    };
+    const { blockLog, archive } = ledger;
+    const lost = { votes: await this.votes.reopened(voteLog), blocks: ledger.lost };
+    const stores =
+      archive === undefined
+        ? { state: this.#state, handovers: this.#handovers }
+        : {
+            archive,
+            state: stateOver(this.#state, lifeline(life.signal, aboutTo)),
+            handovers: storeOver(this.#handovers, lifeline(life.signal, aboutTo)),
+          };
     if (life.signal.aborted) return await never;
     const validator = new Validator({
       genesis,
@@ -133,9 +140,8 @@ export class SimNode {
       health: new MemoryHealthBoard(),
       voteLog: this.votes.watched(voteLog),
       voteLogBytesMax: this.#options.voteLogBytesMax,
-      blockLog: unpruned(this.blocks.watched(blockLog)),
-      state: this.#state,
-      handovers: this.#handovers,
+      blockLog,
+      ...stores,
       verify: signatures.verify,
       verifyIdentity,
     });
@@ -205,6 +211,24 @@ export class SimNode {
     this.status = 'broken';
     return 'damaged';
   }
+}
+
+/** The box may be crashed before and after each request; what it asks for later goes nowhere. */
+function stateOver(store: StateStore, alive: Lifeline): StateStore {
+  return {
+    load: () => alive(() => store.load()),
+    save: (height, digest, changes) => alive(() => store.save(height, digest, changes)),
+    reset: (height, digest, entries) => alive(() => store.reset(height, digest, entries)),
+  };
+}
+
+/** The same for the handovers. */
+function storeOver(store: KeyValueStore, alive: Lifeline): KeyValueStore {
+  return {
+    get: (key) => alive(() => store.get(key)),
+    list: (prefix) => store.list(prefix),
+    write: (changes) => alive(() => store.write(changes)),
+  };
 }
 
 /** The same keys, and signatures of the simulated kind. */

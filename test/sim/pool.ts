@@ -42,16 +42,20 @@ function resultOf(
   run: SeedRun,
 ): Promise<{ readonly result: SeedResult; readonly isWorkerGone: boolean }> {
   return new Promise((resolve) => {
+    const isOver = (): void =>
+      void worker.off('message', onMessage).off('error', onError).off('exit', onExit);
     const onMessage = (result: SeedResult): void => {
-      worker.off('error', onError);
+      isOver();
       resolve({ result, isWorkerGone: false });
     };
     const onError = (error: unknown): void => {
-      worker.off('message', onMessage);
+      isOver();
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       resolve({ result: { ...run, traceHash: '', failures: [reason], figures: {} }, isWorkerGone: true });
     };
-    worker.once('message', onMessage).once('error', onError);
+    // With nothing left that could happen, and no result: something waits for what never comes.
+    const onExit = (code: number): void => onError(new Error(`the thread of the seed ended with ${code}`));
+    worker.once('message', onMessage).once('error', onError).once('exit', onExit);
     worker.postMessage(run);
   });
 }

@@ -7,6 +7,7 @@ import { parseFrame, headerBytes } from '../../firmware/src/store/append-log-for
 import type { FileSystem, StoredFile } from '../../firmware/src/store/file-system.ts';
 import { anyOf, emptyDisk, PowerCutDisk, type DiskImage } from '../fakes/power-cut-disk.ts';
 import type { EventQueue } from './event-queue.ts';
+import { lifeline } from './lifeline.ts';
 import type { Random } from './random.ts';
 
 /** What becomes of a log beyond what a power cut may do. */
@@ -39,17 +40,8 @@ export class SimDisk {
    * The disk for one life of a process. `aboutTo` hears of each request before and after it, and may end that life.
    */
   filesFor(life: AbortSignal, aboutTo: () => void): FileSystem {
-    const never = new Promise<never>(() => undefined);
     const disk = this.#disk;
-    const guarded = async <Result>(request: () => Promise<Result>): Promise<Result> => {
-      if (life.aborted) return never;
-      aboutTo();
-      if (life.aborted) return never;
-      const result = await request();
-      if (life.aborted) return never;
-      aboutTo();
-      return life.aborted ? never : result;
-    };
+    const guarded = lifeline(life, aboutTo);
     const change = <Result>(request: () => Promise<Result>): Promise<Result> =>
       guarded(() => (this.isFailing ? Promise.reject(noSpace()) : request()));
     /** A full disk takes a part of what is written. */

@@ -41,6 +41,7 @@ test(`${seeds} seeds, from ${firstSeed} on: no rule is broken, and nothing is le
   for (const mode of ['nodes', 'byzantine', 'twins', 'blackout'])
     assert.ok(tally.figure(mode, 'crashes') > 0, mode);
   for (const figure of ['forks', 'guilty']) assert.ok(tally.figure('forks', figure) > 0, figure);
+  for (const figure of ['snapshotsTaken', 'pruned']) assert.ok(tally.figure('snapshots', figure) > 0, figure);
   assert.ok(tally.figure('coreTwins', 'guilty') > 0, 'coreTwins');
 });
 

@@ -23,16 +23,18 @@ export interface SetChanges {
   readonly validators: readonly string[];
   /** They stay validators: the worlds count on who is bad. */
   readonly fixed: ReadonlySet<string>;
+  /** They do not run yet: nobody votes them in. */
+  readonly newcomers: ReadonlySet<string>;
 }
 
 /** Members vote without end on who validates: one leaves, one comes, or both at once; never fewer than four. */
 export function* setChanges(options: SetChanges): Generator<Uint8Array, never> {
-  const { fixture, random, members, fixed } = options;
+  const { fixture, random, members, fixed, newcomers } = options;
   const consortium = new ConsortiumFixture(fixture);
   const signer = (id: string) => fixture.box(id).transaction;
   let validators = [...options.validators];
   for (let round = 0; ; round++) {
-    const others = members.filter((id) => !validators.includes(id));
+    const others = members.filter((id) => !validators.includes(id) && !newcomers.has(id));
     const mayLeave = validators.filter((id) => !fixed.has(id));
     const add = others.filter(() => random.chance(0.5)).slice(0, 1);
     const remove =

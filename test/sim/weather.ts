@@ -7,6 +7,8 @@ export interface WeatherOptions {
   readonly events: EventQueue;
   readonly nodes: readonly string[];
   /** Two sides that do not hear each other until calm; otherwise partitions come and go. */
+  /** Half as bad, and seldom cut: so that many epochs go by. */
+  readonly isMild: boolean;
   readonly split?: readonly [ReadonlySet<string>, ReadonlySet<string>];
   readonly note: (event: string) => void;
 }
@@ -23,10 +25,11 @@ export class Weather {
 
   constructor(options: WeatherOptions) {
     this.#options = options;
-    const { random } = options;
-    this.#lost = random.below(8) / 100;
-    this.#doubled = random.below(6) / 100;
-    this.#late = random.below(12) / 100;
+    const { random, isMild } = options;
+    const of = isMild ? 200 : 100;
+    this.#lost = random.below(8) / of;
+    this.#doubled = random.below(6) / of;
+    this.#late = random.below(12) / of;
   }
 
   begin(): void {
@@ -51,9 +54,9 @@ export class Weather {
 
   #change(): void {
     if (this.#calm) return;
-    const { random, events, nodes, note } = this.#options;
+    const { random, events, nodes, note, isMild } = this.#options;
     this.#cut = new Set();
-    if (random.chance(0.5)) {
+    if (random.chance(isMild ? 0.15 : 0.5)) {
       const side = new Set(nodes.filter(() => random.chance(0.5)));
       const other = new Set(nodes.filter((node) => !side.has(node)));
       this.#cut = wiresBetween(side, other, random.chance(0.5));
