@@ -437,6 +437,22 @@ test('only in its hours', async () => {
   await scene.forwarding.stop();
 });
 
+test('no faster than its rate, with a second’s worth saved up', async () => {
+  const scene = new ForwardingScene();
+  await scene.start(scene.destination({ bytesPerSecondMax: 100_000 }));
+  const bodies = [60_000, 60_000, 60_000].map((length) => new Uint8Array(length));
+  await scene.study({ classes: [ct, ct, ct], bodies });
+  const stored: number[] = [];
+  for (let tenths = 0; tenths <= 8; tenths++) {
+    await settle();
+    stored.push(scene.pacs.stored.length);
+    scene.clock.advance(100);
+  }
+  // 100 KB at once, of which the first is a part; the others when 20 KB and 80 KB more are earned.
+  assert.deepEqual(stored, [1, 1, 2, 2, 2, 2, 2, 2, 3]);
+  await scene.forwarding.stop();
+});
+
 test('an object that is damaged on this box’s disk is set aside, and says so', async () => {
   const scene = new ForwardingScene();
   scene.pacs.onOpen = () => {
