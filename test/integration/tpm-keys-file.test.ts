@@ -1,8 +1,10 @@
 /** Whoever has the disk, brings it back changed and knows all that is public: nothing of it is taken for the box's own. */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { fixedEndpoint } from '../../firmware/tpm/index.ts';
+import { fixedEndpoint, openDeviceKeys, type DeviceKeysOptions } from '../../firmware/tpm/index.ts';
 import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
 import { ApprovedFirmwares, guardedBy } from '../../firmware/tpm/keys/approved-firmware.ts';
 import { devicePolicyDigest } from '../../firmware/tpm/keys/device-policy.ts';
@@ -14,8 +16,10 @@ import {
 } from '../../firmware/tpm/keys/keys-file.ts';
 import { KeysRecord } from '../../firmware/tpm/keys/keys-record.ts';
 import { recoveryKeyOf } from '../../firmware/tpm/keys/recovery-file.ts';
+import { permanentAttribute, property } from '../../firmware/tpm/wire/constants.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { refused } from '../support/refused.ts';
+import { TappedBus } from '../support/tapped-bus.ts';
 
 async function stored(tpm: FreshTpm): Promise<StoredKeys> {
   return decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
@@ -41,6 +45,23 @@ async function refusedAltered(tpm: FreshTpm, altered: StoredKeys): Promise<void>
   const failure = await refused('STORE_CORRUPT', tpm.openKeys());
   assert.match(failure.message, /was altered/);
   assert.equal(await readFile(tpm.keysFile, 'utf8'), text);
+}
+
+function over(bus: TappedBus, { keysFile, logger }: FreshTpm): DeviceKeysOptions {
+  return { tcti: bus.tcti, keysFile, institutionId: 'north', logger, onRecoveryCode: () => undefined };
+}
+
+/** TPM_CC_Quote (part 2, table 12). */
+const quote = 0x0000_0158;
+
+/** The answer to TPM2_GetCapability of TPM_PT_PERMANENT (part 2, 8.6 and 10.10.1) without ownerAuthSet; any other as it is. */
+function withoutOwner(answer: Buffer): Buffer {
+  const [propertyAt, valueAt] = [19, 23];
+  if (answer.length !== valueAt + 4 || answer.readUInt32BE(propertyAt) !== property.permanent) return answer;
+  const altered = Buffer.from(answer);
+  const { ownerAuthSet } = permanentAttribute;
+  altered.writeUInt32BE((answer.readUInt32BE(valueAt) & ~ownerAuthSet) >>> 0, valueAt);
+  return altered;
 }
 
 /** A box with the seed of a stranger, sealed under the box's own public policy. */
@@ -85,6 +106,15 @@ test('authorizations that somebody else sealed authenticate nothing: they are no
     }),
   );
   await refusedAltered(tpm, { ...altered, mac });
+  // Nor where a chip on the bus has the TPM say that nobody owns it.
+  const bus = await TappedBus.between(t, tpm);
+  bus.alterAnswer = withoutOwner;
+  const opening = openDeviceKeys(over(bus, tpm));
+  t.after(async () => {
+    for (const settled of await Promise.allSettled([opening]))
+      if (settled.status === 'fulfilled') await settled.value.stop();
+  });
+  await refused('STORE_CORRUPT', opening);
 });
 
 test('keys that were erased do not come back with an older copy of the keys file', async (t) => {
@@ -105,6 +135,26 @@ test('keys that were erased do not come back with an older copy of the keys file
   await tpm.powerOff();
   await writeFile(tpm.keysFile, newest);
   assert.deepEqual((await tpm.openKeys()).voting.held(), keys.voting.held());
+});
+
+test('a copy of the keys file from before the TPM was taken does not have a working box cleared', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  let copy = new Uint8Array();
+  bus.alterCommand = (command) => {
+    if (command.length > 10 && command.readUInt32BE(6) === quote) copy = readFileSync(tpm.keysFile);
+    return command;
+  };
+  const keys = await openDeviceKeys(over(bus, tpm));
+  await keys.stop();
+  const newest = await readFile(tpm.keysFile);
+  await tpm.powerOff();
+  await writeFile(tpm.keysFile, copy);
+  await rm(join(dirname(tpm.keysFile), 'recovery'));
+  assert.match((await refused('TPM_POLICY', tpm.openKeys())).message, /is of another time/);
+  await tpm.powerOff();
+  await writeFile(tpm.keysFile, newest);
+  assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
 });
 
 test('erasures at the same time step the counter no further than the keys file', async (t) => {

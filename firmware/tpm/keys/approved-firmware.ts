@@ -110,16 +110,23 @@ export class ApprovedFirmwares implements FirmwareApproval {
     );
   }
 
+  /** The same, and no older copy of the keys file counts from then on. */
+  async supersedeKeys(alter: (stored: StoredKeys) => UnauthenticatedKeys): Promise<void> {
+    await this.changeKeys((stored) => ({ ...alter(stored), generation: stored.generation + 1 }));
+    await this.stepTo('keysFiles', this.#record.stored.generation);
+  }
+
   /**
-   * @param isOwned whether the TPM has an owner, who then has to be this box.
+   * @param isTaken whether this box has to be the owner of the TPM. Never by what the TPM says of itself: the answer could
+   * be exchanged on the bus.
    * @throws AppError STORE_CORRUPT: somebody else wrote the keys file; TPM_POLICY: it is an old one.
    */
-  async checkKeys(isOwned: boolean): Promise<void> {
+  async checkKeys(isTaken: boolean): Promise<void> {
     const { stored, file } = this.#record;
     const { mac, rootName, generation } = stored;
     const authorizations = this.authorizations();
     const message = authenticatedBytes(stored);
-    await this.#broker.call('checkAuthentic', { authorizations, message, mac, isOwned });
+    await this.#broker.call('checkAuthentic', { authorizations, message, mac, isTaken });
     const count = await this.#broker.call('readCounter', { counter: 'keysFiles', rootName });
     if (generation < count)
       throw new AppError('TPM_POLICY', `${file} holds keys that were erased: it is of another time`);

@@ -274,14 +274,8 @@ function openHeld<Key extends Signer>(
     },
     write: (blobs) =>
       firmware.changeKeys((stored) => ({ ...stored, seeds: { ...stored.seeds, [name]: blobs } })),
-    writeErased: async (blobs) => {
-      await firmware.changeKeys(({ generation, ...stored }) => ({
-        ...stored,
-        generation: generation + 1,
-        seeds: { ...stored.seeds, [name]: blobs },
-      }));
-      await firmware.stepTo('keysFiles', record.stored.generation);
-    },
+    writeErased: (blobs) =>
+      firmware.supersedeKeys((stored) => ({ ...stored, seeds: { ...stored.seeds, [name]: blobs } })),
   });
 }
 
@@ -301,10 +295,9 @@ async function openStored(
     );
   }
   let opened: { readonly firmware: ApprovedFirmwares; readonly secrets: Secrets };
-  const isOwned = (await broker.call('ownership', null)) !== 'nobody';
   try {
     const firmware = await ApprovedFirmwares.open(broker, record);
-    opened = { firmware, secrets: await openSecrets(broker, record, firmware, isOwned) };
+    opened = { firmware, secrets: await openSecrets(broker, record, firmware, !isNew) };
   } catch (failure) {
     throw aboutFile(failure, file);
   }
@@ -327,10 +320,10 @@ async function openSecrets(
   broker: BrokerClient,
   record: KeysRecord,
   firmware: ApprovedFirmwares,
-  isOwned: boolean,
+  isTaken: boolean,
 ): Promise<Secrets> {
   try {
-    await firmware.checkKeys(isOwned);
+    await firmware.checkKeys(isTaken);
     return await unsealAll(broker, record.stored, firmware);
   } catch (failure) {
     if (!(failure instanceof AppError) || failure.code !== 'TPM_POLICY') throw failure;

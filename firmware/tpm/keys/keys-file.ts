@@ -32,7 +32,7 @@ export interface StoredKeys {
   readonly rescue?: Rescue;
   /** To which the recovery file is sealed, X25519, 32 bytes. */
   readonly recoveryKey: Uint8Array;
-  /** Goes up with each erasure of a key; a file in which it is below the keys-file counter of the TPM is an old one. */
+  /** Goes up when the TPM is taken and with each erasure of a key; a file in which it is below the keys-file counter of the TPM is an old one. */
   readonly generation: number;
   readonly boxKey: StoredBoxKey;
   /** The one that is just taking its place: keys are being wrapped under it. */

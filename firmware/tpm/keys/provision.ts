@@ -24,6 +24,9 @@ import {
 } from './keys-file.ts';
 import { recoveryKeyOf, type RecoverySecrets } from './recovery-file.ts';
 
+/** What a restore puts in the place of what was made. */
+export type RecoveredKeys = Pick<StoredKeys, 'boxKey' | 'nextBoxKey' | 'accountSeed'>;
+
 const secretBytes = 32;
 /** Authorization values of the owner and of lock-out. */
 const authorizationsBytes = 2 * secretBytes;
@@ -34,8 +37,6 @@ export interface Provisioning {
   readonly rescueKey?: Uint8Array;
   /** The recovery code, 32 bytes: a new one, or that of the box whose place this one takes. */
   readonly code: Uint8Array;
-  /** What a box keeps that comes back with another TPM; made new if it is not given. */
-  readonly recovered?: RecoverySecrets;
 }
 
 /** Bytes that are random if either the operating system's or the TPM's generator is. */
@@ -63,10 +64,16 @@ export async function sealSeed(
   return seal(broker, creation, await freshSecret(broker, creation.rootName, name));
 }
 
+/** The TPM that made the keys, and the rescue that opens them besides approved firmware. */
+interface Binding {
+  readonly rootName: Uint8Array;
+  readonly rescue?: Rescue | undefined;
+}
+
 /** Seals a box key so that it is dead once the erasure counter is beyond this value. */
 async function sealBoxKey(
   broker: BrokerClient,
-  { rootName, rescue }: { readonly rootName: Uint8Array; readonly rescue: Rescue | undefined },
+  { rootName, rescue }: Binding,
   boxKey: Uint8Array,
   erasuresMax: number,
 ): Promise<StoredBoxKey> {
@@ -74,10 +81,28 @@ async function sealBoxKey(
   return { blob: await seal(broker, { rootName, policy }, boxKey), erasuresMax };
 }
 
+/**
+ * Seals what a box keeps that comes back with another TPM. Only once that TPM is taken: before, anybody who starts the
+ * machine could have a firmware of his own open it. @throws AppError of the TPM.
+ */
+export async function sealRecovered(
+  broker: BrokerClient,
+  { rootName, rescue, boxKey: { erasuresMax } }: Pick<StoredKeys, 'rootName' | 'rescue' | 'boxKey'>,
+  { boxKey, nextBoxKey, accountSeed }: RecoverySecrets,
+): Promise<RecoveredKeys> {
+  const made = { rootName, rescue };
+  return {
+    boxKey: await sealBoxKey(broker, made, boxKey, erasuresMax),
+    // The renewal that the other TPM did not live to see goes on here.
+    ...(nextBoxKey && { nextBoxKey: await sealBoxKey(broker, made, nextBoxKey, erasuresMax + 1) }),
+    accountSeed: await seal(broker, { rootName, policy: devicePolicyDigest(rescue) }, accountSeed),
+  };
+}
+
 /** Makes a box key and seals it likewise. */
 export async function makeBoxKey(
   broker: BrokerClient,
-  { rootName, rescue }: Pick<StoredKeys, 'rootName' | 'rescue'>,
+  { rootName, rescue }: Binding,
   erasuresMax: number,
 ): Promise<StoredBoxKey> {
   const boxKey = await freshSecret(broker, rootName, 'boxKey');
@@ -117,10 +142,6 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
   const generation = await broker.call('readCounter', { counter: 'keysFiles', rootName });
   const fresh = (name: string, length?: number): Promise<Uint8Array> =>
     freshSecret(broker, rootName, name, length);
-  const { boxKey, nextBoxKey, accountSeed }: RecoverySecrets = made.recovered ?? {
-    boxKey: await fresh('boxKey'),
-    accountSeed: await fresh('accountSeed'),
-  };
   const keys: UnauthenticatedKeys = {
     institutionId: made.institutionId,
     rootName,
@@ -133,12 +154,8 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
     attestation,
     endorsement: await recordEndorsement(broker),
     origin: { values, creation: identity.creation.data, certified },
-    boxKey: await sealBoxKey(broker, { rootName, rescue }, boxKey, erasuresMax),
-    // The renewal that the other TPM did not live to see goes on here.
-    ...(nextBoxKey && {
-      nextBoxKey: await sealBoxKey(broker, { rootName, rescue }, nextBoxKey, erasuresMax + 1),
-    }),
-    accountSeed: await seal(broker, creation, accountSeed),
+    boxKey: await makeBoxKey(broker, { rootName, rescue }, erasuresMax),
+    accountSeed: await seal(broker, creation, await fresh('accountSeed')),
     seeds: {
       voting: [await sealSeed(broker, creation, 'voting')],
       transaction: [await sealSeed(broker, creation, 'transaction')],

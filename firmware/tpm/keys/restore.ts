@@ -9,7 +9,7 @@ import type { TpmEndpoint } from '../endpoint.ts';
 import { ApprovedFirmwares } from './approved-firmware.ts';
 import { readKeysFile, writeKeysFile } from './keys-file.ts';
 import { KeysRecord } from './keys-record.ts';
-import { provision } from './provision.ts';
+import { provision, sealRecovered } from './provision.ts';
 import { openRecovery } from './recovery-file.ts';
 import { readRecoveryFile, recoveryFileBeside } from './recovery-keeping.ts';
 import { giveBack, takeTpm } from './taking.ts';
@@ -41,14 +41,15 @@ export async function restoreKeys(options: RestoreOptions): Promise<void> {
   }
   const broker = new BrokerClient({ endpoint, logger });
   try {
-    const made = { institutionId, code, recovered, ...(rescueKey && { rescueKey }) };
     const before = await readKeysFile(keysFile);
     if (before !== undefined && before.origin.taken === undefined)
       await giveBack(broker, new KeysRecord(keysFile, before), logger);
-    const stored = await provision(broker, made);
+    // As a new box's: nothing that was recovered is on disk before the TPM is taken.
+    const stored = await provision(broker, { institutionId, code, ...(rescueKey && { rescueKey }) });
     await writeKeysFile(keysFile, stored);
     const record = new KeysRecord(keysFile, stored);
-    await takeTpm(broker, await ApprovedFirmwares.open(broker, record), record);
+    const firmware = await ApprovedFirmwares.open(broker, record);
+    await takeTpm(broker, firmware, record, () => sealRecovered(broker, stored, recovered));
     logger.info({ keysFile }, 'device keys made anew around the recovered box key');
   } finally {
     await broker.close();

@@ -9,6 +9,7 @@ import { ApprovedFirmwares } from './approved-firmware.ts';
 import { approvalContent, boundRegisters } from './device-policy.ts';
 import type { StoredKeys } from './keys-file.ts';
 import type { KeysRecord } from './keys-record.ts';
+import type { RecoveredKeys } from './provision.ts';
 import { readRecoveryFile, recoveryFileBeside } from './recovery-keeping.ts';
 
 /**
@@ -31,11 +32,13 @@ export async function areUnfinished(
 
 /**
  * Makes the TPM nobody's again, as far as unfinished keys own it: whatever they sealed is gone. A TPM that they do not own
- * stays what it is. @throws AppError STORE_CORRUPT (the file was altered), TPM_POLICY, TPM_OWNED (it cannot be cleared).
+ * stays what it is. @throws AppError STORE_CORRUPT (the file was altered), TPM_POLICY (also of a copy from before the TPM
+ * was taken), TPM_OWNED (it cannot be cleared).
  */
 export async function giveBack(broker: BrokerClient, record: KeysRecord, logger: Logger): Promise<void> {
   const now = await broker.call('rootName', null);
   if (now === undefined || !equalBytes(now, record.stored.rootName)) return;
+  // Not proven, and need not be: under a TPM that has an owner after all, no key is made.
   if ((await broker.call('ownership', null)) === 'nobody') return;
   const firmware = await ApprovedFirmwares.open(broker, record);
   await firmware.checkKeys(true);
@@ -45,13 +48,16 @@ export async function giveBack(broker: BrokerClient, record: KeysRecord, logger:
 
 /**
  * Nobody but approved firmware is the TPM's owner from now on; and the attestation key says so, for others to judge: only
- * the process that made the keys may call this, and without a break. On disk when it resolves.
+ * the process that made the keys may call this, and without a break. On disk when it resolves, and no copy of the file
+ * from before counts any more: it would have the TPM cleared.
+ * @param sealLast makes what is to be sealed only now, and goes in the place of what the file holds.
  * @throws AppError TPM_OWNED, STORE_FAILED, and of the TPM.
  */
 export async function takeTpm(
   broker: BrokerClient,
   firmware: ApprovedFirmwares,
   record: KeysRecord,
+  sealLast?: () => Promise<RecoveredKeys>,
 ): Promise<void> {
   const { approval, rootName, identity, attestation } = record.stored;
   const authorizations = firmware.authorizations();
@@ -62,5 +68,6 @@ export async function takeTpm(
     nonce: originStatement(nameOf(identity.publicArea), nameOf(attestation.publicArea)),
     registers: boundRegisters,
   });
-  await firmware.changeKeys((stored) => ({ ...stored, origin: { ...stored.origin, taken } }));
+  const last = await sealLast?.();
+  await firmware.supersedeKeys((stored) => ({ ...stored, ...last, origin: { ...stored.origin, taken } }));
 }

@@ -19,7 +19,7 @@ export interface AuthenticityOperations {
   };
   /**
    * Checks it. Whoever sealed authorizations of his own could make it as well: so the TPM is asked whether they are its
-   * owner's, unless nobody owns it yet.
+   * owner's, unless this box is only just making its keys.
    * @throws AppError STORE_CORRUPT
    */
   checkAuthentic: {
@@ -27,7 +27,7 @@ export interface AuthenticityOperations {
       readonly authorizations: Guarded;
       readonly message: Uint8Array;
       readonly mac: Uint8Array;
-      readonly isOwned: boolean;
+      readonly isTaken: boolean;
     };
     answer: null;
   };
@@ -39,9 +39,9 @@ export const authenticityOperations: Handlers<AuthenticityOperations> = {
     return macOf(value, message);
   },
 
-  checkAuthentic: async (tpm, { authorizations, message, mac, isOwned }) => {
+  checkAuthentic: async (tpm, { authorizations, message, mac, isTaken }) => {
     const { owner: value } = await unsealAuthorizations(tpm, authorizations);
-    if (isOwned) await proveOwner(tpm, authorizations.rootName, value);
+    if (isTaken) await proveOwner(tpm, authorizations.rootName, value);
     const expected = macOf(value, message);
     if (mac.length !== expected.length || !timingSafeEqual(mac, expected))
       throw new AppError('STORE_CORRUPT', 'the message was altered');
