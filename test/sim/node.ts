@@ -57,7 +57,6 @@ export type StartOutcome = 'begun' | 'disk-failed' | 'damaged';
 
 /** Space of the vote log on the disk. */
 const allocationBytes = 16384;
-const never = new Promise<never>(() => undefined);
 const voteLogOptions = {
   domain: 'votes',
   damageCode: 'VOTE_LOG_CORRUPT',
@@ -107,6 +106,7 @@ export class SimNode {
   ): Promise<StartOutcome> {
     const { time, hub, fixture, genesis, signatures } = this.#options;
     const life = new AbortController();
+    const never = new Promise<never>(() => undefined);
     this.#life = life;
     this.status = 'starting';
     const aboutTo = (): void => this.#options.aboutTo(this);
