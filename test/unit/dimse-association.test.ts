@@ -1,7 +1,7 @@
 /** The requestor against our own SCP and against peers that misbehave. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { test } from 'node:test';
 import { encodeCommand } from '../../firmware/dimse/command.ts';
 import {
@@ -161,6 +161,15 @@ test('echo, store and release; what the sink says is what the requestor hears', 
   assert(association.isOpen);
   await association.release();
   assert(!association.isOpen);
+});
+
+test('neither end holds small messages back for an acknowledgement (Nagle)', options, async (t) => {
+  const { port } = await started(new MemoryStore());
+  const asked = t.mock.method(Socket.prototype, 'setNoDelay');
+  const association = await opened(port);
+  const ends = asked.mock.calls.filter((call) => call.arguments[0] === true).map((call) => call.this);
+  assert.equal(new Set(ends).size, 2);
+  await association.release();
 });
 
 test('PDVs are as full as the peer allows, never longer, and even', options, async () => {
