@@ -11,8 +11,13 @@ import {
   stateKeys,
   studyId,
   toStudyId,
+  transactionWork,
 } from '../../../firmware/src/ledger/index.ts';
-import { blockTransactionBytesMax, bulkEntriesMax } from '../../../firmware/src/ledger/limits.ts';
+import {
+  blockTransactionBytesMax,
+  blockWorkMax,
+  bulkEntriesMax,
+} from '../../../firmware/src/ledger/limits.ts';
 import type {
   LedgerState,
   StudyLeaf,
@@ -106,10 +111,10 @@ function bulk(batch: number, owner: Uint8Array): { transaction: Transaction; lea
   return { transaction: ledger.sign(body, ledger.box('north').transaction), leaf };
 }
 
-/** Key and value of all records, but for those of the consortium that every state has. */
+/** Key and value of all records, but for those of the consortium that every state has, and the one count of each member. */
 function recordsOf(state: LedgerState): { readonly count: number; readonly bytes: number } {
   const before = new Set([...stateEntries(ledger.initial)].map(([key]) => key));
-  const added = [...stateEntries(state)].filter(([key]) => !before.has(key));
+  const added = [...stateEntries(state)].filter(([key]) => !before.has(key) && !key.startsWith('records/'));
   return {
     count: added.length,
     bytes: added.reduce((sum, [key, value]) => sum + key.length + value.length, 0),
@@ -139,9 +144,10 @@ export function measureSizes(): Sizes {
   const { transaction, leaf } = bulk(0, owner.publicKey);
   const inBulk = Math.floor(blockTransactionBytesMax / encodeTransaction(transaction).length);
   const bulks = Array.from({ length: inBulk }, (_, batch) => bulk(batch, owner.publicKey).transaction);
-  const singles = Array.from({ length: 512 }, (_, index) =>
-    ledger.register('north', `single ${index}`, [signerOf(`single ${index}`)]),
-  );
+  const single = (index: number): Transaction =>
+    ledger.register('north', `single ${index}`, [signerOf(`single ${index}`)]).transaction;
+  const inWork = Math.floor(blockWorkMax / transactionWork(single(0).body));
+  const singles = Array.from({ length: inWork }, (_, index) => single(index));
 
   const study = studyId(ledger.chain, leaf.source, leaf.batch, leaf.index);
   const note = new Uint8Array(grantNoteBytes);
@@ -160,11 +166,7 @@ export function measureSizes(): Sizes {
   const { leaf: _leaf, ...without } = grantBody;
   return {
     bytesPerStudyBulk: blockOf(ledger.initial, bulks).bytes / (inBulk * bulkEntriesMax),
-    bytesPerStudySingle:
-      blockOf(
-        ledger.initial,
-        singles.map((single) => single.transaction),
-      ).bytes / singles.length,
+    bytesPerStudySingle: blockOf(ledger.initial, singles).bytes / singles.length,
     grantWithLeaf: length(grant),
     grant: length(ledger.sign(without, owner)),
     open: length(open),
