@@ -239,10 +239,7 @@ export class Participant {
       serveBlocks(network, this.chain, this.#tree),
       this.#handovers.start(),
       ...(this.#archivist === undefined ? [] : [this.#archivist.start()]),
-      network.onMessage((from, bytes) => {
-        this.#receiver.receive(from, bytes);
-        return this.#engine.room();
-      }),
+      network.onMessage((from, bytes) => this.#receiver.receive(from, bytes) ?? this.#engine.room()),
       network.onPeerChange(() => this.#greetNewPeers()),
     );
     this.#engine.start();
@@ -253,6 +250,7 @@ export class Participant {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
     this.#tickTimer?.cancel();
+    this.#receiver.stop();
     await this.#engine.stop();
     this.#wakeTimer?.cancel();
     await this.#catchUp.stop();

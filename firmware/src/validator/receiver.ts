@@ -11,6 +11,7 @@ import type { Clock, InstitutionId, Logger } from '../ports.ts';
 import type { BlockTree } from './block-tree.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Checks } from './checks.ts';
+import { Deafness } from './deafness.ts';
 import type { Electorate } from './electorate.ts';
 import type { HandoverSignature } from './handovers.ts';
 import { HeldMessages } from './held-messages.ts';
@@ -52,14 +53,28 @@ export class Receiver {
   /** When each peer was sent the restart order last, UTC milliseconds. */
   readonly #sentRestart = new Map<InstitutionId, number>();
 
+  readonly #deafness: Deafness;
+
   constructor(options: ReceiverOptions) {
     this.#options = options;
+    this.#deafness = new Deafness(options.clock);
   }
 
-  receive(from: InstitutionId, bytes: Uint8Array): void {
+  stop(): void {
+    this.#deafness.stop();
+  }
+
+  /** What a peer has sent; undefined, or what resolves when it is to be read further. */
+  receive(from: InstitutionId, bytes: Uint8Array): Promise<void> | undefined {
+    if (!this.#deafness.isDeafTo(from)) this.#take(from, bytes);
+    return this.#deafness.over(from);
+  }
+
+  #take(from: InstitutionId, bytes: Uint8Array): void {
     const decoded = decodeMessage(bytes);
     if (decoded.kind === 'refused') {
       this.#refuse(from, decoded.reason);
+      this.#deafness.refused(from, bytes.length);
       return;
     }
     const { message } = decoded;
@@ -104,7 +119,7 @@ export class Receiver {
   /** The box has entered an epoch: what was said in it meanwhile. */
   epochBegan(epoch: number): void {
     this.#sentRestart.clear();
-    for (const { from, message } of this.#held.release(epoch)) this.receive(from, message);
+    for (const { from, message } of this.#held.release(epoch)) this.#take(from, message);
   }
 
   #proposal(from: InstitutionId, { block: encoded, vote, justification }: MessageOf<'proposal'>): void {
@@ -114,6 +129,7 @@ export class Receiver {
     const decoded = decodeBlock(encoded);
     if (decoded.kind === 'refused') {
       this.#refuse(from, `a block that does not decode (${decoded.reason})`);
+      this.#deafness.refused(from, encoded.length);
       return;
     }
     const { header } = decoded.block;

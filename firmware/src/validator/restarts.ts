@@ -140,6 +140,8 @@ export class Restarts {
   offer(bytes: Uint8Array): string | undefined {
     const judged = this.#judge(bytes);
     if (judged.kind === 'new') this.#await(judged);
+    // Nobody who has it sends it to a box that is not there yet: this one will hear of it then.
+    if (judged.kind === 'later') return 'of a later epoch';
     return judged.kind === 'no-order' || judged.kind === 'refused' ? judged.reason : undefined;
   }
 
@@ -159,7 +161,6 @@ export class Restarts {
     const message = restartMessage(order);
     if (this.#isKnown((known) => equalBytes(restartMessage(known.order), message))) return { kind: 'known' };
     const { state } = chain;
-    // Of peers it learns it again when it comes there.
     if (order.epoch > state.epoch().number) return { kind: 'later', order };
     const { current } = this;
     if (order.floor <= Math.max(this.#waiting?.order.floor ?? 0, current?.floor ?? 0))
