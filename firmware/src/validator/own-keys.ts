@@ -37,6 +37,8 @@ export class OwnKeys {
   #running: Promise<void> | undefined;
   #pausedUntil = -Infinity;
   #isStopped = false;
+  /** The key that the ledger refused as another's: it would refuse it again. */
+  #taken: Uint8Array | undefined;
 
   constructor(options: OwnKeysOptions) {
     this.#options = options;
@@ -117,6 +119,7 @@ export class OwnKeys {
       const submitted = await submit(transaction);
       logger.info({ which, outcome: submitted.kind }, 'a voting key was named');
       if (submitted.kind === 'final') return;
+      if (submitted.reason === 'key-in-use') this.#taken = voting;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       if (error.code === 'STORE_FAILED') throw error;
@@ -127,9 +130,14 @@ export class OwnKeys {
     this.#pausedUntil = clock.now() + keyChangePauseMs;
   }
 
+  /** The newest that nothing names yet, unless the ledger has refused it. */
   #unnamedKey(): Uint8Array | undefined {
     const named = this.#named();
-    return this.#options.keys.voting.held().find((key) => !named.some((other) => equalBytes(other, key)));
+    const newest = this.#options.keys.voting
+      .held()
+      .findLast((key) => !named.some((other) => equalBytes(other, key)));
+    const isTaken = newest !== undefined && this.#taken !== undefined && equalBytes(newest, this.#taken);
+    return isTaken ? undefined : newest;
   }
 
   /** The institution's record with another voting key, certified by the TPM's identity key. */
