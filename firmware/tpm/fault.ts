@@ -12,7 +12,8 @@ const codeOfKind: Record<ResponseKind, ErrorCode> = {
   'no-transport': 'TPM_LIBRARY_MISSING',
   tampered: 'TPM_WRONG',
   connection: 'TPM_ABSENT',
-  other: 'TPM_FAILED',
+  refused: 'TPM_FAILED',
+  busy: 'TPM_FAILED',
 };
 
 const messageOfKind: Record<ResponseKind, string> = {
@@ -23,7 +24,8 @@ const messageOfKind: Record<ResponseKind, string> = {
   'no-transport': 'tpm2-tss has no library for this TCTI',
   tampered: 'an answer does not carry the key of the TPM: something stands between it and the box',
   connection: 'the TPM cannot be reached',
-  other: 'the TPM refused a command',
+  refused: 'the TPM refused a command',
+  busy: 'the TPM cannot take a command now',
 };
 
 /** The fault behind a failed operation. Its cause is the TpmError with code and decoded name. */

@@ -125,7 +125,10 @@ export type ResponseKind =
   | 'tampered'
   /** The way to the TPM is cut; the context cannot be used any more. */
   | 'connection'
-  | 'other';
+  /** The command, or an argument of it, is not one that the TPM takes: it did nothing. */
+  | 'refused'
+  /** A warning: the TPM has no room or no time, perhaps for what an earlier command left in it. */
+  | 'busy';
 
 const tpmKinds = new Map<string | undefined, ResponseKind>([
   ['TPM_RC_POLICY_FAIL', 'policy'],
@@ -141,13 +144,14 @@ const approvingCommands = ['Esys_PolicyOR', 'Esys_PolicyAuthorizeNV'];
 
 /** @param command the function that failed, where it is known: `Esys_PolicyOR`. */
 export function kindOf(code: number, command = ''): ResponseKind {
-  const { layer, name } = decodeResponse(code);
+  const { layer, name, severity } = decodeResponse(code);
   if (name === 'TPM_RC_VALUE' && approvingCommands.includes(command)) return 'policy';
-  if (fromTpm(layer, code & 0xffff)) return tpmKinds.get(name) ?? 'other';
+  if (fromTpm(layer, code & 0xffff)) return tpmKinds.get(name) ?? (severity === 'error' ? 'refused' : 'busy');
   // The loader found no library for the TCTI's name.
   if (layer === 'tcti' && name === 'TSS2_BASE_RC_NOT_SUPPORTED') return 'no-transport';
   if (layer === 'esys' && name === 'TSS2_BASE_RC_RSP_AUTH_FAILED') return 'tampered';
-  if (layer === 'mu') return 'other';
+  // An argument of no such form: the command did not leave for the TPM.
+  if (layer === 'mu') return 'refused';
   // Whatever else fails outside the TPM leaves the ESYS context in an unknown state (a TCTI failure wedges it: 0x70007).
   return 'connection';
 }

@@ -39,6 +39,9 @@ async function converse(
 /** Ten groups are no accident: it is a part of a half. */
 const halfPattern = /([0-9a-f]{4} ){10}/;
 
+/** What empties a screen and what can be scrolled back to. */
+const cleared = '\\u001b\\[2J\\u001b\\[3J\\u001b\\[H';
+
 async function identityOf(box: LoneBox): Promise<unknown> {
   const record = JSON.parse(await readFile(join(box.dataFolder, 'enrolment.json'), 'utf8')) as {
     keys: { identity: unknown };
@@ -78,6 +81,8 @@ test('a box is rescued and restored by what its hospital holds, and by nothing l
     await run('openssl', words, { cwd: box.dataFolder });
   });
   assert.equal(rescued.status, 0, rescued.faults);
+  // Neither half is left on the screen for the other custodian.
+  assert.match(rescued.said, new RegExp(`First half[^:]*: ${cleared}Second half[^:]*: ${cleared}`));
   assert.match(
     rescued.said,
     /openssl dgst -sha256 -sign rescue-key\.pem -out rescue-signature rescue-challenge/,

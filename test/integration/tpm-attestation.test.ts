@@ -149,6 +149,19 @@ for (const kind of kinds) {
     const request = { attestationKey, rootName, ...credential, credential: altered };
     const attempt = here.broker.call('activateCredential', request);
     assert.match((await refused(attempt)).message, /TPM_RC_INTEGRITY/);
+    // Nor does rubbish, of which a stranger may send any amount, cost the box a process for each.
+    for (const [credentialBytes, seedBytes] of [
+      [100, 68],
+      [100, 258],
+      [2, 2],
+    ] as const) {
+      const rubbish = {
+        credential: new Uint8Array(credentialBytes).fill(1),
+        encryptedSecret: new Uint8Array(seedBytes).fill(1),
+      };
+      await refused(here.broker.call('activateCredential', { attestationKey, rootName, kind, ...rubbish }));
+    }
     assert.equal(toHex(await activate(here)), toHex(secret));
+    assert.equal(here.tpm.logger.lines.filter((line) => line.includes('TPM opened')).length, 1);
   });
 }

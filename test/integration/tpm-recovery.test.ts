@@ -12,7 +12,13 @@ import {
   sealRecovery,
   type RecoverySecrets,
 } from '../../firmware/tpm/keys/recovery-file.ts';
-import { joinRecoveryCode, rescueKeys, restoreKeys } from '../../firmware/tpm/index.ts';
+import {
+  BrokerClient,
+  fixedEndpoint,
+  joinRecoveryCode,
+  rescueKeys,
+  restoreKeys,
+} from '../../firmware/tpm/index.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { refused } from '../support/refused.ts';
 
@@ -105,6 +111,28 @@ test('a rescue that is refused after a power cut leaves what the TPM approves', 
   await tpm.powerOff();
   await tpm.installFirmware('old\n');
   assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
+});
+
+test('a rescue retires an update that was approved and never confirmed', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const offline = offlineKey();
+  tpm.rescueKey = offline.point;
+  const keys = await tpm.openKeys();
+  await keys.firmware.approveNext(await tpm.installFirmware('bad\n'));
+  const stored = async (): Promise<StoredKeys> =>
+    decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+  const countsMax = (await stored()).approval.map(({ countMax }) => countMax);
+  await tpm.powerOff();
+  await tpm.installFirmware('mended\n');
+  const { keysFile, logger, softwareTpm: endpoint } = tpm;
+  await rescueKeys({ endpoint, keysFile, logger, code: codeOf(tpm), sign: offline.sign });
+  await tpm.powerOff();
+  await tpm.openKeys();
+  const { rootName } = await stored();
+  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger });
+  const count = await broker.call('readCounter', { counter: 'firmware', rootName });
+  await broker.close();
+  assert.ok(count > Math.max(...countsMax), `${count}`);
 });
 
 test('keys that were made without an offline key have no rescue', async (t) => {

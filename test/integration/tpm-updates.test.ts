@@ -36,6 +36,25 @@ async function stored(tpm: FreshTpm): Promise<StoredKeys> {
   return decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
 }
 
+/** As if the owner's authorization had been stolen: what was approved once is written into the index again. */
+async function approveOnceMore(tpm: FreshTpm, before: StoredKeys): Promise<void> {
+  const after = await stored(tpm);
+  await tpm.powerOff();
+  await tpm.softwareTpm.start();
+  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
+  const authorizations = guardedBy(after, after.approval[0], after.approval, after.authorizations);
+  await broker.call('writeApproval', { content: approvalContent(before.approval), authorizations });
+  await broker.close();
+  await writeFile(tpm.keysFile, encodeKeysFile(before));
+}
+
+async function refusedByCounter(attempt: Promise<unknown>): Promise<void> {
+  const refusal = (await refused('TPM_POLICY', attempt)).cause;
+  assert.ok(refusal instanceof TpmError);
+  assert.equal(refusal.command, 'Esys_PolicyNV');
+  assert.match(refusal.message, /TPM_RC_POLICY/);
+}
+
 test('an approved update opens all keys, either firmware until one is confirmed, and then that one alone', async (t) => {
   const { tpm, keys } = await boxWithOldFirmware(t);
   await keys.firmware.approveNext(await tpm.installFirmware(newFirmware));
@@ -87,21 +106,24 @@ test('a retired firmware stays dead by the counter, even if its approval comes b
   const before = await stored(tpm);
   await keys.firmware.approveNext(await tpm.installFirmware(newFirmware));
   await (await boot(tpm, newFirmware)).firmware.confirm();
-  const after = await stored(tpm);
-  await tpm.powerOff();
-  await tpm.softwareTpm.start();
-  // As if the owner's authorization had been stolen: what was approved once is written into the index again.
-  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
-  const authorizations = guardedBy(after, after.approval[0], after.approval, after.authorizations);
-  await broker.call('writeApproval', { content: approvalContent(before.approval), authorizations });
-  await broker.close();
-  await writeFile(tpm.keysFile, encodeKeysFile(before));
-  const failure = await refused('TPM_POLICY', boot(tpm, oldFirmware));
-  const refusal = failure.cause as TpmError;
-  assert.ok(refusal instanceof TpmError);
-  assert.equal(refusal.command, 'Esys_PolicyNV');
-  assert.match(refusal.message, /TPM_RC_POLICY/);
+  await approveOnceMore(tpm, before);
+  await refusedByCounter(boot(tpm, oldFirmware));
 });
+
+for (const [fate, next] of [
+  ['that another one replaced', newFirmware],
+  ['that was taken back', oldFirmware],
+] as const)
+  test(`an update ${fate} is dead by the counter likewise`, async (t) => {
+    const { tpm, keys } = await boxWithOldFirmware(t);
+    await keys.firmware.approveNext(await tpm.installFirmware('bad\n'));
+    const before = await stored(tpm);
+    if (next === newFirmware) await keys.firmware.approveNext(await tpm.installFirmware(next));
+    await (await boot(tpm, next)).firmware.confirm();
+    assert.deepEqual((await boot(tpm, next)).boxKey, keys.boxKey);
+    await approveOnceMore(tpm, before);
+    await refusedByCounter(boot(tpm, 'bad\n'));
+  });
 
 test('a keys file of another time is told as such', async (t) => {
   const { tpm, keys } = await boxWithOldFirmware(t);

@@ -128,7 +128,8 @@ test('response codes by what they mean, whatever session or parameter they name'
     'no-transport': [0xa_0015],
     tampered: [0x7_001b],
     connection: [0xa_000a, 0x7_0007, 0xc_0009],
-    other: [0x1d, 0x18b, 0x902, 0x9_0006],
+    refused: [0x1d, 0x101, 0x18b, 0x9_0006],
+    busy: [0x902, 0xb_0902],
   };
   for (const [kind, codes] of Object.entries(meant)) {
     for (const code of codes) assert.equal(kindOf(code), kind, code.toString(16));

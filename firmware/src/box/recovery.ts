@@ -34,10 +34,16 @@ function refusalWords(refusal: RecoveryCodeRefusal): string {
   }
 }
 
+/** Each custodian types his half alone: it is gone from the screen before the other one comes. */
 async function askCode(terminal: Terminal): Promise<Uint8Array> {
+  const askHalf = async (question: string): Promise<string> => {
+    const half = await terminal.ask(question);
+    terminal.clear();
+    return half;
+  };
   const joined = joinRecoveryCode(
-    await terminal.ask('First half of the recovery code'),
-    await terminal.ask('Second half of the recovery code'),
+    await askHalf('First half of the recovery code'),
+    await askHalf('Second half of the recovery code'),
   );
   if (joined.kind !== 'code') throw new AppError('RECOVERY_REFUSED', refusalWords(joined));
   return joined.code;

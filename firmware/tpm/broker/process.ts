@@ -123,8 +123,11 @@ export class BrokerProcess {
   }
 }
 
-/** After these the TPM is as it was; any other failure leaves the broker's connection or handles in doubt. */
-const harmlessKinds: readonly ResponseKind[] = ['policy', 'locked-out', 'integrity'];
+/**
+ * After these the TPM is as it was: it refused, perhaps what a stranger sent (a credential). Any other failure leaves the
+ * broker's connection or handles in doubt.
+ */
+const harmlessKinds: readonly ResponseKind[] = ['policy', 'locked-out', 'integrity', 'no-value', 'refused'];
 
 function endsBroker(failure: Failure): boolean {
   if (failure.kind === 'response') return !harmlessKinds.includes(kindOf(failure.code, failure.command));

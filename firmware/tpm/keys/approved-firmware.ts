@@ -38,6 +38,11 @@ export async function measuredRegisters(broker: BrokerClient): Promise<Uint8Arra
   return values;
 }
 
+/** Beyond every firmware of these, and beyond what the counter holds: once it stands there, all of them are dead. */
+export function countMaxAfter(count: number, approved: readonly ApprovedFirmware[]): number {
+  return Math.max(count, ...approved.map(({ countMax }) => countMax)) + 1;
+}
+
 /** The object with what this firmware does to satisfy its policy. */
 export function guardedBy(
   stored: Pick<StoredKeys, 'rootName' | 'rescue'>,
@@ -55,14 +60,15 @@ export function guardedBy(
 export class ApprovedFirmwares implements FirmwareApproval {
   readonly #broker: BrokerClient;
   readonly #record: KeysRecord;
-  #running: ApprovedFirmware;
+  /** Of the bound registers, when the keys were opened. */
+  readonly #values: readonly Uint8Array[];
   #changes: Promise<unknown> = Promise.resolve();
   #steps: Promise<unknown> = Promise.resolve();
 
-  private constructor(broker: BrokerClient, record: KeysRecord, running: ApprovedFirmware) {
+  private constructor(broker: BrokerClient, record: KeysRecord, values: readonly Uint8Array[]) {
     this.#broker = broker;
     this.#record = record;
-    this.#running = running;
+    this.#values = values;
   }
 
   /**
@@ -77,10 +83,13 @@ export class ApprovedFirmwares implements FirmwareApproval {
       throw new AppError('TPM_WRONG', 'the storage root key of the TPM is not the pinned one');
     }
     await settle(broker, record);
-    const { approval } = record.stored;
     const values = await broker.call('readPcrs', { registers: boundRegisters });
-    const last = approval[1] ?? approval[0];
-    return new ApprovedFirmwares(broker, record, firmwareWith(approval, values) ?? last);
+    return new ApprovedFirmwares(broker, record, values);
+  }
+
+  get #running(): ApprovedFirmware {
+    const { approval } = this.#record.stored;
+    return firmwareWith(approval, this.#values) ?? approval[1] ?? approval[0];
   }
 
   guarded(blob: ObjectBlob): Guarded {
@@ -171,13 +180,14 @@ export class ApprovedFirmwares implements FirmwareApproval {
       if (sameRegisters(values, this.#running.values)) return;
       const { rootName } = this.#record.stored;
       const count = await this.#broker.call('readCounter', { counter: 'firmware', rootName });
-      await this.#approve([this.#running, { values, countMax: count + 1 }]);
+      const countMax = countMaxAfter(count, this.#record.stored.approval);
+      await this.#approve([this.#running, { values, countMax }]);
     });
   }
 
   confirm(): Promise<void> {
     return this.#change(async () => {
-      if (this.#record.stored.approval.length > 1) await this.#approve([this.#running]);
+      await this.#approveAlone();
       await this.#retire();
     });
   }
@@ -194,6 +204,17 @@ export class ApprovedFirmwares implements FirmwareApproval {
       authorizations: this.authorizations(),
     });
     await this.#record.changeApproval(() => ({ approval }));
+  }
+
+  /** Drops the other one; where that one would outlive this one by its counter, this one goes beyond it. */
+  async #approveAlone(): Promise<void> {
+    const { approval } = this.#record.stored;
+    if (approval.length === 1) return;
+    const running = this.#running;
+    const others = approval.filter((firmware) => firmware !== running);
+    const isLast = others.every(({ countMax }) => countMax < running.countMax);
+    const countMax = isLast ? running.countMax : countMaxAfter(running.countMax, others);
+    await this.#approve([{ values: running.values, countMax }]);
   }
 
   /** A firmware that alone is approved retires all before it, also should the index ever hold their approval again. */

@@ -8,7 +8,7 @@ import type { Logger } from '../../src/ports.ts';
 import { BrokerClient } from '../broker/client.ts';
 import type { TpmEndpoint } from '../endpoint.ts';
 import { rescueKeyArea } from '../wire/templates.ts';
-import { heldApproval, measuredRegisters } from './approved-firmware.ts';
+import { countMaxAfter, heldApproval, measuredRegisters } from './approved-firmware.ts';
 import { approvalContent, deviceBranches, type Approval } from './device-policy.ts';
 import { readKeysFile, writeKeysFile } from './keys-file.ts';
 import { lockValueOf } from './provision.ts';
@@ -51,14 +51,14 @@ export async function rescueKeys({ endpoint, keysFile, logger, code, sign }: Res
   try {
     const values = await measuredRegisters(broker);
     const count = await broker.call('readCounter', { counter: 'firmware', rootName });
-    // One above: the box's next start steps the counter there, and what was approved before is dead.
-    const approval: Approval = [{ values, countMax: count + 1 }];
+    const held = await heldApproval(broker, stored);
+    // The box's next start steps the counter there, and what was approved before is dead, an update that waits as well.
+    const approval: Approval = [{ values, countMax: countMaxAfter(count, held ?? []) }];
     const message = await broker.call('beginRescue', { rootName });
     const signature = plainSignature(await sign(message));
     // As before an update: what the TPM then holds decides. A rescue that is refused must not lose what it holds now,
     // be it what a power cut left unsettled.
-    const held = (await heldApproval(broker, stored)) ?? stored.approval;
-    await writeKeysFile(keysFile, { ...stored, approval: held, approving: approval });
+    await writeKeysFile(keysFile, { ...stored, approval: held ?? stored.approval, approving: approval });
     await broker.call('finishRescue', {
       rootName,
       rescueKey: rescueKeyArea(rescue.key),
