@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import type { VoteRecord } from '../../firmware/src/validator/vote-records.ts';
+import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
 import { signedOrder } from '../support/restart-orders.ts';
 import { abstainingOf, forgetful, orderOf, signers, standstill } from '../support/standstill.ts';
@@ -115,4 +117,34 @@ test('an order brought to a box that is an epoch behind is taken when the box co
   await cluster.time.pass(30_000);
   assert.equal(discarded, 1);
   for (const height of cluster.heights()) assert.ok(height > order.height);
+});
+
+test('a vote log that is begun anew when an order is taken keeps the floor of the order', async (t) => {
+  const cluster = await standstill(t);
+  for (const id of forgetful) await cluster.start(id);
+  const { voteLog } = await cluster.start('west', { voteLogBytesMax: 1 });
+  await cluster.time.pass(2000);
+  const order = orderOf(cluster);
+  const isFloor = (record: VoteRecord): boolean => record.type === 'floor' && record.view >= order.floor;
+  let isWritten = false;
+  let begunAnew = 0;
+  const append = voteLog.append.bind(voteLog);
+  voteLog.append = async (records) => {
+    await append(records);
+    if (records.map(decodeVoteRecord).some(isFloor)) isWritten = true;
+  };
+  const replace = voteLog.replace.bind(voteLog);
+  voteLog.replace = async (records) => {
+    if (isWritten) {
+      assert.ok(records.map(decodeVoteRecord).some(isFloor), 'a power cut now would lose the floor');
+      begunAnew++;
+    }
+    await replace(records);
+  };
+  for (const id of cluster.ids)
+    cluster.hub
+      .member(id)
+      ?.arrive('east', encodeMessage({ type: 'restart', order: signedOrder(order, signers) }));
+  await cluster.time.pass(10_000);
+  assert.ok(isWritten && begunAnew > 0);
 });

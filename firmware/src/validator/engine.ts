@@ -290,6 +290,8 @@ export class Engine {
     const { view } = this.#core.final;
     const { epoch } = this.#core.options;
     if (this.#voteLog === undefined || this.#voteLogBytes < this.#options.voteLogBytesMax) return;
+    // This core does not know what the log was told for the next one: up to where no vote counts any more.
+    if (this.isBeginning) return;
     const place = this.#options.place();
     if (place.epoch !== epoch || place.view !== view) return;
     const kept: VoteRecord[] = [
