@@ -25,6 +25,8 @@ test('a stranger sees which TPM the box has, and that it is a simulator', async 
         trust: { roots: [], development: true },
         record: institution,
         proposed: false,
+        evadedSince: undefined,
+        provenTpms: [],
         bootAuthorities: [],
         releases: [],
         now: Date.now(),

@@ -77,13 +77,15 @@ function endorsementArea(point: Uint8Array, attributes: number): Uint8Array {
 }
 
 /** TPMS_ATTEST up to what is attested. */
-function attestOf(tag: number, qualifying: Uint8Array, attested: Uint8Array): Uint8Array {
+function attestOf(tag: number, qualifying: Uint8Array, attested: Uint8Array, resets = 0): Uint8Array {
   return concatBytes(
     u32(0xff54_4347),
     u16(tag),
     sized(new Uint8Array(34)),
     sized(qualifying),
-    new Uint8Array(8 + 4 + 4),
+    new Uint8Array(8),
+    u32(resets),
+    u32(0),
     u8(1),
     new Uint8Array(8),
     attested,
@@ -123,6 +125,8 @@ export class FakeDevice implements AttestingDevice {
   readonly #identitySecret: Uint8Array;
   readonly #boot: readonly BootEvent[];
   readonly parts: Claim;
+  /** How often its TPM was reset, as a quote tells it. */
+  resets = 7;
   /** TPM operations that were asked for. */
   operations = 0;
 
@@ -238,7 +242,7 @@ export class FakeDevice implements AttestingDevice {
     registers: readonly number[] = attestedRegisters,
   ): { readonly attest: Uint8Array; readonly signature: Uint8Array } {
     const attested = concatBytes(pcrSelection(registers), sized(sha256(concatBytes(...values))));
-    const attest = attestOf(attestTag.quote, binding, attested);
+    const attest = attestOf(attestTag.quote, binding, attested, this.resets);
     return { attest, signature: this.sign(attest) };
   }
 

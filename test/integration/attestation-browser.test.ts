@@ -26,6 +26,8 @@ export async function judge({ vectors, name, development }) {
     trust: { roots: [], development },
     record: decodeRecord(shown.record),
     proposed: false,
+    evadedSince: undefined,
+    provenTpms: [],
     bootAuthorities: [],
  releases: [],
     now: vectors.now,

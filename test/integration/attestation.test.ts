@@ -93,6 +93,8 @@ class AttestingBox {
       trust: { roots: [], development: true },
       record,
       proposed: false,
+      evadedSince: undefined,
+      provenTpms: [],
       bootAuthorities: [],
       releases: [],
       now: Date.now(),

@@ -58,6 +58,8 @@ function expecting(change: Partial<Expectation> = {}): Expectation {
     trust: { roots: [vendor.pin], development: false },
     record: north.record,
     proposed: false,
+    evadedSince: undefined,
+    provenTpms: [],
     bootAuthorities: [authority],
     releases: [release],
     now,
@@ -391,6 +393,22 @@ test('an event log that does not make the registers is refused', async () => {
   const other = await FakeDevice.make('north', vendor, { boot: [...measuredBoot, ...measuredBoot] });
   assert.deepEqual(await failuresAfter(async () => ({ eventLog: await other.eventLog() })), ['event-log']);
   assert.deepEqual(await failuresAfter(() => ({ eventLog: new Uint8Array(0) })), ['event-log']);
+});
+
+test('one TPM stands for one member: the second that shows it fails, by either of its names', async () => {
+  const other = (await FakeDevice.make('south', vendor)).device;
+  const { attestationKey, endorsement } = north.device;
+  for (const device of [
+    { ...other, attestationKey },
+    { ...other, endorsement },
+  ]) {
+    const { checks } = await verdictOn(north, { provenTpms: [{ institution: 'south', device }] });
+    assert.deepEqual(failures(checks), ['device']);
+    assert.match(checks.find(({ name }) => name === 'device')?.finding ?? '', /south/);
+  }
+  const own = { institution: 'north', device: north.device };
+  const { passed } = await verdictOn(north, { provenTpms: [own, { institution: 'south', device: other }] });
+  assert.ok(passed, 'it has shown it itself before');
 });
 
 test("another institution's record is refused, and so is one that names another device", async () => {

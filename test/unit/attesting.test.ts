@@ -15,7 +15,9 @@ import {
   answersWaitingMax,
   firstAskMsMax,
   intervalSpreadPercent,
+  lookMsMax,
   memberAnswerMsMin,
+  refusalsMax,
   retryMsMax,
   silentIntervals,
   strangerAnswerMsMin,
@@ -165,7 +167,9 @@ class Watching {
   readonly logger = new RecordingLogger();
   rule: AttestationRule = { everyMs, suspends: true };
   members = ['north'];
-  answers: 'honestly' | 'with a lie' | 'not' | 'busily' | 'not now' = 'honestly';
+  /** `not`: nothing connects them. `cut`: connected, and each question is broken off. */
+  answers: 'honestly' | 'with a lie' | 'not' | 'cut' | 'busily' | 'not now' = 'honestly';
+  device = north;
   /** What the ledger has of north, as this box knows it. */
   known = north.record;
   asked = 0;
@@ -184,17 +188,21 @@ class Watching {
   async start(): Promise<void> {
     const standings = new Standings(this.store);
     await standings.load();
-    const box = new Answering(north);
+    const box = new Answering(this.device);
     this.#watch = new MemberWatch({
       members: () => this.members,
+      deviceOf: () => this.known.keys.device,
+      isConnected: () => this.answers !== 'not',
       rule: () => this.rule,
-      expectationOf: (candidate) => ({
+      expectationOf: (candidate, provenTpms) => ({
         chain: bytesOf('chain'),
         verifier: 'south',
         candidate,
         trust: trust(),
         record: this.known,
         proposed: false,
+        evadedSince: undefined,
+        provenTpms,
         bootAuthorities: [authority],
         releases: [this.answers === 'with a lie' ? bytesOf('another release') : release],
         now: this.clock.now(),
@@ -213,7 +221,8 @@ class Watching {
   }
 
   async #answer(box: Answering, request: Uint8Array): Promise<Uint8Array> {
-    if (this.answers === 'not') throw new AppError('PEER_UNREACHABLE', 'north is not connected');
+    if (this.answers === 'not' || this.answers === 'cut')
+      throw new AppError('PEER_UNREACHABLE', 'north is not connected');
     if (this.answers === 'busily') return encodeAttestationAnswer({ type: 'refused', reason: 'busy' });
     if (this.answers === 'not now')
       return encodeAttestationAnswer({ type: 'refused', reason: 'not-answerable' });
@@ -284,23 +293,41 @@ test('a failure is an alarm and suspends, until the member attests again; a rest
   await restarted.stop();
 });
 
-test('who is not reached, or is busy, is asked again soon; who is silent for long is an alarm', async () => {
-  for (const answers of ['not', 'busily', 'not now'] as const) {
+const silentAlarm = [['north silent'], ['ATTESTATION_MISSING north']];
+
+test('who is not reached is asked again soon; who is not reached for long is an alarm', async () => {
+  const watching = new Watching();
+  watching.answers = 'not';
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  const asked = watching.asked;
+  assert.ok(asked > 0);
+  await watching.pass(2 * refusalsMax * retryMsMax);
+  assert.ok(watching.asked > asked, 'again soon');
+  assert.deepEqual([results(watching), watching.alarms()], [['north unknown'], []]);
+  await watching.pass(silentIntervals * everyMs);
+  assert.deepEqual([results(watching), watching.alarms()], silentAlarm);
+  assert.equal(watching.watch.suspends('north'), true);
+  watching.answers = 'honestly';
+  await watching.pass(2 * retryMsMax);
+  assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []]);
+  await watching.stop();
+});
+
+test('a connected member that puts its questioners off is an alarm within minutes', async () => {
+  for (const answers of ['cut', 'busily', 'not now'] as const) {
     const watching = new Watching();
-    watching.answers = answers;
     await watching.start();
     await watching.pass(firstAskMsMax);
+    assert.deepEqual(results(watching), ['north passed']);
+    watching.answers = answers;
     const asked = watching.asked;
-    assert.ok(asked > 0);
-    await watching.pass(2 * retryMsMax);
-    assert.ok(watching.asked > asked, 'again soon');
-    assert.deepEqual([results(watching), watching.alarms()], [['north unknown'], []]);
-    await watching.pass(silentIntervals * everyMs);
-    assert.deepEqual(
-      [results(watching), watching.alarms()],
-      [['north silent'], ['ATTESTATION_MISSING north']],
-    );
+    while (watching.asked === asked) await watching.pass(30_000);
+    assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []], 'once is no alarm');
+    await watching.pass(refusalsMax * retryMsMax);
+    assert.deepEqual([results(watching), watching.alarms()], silentAlarm, answers);
     assert.equal(watching.watch.suspends('north'), true);
+    // Its TPM was not reset meanwhile: it only had too much to do.
     watching.answers = 'honestly';
     await watching.pass(2 * retryMsMax);
     assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []]);
@@ -308,11 +335,67 @@ test('who is not reached, or is busy, is asked again soon; who is silent for lon
   }
 });
 
+test('who was started anew while it put its questioners off fails, and who was started between two answers does not', async () => {
+  const store = new MemoryStore();
+  const device = await FakeDevice.make('north', vendor);
+  const watching = new Watching(store);
+  watching.device = device;
+  watching.known = device.record;
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  device.resets += 1;
+  await watching.pass(2 * everyMs);
+  assert.deepEqual(results(watching), ['north passed'], 'an update starts a box anew');
+  watching.answers = 'busily';
+  await watching.pass(2 * everyMs);
+  assert.deepEqual(results(watching), ['north silent']);
+  const time = watching.clock.now();
+  await watching.stop();
+
+  // Another firmware ran, and the good one is back for the answer; a restart of who asks forgets nothing of it.
+  device.resets += 2;
+  const later = new Watching(store);
+  later.device = device;
+  later.known = device.record;
+  later.clock.advance(time - later.clock.now());
+  await later.start();
+  await later.pass(firstAskMsMax);
+  assert.deepEqual([results(later), later.alarms()], [['north failed'], ['ATTESTATION_FAILED north']]);
+  assert.equal(later.watch.list()[0]?.checks.find(({ passed }) => !passed)?.name, 'resets');
+  assert.equal(later.watch.suspends('north'), true);
+  await later.pass(2 * everyMs);
+  assert.deepEqual(results(later), ['north passed'], 'it answers again when it is asked');
+  await later.stop();
+});
+
+test('a box that takes the place of another has nothing of its standing', async () => {
+  const watching = new Watching();
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  assert.equal(watching.watch.suspends('north'), false);
+  const other = await TpmVendor.make({ from: now - 1_000 });
+  watching.known = (await FakeDevice.make('north', other)).record;
+  watching.answers = 'not';
+  assert.equal(watching.watch.suspends('north'), true, 'from the block on that replaces it');
+  const { asked } = watching;
+  await watching.pass(lookMsMax);
+  assert.deepEqual([results(watching), watching.alarms()], [['north replaced'], []]);
+  assert.ok(watching.asked > asked, 'it is asked at once');
+  assert.equal(watching.watch.suspends('north'), true);
+  watching.rule = { everyMs, suspends: false };
+  assert.equal(watching.watch.suspends('north'), false, 'as the consortium says');
+  watching.known = north.record;
+  watching.answers = 'honestly';
+  await watching.pass(2 * retryMsMax);
+  assert.deepEqual(results(watching), ['north passed']);
+  await watching.stop();
+});
+
 test('restarts of who asks do not begin the silence anew, whether the member was ever heard or not', async () => {
   for (const heard of [true, false]) {
     const store = new MemoryStore();
     const first = new Watching(store);
-    if (!heard) first.answers = 'busily';
+    if (!heard) first.answers = 'not';
     await first.start();
     await first.pass(firstAskMsMax);
     await first.stop();
@@ -320,7 +403,7 @@ test('restarts of who asks do not begin the silence anew, whether the member was
     for (let part = 0; part < silentIntervals * 2; part++) {
       const again = new Watching(store);
       again.clock.advance(time - again.clock.now());
-      again.answers = 'busily';
+      again.answers = 'not';
       await again.start();
       await again.pass(everyMs * 0.7);
       time = again.clock.now();
@@ -350,6 +433,21 @@ test('who renewed its keys a block ago is asked once more before it is judged', 
   await watching.pass(everyMs * 2);
   assert.deepEqual(results(watching), ['north failed'], 'a record that stays another fails');
   await watching.stop();
+});
+
+test('the TPM that a member has shown is another’s no more; one that it only names is anybody’s', async () => {
+  const watching = new Watching();
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  assert.deepEqual(watching.watch.provenTpms(), [{ institution: 'north', device: north.device }]);
+  await watching.stop();
+  const later = new Watching(watching.store);
+  await later.start();
+  assert.deepEqual(later.watch.provenTpms(), watching.watch.provenTpms(), 'a restart forgets it not');
+  later.answers = 'with a lie';
+  await later.pass(2 * everyMs);
+  assert.deepEqual([results(later), later.watch.provenTpms()], [['north failed'], []]);
+  await later.stop();
 });
 
 test('nobody is silent for the time in which this box did not run', async () => {

@@ -65,6 +65,7 @@ const attestedWords = {
   passed: 'its TPM was heard',
   failed: 'its TPM did not attest',
   silent: 'its TPM was last heard',
+  replaced: 'it has another box, whose TPM was not heard yet, since',
 } as const;
 
 function Attested({ attestation }: { readonly attestation: NonNullable<PeerView['attestation']> }) {

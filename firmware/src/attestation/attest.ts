@@ -6,20 +6,29 @@ import { signatureBytes } from './limits.ts';
 /** TPM_GENERATED (6.2): a restricted key never signs bytes from outside that begin with it. */
 const tpmGenerated = 0xff54_4347;
 
-/** TPMS_CLOCK_INFO (10.11.1) and firmwareVersion. */
-const clockInfoBytes = 8 + 4 + 4 + 1;
+/** TPMS_CLOCK_INFO (10.11.1): clock, the two counts, safe; and firmwareVersion. */
+const clockBytes = 8;
+const safeBytes = 1;
 const versionBytes = 8;
 
 /** TPM_ST (table 19). */
 const attestTag = { quote: 0x8018, creation: 0x801a } as const;
 
 /**
- * Clock, resets and the TPM's own firmware version stand in an attest too, but in the clear only under keys of the
- * endorsement hierarchy (part 1, 36.7): here they are disguised, and there is nothing in them to judge.
+ * How often the TPM was reset and resumed. In the clear only under keys of the endorsement hierarchy (part 1, 36.7): here
+ * a number is added that is the key's, so that only two counts of one key can be compared.
  */
+export interface ResetCount {
+  /** Modulo 2³² each. */
+  readonly resets: number;
+  readonly resumes: number;
+}
+
+/** The TPM's clock and its own firmware version stand in an attest too: there is nothing in them to judge. */
 interface AttestHead {
   /** What the caller of the TPM had signed along: a nonce. */
   readonly extraData: Uint8Array;
+  readonly resetCount: ResetCount;
 }
 
 export interface Quote extends AttestHead {
@@ -52,8 +61,10 @@ function readHead(reader: WireReader): { readonly tag: number; readonly head: At
   const tag = reader.u16();
   reader.sized(); // qualifiedSigner
   const extraData = reader.sized();
-  reader.bytes(clockInfoBytes + versionBytes);
-  return { tag, head: { extraData } };
+  reader.bytes(clockBytes);
+  const resetCount = { resets: reader.u32(), resumes: reader.u32() };
+  reader.bytes(safeBytes + versionBytes);
+  return { tag, head: { extraData, resetCount } };
 }
 
 /** TPML_PCR_SELECTION, bytes and all. A TPM gives back what was asked for, so that it need not be understood. */

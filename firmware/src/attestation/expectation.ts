@@ -1,6 +1,14 @@
 /** What a verifier knows before it asks. */
+import type { DeviceRecord } from '../ledger/consortium/institution-record.ts';
 import type { ChainId, Institution } from '../ledger/types.ts';
+import type { ResetCount } from './attest.ts';
 import type { EndorsementTrust } from './endorsement-chain.ts';
+
+/** A TPM that a member has shown to this verifier that it has. */
+export interface ProvenTpm {
+  readonly institution: string;
+  readonly device: DeviceRecord;
+}
 
 export interface Expectation {
   readonly chain: ChainId;
@@ -12,6 +20,10 @@ export interface Expectation {
   readonly record: Institution | undefined;
   /** That record is a proposal's: somebody carried it here, who may have put in a root or an address of his own. */
   readonly proposed: boolean;
+  /**
+   * One box stands for one member. What members only name says nothing: anybody may name another's TPM, to be told for it.
+   */
+  readonly provenTpms: readonly ProvenTpm[];
   /** What PCR 7 may hold; none: nothing to hold it against, which only a simulator passes. */
   readonly bootAuthorities: readonly Uint8Array[];
   /**
@@ -19,6 +31,8 @@ export interface Expectation {
    * hold it against, which only a simulator passes.
    */
   readonly releases: readonly Uint8Array[];
+  /** What the last verdict proved, if the candidate has put its questioner off since. */
+  readonly evadedSince: ResetCount | undefined;
   /** UTC milliseconds. */
   readonly now: number;
 }

@@ -2,7 +2,7 @@
 import { concatBytes, equalBytes, toHex } from '../encoding/bytes.ts';
 import { sha256 } from '../encoding/hash.ts';
 import { pcrSelection } from '../../tpm/wire/structures.ts';
-import { isSignedBy, readQuote, type Quote } from './attest.ts';
+import { isSignedBy, readQuote, type Quote, type ResetCount } from './attest.ts';
 import { attestationBinding, attestationProof } from './binding.ts';
 import type { Attempt } from './challenge.ts';
 import { readEventLog, replay, type LoggedEvent } from './event-log.ts';
@@ -18,13 +18,13 @@ import {
   registerOf,
   unmeasured,
 } from './named-registers.ts';
-import { failed, passed, type Check } from './verdict.ts';
+import { failed, passed, type Check, type Verdict } from './verdict.ts';
 
-export interface EvidenceJudgement {
+export interface EvidenceJudgement extends Pick<Verdict, 'registers' | 'resetCount'> {
   readonly checks: readonly Check[];
-  /** What the quote proves; undefined if it proves nothing. */
-  readonly registers: readonly Uint8Array[] | undefined;
 }
+
+const nothingProved = { registers: undefined, resetCount: undefined };
 
 function readOrUndefined<T>(read: () => T): T | undefined {
   try {
@@ -112,6 +112,18 @@ function checkFirmware(
       );
 }
 
+/** A box that runs what nobody may see answers nobody until the good firmware is back: that takes a start. */
+function checkResets({ resetCount }: Quote, before: ResetCount | undefined): Check {
+  if (before === undefined)
+    return passed('resets', 'The box has put no questioner off since it last attested.');
+  return resetCount.resets === before.resets && resetCount.resumes === before.resumes
+    ? passed('resets', 'The box put questioners off, and was not started anew meanwhile.')
+    : failed(
+        'resets',
+        'The box put questioners off and was started anew meanwhile: nobody knows what ran on it.',
+      );
+}
+
 export function judgeEvidence(
   evidence: Evidence,
   { device, challenge, secret }: Attempt,
@@ -119,14 +131,12 @@ export function judgeEvidence(
 ): EvidenceJudgement {
   const { attest, signature, registers, eventLog, record, proof } = evidence;
   if (!isSignedBy(device.attestationKey.point, attest, signature)) {
-    return {
-      checks: [failed('quote-signature', 'The attestation key did not sign the quote.')],
-      registers: undefined,
-    };
+    const unsigned = failed('quote-signature', 'The attestation key did not sign the quote.');
+    return { checks: [unsigned], ...nothingProved };
   }
   const quote = readOrUndefined(() => readQuote(attest));
   if (quote === undefined) {
-    return { checks: [failed('quote-signature', 'What was signed is no quote.')], registers: undefined };
+    return { checks: [failed('quote-signature', 'What was signed is no quote.')], ...nothingProved };
   }
   const binding = attestationBinding(challenge, device.names, record);
   const fresh = equalBytes(quote.extraData, binding);
@@ -144,6 +154,7 @@ export function judgeEvidence(
           'credential',
           'The TPM of the endorsement key did not show that it holds the attestation key.',
         ),
+    checkResets(quote, expectation.evadedSince),
     quoted,
     checkMeasured(registers, device.development),
     checkEventLog(events, registers),
@@ -152,5 +163,9 @@ export function judgeEvidence(
     judgeOrigin(device, expectation),
     ...judgeRecord(record, device, expectation),
   ];
-  return { checks, registers: fresh && quoted.passed ? registers : undefined };
+  return {
+    checks,
+    registers: fresh && quoted.passed ? registers : undefined,
+    resetCount: fresh ? quote.resetCount : undefined,
+  };
 }

@@ -46,14 +46,26 @@ function checkRecord(record: Institution, { candidate, record: known, proposed }
       );
 }
 
-function checkDevice({ keys }: Institution, { names, identityKey }: ClaimedDevice): Check {
+function checkDevice(
+  { keys }: Institution,
+  { names, identityKey }: ClaimedDevice,
+  { candidate, provenTpms }: Expectation,
+): Check {
   const named =
     equalBytes(keys.device.attestationKey, names.attestationKey) &&
     equalBytes(keys.device.endorsement, names.endorsement) &&
     equalBytes(keys.identity, identityKey.point);
-  return named
+  if (!named)
+    return failed('device', 'The record names another TPM, another attestation key or another identity key.');
+  const other = provenTpms.find(
+    ({ institution, device }) =>
+      institution !== candidate &&
+      (equalBytes(device.attestationKey, names.attestationKey) ||
+        equalBytes(device.endorsement, names.endorsement)),
+  );
+  return other === undefined
     ? passed('device', 'The record names this TPM, this attestation key and this identity key.')
-    : failed('device', 'The record names another TPM, another attestation key or another identity key.');
+    : failed('device', `This TPM stands for ${other.institution} already: one box is no two members.`);
 }
 
 function checkKeys({ id, keys }: Institution, now: number): Check {
@@ -71,5 +83,9 @@ export function judgeRecord(
 ): readonly Check[] {
   const record = decodeRecord(bytes);
   if (record === undefined) return [failed('record', 'There is no record of an institution.')];
-  return [checkRecord(record, expectation), checkDevice(record, device), checkKeys(record, expectation.now)];
+  return [
+    checkRecord(record, expectation),
+    checkDevice(record, device, expectation),
+    checkKeys(record, expectation.now),
+  ];
 }

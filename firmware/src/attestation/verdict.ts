@@ -1,5 +1,7 @@
 /** What a verifier found, check by check, for people to read before they vote and for a box to act on. */
 
+import type { ResetCount } from './attest.ts';
+
 /** In the order in which they are judged. */
 export const checkNames = [
   'endorsement-chain',
@@ -11,6 +13,7 @@ export const checkNames = [
   'quote-signature',
   'nonce',
   'credential',
+  'resets',
   'registers',
   'measured',
   'event-log',
@@ -40,6 +43,8 @@ export interface Verdict {
   readonly development: boolean;
   /** Values of `attestedRegisters` that the quote proves; undefined if it proves none. */
   readonly registers: readonly Uint8Array[] | undefined;
+  /** Of the TPM, that the quote proves; undefined if it proves none. */
+  readonly resetCount: ResetCount | undefined;
 }
 
 export const passed = (name: CheckName, finding: string): Check => ({ name, passed: true, finding });
@@ -48,7 +53,7 @@ export const failed = (name: CheckName, finding: string): Check => ({ name, pass
 /** What was not reached counts as not passed. */
 export function verdictOf(
   checks: readonly Check[],
-  found: Pick<Verdict, 'development' | 'registers'>,
+  found: Pick<Verdict, 'development' | 'registers' | 'resetCount'>,
 ): Verdict {
   const byName = new Map(checks.map((check) => [check.name, check]));
   const all = checkNames.map(

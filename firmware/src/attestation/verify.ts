@@ -27,7 +27,7 @@ export type Attestation =
   /** The candidate says that it does not answer now, or not to this verifier. */
   | { readonly kind: 'refused'; readonly reason: AttestationRefusal['reason'] };
 
-const nothingFound = { development: false, registers: undefined };
+const nothingFound = { development: false, registers: undefined, resetCount: undefined };
 
 function refusalOf(answer: AttestationAnswer | undefined): Attestation | undefined {
   return answer?.type === 'refused' ? { kind: 'refused', reason: answer.reason } : undefined;
@@ -60,10 +60,10 @@ export async function attest(
   const answer = decodeAttestationAnswer(await ask(encodeAttestationRequest(attempt.challenge)));
   if (answer?.type !== 'evidence') {
     const nonsense = failed('quote-signature', 'The box did not answer with a quote.');
-    const verdict = verdictOf([...checks, nonsense], { development, registers: undefined });
+    const verdict = verdictOf([...checks, nonsense], { ...nothingFound, development });
     return refusalOf(answer) ?? { kind: 'judged', verdict, record: undefined };
   }
-  const judged = judgeEvidence(answer, attempt, expectation);
-  const verdict = verdictOf([...checks, ...judged.checks], { development, registers: judged.registers });
+  const { checks: found, ...proved } = judgeEvidence(answer, attempt, expectation);
+  const verdict = verdictOf([...checks, ...found], { development, ...proved });
   return { kind: 'judged', verdict, record: answer.record };
 }

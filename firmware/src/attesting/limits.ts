@@ -18,10 +18,19 @@ export const firstAskMsMax = 600_000;
 /** An interval is the consortium's, and up to so many percent more or less, so that nobody knows when he is asked. */
 export const intervalSpreadPercent = 50;
 
-/** A member that was not reached, or was busy, is asked again after this time, or a tenth of the interval. */
+/**
+ * A member that was not reached, or was busy, is asked again after this time, or a tenth of the interval, with the same
+ * spread.
+ */
 export const retryMsMax = 300_000;
 
-/** A member that answered no question with a verdict for so many intervals counts as silent. */
+/**
+ * A connected member that put its questioner off so often in a row counts as silent: some ten minutes, in which a box may
+ * start or its TPM be busy, and too few to run another firmware until a time of one's own choice.
+ */
+export const refusalsMax = 3;
+
+/** A member that nobody reached for so many intervals counts as silent. */
 export const silentIntervals = 3;
 
 /** The list of members is looked at this often at least, for those who joined and left. */

@@ -3,16 +3,20 @@
  * A member that fails, or is silent for long, is an alarm; where the consortium says so, nothing is released to it.
  */
 import { attest, type AskCandidate, type Attestation } from '../attestation/verify.ts';
+import { decodeRecord } from '../attestation/judge-record.ts';
 import { challengeRandomBytes } from '../attestation/limits.ts';
-import type { Expectation } from '../attestation/expectation.ts';
+import type { Expectation, ProvenTpm } from '../attestation/expectation.ts';
 import { firstFailure, type CheckName, type Verdict } from '../attestation/verdict.ts';
+import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
+import type { DeviceRecord } from '../ledger/consortium/institution-record.ts';
 import type { Clock, HealthBoard, InstitutionId, Logger, Service, Unsubscribe } from '../ports.ts';
 import {
   firstAskMsMax,
   intervalSpreadPercent,
   lookMsMax,
   memberAnswerMsMin,
+  refusalsMax,
   retryMsMax,
   silentIntervals,
 } from './limits.ts';
@@ -30,8 +34,12 @@ export interface MemberWatchOptions {
   /** The other members, now. */
   readonly members: () => readonly InstitutionId[];
   readonly rule: () => AttestationRule;
-  /** What is known of a member before it is asked. */
-  readonly expectationOf: (member: InstitutionId) => Expectation;
+  /** What is known of a member before it is asked, but for what this watch knows itself. */
+  readonly expectationOf: (member: InstitutionId, provenTpms: readonly ProvenTpm[]) => Expectation;
+  /** As the ledger names it now; undefined of who has just left. */
+  readonly deviceOf: (member: InstitutionId) => DeviceRecord | undefined;
+  /** There is a connection to it now. */
+  readonly isConnected: (member: InstitutionId) => boolean;
   /** Carries a request to a member. */
   readonly ask: (member: InstitutionId, signal: AbortSignal) => AskCandidate;
   readonly standings: Standings;
@@ -41,6 +49,8 @@ export interface MemberWatchOptions {
   /** So many bytes that nobody can foresee. */
   readonly random: (length: number) => Uint8Array;
 }
+
+type Judged = Extract<Attestation, { readonly kind: 'judged' }>;
 
 /** Nothing fails but what depends on the record: its keys may have changed between this box's ledger and the answer. */
 function mayBeOfAnotherBlock({ checks }: Verdict): boolean {
@@ -77,10 +87,19 @@ export class MemberWatch implements Service {
     return this.#options.standings.all();
   }
 
+  /** Which member has shown which TPM. */
+  provenTpms(): readonly ProvenTpm[] {
+    return this.list().flatMap(({ institution, device }) =>
+      device === null ? [] : [{ institution, device }],
+    );
+  }
+
   /** True while the consortium's rule keeps releases from this member. */
   suspends(member: InstitutionId): boolean {
-    const result = this.#options.standings.get(member)?.result;
-    return this.#options.rule().suspends && (result === 'failed' || result === 'silent');
+    const standing = this.#options.standings.get(member);
+    if (standing === undefined || !this.#options.rule().suspends) return false;
+    const { result } = standing;
+    return (result !== 'unknown' && result !== 'passed') || this.#isReplaced(standing);
   }
 
   /** Called when what `list` or `suspends` say may have changed. */
@@ -113,25 +132,29 @@ export class MemberWatch implements Service {
     const wait = Math.min(dueAt - clock.now(), lookMsMax);
     if (member === undefined || wait > 0) return this.#sleep(clock, signal, wait);
     const heard = await this.#askOne(member, signal);
-    const interval = this.#drawInterval();
-    this.#dueAt.set(member, clock.now() + (heard ? interval : Math.min(retryMsMax, interval / 10)));
+    const { everyMs } = this.#options.rule();
+    const meanMs = heard ? everyMs : Math.min(retryMsMax, everyMs / 10);
+    this.#dueAt.set(member, clock.now() + this.#drawInterval(meanMs));
   }
 
   /**
    * Silence lasts from the first question that brought no verdict, also over restarts of this box, and is judged when
-   * another one brings none: nobody is silent for the time in which this box did not ask.
+   * another one brings none: nobody is silent for the time in which this box did not ask. Who is connected and puts this
+   * box off is silent soon: he could wait with his answer until it suits him.
    */
-  async #unheard(member: InstitutionId): Promise<void> {
+  async #unheard(member: InstitutionId, wasConnected: boolean): Promise<void> {
     const { clock, rule, logger, standings } = this.#options;
     const standing = standings.get(member);
     if (standing === undefined) return;
     const now = clock.now();
-    const { silentSince, result } = standing;
-    if (silentSince === null) return this.#keep({ ...standing, silentSince: now });
-    const isLong = now - silentSince > silentIntervals * rule().everyMs;
-    if (!isLong || result === 'failed' || result === 'silent') return;
-    logger.warn({ member }, 'a member has not attested for long');
-    await this.#keep({ ...standing, result: 'silent', since: now });
+    const { result } = standing;
+    const refusals = standing.refusals + (wasConnected ? 1 : 0);
+    const silentSince = standing.silentSince ?? now;
+    const isLong = now - silentSince > silentIntervals * rule().everyMs || refusals >= refusalsMax;
+    const silence = { ...standing, silentSince, refusals };
+    if (!isLong || result === 'failed' || result === 'silent') return this.#keep(silence);
+    logger.warn({ member, refusals }, 'a member has not attested for long');
+    await this.#keep({ ...silence, result: 'silent', since: now });
   }
 
   async #sleep(clock: Clock, signal: AbortSignal, ms: number = lookMsMax): Promise<void> {
@@ -154,9 +177,19 @@ export class MemberWatch implements Service {
     return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) / 2 ** 32;
   }
 
-  #drawInterval(): number {
+  #drawInterval(meanMs: number): number {
     const spread = intervalSpreadPercent / 100;
-    return this.#options.rule().everyMs * (1 - spread + 2 * spread * this.#draw());
+    return meanMs * (1 - spread + 2 * spread * this.#draw());
+  }
+
+  /** What it says is of another box of this institution. */
+  #isReplaced({ institution, device }: MemberStanding): boolean {
+    const now = this.#options.deviceOf(institution);
+    if (device === null || now === undefined) return false;
+    return (
+      !equalBytes(device.attestationKey, now.attestationKey) ||
+      !equalBytes(device.endorsement, now.endorsement)
+    );
   }
 
   /** Begins with who joined, and forgets who left. */
@@ -169,17 +202,21 @@ export class MemberWatch implements Service {
         const within = Math.min(firstAskMsMax, this.#options.rule().everyMs);
         this.#dueAt.set(member, now + within * this.#draw());
       }
-      if (standings.get(member) === undefined) {
-        const begun = {
-          result: 'unknown',
-          since: now,
-          heardAt: now,
-          silentSince: null,
-          checks: [],
-          development: false,
-        } as const;
-        await standings.keep({ institution: member, ...begun });
-      }
+      const known = standings.get(member);
+      if (known !== undefined && !this.#isReplaced(known)) continue;
+      if (known !== undefined) this.#dueAt.set(member, now);
+      await this.#keep({
+        institution: member,
+        result: known === undefined ? 'unknown' : 'replaced',
+        since: now,
+        heardAt: now,
+        silentSince: null,
+        refusals: 0,
+        checks: [],
+        development: false,
+        device: null,
+        resetCount: null,
+      });
     }
     for (const { institution } of standings.all()) {
       if (members.has(institution)) continue;
@@ -192,22 +229,26 @@ export class MemberWatch implements Service {
 
   /** True if there is a verdict. */
   async #askOne(member: InstitutionId, signal: AbortSignal): Promise<boolean> {
-    let verdict = await this.#verdictOn(member, signal);
-    if (verdict !== undefined && mayBeOfAnotherBlock(verdict)) {
+    const wasConnected = this.#options.isConnected(member);
+    let judged = await this.#judge(member, signal);
+    if (judged !== undefined && mayBeOfAnotherBlock(judged.verdict)) {
       await this.#options.clock.sleep(memberAnswerMsMin, signal);
-      verdict = (await this.#verdictOn(member, signal)) ?? verdict;
+      judged = (await this.#judge(member, signal)) ?? judged;
     }
-    if (verdict === undefined) await this.#unheard(member);
-    else await this.#judged(member, verdict);
-    return verdict !== undefined;
+    if (judged === undefined) await this.#unheard(member, wasConnected);
+    else await this.#judged(member, judged);
+    return judged !== undefined;
   }
 
   /** By the ledger as it is now. Undefined if the member does not answer, or not now. */
-  async #verdictOn(member: InstitutionId, signal: AbortSignal): Promise<Verdict | undefined> {
+  async #judge(member: InstitutionId, signal: AbortSignal): Promise<Judged | undefined> {
     const { expectationOf, ask, random, logger } = this.#options;
+    const { refusals = 0, resetCount = null } = this.#options.standings.get(member) ?? {};
+    const evadedSince = refusals < refusalsMax ? undefined : (resetCount ?? undefined);
+    const expectation = { ...expectationOf(member, this.provenTpms()), evadedSince };
     let attestation: Attestation;
     try {
-      attestation = await attest(expectationOf(member), ask(member, signal), random(challengeRandomBytes));
+      attestation = await attest(expectation, ask(member, signal), random(challengeRandomBytes));
     } catch (error) {
       signal.throwIfAborted();
       if (!(
@@ -218,24 +259,28 @@ export class MemberWatch implements Service {
       logger.info({ member, code: error.code }, 'a member could not be asked to attest');
       return undefined;
     }
-    if (attestation.kind === 'judged') return attestation.verdict;
+    if (attestation.kind === 'judged') return attestation;
     logger.info({ member, reason: attestation.reason }, 'a member does not attest now');
     return undefined;
   }
 
-  async #judged(member: InstitutionId, verdict: Verdict): Promise<void> {
+  async #judged(member: InstitutionId, { verdict, record }: Judged): Promise<void> {
     const { standings, clock, logger } = this.#options;
     const before = standings.get(member);
     const now = clock.now();
     const result = verdict.passed ? 'passed' : 'failed';
+    const shown = verdict.passed && record !== undefined ? decodeRecord(record) : undefined;
     const standing: MemberStanding = {
       institution: member,
       result,
       since: before?.result === result ? before.since : now,
       heardAt: now,
       silentSince: null,
+      refusals: 0,
       checks: verdict.checks,
       development: verdict.development,
+      device: shown?.keys.device ?? null,
+      resetCount: (shown && verdict.resetCount) ?? null,
     };
     await this.#keep(standing);
     if (before?.result !== result)
@@ -264,7 +309,9 @@ export class MemberWatch implements Service {
       health.raise(
         'ATTESTATION_MISSING',
         institution,
-        `It has not attested for ${silentIntervals} intervals.`,
+        standing.refusals >= refusalsMax
+          ? `It is connected, and put off ${standing.refusals} questions in a row.`
+          : `It has not attested for ${silentIntervals} intervals.`,
       );
     else health.clear('ATTESTATION_MISSING', institution);
   }

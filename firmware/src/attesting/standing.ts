@@ -1,31 +1,42 @@
 /** What this box knows of each member's TPM, kept so that a restart ends no suspension. */
-import { decodeIfCanonical, isCount, isList, isText, mapWith } from '../encoding/cbor-fields.ts';
+import { decodeIfCanonical, isBytes, isCount, isList, isText, mapWith } from '../encoding/cbor-fields.ts';
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { AppError } from '../errors.ts';
+import type { ResetCount } from '../attestation/attest.ts';
 import { checkNames, type Check } from '../attestation/verdict.ts';
+import type { DeviceRecord } from '../ledger/consortium/institution-record.ts';
 import { institutionIdCharactersMax } from '../ledger/limits.ts';
 import type { InstitutionId, KeyValueStore } from '../ports.ts';
 
 export interface MemberStanding {
   readonly institution: InstitutionId;
-  /** `unknown`: not heard yet. `silent`: not heard for long. Both failure and silence last until it attests again. */
-  readonly result: 'unknown' | 'passed' | 'failed' | 'silent';
+  /**
+   * `unknown`: not heard yet. `replaced`: by a box that was not heard yet. `silent`: not heard for long. All that is no
+   * pass lasts until it attests.
+   */
+  readonly result: 'unknown' | 'replaced' | 'passed' | 'failed' | 'silent';
   /** Since when the result is this, UTC milliseconds. */
   readonly since: number;
   /** When it was last heard, UTC milliseconds: a verdict, whatever it was. When the watch began, if there was none. */
   readonly heardAt: number;
   /** When the first question was asked that brought no verdict, since the last that did, UTC milliseconds. */
   readonly silentSince: number | null;
+  /** Questions in a row that it did not answer with a verdict while it was connected. */
+  readonly refusals: number;
   /** Of the last verdict, check by check; empty if there was none. */
   readonly checks: readonly Check[];
   /** Its TPM is a simulator. */
   readonly development: boolean;
+  /** The TPM that it showed when the last verdict passed; null if that failed, or there was none. */
+  readonly device: DeviceRecord | null;
+  /** Of that TPM, as it attested last; null like `device`. */
+  readonly resetCount: ResetCount | null;
 }
 
 const prefix = 'attestation/';
 /** A finding is one sentence. */
 const findingBytesMax = 512;
-const results = ['unknown', 'passed', 'failed', 'silent'] as const;
+const results = ['unknown', 'replaced', 'passed', 'failed', 'silent'] as const;
 
 function readCheck(value: CborValue): Check | undefined {
   const { name, passed, finding } = mapWith(value, ['name', 'passed', 'finding']) ?? {};
@@ -35,10 +46,38 @@ function readCheck(value: CborValue): Check | undefined {
   return { name: known, passed, finding };
 }
 
+/** Undefined for what is neither a device nor null. */
+function readDevice(value: CborValue | undefined): DeviceRecord | null | undefined {
+  if (value === null) return null;
+  const { attestationKey, endorsement } = mapWith(value, ['attestationKey', 'endorsement']) ?? {};
+  return isBytes(attestationKey, 34) && isBytes(endorsement, 32)
+    ? { attestationKey, endorsement }
+    : undefined;
+}
+
+/** Undefined for what is neither a count nor null. */
+function readResetCount(value: CborValue | undefined): ResetCount | null | undefined {
+  if (value === null) return null;
+  const { resets, resumes } = mapWith(value, ['resets', 'resumes']) ?? {};
+  return isCount(resets, 0xffff_ffff) && isCount(resumes, 0xffff_ffff) ? { resets, resumes } : undefined;
+}
+
+const keys = [
+  'institution',
+  'result',
+  'since',
+  'heardAt',
+  'silentSince',
+  'refusals',
+  'checks',
+  'development',
+  'device',
+  'resetCount',
+] as const;
+
 function readStanding(bytes: Uint8Array): MemberStanding | undefined {
-  const keys = ['institution', 'result', 'since', 'heardAt', 'silentSince', 'checks', 'development'];
   const map = mapWith(decodeIfCanonical(bytes), keys) ?? {};
-  const { institution, since, heardAt, silentSince, development } = map;
+  const { institution, since, heardAt, silentSince, refusals, development } = map;
   const result = results.find((each) => each === map['result']);
   const read = isList(map['checks']) ? map['checks'].map(readCheck) : [undefined];
   const checks = read.filter((check) => check !== undefined);
@@ -47,8 +86,22 @@ function readStanding(bytes: Uint8Array): MemberStanding | undefined {
   if (!isCount(since, Number.MAX_SAFE_INTEGER) || !isCount(heardAt, Number.MAX_SAFE_INTEGER))
     return undefined;
   if (silentSince !== null && !isCount(silentSince, Number.MAX_SAFE_INTEGER)) return undefined;
-  if (typeof development !== 'boolean') return undefined;
-  return { institution, result, since, heardAt, silentSince, checks, development };
+  if (typeof development !== 'boolean' || !isCount(refusals, Number.MAX_SAFE_INTEGER)) return undefined;
+  const device = readDevice(map['device']);
+  const resetCount = readResetCount(map['resetCount']);
+  if (device === undefined || resetCount === undefined) return undefined;
+  return {
+    institution,
+    result,
+    since,
+    heardAt,
+    silentSince,
+    refusals,
+    checks,
+    development,
+    device,
+    resetCount,
+  };
 }
 
 export class Standings {
@@ -80,7 +133,9 @@ export class Standings {
   /** Holds at once; on disk when it resolves. @throws AppError STORE_FAILED. */
   async keep(standing: MemberStanding): Promise<void> {
     const checks = standing.checks.map((check) => ({ ...check }));
-    const value = encodeCanonical({ ...standing, checks });
+    const device = standing.device && { ...standing.device };
+    const resetCount = standing.resetCount && { ...standing.resetCount };
+    const value = encodeCanonical({ ...standing, checks, device, resetCount });
     // A failing disk is no reason to release to whom failed.
     this.#standings.set(standing.institution, standing);
     await this.#store.write([{ put: prefix + standing.institution, value }]);

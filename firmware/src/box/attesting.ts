@@ -6,7 +6,7 @@ import { AttestationAnswerer } from '../attesting/answerer.ts';
 import { askMember } from '../attesting/member-exchange.ts';
 import { MemberWatch } from '../attesting/member-watch.ts';
 import { Standings } from '../attesting/standing.ts';
-import type { Expectation } from '../attestation/expectation.ts';
+import type { Expectation, ProvenTpm } from '../attestation/expectation.ts';
 import { challengeRandomBytes } from '../attestation/limits.ts';
 import { attest, type Attestation } from '../attestation/verify.ts';
 import type { Config } from '../config.ts';
@@ -84,9 +84,15 @@ export function openAnswerer(
 export function expectationOf(
   state: LedgerState,
   { development }: Pick<Genesis, 'development'>,
-  { verifier, candidate, now }: Pick<Expectation, 'verifier' | 'candidate' | 'now'>,
+  {
+    verifier,
+    candidate,
+    now,
+    provenTpms,
+  }: Pick<Expectation, 'verifier' | 'candidate' | 'now' | 'provenTpms'>,
   proposed?: Institution,
 ): Expectation {
+  const own = state.institution(verifier);
   return {
     chain: state.chain,
     verifier,
@@ -94,8 +100,12 @@ export function expectationOf(
     trust: { roots: state.parameters().endorsementRoots, development },
     record: proposed ?? state.institution(candidate),
     proposed: proposed !== undefined,
+    // This box needs nobody's word for its own.
+    provenTpms:
+      own === undefined ? provenTpms : [{ institution: verifier, device: own.keys.device }, ...provenTpms],
     bootAuthorities: state.parameters().bootAuthorities,
     releases: state.releases().filter((digest) => isAccepted(state, digest)),
+    evadedSince: undefined,
     now,
   };
 }
@@ -107,11 +117,11 @@ function isAccepted(state: LedgerState, digest: Uint8Array): boolean {
 
 /** Of a candidate: over its HTTPS port, with the record that was proposed. */
 export async function attestCandidate(
-  { ledger, genesis, self, now }: CandidateModules,
+  { ledger, genesis, self, now, provenTpms }: CandidateModules,
   candidate: Institution,
   signal: AbortSignal,
 ): Promise<Attestation> {
-  const question = { verifier: self, candidate: candidate.id, now };
+  const question = { verifier: self, candidate: candidate.id, now, provenTpms };
   return attest(
     expectationOf(ledger.state(), genesis, question, candidate),
     askOverHttps(candidate.endpoints.https, signal),
@@ -125,6 +135,8 @@ export interface CandidateModules {
   readonly self: InstitutionId;
   /** UTC milliseconds. */
   readonly now: number;
+  /** What the watch over the members has found. */
+  readonly provenTpms: readonly ProvenTpm[];
 }
 
 export interface WatchModules {
@@ -154,8 +166,11 @@ export async function openMemberWatch({
   return new MemberWatch({
     members,
     rule: () => ledger.state().parameters().attestation,
-    expectationOf: (candidate) =>
-      expectationOf(ledger.state(), genesis, { verifier: self, candidate, now: clock.now() }),
+    expectationOf: (candidate, provenTpms) =>
+      expectationOf(ledger.state(), genesis, { verifier: self, candidate, now: clock.now(), provenTpms }),
+    deviceOf: (member) => ledger.state().institution(member)?.keys.device,
+    isConnected: (member) =>
+      network.peers().some(({ institution, connected }) => institution === member && connected),
     ask: (member, signal) => askMember(network, member, signal),
     standings,
     health,

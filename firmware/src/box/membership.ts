@@ -204,7 +204,11 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     health,
   });
   const attestOverHttps = (candidate: Institution, signal: AbortSignal) =>
-    attestCandidate({ ledger: validator, genesis, self, now: clock.now() }, candidate, signal);
+    attestCandidate(
+      { ledger: validator, genesis, self, now: clock.now(), provenTpms: watch.provenTpms() },
+      candidate,
+      signal,
+    );
   const consortium = await openConsortiumDesk(
     { self, ledger: validator, governance, rotation: own, attest: attestOverHttps, clock },
     start,

@@ -207,6 +207,8 @@ const memberAttestationSchema = Type.Object({
     Type.Literal('passed'),
     Type.Literal('failed'),
     Type.Literal('silent'),
+    /** By another box, which was not heard yet. */
+    Type.Literal('replaced'),
   ]),
   /** Since when the result is this. */
   since: Type.Number(),
