@@ -205,7 +205,7 @@ export const errorTable = {
     500,
     0x0110,
     'none',
-    'Restart the box: it ends the lock-out. If it comes back, somebody guesses authorization values of this TPM.',
+    "Restart the box: it ends the lock-out. If it comes back, somebody guesses authorization values of this TPM. While keys are made: clear the TPM in the machine's firmware setup.",
   ),
   TPM_OWNED: row(
     500,

@@ -156,6 +156,18 @@ test('a TPM that somebody keeps from being cleared is refused, with what to do, 
   await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
 });
 
+test('a lock-out hierarchy that somebody locked is refused before anybody gets a recovery code', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const stranger = new Stranger(tpm);
+  const ever = '4294967295';
+  await stranger.does('dictionarylockout', '-s', '-n', '5', '-t', ever, '-l', ever);
+  await assert.rejects(stranger.does('dictionarylockout', '-c', '-p', 'wrong'), /0x0*98E|auth/i);
+  const failure = await refused('TPM_LOCKED_OUT', tpm.openKeys());
+  assert.match(failure.message, /lock-out hierarchy.*clearing the TPM/);
+  assert.equal(tpm.recoveryHalves, undefined);
+  await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
+});
+
 test('a storage root key of the endorsement hierarchy, which outlives a clear, is not taken for ours', async (t) => {
   const tpm = await FreshTpm.make(t);
   const stranger = new Stranger(tpm);

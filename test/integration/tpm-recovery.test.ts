@@ -21,6 +21,7 @@ import {
 } from '../../firmware/tpm/index.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { refused } from '../support/refused.ts';
+import { TappedBus } from '../support/tapped-bus.ts';
 
 interface OfflineKey {
   /** SEC1, uncompressed. */
@@ -133,6 +134,31 @@ test('a rescue retires an update that was approved and never confirmed', async (
   const count = await broker.call('readCounter', { counter: 'firmware', rootName });
   await broker.close();
   assert.ok(count > Math.max(...countsMax), `${count}`);
+});
+
+test('a rescue approves what the TPM says that runs, and nothing that a chip on the bus says', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const offline = offlineKey();
+  tpm.rescueKey = offline.point;
+  const keys = await tpm.openKeys();
+  await tpm.powerOff();
+  const [, theirs] = await tpm.installFirmware('foreign\n');
+  const [, running] = await tpm.installFirmware('mended\n');
+  assert.ok(theirs && running);
+  const bus = await TappedBus.between(t, tpm);
+  let exchanged = 0;
+  bus.alterAnswer = (answer) => {
+    const at = answer.indexOf(running);
+    if (at < 0) return answer;
+    exchanged++;
+    return Buffer.concat([answer.subarray(0, at), theirs, answer.subarray(at + theirs.length)]);
+  };
+  const { keysFile, logger } = tpm;
+  const attempt = { keysFile, logger, code: codeOf(tpm), sign: offline.sign };
+  await refused('TPM_WRONG', rescueKeys({ ...attempt, endpoint: fixedEndpoint(bus.tcti) }));
+  assert.ok(exchanged > 0);
+  await rescueKeys({ ...attempt, endpoint: tpm.softwareTpm });
+  assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
 });
 
 test('keys that were made without an offline key have no rescue', async (t) => {

@@ -67,3 +67,17 @@ function authorizedBy(hierarchy: number) {
 export const asOwner = authorizedBy(owner);
 export const asLockout = authorizedBy(lockout);
 export const asEndorsement = authorizedBy(endorsement);
+
+/** TPM2_PolicySecret (part 3, 23.4) into a session that nobody uses: it proves the hierarchy's value and changes nothing. */
+export function proveValue(
+  tpm: Tpm,
+  as: typeof asOwner,
+  hierarchyValue: { readonly rootName: Uint8Array; readonly hierarchy: number; readonly value: Uint8Array },
+): Promise<unknown> {
+  const { rootName, hierarchy, value } = hierarchyValue;
+  return as(tpm, rootName, value, (session) =>
+    tpm.inPlainPolicySession((unused) =>
+      tpm.call('PolicySecret', hierarchy, unused, session, none, none, null, null, null, 0),
+    ),
+  );
+}

@@ -24,9 +24,12 @@ import {
 } from './keys-file.ts';
 import type { KeysRecord } from './keys-record.ts';
 
-/** @throws AppError TPM_POLICY for registers into which nothing was measured: any firmware would satisfy that policy. */
-export async function measuredRegisters(broker: BrokerClient): Promise<Uint8Array[]> {
-  const values = await broker.call('readPcrs', { registers: boundRegisters });
+/**
+ * @param rootName of the TPM that has to have said so itself; without it the answer may have been exchanged on the bus.
+ * @throws AppError TPM_POLICY for registers into which nothing was measured: any firmware would satisfy that policy.
+ */
+export async function measuredRegisters(broker: BrokerClient, rootName?: Uint8Array): Promise<Uint8Array[]> {
+  const values = await broker.call('readPcrs', { registers: boundRegisters, ...(rootName && { rootName }) });
   boundRegisters.forEach((register, index) => {
     if (values[index]?.every((byte) => byte === 0)) {
       throw new AppError(

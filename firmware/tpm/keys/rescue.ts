@@ -49,7 +49,8 @@ export async function rescueKeys({ endpoint, keysFile, logger, code, sign }: Res
   }
   const broker = new BrokerClient({ endpoint, logger });
   try {
-    const values = await measuredRegisters(broker);
+    // What is approved here opens the keys at the next start, whatever runs now.
+    const values = await measuredRegisters(broker, rootName);
     const count = await broker.call('readCounter', { counter: 'firmware', rootName });
     const held = await heldApproval(broker, stored);
     // The box's next start steps the counter there, and what was approved before is dead, an update that waits as well.

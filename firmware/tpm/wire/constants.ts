@@ -66,7 +66,7 @@ export const approvalBytes = 34;
 export const policyBranchesMax = 8;
 
 /** TPMA_SESSION, table 34. */
-export const sessionAttribute = { continueSession: 0x01, decrypt: 0x20, encrypt: 0x40 } as const;
+export const sessionAttribute = { continueSession: 0x01, decrypt: 0x20, encrypt: 0x40, audit: 0x80 } as const;
 
 /** TPM_SE, table 21. */
 export const sessionType = { hmac: 0x00, policy: 0x01 } as const;

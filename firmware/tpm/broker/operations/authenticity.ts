@@ -5,11 +5,11 @@ import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
 import { decodeResponse, TpmError } from '../../response-code.ts';
 import type { Guarded } from '../guarded.ts';
-import { asOwner, unsealAuthorizations } from '../owner.ts';
+import { asOwner, proveValue, unsealAuthorizations } from '../owner.ts';
 import type { Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 
-const { none, owner } = esysHandle;
+const { owner } = esysHandle;
 
 export interface AuthenticityOperations {
   /** HMAC-SHA-256 of the message under a key from the owner's authorization: only approved firmware can make it. */
@@ -54,14 +54,9 @@ function macOf(ownersValue: Uint8Array, message: Uint8Array): Uint8Array {
   return new Uint8Array(createHmac('sha256', new Uint8Array(key)).update(message).digest());
 }
 
-/** TPM2_PolicySecret (part 3, 23.4) into a session that nobody uses: it proves the value and changes nothing. */
 async function proveOwner(tpm: Tpm, rootName: Uint8Array, value: Uint8Array): Promise<void> {
   try {
-    await asOwner(tpm, rootName, value, (session) =>
-      tpm.inPlainPolicySession((unused) =>
-        tpm.call('PolicySecret', owner, unused, session, none, none, null, null, null, 0),
-      ),
-    );
+    await proveValue(tpm, asOwner, { rootName, hierarchy: owner, value });
   } catch (cause) {
     if (!(cause instanceof TpmError) || decodeResponse(cause.code).name !== 'TPM_RC_BAD_AUTH') throw cause;
     throw new AppError('STORE_CORRUPT', 'the sealed authorization is not the one of the owner of the TPM', {

@@ -2,7 +2,7 @@
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
 import { failedTriesMax, lockoutRecoveryS, triesForgottenAfterS } from '../../limits.ts';
-import { decodeResponse, TpmError } from '../../response-code.ts';
+import { decodeResponse, kindOf, TpmError } from '../../response-code.ts';
 import {
   algorithm,
   capability,
@@ -24,7 +24,7 @@ import {
 import { storageRootTemplate } from '../../wire/templates.ts';
 import type { Guarded } from '../guarded.ts';
 import { nvStanding } from '../nv-index.ts';
-import { asEndorsement, asLockout, asOwner, unsealAuthorizations } from '../owner.ts';
+import { asEndorsement, asLockout, asOwner, proveValue, unsealAuthorizations } from '../owner.ts';
 import { noSessions, type Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 import { counters, writeApproval } from './nv.ts';
@@ -44,7 +44,7 @@ export interface OwnershipOperations {
    * The storage root key in persistent memory, and counters with a value, made anew whatever lay there before: what
    * somebody else put there may look the same, and be of another hierarchy or have an authorization value. May be
    * repeated after a power cut. @returns the Name of the storage root key.
-   * @throws AppError TPM_OWNED if somebody took one of the hierarchies.
+   * @throws AppError TPM_OWNED if somebody took one of the hierarchies; TPM_LOCKED_OUT if he locked one.
    */
   prepare: { request: null; answer: Uint8Array };
   /** The first approval (34 bytes), while nobody owns the TPM. */
@@ -81,6 +81,7 @@ export const ownershipOperations: Handlers<OwnershipOperations> = {
     }
     await refuseKeptFromClearing(tpm);
     const rootName = await keepRoot(tpm);
+    await refuseLockedLockout(tpm, rootName);
     await asOwner(tpm, rootName, noValue, async (session) => {
       for (const area of Object.values(counters)) {
         const index = await define(tpm, area, session);
@@ -192,6 +193,26 @@ async function refuseKeptFromClearing(tpm: Tpm): Promise<void> {
     'TPM_OWNED',
     "TPM2_Clear of the TPM was disabled, and not by this box: clearing the TPM in the machine's firmware setup enables it",
   );
+}
+
+/**
+ * Whoever has the empty value can set that a wrong try keeps the lock-out hierarchy from being used for as long as he likes
+ * (part 1, 19.8.6), and try. The TPM could not be taken then, but only after the recovery code is with its custodians.
+ */
+async function refuseLockedLockout(tpm: Tpm, rootName: Uint8Array): Promise<void> {
+  try {
+    await proveValue(tpm, asLockout, { rootName, hierarchy: lockout, value: noValue });
+  } catch (cause) {
+    if (!(cause instanceof TpmError) || kindOf(cause.code) !== 'locked-out') throw cause;
+    const what = 'the lock-out hierarchy of the TPM is locked by a failed try, and not by this box';
+    throw new AppError(
+      'TPM_LOCKED_OUT',
+      `${what}: clearing the TPM in the machine's firmware setup ends it`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 function ownedByOthers(hierarchy: HierarchyName, cause?: TpmError): AppError {
