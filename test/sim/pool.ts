@@ -3,6 +3,9 @@ import { Worker } from 'node:worker_threads';
 import type { Mutation } from './mutation.ts';
 import type { SeedResult, SeedRun } from './seed-run.ts';
 
+/** A world leaves up to 15 MB behind that its thread does not give back: this bounds a thread to less than 1 GB. */
+const seedsOfThreadMax = 50;
+
 export interface PoolOptions {
   readonly threads: number;
   readonly mutation?: Mutation;
@@ -22,9 +25,14 @@ export async function runSeeds(runs: Iterable<SeedRun, undefined>, options: Pool
   };
   const thread = async (): Promise<void> => {
     let worker = newWorker(mutation);
+    let seeds = 0;
     for (let run = next(); run !== undefined; run = next()) {
       const result = await resultOf(worker, run);
-      if (result.isWorkerGone) worker = newWorker(mutation);
+      if (result.isWorkerGone || ++seeds >= seedsOfThreadMax) {
+        await worker.terminate();
+        worker = newWorker(mutation);
+        seeds = 0;
+      }
       if (onResult(result.result) === 'stop') isStopped = true;
     }
     await worker.terminate();
