@@ -7,6 +7,7 @@ import {
   executeBlock,
   proposalId,
   stateKeys,
+  toReleaseDigest,
 } from '../../firmware/src/ledger/index.ts';
 import { asSnapshot } from '../../firmware/src/ledger/state.ts';
 import type {
@@ -16,7 +17,7 @@ import type {
   ProposalAction,
   Transaction,
 } from '../../firmware/src/ledger/types.ts';
-import { LedgerFixture, verifySignature } from '../fakes/ledger.ts';
+import { bytesOf, LedgerFixture, verifySignature } from '../fakes/ledger.ts';
 import { candidate, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { soon } from '../support/ledger-outcome.ts';
 
@@ -50,6 +51,14 @@ class Chain {
     assert.equal(executed.kind, 'valid');
     this.state = built.state;
     this.#header = built.block.header;
+  }
+
+  get time(): number {
+    return this.#header.time;
+  }
+
+  get height(): number {
+    return this.#header.height;
   }
 
   /** A proposal by the first, with the votes of the others. */
@@ -165,4 +174,33 @@ test('one whose time has passed, and one that cannot be done any more, stay as t
   chain.block([], expiry);
   assert.equal(chain.outcome(late), undefined);
   assert.equal(chain.isWaiting, false);
+});
+
+test('a release that three of five accepted is accepted once they are three of four', () => {
+  const chain = new Chain(5);
+  const digest = toReleaseDigest(bytesOf('release 1.0.0'));
+  const { consortium } = chain;
+  chain.block([consortium.publish('1.0.0', [1, 2]), consortium.publish('1.1.0', [1, 2])]);
+  chain.block(['a', 'b', 'c'].map((member) => consortium.accept(member, '1.0.0')));
+  chain.block([consortium.accept('a', '1.1.0'), consortium.accept('e', '1.1.0')]);
+  assert.equal(chain.state.release(digest)?.acceptedAt, null);
+  chain.propose({ kind: 'remove', id: 'e' }, 'abcd');
+  assert.equal(chain.state.institution('e'), undefined);
+  assert.equal(chain.state.release(digest)?.acceptedAt, chain.time);
+  assert.equal(chain.state.release(toReleaseDigest(bytesOf('release 1.1.0')))?.acceptedAt, null);
+});
+
+test('a format that the validators of the next epoch can is set when that begins', () => {
+  const chain = new Chain(5);
+  const { consortium } = chain;
+  chain.block(['a', 'b', 'c'].map((member) => consortium.signal(member, 2)));
+  chain.propose({ kind: 'validators', add: [], remove: ['e'] }, 'abcd');
+  assert.deepEqual(chain.state.formats().activations.length, 1, 'three of five that vote now');
+  const { startTime } = chain.state.epoch();
+  const { epochMs, activationBlocks } = chain.state.parameters();
+  chain.block([], startTime + epochMs);
+  assert.deepEqual(chain.state.formats().activations.at(-1), {
+    format: 2,
+    height: chain.height + activationBlocks,
+  });
 });

@@ -128,7 +128,7 @@ export function actionEffect(state: LedgerSnapshot, action: ProposalAction, cont
     case 'admit':
       return admit(state, action.institution, action.validator);
     case 'remove':
-      return removed(state, action.id);
+      return removed(state, action.id, context.time);
     case 'validators':
       return changeValidators(state, action);
     case 'parameters':

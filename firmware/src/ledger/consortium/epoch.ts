@@ -2,8 +2,8 @@
  * The end of an epoch. Block time alone decides: the first block whose time is at or after the epoch's start and its
  * length closes it, and its execution ends with the step below. No block of the same epoch may follow.
  */
-import { formatsRecord } from '../formats/formats-record.ts';
-import { withoutFormerValidators } from '../formats/formats.ts';
+import { formatsRecord, type FormatsRecord } from '../formats/formats-record.ts';
+import { withActivation, withoutFormerValidators } from '../formats/formats.ts';
 import { epochsKeptMax } from '../limits.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
@@ -29,6 +29,14 @@ function nextValidators(state: LedgerSnapshot): readonly EpochValidator[] {
   });
 }
 
+/** Without the signals of who votes no more; fewer validators may be a quorum for a format already. */
+function formatsOfEpoch(state: LedgerSnapshot, { startHeight, validators }: EpochRecord): FormatsRecord {
+  const ids = validators.map(({ id }) => id);
+  // As by a signal in the block that closes the epoch.
+  const height = startHeight - 1 + state.parameters().activationBlocks;
+  return withActivation(withoutFormerValidators(state.formats(), ids), ids, height);
+}
+
 /** The state of the next epoch, if the block with this header closes its own. */
 export function afterEpoch(
   state: LedgerSnapshot,
@@ -46,14 +54,7 @@ export function afterEpoch(
     .put(epochRecord, stateKeys.pastEpoch(closed.number), closed)
     .delete(stateKeys.pastEpoch(closed.number - epochsKeptMax))
     .put(epochRecord, stateKeys.epoch, opened)
-    .put(
-      formatsRecord,
-      stateKeys.formats,
-      withoutFormerValidators(
-        state.formats(),
-        opened.validators.map(({ id }) => id),
-      ),
-    );
+    .put(formatsRecord, stateKeys.formats, formatsOfEpoch(state, opened));
   const parameters = state.get(parametersRecord, stateKeys.nextParameters);
   return parameters === undefined
     ? moved

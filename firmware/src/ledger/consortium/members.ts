@@ -1,4 +1,5 @@
 /** Members as they come, change and go. */
+import { withAcceptedReleases } from '../releases/accepted.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { idListRecord } from './id-list-record.ts';
@@ -29,9 +30,9 @@ export function admitted(state: LedgerSnapshot, institution: Institution): Ledge
 
 /**
  * It signs nothing from now on and validates no further epoch. Its last record is kept: studies and receipts name it, and
- * what it was must stay readable.
+ * what it was must stay readable. What the others said may suffice now, at this block time.
  */
-export function removed(state: LedgerSnapshot, id: string): LedgerSnapshot {
+export function removed(state: LedgerSnapshot, id: string, time: number): LedgerSnapshot {
   const member = state.institution(id);
   if (member === undefined) throw new RangeError(`${id} is no member`);
   const without = (ids: readonly string[]): readonly string[] => ids.filter((other) => other !== id);
@@ -40,5 +41,5 @@ export function removed(state: LedgerSnapshot, id: string): LedgerSnapshot {
     .put(institutionRecord, stateKeys.departed(id), member)
     .put(idListRecord, stateKeys.institutions, without(state.memberIds()))
     .put(idListRecord, stateKeys.nextValidators, without(state.nextValidators()));
-  return withRecount(left);
+  return withAcceptedReleases(withRecount(left), time);
 }

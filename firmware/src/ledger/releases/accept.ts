@@ -1,12 +1,12 @@
 /** release.accept: an institution agrees that a release is installed. */
 import { concatBytes } from '../../encoding/bytes.ts';
 import { domainPrefix } from '../../encoding/hash.ts';
-import { quorumOf } from '../consortium/quorum.ts';
 import { bytesField, institutionIdField } from '../fields.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase, ChainId } from '../types.ts';
+import { withAcceptance } from './accepted.ts';
 import { acceptanceRecord, releaseRecord, toReleaseDigest } from './release-record.ts';
 
 export interface ReleaseAccept extends BodyBase {
@@ -45,18 +45,16 @@ export const releaseAccept: TransactionType<ReleaseAccept> = {
     if (release.acceptedBy.includes(institution.id)) return 'already-accepted';
     const [signature] = context.signatures;
     if (signature === undefined || !context.signedBy(institution.keys.transaction)) return 'bad-signature';
-    const acceptedBy = [...release.acceptedBy, institution.id];
-    // Members alone: who is removed takes its acceptance along (consortium/words.ts).
-    const isAccepted = acceptedBy.length >= quorumOf(state.memberIds().length);
+    const accepted = { ...release, acceptedBy: [...release.acceptedBy, institution.id] };
     return state
       .put(acceptanceRecord, stateKeys.releaseAcceptance(digest, institution.id), {
         signature,
         at: context.time,
       })
-      .put(releaseRecord, stateKeys.release(digest), {
-        ...release,
-        acceptedBy,
-        acceptedAt: release.acceptedAt ?? (isAccepted ? context.time : null),
-      });
+      .put(
+        releaseRecord,
+        stateKeys.release(digest),
+        withAcceptance(accepted, state.memberIds().length, context.time),
+      );
   },
 };
