@@ -1,15 +1,15 @@
 /**
- * A process that opens a box's keys in the folder that it is told, says so, and waits to be killed. Told `changes`, it
- * rotates keys, renews the box key, and approves and confirms firmware without end, and says each change that is done.
+ * A process that opens a box's keys in the folder that it is told, says so, and waits to be killed. Told `restore` and a
+ * recovery code in hexadecimal, it restores them before. Told `changes`, it rotates keys, renews the box key, and approves and confirms firmware without end, and says each change that is done.
  */
 import { join } from 'node:path';
-import { openDeviceKeys, SoftwareTpm } from '../../firmware/tpm/index.ts';
+import { openDeviceKeys, restoreKeys, SoftwareTpm } from '../../firmware/tpm/index.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
-import { u32 } from '../../firmware/src/encoding/bytes.ts';
+import { fromHex, u32 } from '../../firmware/src/encoding/bytes.ts';
 import { RecordingLogger } from './recording-logger.ts';
 import { rewrapIndexKey } from './index-key.ts';
 
-const [, , folder, story] = process.argv;
+const [, , folder, story, code] = process.argv;
 if (folder === undefined) throw new Error('which folder?');
 const logger = new RecordingLogger();
 const softwareTpm = new SoftwareTpm({
@@ -18,6 +18,15 @@ const softwareTpm = new SoftwareTpm({
   firmwareRoot: join(folder, 'checkout'),
 });
 const keysFile = join(folder, 'device-keys.json');
+if (story === 'restore') {
+  await restoreKeys({
+    endpoint: softwareTpm,
+    keysFile,
+    institutionId: 'north',
+    logger,
+    code: fromHex(code ?? ''),
+  });
+}
 const keys = await openDeviceKeys({
   endpoint: softwareTpm,
   keysFile,
