@@ -148,3 +148,64 @@ test('a vote log that is begun anew when an order is taken keeps the floor of th
   await cluster.time.pass(10_000);
   assert.ok(isWritten && begunAnew > 0);
 });
+
+test('boxes that know only by memory that the order’s block is notarized write it down, and build on it', async (t) => {
+  const cluster = new Cluster();
+  t.after(() => cluster.stopAll());
+  await cluster.startAll();
+  await cluster.time.pass(15_000);
+  const { height } = cluster.box('west').validator.head();
+  for (const id of cluster.ids)
+    cluster.onlyHears(
+      id,
+      (message) =>
+        !(message.type === 'vote' && message.vote.kind === 'finalize') &&
+        !(message.type === 'certificate' && message.certificate.kind === 'finalize'),
+    );
+  const isNotarized = (id: string): boolean => (cluster.box(id).validator.lastBlock().height ?? 0) > height;
+  await cluster.time.pass(60_000, () => cluster.ids.every(isNotarized));
+  // Nothing is under way any more to those who hear all after their start.
+  await cluster.time.pass(500);
+  // First three forget, and hear of it from the fourth; then that one forgets, and hears of it from them.
+  const forget = async (ids: readonly string[]): Promise<void> => {
+    for (const id of ids) {
+      cluster.crash(id);
+      cluster.disksOf(id).votes.records.length = 0;
+    }
+    for (const id of ids) await cluster.start(id);
+    await cluster.time.pass(10_000);
+  };
+  await forget(forgetful);
+  await forget(['west']);
+  const { validator } = cluster.box('west');
+  const last = validator.lastBlock();
+  assert.ok(last.height !== undefined && last.height > validator.head().height, 'notarized and not final');
+  const { chain } = validator.state();
+  const floor = last.view + restartViewsMin;
+  const abstaining = cluster.ids.map((id) => abstainingOf(cluster, id));
+  abstaining.sort((a, b) => (a.institution < b.institution ? -1 : 1));
+  const order = { chain, ...last, height: last.height, floor, abstaining };
+  const isKept = (record: VoteRecord): boolean =>
+    record.type === 'certificate' && record.certificate.view === order.view;
+  // With the floor: a power cut after it must not leave the floor alone.
+  const kept = new Map<string, boolean>();
+  for (const id of cluster.ids) {
+    const { voteLog } = cluster.box(id);
+    const append = voteLog.append.bind(voteLog);
+    voteLog.append = (encoded) => {
+      const records = encoded.map(decodeVoteRecord);
+      if (records.some(({ type }) => type === 'floor')) kept.set(id, records.some(isKept));
+      return append(encoded);
+    };
+  }
+  for (const id of cluster.ids)
+    cluster.hub
+      .member(id)
+      ?.arrive('east', encodeMessage({ type: 'restart', order: signedOrder(order, signers) }));
+  await cluster.time.pass(30_000);
+  for (const id of cluster.ids) assert.equal(kept.get(id), true, id);
+  for (const id of cluster.ids) {
+    assert.ok(cluster.box(id).validator.consensus().finalView > floor, id);
+    assert.deepEqual(cluster.box(id).validator.misbehaviour(), [], id);
+  }
+});

@@ -2,6 +2,7 @@
 import { standingOf } from '../consensus/help.ts';
 import { recover } from '../consensus/recovery.ts';
 import type { Stepped } from '../consensus/state.ts';
+import { viewOf } from '../consensus/state.ts';
 import type { Evidence } from '../consensus/types.ts';
 import { AppError } from '../errors.ts';
 import { transactionId } from '../ledger/index.ts';
@@ -394,7 +395,10 @@ export class Participant {
     // A box that has forgotten what the signers did not count waits for its fresh key to be final. Before the order is
     // in the store its floor is in the vote log: the other way round a power cut between them left it without a vote.
     const closes = gap === undefined || this.#restarts.closesGap(order, gap);
-    await this.#restarts.taken(!closes || (await this.#rights.votedUpTo({ epoch, view })));
+    // What is built after the floor stands on this notarization, which nobody may have on a disk.
+    const { notarization } = viewOf(this.#engine.core, order.view);
+    const known = notarization === undefined ? [] : [notarization];
+    await this.#restarts.taken(!closes || (await this.#rights.votedUpTo({ epoch, view }, known)));
     return true;
   }
 

@@ -1,6 +1,7 @@
 /** Whether this box votes in an epoch, with which key, and what its vote log binds it to there. */
 import { voteMessage } from '../consensus/signatures.ts';
 import type { CoreOptions } from '../consensus/state.ts';
+import type { Certificate } from '../consensus/types.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard, InstitutionId, Logger, MemberKeys, ReplaceableLog } from '../ports.ts';
 import type { Electorate } from './electorate.ts';
@@ -65,15 +66,19 @@ export class VotingRights {
   /**
    * The box has not voted after this place, whatever it has forgotten. Where that closes a gap, a start is counted: a
    * copy of the log that still has the gap shows then that it is one, and its gap is another. False after a fault.
+   * `known`: what a box that followed without a vote log knows and must not forget with its core.
    */
-  async votedUpTo(place: Place): Promise<boolean> {
+  async votedUpTo(place: Place, known: readonly Certificate[] = []): Promise<boolean> {
     const log = this.#voteLog;
     if (log === undefined) return false;
     await this.#unlessFaulty(async () => {
-      const floor: VoteRecord = { type: 'floor', ...place };
-      if (this.#gap === undefined) return log.append([encodeVoteRecord(floor)]);
+      const records: VoteRecord[] = [
+        { type: 'floor', ...place },
+        ...known.map((certificate) => ({ type: 'certificate', certificate }) as const),
+      ];
+      if (this.#gap === undefined) return log.append(records.map(encodeVoteRecord));
       const number = this.#start + 1;
-      await log.append([floor, { type: 'start', number } as const].map(encodeVoteRecord));
+      await log.append([...records, { type: 'start', number } as const].map(encodeVoteRecord));
       await this.#options.keys.starts.advance();
       this.#start = number;
       this.#gap = undefined;
