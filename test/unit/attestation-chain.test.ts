@@ -43,6 +43,15 @@ test('a chain to a pinned root is trusted, by elliptic curves and by RSA', async
   assert.deepEqual(await judged({ vendorWish: { algorithm: 'RSA-2048' } }), trusted);
 });
 
+test('a certificate with bytes after it has another digest, and is none', async () => {
+  const padding = (at: number) => (chain: Uint8Array[]) =>
+    chain.map((der, each) => (each === at ? Uint8Array.of(...der, 0) : der));
+  assert.deepEqual(await judged({}, padding(0)), refusal('malformed', 0));
+  assert.deepEqual(await judged({}, padding(1)), refusal('malformed', 1));
+  const filled = (chain: Uint8Array[]) => chain.map((der) => Uint8Array.of(...der, 0xff, 0xff, 0xff));
+  assert.deepEqual(await judged({}, filled), refusal('malformed', 0));
+});
+
 test('a chain to a root that is not pinned is not', async () => {
   const chain = [await vendor.certify(key), ...vendor.authorities];
   const stranger = await TpmVendor.make({ from });

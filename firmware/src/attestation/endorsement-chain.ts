@@ -99,12 +99,22 @@ function linkOf(certificate: X509Certificate): Link {
   };
 }
 
+/** The library takes bytes after a certificate, and none that is cut off. */
+function isCertificate(der: Uint8Array): boolean {
+  try {
+    return new X509Certificate(new Uint8Array(der)).rawData.byteLength > 0;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
 /**
  * The library throws errors of many kinds at bytes that are no certificate, some only when a field is read: any of them
- * says just that. Bytes after the certificate are none of it: some vendors fill their NV index up.
+ * says just that. With bytes after it a certificate would have another digest, and its TPM would stand for two members.
  */
 function readLink(der: Uint8Array): Link | undefined {
-  if (der.length > certificateBytesMax) return undefined;
+  if (der.length > certificateBytesMax || isCertificate(der.subarray(0, -1))) return undefined;
   try {
     return linkOf(new X509Certificate(new Uint8Array(der)));
   } catch (error) {

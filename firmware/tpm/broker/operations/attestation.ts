@@ -2,6 +2,7 @@
  * What a box proves of its TPM to others: the attestation key and what it signs, and the endorsement key by which the
  * vendor vouches for the chip. The answers are for others to verify; nothing is verified here.
  */
+import { X509Certificate } from 'node:crypto';
 import { sha256 } from '../../../src/encoding/hash.ts';
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
@@ -87,13 +88,25 @@ export interface AttestationOperations {
   };
 }
 
+/** Without the bytes with which some vendors fill the index up: they would be part of the certificate's digest. */
+function certificateIn(stored: Uint8Array, kind: EndorsementKind): Uint8Array {
+  try {
+    return new Uint8Array(new X509Certificate(stored).raw);
+  } catch (cause) {
+    throw new AppError('TPM_FAILED', `the endorsement certificate ${kind} of the TPM cannot be read`, {
+      cause,
+    });
+  }
+}
+
 export const attestationOperations: Handlers<AttestationOperations> = {
   createAttestationKey: (tpm, { rootName }) => create(tpm, rootName, attestationTemplate()),
 
   readEndorsement: async (tpm, request) => {
     const kind = request.kind ?? (await strongestKind(tpm));
-    const certificate = await readVendorIndex(tpm, endorsementRows[kind].certificateIndex);
-    if (!certificate) throw new AppError('TPM_FAILED', `the TPM has no endorsement certificate ${kind}`);
+    const stored = await readVendorIndex(tpm, endorsementRows[kind].certificateIndex);
+    if (!stored) throw new AppError('TPM_FAILED', `the TPM has no endorsement certificate ${kind}`);
+    const certificate = certificateIn(stored, kind);
     const chain = await readChain(tpm);
     return withEndorsementKey(tpm, kind, async (handle, publicArea) => {
       const [name] = await tpm.call('TR_GetName', handle);
