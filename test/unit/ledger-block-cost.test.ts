@@ -7,15 +7,22 @@ import {
   encodeTransaction,
   executeBlock,
   genesisBlock,
+  proposalId,
   transactionWork,
   transactionsRoot,
 } from '../../firmware/src/ledger/index.ts';
 import { refusalWork } from '../../firmware/src/ledger/block-work.ts';
-import { blockKeyChangesMax, blockTransactionsMax, blockWorkMax } from '../../firmware/src/ledger/limits.ts';
+import {
+  blockKeyChangesMax,
+  blockTransactionsMax,
+  blockWorkMax,
+  institutionsMax,
+} from '../../firmware/src/ledger/limits.ts';
 import type { Block, StudyId, StudyLeaf } from '../../firmware/src/ledger/types.ts';
 import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { registerBulk } from '../fakes/ledger-studies.ts';
+import { applied, refusal } from '../support/ledger-outcome.ts';
 import { tellLedgerStory } from '../support/ledger-story.ts';
 
 const ledger = new LedgerFixture();
@@ -187,5 +194,17 @@ test('what a transaction brings to check, it pays for', () => {
     institution: candidate(ledger.chain, 'fifth'),
     validator: true,
   } as const;
-  assert.equal(transactionWork(consortium.proposeBody('north', admission)), 2 + 6 + 25 + 4 * 7 + 65);
+  const proposal = consortium.proposeBody('north', admission);
+  assert.equal(transactionWork(proposal), 2 + 6 + 25 + 4 * 7 + 65);
+  const voters = institutionsMax / 20;
+  assert.equal(transactionWork(consortium.vote('south', proposal, false).body), 2 + 5 + voters);
+  assert.equal(transactionWork(consortium.vote('south', proposal).body), 2 + 25 + 5 * 9 + voters);
+});
+
+test('the list of voters is decoded once, however often the same member votes again', () => {
+  const proposal = consortium.proposeBody('north', { kind: 'remove', id: 'west' });
+  const state = applied(ledger.initial, consortium.propose('north', proposal.action));
+  const record = state.proposal(proposalId(proposal));
+  assert.equal(refusal(state, consortium.vote('north', proposal)), 'already-voted');
+  assert.ok(record !== undefined && state.proposal(proposalId(proposal)) === record);
 });

@@ -139,8 +139,9 @@ export class LedgerSnapshot implements LedgerState {
     return this.get(institutionRecord, stateKeys.departed(id));
   }
 
+  /** Decoded once: its lists of voters may name all members, and whoever votes again shall not have them read again. */
   proposal(id: ProposalId): ProposalRecord | undefined {
-    return this.get(proposalRecord, stateKeys.proposal(id));
+    return this.#consortium(proposalRecord, stateKeys.proposal(id));
   }
 
   /** Open ones and those that were decided lately, oldest first. */

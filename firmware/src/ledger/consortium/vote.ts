@@ -1,5 +1,6 @@
 /** institution.vote: a member's one vote on an open proposal. */
 import { booleanField, bytesField, institutionIdField } from '../fields.ts';
+import { institutionsMax } from '../limits.ts';
 import { signingInstitution } from '../rule.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
@@ -27,7 +28,11 @@ export const institutionVote: TransactionType<InstitutionVote> = {
   },
   signers: () => 1,
   // One that decides an admission judges the certificate anew, and takes the keys over that were met when it was proposed.
-  work: ({ approve }) => (approve ? { identitySignatures: 1, records: 4 + exclusiveKeysCount } : {}),
+  // Each one reads and writes the list of those who have voted, which may be all members.
+  work: ({ approve }) => ({
+    entries: institutionsMax,
+    ...(approve ? { identitySignatures: 1, records: 4 + exclusiveKeysCount } : {}),
+  }),
   apply(state, body, context) {
     const voter = signingInstitution(state, body.institution, context.time);
     if (typeof voter === 'string') return voter;
