@@ -205,7 +205,7 @@ test('a member is removed by vote, and its box is put out of service with a reco
   assert.equal(done.status, 0, done.words.join('\n'));
   assert.match(done.stdout, /HILUM: A BOX IS PUT OUT OF SERVICE\nHospital: porto-celeste/);
   const checked = await runProgram(['check-record', record]);
-  assert.match(checked.stdout, /The record is right. Hospital: porto-celeste/);
+  assert.match(checked.stdout, /Nothing was changed since it was signed. Hospital: porto-celeste/);
   const again = await runProgram(['run', '--config', join(gone.folder, 'config.json')]);
   assert.match(again.words.join('\n'), /STORE_CORRUPT/);
 });

@@ -7,7 +7,8 @@ import {
   recordBody,
   signedRecord,
 } from '../../firmware/src/box/decommission-record.ts';
-import { utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { fromHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { FakeDeviceKeys } from '../fakes/device-keys.ts';
 
 const at = Date.UTC(2026, 10, 22, 21);
@@ -32,6 +33,8 @@ test('a record says whose box it was, what was destroyed and that it is signed b
   const checked = checkRecord(text);
   assert.equal(checked.hospital, 'Hospital: north, Northgate Hospital');
   assert.ok(checked.isDone);
+  const [, identity = ''] = /^Identity key \(P-256\): (.*)$/m.exec(text) ?? [];
+  assert.deepEqual(checked.identityDigest, sha256(fromHex(identity)));
   assert.ok(checked.names('keys.json', new Uint8Array(32).fill(3)));
   assert.ok(!checked.names('keys.json', new Uint8Array(32).fill(4)));
   assert.ok(!checkRecord(text.slice(0, text.indexOf('Done: '))).isDone);

@@ -70,11 +70,13 @@ export interface CheckedRecord {
   /** False if it was begun only: whether the keys were destroyed is not known. */
   readonly isDone: boolean;
   readonly endorsementDigest: Uint8Array;
+  /** SHA-256 of the identity key that signed: anybody signs a record with a key of his own. */
+  readonly identityDigest: Uint8Array;
   /** True if the record says that this file, with this SHA-256, is destroyed. */
   names(file: string, digest: Uint8Array): boolean;
 }
 
-/** A record whose digest and signature are right. @throws AppError DOCUMENT_INVALID. */
+/** A record whose digest and signature are right, by the key that it names itself. @throws AppError DOCUMENT_INVALID. */
 export function checkRecord(text: string): CheckedRecord {
   const at = text.indexOf(`${digestLabel}: `);
   const body = text.slice(0, Math.max(0, at));
@@ -91,6 +93,7 @@ export function checkRecord(text: string): CheckedRecord {
     hospital: lines[1] ?? '',
     isDone: text.slice(at).includes(`\n${doneLabel}: `),
     endorsementDigest: valueOf(body, endorsementLabel, 32),
+    identityDigest: sha256(key),
     names: (file, fileDigest) => lines.includes(fileLine(file, fileDigest)),
   };
 }
