@@ -8,7 +8,6 @@ import { Command } from 'commander';
 import { Box } from './box/box.ts';
 import { folderCustody, nobodysCustody, terminalCustody } from './box/code-custody.ts';
 import { checkRecord } from './box/decommission-record.ts';
-import { toHex } from './encoding/bytes.ts';
 import { decommission } from './box/decommission.ts';
 import { enrol } from './box/enrolment.ts';
 import { forget } from './box/erasure.ts';
@@ -146,7 +145,7 @@ program
     const { hospital, isDone, identityDigest } = checkRecord(readFileSync(file, 'utf8'));
     const end = isDone ? '' : ' It was begun and not ended: give the command decommission again.';
     process.stdout.write(
-      `Nothing was changed since it was signed. ${hospital}.${end}\nIt is that hospital's only if its identity key was ${toHex(identityDigest)}: compare with the proposal that admitted it, page Consortium.\n`,
+      `Nothing was changed since it was signed. ${hospital}.${end}\nIt is that hospital's only if its identity key was ${identityDigest}: compare with the proposal that admitted it, page Consortium.\n`,
     );
   });
 

@@ -70,8 +70,8 @@ export interface CheckedRecord {
   /** False if it was begun only: whether the keys were destroyed is not known. */
   readonly isDone: boolean;
   readonly endorsementDigest: Uint8Array;
-  /** SHA-256 of the identity key that signed: anybody signs a record with a key of his own. */
-  readonly identityDigest: Uint8Array;
+  /** SHA-256 of the identity key that signed, hexadecimal: anybody signs a record with a key of his own. */
+  readonly identityDigest: string;
   /** True if the record says that this file, with this SHA-256, is destroyed. */
   names(file: string, digest: Uint8Array): boolean;
 }
@@ -93,7 +93,7 @@ export function checkRecord(text: string): CheckedRecord {
     hospital: lines[1] ?? '',
     isDone: text.slice(at).includes(`\n${doneLabel}: `),
     endorsementDigest: valueOf(body, endorsementLabel, 32),
-    identityDigest: sha256(key),
+    identityDigest: toHex(sha256(key)),
     names: (file, fileDigest) => lines.includes(fileLine(file, fileDigest)),
   };
 }
