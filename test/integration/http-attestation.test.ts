@@ -16,12 +16,14 @@ const question = Uint8Array.of(1, 2, 3);
 const longAnswer = new Uint8Array(100_000).fill(7);
 let box: ConsoleFixture;
 let asked: Uint8Array[] = [];
+let addresses: string[] = [];
 let answer: (request: Uint8Array) => Promise<Uint8Array | undefined>;
 
 before(async () => {
   box = await ConsoleFixture.start({
-    answerStranger: (request) => {
+    answerStranger: (request, address) => {
       asked.push(request);
+      addresses.push(address);
       return answer(request);
     },
   });
@@ -29,6 +31,7 @@ before(async () => {
 after(async () => box.stop());
 beforeEach(() => {
   asked = [];
+  addresses = [];
   answer = () => Promise.resolve(longAnswer);
 });
 
@@ -38,6 +41,7 @@ const never = new AbortController().signal;
 test('a request reaches the box and its answer the asker, byte for byte, without a login', async () => {
   assert.deepEqual(await askOverHttps(origin(), never)(question), longAnswer);
   assert.deepEqual(asked, [question]);
+  assert.deepEqual(addresses, ['127.0.0.1']);
 });
 
 test('what is no request of a verifier is refused, in the form of all errors', async () => {

@@ -1,18 +1,9 @@
-/** Answering attestations and watching over the members, with a clock and a chance that the test holds. */
+/** Watching over the members, with a clock and a chance that the test holds. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { beginAttempt } from '../../firmware/src/attestation/challenge.ts';
-import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
-import { challengeRandomBytes } from '../../firmware/src/attestation/limits.ts';
+import { encodeAttestationAnswer } from '../../firmware/src/attestation/messages.ts';
+import { AttestationAnswerer } from '../../firmware/src/attesting/answerer.ts';
 import {
-  decodeAttestationAnswer,
-  encodeAttestationAnswer,
-  encodeAttestationRequest,
-  type AttestationAnswer,
-} from '../../firmware/src/attestation/messages.ts';
-import { AttestationAnswerer, type Asker } from '../../firmware/src/attesting/answerer.ts';
-import {
-  answersWaitingMax,
   firstAskMsMax,
   intervalSpreadPercent,
   lookMsMax,
@@ -20,7 +11,6 @@ import {
   refusalsMax,
   retryMsMax,
   silentIntervals,
-  strangerAnswerMsMin,
 } from '../../firmware/src/attesting/limits.ts';
 import { MemberWatch, type AttestationRule } from '../../firmware/src/attesting/member-watch.ts';
 import { Standings } from '../../firmware/src/attesting/standing.ts';
@@ -35,7 +25,6 @@ import { TpmVendor } from '../support/tpm-vendor.ts';
 import { settle, until } from '../support/until.ts';
 
 const now = keysExpiry - 365 * 86_400_000;
-const random = new Uint8Array(challengeRandomBytes).fill(3);
 
 let vendor: TpmVendor;
 let north: FakeDevice;
@@ -51,97 +40,6 @@ before(async () => {
 });
 
 const trust = () => ({ roots: [vendor.pin], development: false });
-
-class Answering {
-  readonly clock = new ManualClock(now);
-  readonly answerer: AttestationAnswerer;
-
-  constructor(device: FakeDevice) {
-    const { clock } = this;
-    const record = () => Promise.resolve(device.record);
-    this.answerer = new AttestationAnswerer({ self: device.institution, device, record, clock });
-  }
-
-  async ask(
-    asker: Asker,
-    request: Parameters<typeof encodeAttestationRequest>[0],
-  ): Promise<AttestationAnswer> {
-    const answer = await this.answerer.answer(asker, encodeAttestationRequest(request));
-    const decoded = answer && decodeAttestationAnswer(answer);
-    assert.ok(decoded);
-    return decoded;
-  }
-
-  async challenge(verifier: string, candidate = 'north') {
-    const { device } = await judgeClaim(north.parts, { trust: trust(), now });
-    assert.ok(device);
-    const { challenge } = await beginAttempt(
-      device,
-      { chain: bytesOf('chain'), verifier, candidate },
-      random,
-    );
-    return challenge;
-  }
-
-  async resultOf(asker: Asker, verifier: string): Promise<string> {
-    const answer = await this.ask(asker, await this.challenge(verifier));
-    return answer.type === 'refused' ? answer.reason : answer.type;
-  }
-}
-
-test('a box answers for itself, and a member in that member’s name only', async () => {
-  const box = new Answering(north);
-  const busy = { type: 'refused', reason: 'not-me' };
-  assert.equal((await box.ask('stranger', { type: 'introduce', candidate: 'north' })).type, 'claim');
-  assert.deepEqual(await box.ask('stranger', { type: 'introduce', candidate: 'south' }), busy);
-  assert.deepEqual(await box.ask('stranger', await box.challenge('south', 'east')), busy);
-  assert.deepEqual(await box.ask({ member: 'west' }, await box.challenge('south')), busy);
-  assert.equal(await box.answerer.answer('stranger', new Uint8Array(9)), undefined);
-});
-
-test('a credential for another TPM is refused, and tells nothing', async () => {
-  const south = await FakeDevice.make('south', vendor);
-  const box = new Answering(south);
-  const challenge = await box.challenge('west', 'south');
-  assert.deepEqual(await box.ask('stranger', challenge), { type: 'refused', reason: 'not-answerable' });
-});
-
-test('strangers share what they are given, members have theirs', async () => {
-  const box = new Answering(north);
-  assert.equal(await box.resultOf('stranger', 'south'), 'evidence');
-  assert.equal(await box.resultOf('stranger', 'east'), 'busy');
-  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'evidence');
-  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'busy');
-  assert.equal(await box.resultOf({ member: 'east' }, 'east'), 'evidence');
-  box.clock.advance(strangerAnswerMsMin);
-  assert.equal(await box.resultOf('stranger', 'east'), 'evidence');
-  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'busy');
-  box.clock.advance(memberAnswerMsMin);
-  assert.equal(await box.resultOf({ member: 'south' }, 'south'), 'evidence');
-});
-
-test('the TPM does one attestation at a time, and few wait for it', async () => {
-  const box = new Answering(north);
-  const held = Promise.withResolvers<void>();
-  let running = 0;
-  let most = 0;
-  const slow = await FakeDevice.make('north', vendor);
-  const activate = slow.activate.bind(slow);
-  slow.activate = async (blob, seed) => {
-    most = Math.max(most, (running += 1));
-    await held.promise;
-    running -= 1;
-    return activate(blob, seed);
-  };
-  const slowBox = new Answering(slow);
-  const names = Array.from({ length: answersWaitingMax + 1 }, (_, at) => `member-${at}`);
-  const challenges = await Promise.all(names.map((name) => box.challenge(name)));
-  const asked = challenges.map((challenge) => slowBox.ask({ member: challenge.verifier }, challenge));
-  held.resolve();
-  const kinds = (await Promise.all(asked)).map(({ type }) => type);
-  assert.deepEqual(kinds, [...names.slice(1).map(() => 'evidence'), 'refused']);
-  assert.equal(most, 1);
-});
 
 const everyMs = 3_600_000;
 
@@ -162,6 +60,8 @@ class WatchClock extends ManualClock {
 /** A box that watches over north, which answers as the test lets it. */
 class Watching {
   readonly clock = new WatchClock(now);
+  /** Of the member that is asked. */
+  readonly #memberClock = new ManualClock(now);
   readonly store: MemoryStore;
   readonly health: Health;
   readonly logger = new RecordingLogger();
@@ -188,7 +88,13 @@ class Watching {
   async start(): Promise<void> {
     const standings = new Standings(this.store);
     await standings.load();
-    const box = new Answering(this.device);
+    const { device } = this;
+    const answerer = new AttestationAnswerer({
+      self: device.institution,
+      device,
+      record: () => Promise.resolve(device.record),
+      clock: this.#memberClock,
+    });
     this.#watch = new MemberWatch({
       members: () => this.members,
       deviceOf: () => this.known.keys.device,
@@ -209,7 +115,7 @@ class Watching {
       }),
       ask: () => (request) => {
         this.asked += 1;
-        return this.#answer(box, request);
+        return this.#answer(answerer, request);
       },
       standings,
       health: this.health,
@@ -220,14 +126,14 @@ class Watching {
     await this.watch.start();
   }
 
-  async #answer(box: Answering, request: Uint8Array): Promise<Uint8Array> {
+  async #answer(answerer: AttestationAnswerer, request: Uint8Array): Promise<Uint8Array> {
     if (this.answers === 'not' || this.answers === 'cut')
       throw new AppError('PEER_UNREACHABLE', 'north is not connected');
     if (this.answers === 'busily') return encodeAttestationAnswer({ type: 'refused', reason: 'busy' });
     if (this.answers === 'not now')
       return encodeAttestationAnswer({ type: 'refused', reason: 'not-answerable' });
-    box.clock.advance(memberAnswerMsMin);
-    return (await box.answerer.answer({ member: 'south' }, request)) ?? new Uint8Array(0);
+    this.#memberClock.advance(memberAnswerMsMin);
+    return (await answerer.answer({ member: 'south' }, request)) ?? new Uint8Array(0);
   }
 
   /** Lets time pass in steps, with what is due in between. */

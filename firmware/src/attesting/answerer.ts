@@ -13,8 +13,9 @@ import { nameOf } from '../../tpm/wire/structures.ts';
 import type { Institution } from '../ledger/types.ts';
 import type { Clock, InstitutionId } from '../ports.ts';
 import type { AttestingDevice } from './device.ts';
-import { memberAnswerMsMin, strangerAnswerMsMin } from './limits.ts';
+import { memberAnswerMsMin, strangerAnswerMsMin, strangersWaitingMax } from './limits.ts';
 import { TpmTurns } from './tpm-turns.ts';
+import { WrongStrangers } from './wrong-strangers.ts';
 
 export interface AnswererOptions {
   readonly self: InstitutionId;
@@ -24,17 +25,22 @@ export interface AnswererOptions {
   readonly clock: Clock;
 }
 
-/** Who asks: a member that the network has authenticated, or anybody. */
-export type Asker = { readonly member: InstitutionId } | 'stranger';
+/** Who asks: a member that the network has authenticated, or anybody from this address (or network of addresses). */
+export type Asker = { readonly member: InstitutionId } | { readonly stranger: string };
 
-/** No id of an institution. */
-const strangers = '*';
+/** What all strangers share. The name is no id of an institution. */
+const turnOfStrangers = {
+  asker: '*',
+  intervalMs: strangerAnswerMsMin,
+  waitingMax: strangersWaitingMax,
+};
 
 const refused = (reason: AttestationRefusal['reason']): AttestationRefusal => ({ type: 'refused', reason });
 
 export class AttestationAnswerer {
   readonly #options: AnswererOptions;
   readonly #turns = new TpmTurns();
+  readonly #wrong = new WrongStrangers();
 
   constructor(options: AnswererOptions) {
     this.#options = options;
@@ -52,16 +58,27 @@ export class AttestationAnswerer {
   }
 
   async #prove(asker: Asker, challenge: Challenge): Promise<AttestationAnswer> {
-    const isMember = asker !== 'stranger';
+    if ('stranger' in asker) return this.#proveToStranger(asker.stranger, challenge);
     // Who asks in another's name would have an answer that only the other may use.
-    if (isMember && asker.member !== challenge.verifier) return refused('not-me');
-    const turn = this.#turns.take(
-      isMember ? asker.member : strangers,
-      this.#options.clock.now(),
-      isMember ? memberAnswerMsMin : strangerAnswerMsMin,
-      () => this.#evidence(challenge),
-    );
-    return turn ?? refused('busy');
+    if (asker.member !== challenge.verifier) return refused('not-me');
+    const turn = { asker: asker.member, intervalMs: memberAnswerMsMin };
+    const evidence = this.#turns.take(turn, this.#options.clock.now(), () => this.#evidence(challenge));
+    return evidence ?? refused('busy');
+  }
+
+  /** Whoever sends what no box can answer takes nobody's turn, and is not heard again at once. */
+  async #proveToStranger(address: string, challenge: Challenge): Promise<AttestationAnswer> {
+    const { clock } = this.#options;
+    const now = clock.now();
+    if (this.#wrong.isHeld(address, now)) return refused('busy');
+    const evidence = this.#turns.take(turnOfStrangers, now, () => this.#evidence(challenge));
+    if (evidence === undefined) return refused('busy');
+    const answer = await evidence;
+    if (answer.type === 'refused') {
+      this.#turns.giveBack(turnOfStrangers.asker, now);
+      this.#wrong.hold(address, clock.now());
+    }
+    return answer;
   }
 
   async #evidence(challenge: Challenge): Promise<AttestationAnswer> {

@@ -6,8 +6,23 @@ export const answersWaitingMax = 8;
 /** A member is answered this often at most: two rounds, and a repetition of them. */
 export const memberAnswerMsMin = 10_000;
 
-/** All who are no members together are answered this often at most: they share what members leave of the TPM. */
+/**
+ * All who are no members together are answered this often at most: they share what members leave of the TPM. A challenge
+ * that could not be answered takes no such turn from the others.
+ */
 export const strangerAnswerMsMin = 5_000;
+
+/** Strangers wait only while fewer than these do, of whom all may be members: a member that hears "busy" may alarm. */
+export const strangersWaitingMax = 2;
+
+/**
+ * An address whose challenge this box could not answer is refused for so long: a voting member asks a candidate again
+ * only after minutes, and one wrong challenge costs the TPM half a second.
+ */
+export const wrongStrangerMs = 60_000;
+
+/** Such addresses that are remembered; beyond them the oldest is forgotten. */
+export const wrongStrangersMax = 1024;
 
 /** One request of an attestation, with all that wait before it. */
 export const attestationRequestMsMax = 60_000;

@@ -145,7 +145,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
         membership === undefined
           ? closedWalletDesk()
           : walletDesk({ ...foundation, ...membership, institution: config.institution.id }),
-      answerStranger: (request) => answerer.answer('stranger', request),
+      answerStranger: (request, stranger) => answerer.answer({ stranger }, request),
       onFirstAdministrator: events.onFirstAdministrator,
     },
   );

@@ -7,12 +7,13 @@ import { requestBytesMax } from '../attestation/limits.ts';
 import { AppError } from '../errors.ts';
 import type { App } from './app.ts';
 import { attestationsPerMinuteMax, rateWindowMs } from './limits.ts';
+import { addressGroup } from './login-throttle.ts';
 
 export const attestationPath = '/attestation/v1';
 export const cborType = 'application/cbor';
 
-/** The answer to a stranger's request; undefined for bytes that no verifier sends. */
-export type AnswerStranger = (request: Uint8Array) => Promise<Uint8Array | undefined>;
+/** The answer to a stranger's request from this address; undefined for bytes that no verifier sends. */
+export type AnswerStranger = (request: Uint8Array, address: string) => Promise<Uint8Array | undefined>;
 
 export function addAttestationRoutes(app: App, answer: AnswerStranger): void {
   // Of this route alone: everything else takes JSON only.
@@ -36,7 +37,8 @@ export function addAttestationRoutes(app: App, answer: AnswerStranger): void {
       },
       async (request, reply) => {
         const { body } = request;
-        const told = body instanceof Uint8Array ? await answer(new Uint8Array(body)) : undefined;
+        const address = addressGroup(request.ip);
+        const told = body instanceof Uint8Array ? await answer(new Uint8Array(body), address) : undefined;
         if (told === undefined)
           throw new AppError('REQUEST_INVALID', 'this is no request for an attestation');
         return reply.type(cborType).send(Buffer.from(told));
