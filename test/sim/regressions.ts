@@ -12,6 +12,12 @@ export const regressions: readonly Regression[] = [
     found: 'a proposal in a view that catching up had decided: the block was at hand no more',
   },
   {
+    mode: 'epochs',
+    seed: 54,
+    found:
+      'a flipped bit of a vote whose frame began with the last byte of a sector: cut off as if it were torn',
+  },
+  {
     mode: 'forks',
     seed: 2019,
     found:

@@ -13,6 +13,7 @@ import {
   endMark,
   frameHeadBytes,
   frameOverheadBytes,
+  lengthBits,
   parseFrame,
 } from './append-log-format.ts';
 import { frameBytesMax } from './limits.ts';
@@ -42,10 +43,13 @@ export function judgeTail(rest: Uint8Array, offset: number, previousChain: Uint8
 
 /** A last frame whose first bytes are there. */
 function judgeLast(rest: Uint8Array, end: number, offset: number, previousChain: Uint8Array): Tail {
+  // The file ends, or was last written, within the length itself; or of a length in two sectors the second is missing.
+  if (rest.length < 4 || end < 4) return { kind: 'torn' };
+  const second = toNextSector(offset);
+  if (second < 4 && isZero(rest.subarray(second, second + sectorBytes))) return { kind: 'torn' };
   const length = announcedLength(rest);
-  // The file ends, or was last written, within the length itself.
-  if (length === undefined || end < 4) return { kind: 'torn' };
-  if (length < 4 || length > frameBytesMax) return damaged('its length is impossible');
+  if (length === undefined || length < 4 || length > frameBytesMax)
+    return damaged('its length is impossible');
   const frameEnd = length + frameOverheadBytes;
   if (end > frameEnd) return damaged('it is followed by bytes that belong to no record');
   if (end === frameEnd) {
@@ -53,13 +57,20 @@ function judgeLast(rest: Uint8Array, end: number, offset: number, previousChain:
       ? { kind: 'torn' }
       : damaged('its checksum is wrong');
   }
-  // The end mark is missing. If a shorter frame fits exactly, only the length was changed, and nothing is torn.
-  const body = rest.subarray(frameHeadBytes, Math.max(frameHeadBytes, end - 1));
-  const chain = rest.subarray(8, frameHeadBytes);
-  if (rest[end - 1] === endMark && equalBytes(chain, sha256(concatBytes(previousChain, body)))) {
+  // The end mark is missing. If a shorter frame fits, exactly or but for one bit of its length, only the length was
+  // changed: what follows such a frame may be torn, it is not.
+  const shorter = [end - frameOverheadBytes];
+  for (let bit = 0; bit < lengthBits; bit++) shorter.push(length ^ (1 << bit));
+  if (shorter.some((bytes) => fits(rest.subarray(0, end), bytes, previousChain)))
     return damaged('its length is wrong');
-  }
   return { kind: 'torn' };
+}
+
+/** Whether these bytes begin with a frame whose body has this length, whatever they announce. */
+function fits(bytes: Uint8Array, length: number, previousChain: Uint8Array): boolean {
+  if (length < 4 || bytes[frameHeadBytes + length] !== endMark) return false;
+  const body = bytes.subarray(frameHeadBytes, frameHeadBytes + length);
+  return equalBytes(bytes.subarray(8, frameHeadBytes), sha256(concatBytes(previousChain, body)));
 }
 
 function damaged(reason: string): Tail {

@@ -3,12 +3,12 @@
  * made durable: one or more records. Integers big-endian.
  *
  *   header = "HILUMLOG" ‖ u32 version ‖ domain (32 bytes, zero-padded) ‖ 16 zero bytes ‖ u32 CRC-32 of the 60 before
- *   frame  = u32 length of body ‖ u32 CRC-32 ‖ chain (32) ‖ body ‖ end mark
+ *   frame  = u32 (length mark + length of body) ‖ u32 CRC-32 ‖ chain (32) ‖ body ‖ end mark
  *   body   = u32 length ‖ record, one or more times
  *   chain  = SHA-256(chain of the frame before ‖ body); of the first: SHA-256(hash("wal", header) ‖ body)
  *
  * The CRC covers length, chain and body. The end mark is never zero, so that a frame whose end was not written shows
- * in the zeroed space around it.
+ * in the zeroed space around it; nor is the first byte, so that one whose beginning was not written does.
  */
 import { crc32 } from 'node:zlib';
 import { concatBytes, equalBytes, lengthPrefixed, u32, utf8 } from '../encoding/bytes.ts';
@@ -20,9 +20,12 @@ export const frameHeadBytes = 40;
 /** What a frame adds to its body. */
 export const frameOverheadBytes = frameHeadBytes + 1;
 export const endMark = 0x5a;
+/** In the six upper bits of the length: none of two flipped bits makes it zero. */
+const lengthMark = 0xb4000000;
+export const lengthBits = 26;
 
 const magic = utf8('HILUMLOG');
-const version = 1;
+const version = 2;
 const domainBytesMax = 32;
 
 /** @throws RangeError if the domain is longer than 32 bytes. */
@@ -64,7 +67,7 @@ export interface RecordPlace {
 export function encodeFrame(previousChain: Uint8Array, records: readonly Uint8Array[]): EncodedFrame {
   const body = concatBytes(...records.map(lengthPrefixed));
   const chain = sha256(concatBytes(previousChain, body));
-  const length = u32(body.length);
+  const length = u32(lengthMark + body.length);
   const crc = u32(frameCrc(length, chain, body));
   const places: RecordPlace[] = [];
   let offset = frameHeadBytes;
@@ -79,10 +82,16 @@ function frameCrc(length: Uint8Array, chain: Uint8Array, body: Uint8Array): numb
   return crc32(body, crc32(chain, crc32(length)));
 }
 
-/** Length of the body that a frame's first bytes announce; undefined if there are fewer than four. */
+/** Length of the body that a frame's first four bytes announce; undefined if no frame begins like this. */
 export function announcedLength(bytes: Uint8Array): number | undefined {
-  if (bytes.length < 4) return undefined;
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const length = (uint32At(bytes, 0) ?? 0) - lengthMark;
+  return length >= 0 && length < 2 ** lengthBits ? length : undefined;
+}
+
+/** Big-endian; undefined if fewer than four bytes stand there. */
+function uint32At(bytes: Uint8Array, offset: number): number | undefined {
+  if (bytes.length < offset + 4) return undefined;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset);
 }
 
 export interface ParsedFrame {
@@ -101,8 +110,7 @@ export function parseFrame(bytes: Uint8Array): ParsedFrame | undefined {
   if (bytes[frameHeadBytes + length] !== endMark) return undefined;
   const chain = bytes.subarray(8, frameHeadBytes);
   const body = bytes.subarray(frameHeadBytes, frameHeadBytes + length);
-  const crc = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
-  if (crc !== frameCrc(bytes.subarray(0, 4), chain, body)) return undefined;
+  if (uint32At(bytes, 4) !== frameCrc(bytes.subarray(0, 4), chain, body)) return undefined;
   const records = recordPlaces(body);
   return records === undefined ? undefined : { chain, body, records, length: length + frameOverheadBytes };
 }
@@ -115,7 +123,7 @@ function recordPlaces(body: Uint8Array): RecordPlace[] | undefined {
   const places: RecordPlace[] = [];
   let at = 0;
   while (at < body.length) {
-    const length = announcedLength(body.subarray(at));
+    const length = uint32At(body, at);
     if (length === undefined || at + 4 + length > body.length) return undefined;
     places.push({ offset: frameHeadBytes + at + 4, length });
     at += 4 + length;
