@@ -1,5 +1,6 @@
 /** How far the handovers on this box lead from the genesis document on, and the alarm where one is missing for long. */
 import type { HealthBoard } from '../ports.ts';
+import { handoverMissingMs } from './limits.ts';
 
 const alarmSubject = 'handover';
 
@@ -11,6 +12,8 @@ export class HandoverWay {
   readonly #health: HealthBoard;
   /** The first epoch of which none was found. Those that are complete stay so. */
   #next = 0;
+  /** When that was first seen of which epoch. */
+  #missing: { readonly epoch: number; readonly since: number } | undefined;
 
   constructor(completed: (epoch: number) => Promise<Uint8Array | undefined>, health: HealthBoard) {
     this.#completed = completed;
@@ -26,12 +29,20 @@ export class HandoverWay {
     return epoch < this.#next;
   }
 
-  /** Raises the alarm, or clears it. `current`: the epoch that this box is in. @throws AppError STORE_FAILED. */
-  async look(current: number): Promise<void> {
-    if (await this.leadsTo(current - 1 - epochsOpenMax)) this.#health.clear('HANDOVER_MISSING', alarmSubject);
-    else {
-      const message = `The handover at the end of epoch ${this.#next} is not signed by enough boxes of that epoch.`;
-      this.#health.raise('HANDOVER_MISSING', alarmSubject, message);
+  /**
+   * Raises the alarm, or clears it. `current`: the epoch that this box is in. `now`: of any clock, milliseconds.
+   * @throws AppError STORE_FAILED.
+   */
+  async look(current: number, now: number): Promise<void> {
+    if (await this.leadsTo(current - 1 - epochsOpenMax)) {
+      this.#missing = undefined;
+      this.#health.clear('HANDOVER_MISSING', alarmSubject);
+      return;
     }
+    const epoch = this.#next;
+    if (this.#missing?.epoch !== epoch) this.#missing = { epoch, since: now };
+    if (now - this.#missing.since < handoverMissingMs) return;
+    const message = `The handover at the end of epoch ${epoch} is not signed by enough boxes of that epoch.`;
+    this.#health.raise('HANDOVER_MISSING', alarmSubject, message);
   }
 }

@@ -152,7 +152,7 @@ export class Handovers {
     const now = clock.now();
     if (now - this.#sentAt < handoverResendMs) return;
     this.#sentAt = now;
-    this.#run(this.way.look(chain.state.epoch().number));
+    this.#run(this.way.look(chain.state.epoch().number, now));
     if (this.#open.size === 0) return;
     const turn = this.#inTurn();
     for (const epoch of turn) this.#sign(epoch);

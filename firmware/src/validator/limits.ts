@@ -211,6 +211,9 @@ export const handoversAtOnceMax = 4;
 /** How often a signature for a handover that is open is said again, and the whole asked for. */
 export const handoverResendMs = 5000;
 
+/** A handover that is missing for so long is an alarm: a box that was off asks for it some ten times meanwhile. */
+export const handoverMissingMs = 60_000;
+
 /** One handover from one peer: at most 384 KiB. */
 export const handoverRequestMs = 10000;
 
