@@ -43,12 +43,12 @@ const programs = ['swtpm', 'swtpm-tools', 'tpm2-tools'];
 /** Those that need no more than a TPM, its libraries and its tools. */
 const tests = [
   'test/unit/tpm-*.test.ts',
-  'test/integration/tpm-attestation.test.ts',
-  'test/integration/tpm-attestation-tools.test.ts',
-  'test/integration/tpm-bus.test.ts',
-  'test/integration/tpm-interoperability.test.ts',
-  'test/integration/tpm-libraries.test.ts',
-  'test/integration/tpm-refusals.test.ts',
+  'test/tpm/tpm-attestation.test.ts',
+  'test/tpm/tpm-attestation-tools.test.ts',
+  'test/tpm/tpm-bus.test.ts',
+  'test/tpm/tpm-interoperability.test.ts',
+  'test/tpm/tpm-libraries.test.ts',
+  'test/tpm/tpm-refusals.test.ts',
 ];
 
 /** Not spawnSync: the TPM of this machine waits for whoever reads what it complains about. @throws Error with the status. */

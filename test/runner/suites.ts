@@ -54,6 +54,8 @@ export const suites: readonly Suite[] = [
   { name: 'unit', concurrency: both, timeoutMs: minutes(5) },
   { name: 'contract', concurrency: both, timeoutMs: minutes(5) },
   { name: 'sim', concurrency: 1, timeoutMs: minutes(5) },
+  // Each test has a simulator of its own, for which it waits most of the time.
+  { name: 'tpm', concurrency: both, timeoutMs: minutes(5) },
   { name: 'integration', concurrency: 1, timeoutMs: minutes(5) },
   { name: 'e2e', concurrency: 1, timeoutMs: minutes(8) },
 ];

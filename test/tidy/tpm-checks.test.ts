@@ -4,7 +4,7 @@ import test from 'node:test';
 import { files, read } from './source-tree.ts';
 
 const row = /^\| .+ \| ([a-z0-9-]+): (.+) \|$/gm;
-const suites = ['unit', 'integration', 'e2e'];
+const suites = ['unit', 'tpm', 'integration', 'e2e'];
 
 test('every test that docs/tpm-checks.md names is there', () => {
   const named = [...read('docs/tpm-checks.md').matchAll(row)];
