@@ -58,7 +58,7 @@ function judgeNodes(options: NodeWorldOptions, result: NodeWorldResult): Outcome
   const isStuck = !isForked && isNamed && (isSlow || !result.isSettled);
   if (isForked && !isNamed)
     failures.push(`boxes differ, and only ${result.guilty.size} are shown to be guilty`);
-  if (!isForked && !isStuck && failures.length === 0) {
+  if (!isForked && !isStuck && !result.isLost && failures.length === 0) {
     if (isSlow) failures.push(`no new final block within ${viewsToProgressMax(validators)} views of calm`);
     else if (!result.isSettled) failures.push('somebody is left behind, or waits for an answer');
   }

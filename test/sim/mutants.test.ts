@@ -93,7 +93,7 @@ const mutants: readonly Mutant[] = [
     from: 'if (content.isComplete) {',
     to: 'if (content.bytes >= 0) {',
     mode: 'restarts',
-    firstSeed: 3,
+    firstSeed: 5,
     seenAs: /votes twice|nullifies and finalizes/,
   },
   {
@@ -119,7 +119,7 @@ const mutants: readonly Mutant[] = [
     from: 'return verifyCertificate(',
     to: 'return verify.length > 0 || verifyCertificate(',
     mode: 'byzantine',
-    firstSeed: 28,
+    firstSeed: 520,
     seenAs: /differs at height|left behind/,
   },
   {

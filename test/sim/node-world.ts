@@ -174,9 +174,11 @@ class NodeWorld {
     this.#fillDisks();
     await this.#time.pass(faultyMs, () => this.#violations.length > 0);
     // Boxes that differ cannot go on together.
-    const mayGoOn = this.#conflicts.length === 0;
-    if (mayGoOn) this.#calmDown();
-    if (this.#options.forgetful !== undefined) await this.#restart(this.#options.forgetful);
+    const isOne = this.#conflicts.length === 0;
+    if (isOne) this.#calmDown();
+    const { forgetful } = this.#options;
+    const isLost = forgetful !== undefined && !(await this.#restart(forgetful));
+    const mayGoOn = isOne && !isLost;
     const viewsToProgress = mayGoOn ? await this.#viewsToProgress() : Infinity;
     const isSettled = mayGoOn && (await this.#isSettled());
     for (const node of this.#nodes) this.#checkMisbehaviour(node);
@@ -197,6 +199,7 @@ class NodeWorld {
       validatorSets: new Set([...this.#electorates.values()].map((ids) => ids.join())).size,
       snapshotsTaken: this.#agreement.jumps,
       pruned: this.#honest().filter(({ validator }) => (validator?.firstBlock() ?? 0) > 0).length,
+      isLost,
       isSettled,
       viewsToProgress,
     };
@@ -368,8 +371,11 @@ class NodeWorld {
     }
   }
 
-  /** Nobody goes on where so many have forgotten; then one box gets the members' order, and the others from it. */
-  async #restart(count: number): Promise<void> {
+  /**
+   * Nobody goes on where so many have forgotten; then one box gets the members' order, and the others from it. False if no
+   * order can be made: of the newest block the certificate alone is left (docs/adr, 0038).
+   */
+  async #restart(count: number): Promise<boolean> {
     const nodes = this.#nodes.slice(0, count);
     for (const node of nodes) {
       this.#crash(node, true, diskFlaws['flipped-vote']);
@@ -380,14 +386,21 @@ class NodeWorld {
       validator === undefined ? [] : [[institution, validator] as const],
     );
     const order = restartOrder(new Map(boxes));
-    if (order === undefined)
-      return this.#report('boxes at a standstill are in different epochs, or none has the last block');
+    if (order === 'no content') {
+      this.#note('nobody has the last block');
+      return false;
+    }
+    if (order === undefined) {
+      this.#report('boxes at a standstill are in different epochs');
+      return false;
+    }
     this.#note(`the roots order to go on from block ${order.height}`);
     const ids = this.#electorates.get(order.epoch) ?? [];
     const bytes = signedRestart(order, ids, this.#signatures, this.#random);
     const { name } = this.#nodes[this.#random.below(this.#nodes.length)] ?? { name: '' };
     this.#hub.member(name)?.arrive(this.#nodes.find((node) => node.name !== name)?.name ?? '', bytes);
     this.#voteWatch.skipTo({ epoch: order.epoch, view: order.floor });
+    return true;
   }
 
   /** Views until a block that was proposed in calm is final. */

@@ -10,8 +10,8 @@ import { rootSignerOf } from '../fakes/ledger.ts';
 import type { Random } from './random.ts';
 import type { Signatures } from './sim-fixture.ts';
 
-/** The newest block that any of these boxes knows; undefined if they are not all in one epoch, or none has it. */
-export function restartOrder(boxes: ReadonlyMap<string, Validator>): RestartOrder | undefined {
+/** The newest block that any of these boxes knows, if one has its content; undefined if they are not all in one epoch. */
+export function restartOrder(boxes: ReadonlyMap<string, Validator>): RestartOrder | 'no content' | undefined {
   const validators = [...boxes.values()];
   const [first] = validators;
   if (first === undefined) throw new Error('nobody can be asked');
@@ -22,7 +22,7 @@ export function restartOrder(boxes: ReadonlyMap<string, Validator>): RestartOrde
     if (isAfter(other, last) || (last.height === undefined && other.view === last.view)) last = other;
   }
   const { height } = last;
-  if (height === undefined) return undefined;
+  if (height === undefined) return 'no content';
   const { chain } = first.state();
   const abstaining = [...boxes].flatMap(([institution, validator]) => {
     const start = validator.forgottenSince();
