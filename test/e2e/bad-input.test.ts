@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ConsoleRefused } from '../../provisioning/demo/console-client.ts';
 import { writeCtPhantom } from '../../provisioning/demo/ct-phantom.ts';
@@ -16,12 +16,8 @@ import { patientAtSource } from '../../provisioning/demo/patient.ts';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
 import type { ErrorCode } from '../../firmware/src/errors.ts';
 import { errorTable } from '../../firmware/src/errors.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox, runProgram, type ProgramEnd } from '../support/lone-box.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
 
 /** In no consortium; and the one member of a consortium of its own. */
 let alone: LoneBox;
@@ -29,12 +25,9 @@ let member: LoneBox;
 
 before(async () => {
   [alone, member] = await Promise.all([
-    LoneBox.make(fixture, 'harrowmere'),
-    LoneBox.makeMember(fixture, 'lindqvist'),
+    LoneBox.make(fileCleanups, 'harrowmere'),
+    LoneBox.makeMember(fileCleanups, 'lindqvist'),
   ]);
-});
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
 /** One line in the fixed form, with the remedy of the error table, and status 1. */
@@ -187,7 +180,7 @@ test('a genesis file that is missing or garbled is named', async () => {
 test('a box that the ledger does not name receives, and says so', async () => {
   const genesisFile = join(member.folder, 'genesis.json');
   // Not listed there: not admitted yet. Listed with the keys of another TPM: it was replaced, or is to replace that box.
-  const listed = await LoneBox.make(fixture, 'lindqvist');
+  const listed = await LoneBox.make(fileCleanups, 'lindqvist');
   await listed.configure({ genesisFile });
   const console = await listed.startFirst();
   const { health } = await console.overview();
@@ -197,7 +190,7 @@ test('a box that the ledger does not name receives, and says so', async () => {
   );
   await assertEcho(listed);
   assert.equal(await listed.process.stop(), 0);
-  const foreign = await LoneBox.make(fixture, 'harrowmere');
+  const foreign = await LoneBox.make(fileCleanups, 'harrowmere');
   await foreign.configure({ genesisFile });
   const [item] = (await (await foreign.startFirst()).overview()).health.filter(
     ({ code }) => code === 'BOX_NOT_ON_LEDGER',

@@ -1,20 +1,13 @@
 /** A real box and a modality that it does not know: refused, seen, admitted, tried, removed; and so again after a restart. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { AccessView, CallerBody, EchoAnswer } from '../../firmware/src/http/dicom-contract.ts';
 import { ConsoleRefused, type ConsoleClient } from '../../provisioning/demo/console-client.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { pydicomFiles, runTool, startStorescp } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 const caller: CallerBody = {
   callingAeTitle: 'MR_ROOM_4',
@@ -47,7 +40,7 @@ const titles = (access: AccessView): string[] =>
   access.pending.map(({ callingAeTitle, ground }) => `${callingAeTitle} ${ground}`);
 
 test('a modality that nobody knows is refused, seen on the console, admitted there, and removed', async () => {
-  const box = await LoneBox.make(fixture, 'harrowmere');
+  const box = await LoneBox.make(fileCleanups, 'harrowmere');
   let console = await box.startFirst();
   assert.match(await calls(box, 'echoscu', 'MR_ROOM_4'), /Calling AE Title Not Recognized/);
   assert.match(await calls(box, 'echoscu', 'ECHOSCU', 'HILUN'), /Called AE Title Not Recognized/);
@@ -90,9 +83,9 @@ test('a modality that nobody knows is refused, seen on the console, admitted the
 });
 
 test('the console tries a caller and a destination by C-ECHO', async () => {
-  const box = await LoneBox.make(fixture, 'tarn-valley');
+  const box = await LoneBox.make(fileCleanups, 'tarn-valley');
   const peer = await startStorescp();
-  cleanups.push(() => peer.stop());
+  fileCleanups.after(() => peer.stop());
   const dead = await startStorescp();
   await dead.stop();
   const destination = { name: 'archive', host: '127.0.0.1', aeTitle: 'ARCHIVE' };

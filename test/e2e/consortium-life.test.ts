@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { defaultParameters } from '../../firmware/src/ledger/index.ts';
 import type { ConsortiumView } from '../../firmware/src/http/consortium-contract.ts';
@@ -21,9 +21,9 @@ import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { runRoot } from '../../provisioning/root/cli.ts';
 import { makeKeyFile } from '../../provisioning/root/key-file.ts';
 import { makeConsortium, testTiming } from '../support/demo-consortium.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { runProgram } from '../support/lone-box.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
 const passphrase = 'seven quiet words in a row';
 /** The box that dies, and the one that leaves. */
 const dead = 'tarn-valley';
@@ -64,8 +64,7 @@ async function allConnected(ids: readonly string[]): Promise<void> {
 }
 
 before(async () => {
-  const fixture = { after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup) };
-  consortium = await makeConsortium(fixture);
+  consortium = await makeConsortium(fileCleanups);
   rootKeys = [makeKeyFile(passphrase), makeKeyFile(passphrase), makeKeyFile(passphrase)];
   const institutions = [];
   for (const each of consortium.boxes) {
@@ -83,10 +82,6 @@ before(async () => {
   };
   await writeFile(join(consortium.folder, 'genesis.json'), JSON.stringify(genesis));
   logins = await hireStaff(consortium, await consortium.start());
-});
-
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
 /** Done, or on its way: on a slow machine a block takes longer than a person is made to wait. What it does is waited for. */

@@ -1,7 +1,7 @@
 /** Any one box is killed with -9 during the main job: the other three go on; restarted, it catches up and nothing is lost. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import type { Overview, StudyView } from '../../firmware/src/http/contract.ts';
 import type { HeadAnswer, ProofAnswer } from '../../firmware/wallet/http-contract.ts';
 import { compareWithPacs } from '../../provisioning/demo/comparison.ts';
@@ -14,6 +14,7 @@ import { logIn } from '../../provisioning/demo/staff.ts';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { WalletHolder } from '../../provisioning/demo/wallet-holder.ts';
 import { startConsortium } from '../support/demo-consortium.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 
 const [a, b, c, d] = ['harrowmere', 'lindqvist', 'porto-celeste', 'tarn-valley'] as const;
 
@@ -23,11 +24,6 @@ const slicesOfSmall = 24;
 /** For whatever a loaded machine may take long for; nothing here is about speed. */
 const patienceSeconds = 120;
 
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof startConsortium>[0];
-
 let consortium: Consortium;
 let logins: Logins;
 let wallet: WalletHolder;
@@ -36,16 +32,13 @@ let acknowledged: SampleStudy;
 let large: SampleStudy;
 
 before(async () => {
-  ({ consortium, logins } = await startConsortium(fixture));
+  ({ consortium, logins } = await startConsortium(fileCleanups));
   wallet = new WalletHolder(join(consortium.folder, 'patient.wallet'));
   await wallet.own();
   await bindAt(a, patientAtSource);
   await bindAt(b, patientAtGrantee);
   acknowledged = await makeStudy('acknowledged', slicesOfSmall);
   large = await makeStudy('large', slicesOfLarge);
-});
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
 function makeStudy(name: string, slices: number): Promise<SampleStudy> {

@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import {
   archiveScu,
   availabilityService,
@@ -35,16 +35,9 @@ import {
   runTool,
   temporaryFolder,
 } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
 import { until } from '../support/until.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 const oldGateway = 'OLD_GATEWAY';
 const study = '1.3.6.1.4.1.5962.1.2.1.20040119072730.12322';
@@ -76,9 +69,9 @@ class Department {
 test('a box as it is started offers every service, and forwards, notifies, reports and relays', async () => {
   const department = new Department();
   await department.scp.start();
-  cleanups.push(() => department.scp.stop());
+  fileCleanups.after(() => department.scp.stop());
   const there = { host: '127.0.0.1', port: department.scp.port };
-  const box = await LoneBox.make(fixture, 'harrowmere');
+  const box = await LoneBox.make(fileCleanups, 'harrowmere');
   const { dicom: port } = box.process.hospital.ports;
   await box.configure({
     dicom: {
@@ -141,7 +134,7 @@ test('a box as it is started offers every service, and forwards, notifies, repor
   assert.equal(department.store.kept.length, 2);
 
   const folder = await temporaryFolder();
-  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  fileCleanups.after(() => rm(folder, { recursive: true, force: true }));
   const keys = ['-k', '0008,0052=STUDY', '-k', `0020,000d=${study}`];
   const ends = ['-aet', 'MODALITY', '-aec', oldGateway, '127.0.0.1', String(port)];
   const got = await runTool('getscu', ['-S', '+B', '-od', folder, ...keys, ...ends]);

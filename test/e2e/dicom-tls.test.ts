@@ -3,22 +3,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
 import { freePorts } from '../support/demo-consortium.ts';
 import { runTool } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 /** Files of one side, below the box's folder. */
 class Files {
@@ -41,7 +34,7 @@ class Files {
 test('a certificate admits, another does not, and the box’s own is renewed while it runs', async () => {
   const authority = await CertificateAuthority.make();
   const stranger = await CertificateAuthority.make({ commonName: 'Another authority' });
-  const box = await LoneBox.make(fixture, 'harrowmere');
+  const box = await LoneBox.make(fileCleanups, 'harrowmere');
   const files = new Files(box.folder);
   await mkdir(box.folder, { recursive: true });
   await writeFile(files.path('ca.pem'), authority.certificate);

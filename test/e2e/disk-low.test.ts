@@ -1,27 +1,20 @@
 /** A real box whose disk is below its refusing mark: modalities are refused for now, everything else goes on. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { openAssociation, uids } from '../../firmware/dimse/index.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { inPieces, pydicomFiles, readDicomFile, runTool } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 /** More than any disk has. */
 const refuseFreeBytes = Number.MAX_SAFE_INTEGER;
 const studyRootFind = '1.2.840.10008.5.1.4.1.2.2.1';
 
 test('below the refusing mark C-STORE is refused for now, C-ECHO is answered, and the console says why', async () => {
-  const box = await LoneBox.make(fixture, 'full');
+  const box = await LoneBox.make(fileCleanups, 'full');
   const { dicom: port } = box.process.hospital.ports;
   const dicom = { host: '127.0.0.1', port, aeTitle: boxAeTitle };
   const callers = [

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { readPart10Header } from '../../firmware/dimse/index.ts';
 import type { Overview } from '../../firmware/src/http/contract.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
@@ -17,15 +17,8 @@ import {
   startStorescp,
   type Peer,
 } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 const names = ['CT_small.dcm', 'MR_small_RLE.dcm', 'JPEG2000.dcm', 'rtplan.dcm', 'SC_rgb_rle.dcm'].map(
   (name) => join(pydicomFiles, name),
@@ -75,7 +68,7 @@ const waiting = (overview: Overview, name: string): number =>
 
 test('what a modality sent reaches the PACS, though both are down in between, and the box by kill -9', async () => {
   const port = await freePort();
-  const box = await LoneBox.make(fixture, 'harrowmere');
+  const box = await LoneBox.make(fileCleanups, 'harrowmere');
   const archivePort = await freePort();
   const archive = { name: 'archive', host: '127.0.0.1', port: archivePort, aeTitle: 'ARCHIVE', inline: true };
   await box.configure({
@@ -89,7 +82,7 @@ test('what a modality sent reaches the PACS, though both are down in between, an
   await box.process.kill();
 
   const pacs = await startStorescp([], port);
-  cleanups.push(() => pacs.stop());
+  fileCleanups.after(() => pacs.stop());
   await box.process.start();
   console = await box.logIn();
   const done = await seen(console, (overview) => waiting(overview, 'pacs') === 0);
@@ -98,7 +91,7 @@ test('what a modality sent reaches the PACS, though both are down in between, an
   assert.equal(waiting(done, 'archive'), names.length, 'paused: all of it waits');
 
   const risen = await startStorescp([], archivePort);
-  cleanups.push(() => risen.stop());
+  fileCleanups.after(() => risen.stop());
   assert.equal(await box.process.stop(), 0);
   await box.configure({ destinations: [archive] });
   await box.process.start();

@@ -6,10 +6,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openAssociation, uids, type StoreSink } from '../../firmware/dimse/index.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
 import { systemClock } from '../support/manual-clock.ts';
 import { ctImageStorage, sampleObject, sha256Of, type SampleObject } from '../support/sample-object.ts';
@@ -21,14 +22,6 @@ const kills = Math.ceil(Number(process.env['HILUM_KILLS'] ?? 40) / 20);
 const seed = Number(process.env['HILUM_KILL_SEED'] ?? Date.now() % 1_000_000);
 const associations = 4;
 const studyRootGet = '1.2.840.10008.5.1.4.1.2.2.3';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 const studyOf = (kill: number, association: number): string =>
   `1.2.826.0.1.3680043.10.4.${seed}.${kill}.${association >> 1}`;
@@ -86,7 +79,7 @@ async function retrieve(port: number, studyInstanceUid: string): Promise<Map<str
 
 test(`${kills} kills of a box under load (seed ${seed})`, async (t) => {
   t.diagnostic(`HILUM_KILL_SEED=${seed}`);
-  const box = await LoneBox.make(fixture, 'killed');
+  const box = await LoneBox.make(fileCleanups, 'killed');
   const { dicom } = box.process.hospital.ports;
   await box.configure({
     dicom: {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import type { Consortium, Logins } from '../../provisioning/demo/consortium.ts';
 import { writeCtPhantom, type SampleStudy } from '../../provisioning/demo/ct-phantom.ts';
@@ -14,12 +14,8 @@ import { hireStaff, logIn } from '../../provisioning/demo/staff.ts';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { startConsortium } from '../support/demo-consortium.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = { after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup) } as Pick<
-  Parameters<typeof startConsortium>[0],
-  'after'
->;
 const slices = 24;
 
 let consortium: Consortium;
@@ -27,10 +23,7 @@ let logins: Logins;
 let report: MainJobReport;
 
 before(async () => {
-  ({ consortium, logins } = await startConsortium(fixture));
-});
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
+  ({ consortium, logins } = await startConsortium(fileCleanups));
 });
 
 test('a study reaches the PACS of another hospital because its patient said so', async () => {

@@ -1,20 +1,13 @@
 /** A real box that is sent another image under a UID that it holds: nothing is overwritten, and a person decides. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { QuarantineView } from '../../firmware/src/http/dicom-contract.ts';
 import type { ConsoleClient } from '../../provisioning/demo/console-client.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { pydicomFiles, runPython, runTool } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof LoneBox.make>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
 
 const original = join(pydicomFiles, 'CT_small.dcm');
 
@@ -35,7 +28,7 @@ async function quarantineOf(console: ConsoleClient): Promise<QuarantineView> {
 }
 
 test('other pixels under a known UID wait for a person; a trusted sender’s other attributes are a new version', async () => {
-  const box = await LoneBox.make(fixture, 'harrowmere');
+  const box = await LoneBox.make(fileCleanups, 'harrowmere');
   const { dicom: port } = box.process.hospital.ports;
   await box.configure({
     dicom: {

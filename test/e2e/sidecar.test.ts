@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { Overview } from '../../firmware/src/http/contract.ts';
 import { compareWithPacs } from '../../provisioning/demo/comparison.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
@@ -14,22 +14,15 @@ import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { WalletHolder } from '../../provisioning/demo/wallet-holder.ts';
 import { startConsortium } from '../support/demo-consortium.ts';
 import { filesBelow, runTool, startOrthanc } from '../support/dimse-tools.ts';
+import { fileCleanups } from '../support/file-cleanups.ts';
 
 const [a, b] = ['harrowmere', 'lindqvist'] as const;
 const slices = 12;
 /** For whatever a loaded machine may take long for; nothing here is about speed. */
 const patienceSeconds = 120;
 
-const cleanups: (() => Promise<void> | void)[] = [];
-const fixture = {
-  after: (cleanup: () => Promise<void> | void) => void cleanups.push(cleanup),
-} as Parameters<typeof startConsortium>[0];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
-
 test('a study that only the archive has is registered by reference, granted, pulled, and released', async () => {
-  const { consortium, logins } = await startConsortium(fixture);
+  const { consortium, logins } = await startConsortium(fileCleanups);
   const wallet = new WalletHolder(join(consortium.folder, 'patient.wallet'));
   await wallet.own();
   for (const [id, patient] of [
@@ -46,7 +39,7 @@ test('a study that only the archive has is registered by reference, granted, pul
     DicomAlwaysAllowStore: true,
     DicomModalities: { box: [boxAeTitle, '127.0.0.1', box.hospital.ports.dicom] },
   });
-  cleanups.push(() => archive.stop());
+  fileCleanups.after(() => archive.stop());
   const study = await writeCtPhantom(join(consortium.folder, 'archived'), patientAtSource, slices);
   const target = ['-aec', 'ARCHIVE', '127.0.0.1', String(archive.port)];
   const sent = await runTool('dcmsend', [...target, ...(await filesBelow(study.folder))]);
