@@ -8,7 +8,7 @@ import { argv } from 'node:process';
 import { killRunningChildren, runChild } from './runner/child.ts';
 import { selectionOf } from './runner/selection.ts';
 import type { Selection } from './runner/selection.ts';
-import type { Check, Suite } from './runner/suites.ts';
+import { atATime, type Check, type Suite } from './runner/suites.ts';
 import { runTestFile } from './runner/test-file.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -58,26 +58,40 @@ function filesOf(suite: Suite, selection: Selection): readonly string[] {
     );
 }
 
+/** Several at a time, begun in order. */
+async function workThrough<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  await Promise.all(
+    Array.from({ length: atATime }, async () => {
+      for (const item of queue) await work(item);
+    }),
+  );
+}
+
+async function runChecks(some: readonly Check[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  await workThrough(some, async (check) => {
+    outcomes.push(await runCheck(check));
+  });
+  return outcomes;
+}
+
 async function runSuite(suite: Suite, files: readonly string[], selection: Selection): Promise<Outcome> {
   const startedAt = performance.now();
-  const queue = [...files];
   let passed = 0;
   let failed = 0;
   const failures: string[] = [];
-  const worker = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const result = await runTestFile(join(root, file), suite.timeoutMs, selection.nodeOptions);
-      const name = relative('test', file);
-      const ok = result.failed === 0;
-      passed += result.passed;
-      failed += result.failed;
-      sayResult(ok, name, `${result.passed + result.failed} tests`, result.seconds);
-      if (ok) continue;
-      failures.push(name);
-      sayOutput(name, result.problems, result.output);
-    }
-  };
-  await Promise.all(Array.from({ length: suite.concurrency }, worker));
+  await workThrough(files, async (file) => {
+    const result = await runTestFile(join(root, file), suite.timeoutMs, selection.nodeOptions);
+    const name = relative('test', file);
+    const ok = result.failed === 0;
+    passed += result.passed;
+    failed += result.failed;
+    sayResult(ok, name, `${result.passed + result.failed} tests`, result.seconds);
+    if (ok) return;
+    failures.push(name);
+    sayOutput(name, result.problems, result.output);
+  });
   return { name: suite.name, passed, failed, seconds: (performance.now() - startedAt) / 1000, failures };
 }
 
@@ -90,15 +104,14 @@ function saySummary(outcomes: readonly Outcome[]): void {
   if (failures.length > 0) say(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
   const total = (pick: (outcome: Outcome) => number): number =>
     outcomes.reduce((sum, outcome) => sum + pick(outcome), 0);
-  say(`\n${(total(({ seconds }) => seconds) / 60).toFixed(1)} minutes`);
-  say(`${total(({ passed }) => passed)} passed, ${total(({ failed }) => failed)} failed`);
+  say(`\n${total(({ passed }) => passed)} passed, ${total(({ failed }) => failed)} failed`);
 }
 
 async function main(words: readonly string[]): Promise<boolean> {
   process.chdir(root);
   const selection = selectionOf(words);
-  const outcomes: Outcome[] = [];
-  for (const check of selection.checks) outcomes.push(await runCheck(check));
+  const startedAt = performance.now();
+  const outcomes = await runChecks(selection.checks);
   for (const suite of selection.suites) {
     const files = filesOf(suite, selection);
     if (files.length > 0) outcomes.push(await runSuite(suite, files, selection));
@@ -108,6 +121,7 @@ async function main(words: readonly string[]): Promise<boolean> {
     return false;
   }
   saySummary(outcomes);
+  say(`${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`);
   return outcomes.length > 0 && outcomes.every(({ failed }) => failed === 0);
 }
 

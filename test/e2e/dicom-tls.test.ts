@@ -8,7 +8,7 @@ import { connect } from 'node:tls';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { CertificateAuthority, type IssuedCertificate } from '../support/certificate-authority.ts';
-import { freePorts } from '../support/demo-consortium.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { runTool } from '../support/dimse-tools.ts';
 import { fileCleanups } from '../support/file-cleanups.ts';
 import { LoneBox } from '../support/lone-box.ts';

@@ -16,8 +16,6 @@ export interface Check {
 /** A folder of test files, each run in a process of its own. */
 export interface Suite {
   readonly name: string;
-  /** Files at a time. */
-  readonly concurrency: number;
   readonly timeoutMs: number;
 }
 
@@ -42,20 +40,19 @@ export const checks: readonly Check[] = [
   check('prettier', 'format', 'node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'),
 ];
 
-// More than two at a time gains nothing on the two cores that are promised, and starves timers on them.
-const both = Math.min(2, availableParallelism());
+/** Checks or files at a time: more than two gain nothing on the two cores that are promised, and starve timers there. */
+export const atATime = Math.min(2, availableParallelism());
 
 /** What one file may take; the long runs of CONTRIBUTING.md set more. */
 const minutes = (usual: number): number =>
   Math.max(usual, Number(process.env['HILUM_TEST_MINUTES'] ?? 0)) * MINUTE;
 
 export const suites: readonly Suite[] = [
-  { name: 'tidy', concurrency: both, timeoutMs: minutes(5) },
-  { name: 'unit', concurrency: both, timeoutMs: minutes(5) },
-  { name: 'contract', concurrency: both, timeoutMs: minutes(5) },
-  { name: 'sim', concurrency: 1, timeoutMs: minutes(5) },
-  // Each test has a simulator of its own, for which it waits most of the time.
-  { name: 'tpm', concurrency: both, timeoutMs: minutes(5) },
-  { name: 'integration', concurrency: 1, timeoutMs: minutes(5) },
-  { name: 'e2e', concurrency: 1, timeoutMs: minutes(8) },
+  { name: 'tidy', timeoutMs: minutes(5) },
+  { name: 'unit', timeoutMs: minutes(5) },
+  { name: 'contract', timeoutMs: minutes(5) },
+  { name: 'sim', timeoutMs: minutes(8) },
+  { name: 'tpm', timeoutMs: minutes(5) },
+  { name: 'integration', timeoutMs: minutes(5) },
+  { name: 'e2e', timeoutMs: minutes(8) },
 ];

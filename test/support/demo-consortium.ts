@@ -1,6 +1,5 @@
 /** A consortium of real boxes for end-to-end tests: a folder and ports of its own, everything ended afterwards. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -8,20 +7,7 @@ import { Consortium, type Logins } from '../../provisioning/demo/consortium.ts';
 import { hospitals, type Hospital, type HospitalTiming } from '../../provisioning/demo/hospitals.ts';
 import { hireStaff, logIn } from '../../provisioning/demo/staff.ts';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
-
-/** Ports that nobody listened on just now, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { readonly port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
+import { freePorts } from './free-ports.ts';
 
 async function withFreePorts(hospital: Hospital): Promise<Hospital> {
   const [dicom, p2p, plane, console, pacsDicom, pacsHttp] = (await freePorts(6)) as [

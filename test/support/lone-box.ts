@@ -12,7 +12,8 @@ import { defaultParameters } from '../../firmware/src/ledger/index.ts';
 import { ConsoleClient } from '../../provisioning/demo/console-client.ts';
 import { HospitalProcess } from '../../provisioning/demo/hospital-process.ts';
 import { boxConfig, type Hospital } from '../../provisioning/demo/hospitals.ts';
-import { freePorts, testTiming } from './demo-consortium.ts';
+import { testTiming } from './demo-consortium.ts';
+import { freePorts } from './free-ports.ts';
 
 const mainPath = fileURLToPath(new URL('../../firmware/src/main.ts', import.meta.url));
 
@@ -34,12 +35,22 @@ const programMsMax = 60_000;
  * Runs the program to its end. A box that comes up, which no test of a fault wants, is stopped.
  * @param within what starts it, before its own command: the way into another namespace.
  */
-export async function runProgram(
+export function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
   within: readonly string[] = [],
 ): Promise<ProgramEnd> {
-  const [command = '', ...rest] = [...within, process.execPath, mainPath, ...args];
+  return runProgramAt(mainPath, args, env, within);
+}
+
+/** The same of another checkout's program, by the path of its main.ts. */
+export async function runProgramAt(
+  main: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = {},
+  within: readonly string[] = [],
+): Promise<ProgramEnd> {
+  const [command = '', ...rest] = [...within, process.execPath, main, ...args];
   const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },

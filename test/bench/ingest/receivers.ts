@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HospitalProcess } from '../../../provisioning/demo/hospital-process.ts';
 import { keep } from '../../../provisioning/demo/keeper.ts';
-import { freePorts } from '../../support/demo-consortium.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import type { Target } from './sender.ts';
 
 export interface Receiver {
