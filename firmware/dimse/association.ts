@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { AssociationOptions } from './association-options.ts';
 import { type Command, commandField } from './command.ts';
-import { type DataSet, encodeDataSet } from './data-set.ts';
+import { type DataSet, encodeLongDataSet } from './data-set.ts';
 import { dataSetSyntax } from './data-set-syntax.ts';
 import { padToEven } from './even-padding.ts';
 import { presentationContextsMax } from './limits.ts';
@@ -266,7 +266,7 @@ export class Association {
   ): AsyncGenerator<Response> {
     signal?.throwIfAborted();
     const [contextId, { transferSyntax }] = this.#context(abstractSyntax);
-    const bytes = encodeDataSet(identifier, transferSyntax);
+    const bytes = await encodeLongDataSet(identifier, transferSyntax);
     const command = { ...request, affectedSopClassUid: abstractSyntax };
     yield* this.#link.request(contextId, command, atHand(bytes), signal);
   }
@@ -276,7 +276,7 @@ export class Association {
     dataSet: DataSet | EncodedDataSet | undefined,
     request: Omit<Command, 'messageId' | 'hasDataSet'>,
   ): Promise<ServiceAnswer> {
-    const [contextId, data] = this.#inContext(sopClassUid, dataSet);
+    const [contextId, data] = await this.#inContext(sopClassUid, dataSet);
     const response = await this.#only(this.#link.request(contextId, request, data));
     const { affectedSopInstanceUid } = response.command;
     return {
@@ -287,13 +287,13 @@ export class Association {
   }
 
   /** The context on which a data set goes, and what goes there. */
-  #inContext(
+  async #inContext(
     sopClassUid: string,
     dataSet: DataSet | EncodedDataSet | undefined,
-  ): readonly [contextId: number, data: AsyncIterable<Uint8Array> | undefined] {
+  ): Promise<readonly [contextId: number, data: AsyncIterable<Uint8Array> | undefined]> {
     if (!(dataSet instanceof EncodedDataSet)) {
       const [contextId, { transferSyntax }] = this.#context(sopClassUid);
-      return [contextId, dataSet && atHand(encodeDataSet(dataSet, transferSyntax))];
+      return [contextId, dataSet && atHand(await encodeLongDataSet(dataSet, transferSyntax))];
     }
     const { bytes, transferSyntaxUid } = dataSet;
     const contextId = this.#contextIn(sopClassUid, transferSyntaxUid);

@@ -1,4 +1,5 @@
 /** Text in the character sets of Specific Character Set (0008,0005), PS3.3 C.12.1.1.2, as well as the platform knows them. */
+import { utf8 } from '../src/encoding/bytes.ts';
 import { codeExtensionsDecoding, hasCodeExtensions } from './code-extensions.ts';
 import { withoutRests } from './rests.ts';
 
@@ -79,10 +80,10 @@ export function* textDecoding(bytes: Uint8Array, specificCharacterSet: string): 
 /** Bytes in that character set, or undefined if it does not hold the text (multi-byte sets other than UTF-8: ASCII only). */
 export function encodeText(text: string, specificCharacterSet: string): Uint8Array | undefined {
   // eslint-disable-next-line no-control-regex -- ISO 646 with its controls
-  if (/^[\x00-\x7f]*$/.test(text)) return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  if (/^[\x00-\x7f]*$/.test(text)) return utf8(text);
   const terms = termsOf(specificCharacterSet);
   const encoding = encodingOf(terms);
-  if (encoding === 'utf-8') return new TextEncoder().encode(text);
+  if (encoding === 'utf-8') return utf8(text);
   // Without the attribute only ISO 646 is legal, whatever we tolerate when reading.
   if (
     encoding === undefined ||
@@ -102,8 +103,17 @@ export function encodeText(text: string, specificCharacterSet: string): Uint8Arr
   return bytes;
 }
 
+/** Made once: making one costs 0.2 ms, and whoever sends a data set decides how many values it has. */
+const codesOfSingleByteSets = new Map<string, ReadonlyMap<string, number>>();
+
 function singleByteCodes(encoding: string): ReadonlyMap<string, number> {
-  const decoder = new TextDecoder(encoding);
+  const codes = codesOfSingleByteSets.get(encoding) ?? makeSingleByteCodes(encoding);
+  codesOfSingleByteSets.set(encoding, codes);
+  return codes;
+}
+
+function makeSingleByteCodes(encoding: string): ReadonlyMap<string, number> {
+  const decoder = decoderOf(encoding);
   const codes = new Map<string, number>();
   for (let code = 0x20; code < 0x100; code++) {
     // 80 to 9F are control codes in the ISO sets, whatever the platform's Windows variants make of them.

@@ -20,15 +20,13 @@ import {
   dataSetTextBytesMax,
   dataSetValueMemoryBytes,
   dataSetValuesMax,
-  elementsWithoutRestMax,
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
   inflatedIdentifierBytesMin,
   inflatedIdentifierRatioMax,
-  textBytesWithoutRestMax,
 } from './limits.ts';
-import { withoutRests, withRests } from './rests.ts';
+import { Rests, withoutRests, withRests } from './rests.ts';
 
 export type DecodedDataSet =
   /** `memoryBytes`: about what the data set takes as long as it is held, whatever its bytes are. */
@@ -89,8 +87,7 @@ class Decoder {
   #elements = 0;
   #values = 0;
   #textBytes = 0;
-  #restAt = elementsWithoutRestMax;
-  #textRestAt = textBytesWithoutRestMax;
+  readonly #rests = new Rests();
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -152,13 +149,8 @@ class Decoder {
     return { vr, values };
   }
 
-  /** After so many elements, or values, which cost as much; or after so much text. */
   #isRestDue(): boolean {
-    const done = this.#elements + this.#values;
-    if (done < this.#restAt && this.#textBytes < this.#textRestAt) return false;
-    this.#restAt = done + elementsWithoutRestMax;
-    this.#textRestAt = this.#textBytes + textBytesWithoutRestMax;
-    return true;
+    return this.#rests.isDue(this.#elements + this.#values, this.#textBytes);
   }
 
   /** Before it is decoded: what would block everybody else or fill the memory is refused by its length alone. */

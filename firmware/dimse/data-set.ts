@@ -3,4 +3,4 @@ import type { DataElement, DataSet } from '../src/ports.ts';
 
 export type { DataElement, DataSet };
 export { decodeDataSet, decodeLongDataSet, type DecodedDataSet } from './data-set-decode.ts';
-export { encodeDataSet } from './data-set-encode.ts';
+export { encodeDataSet, encodeLongDataSet } from './data-set-encode.ts';

@@ -27,6 +27,9 @@ export const commandBytesMax = 16_384;
 /** Smaller fragments of a data set are joined up to this before they are handed on: each piece costs 100 bytes and more. */
 export const fragmentBytesMin = 1_024;
 
+/** Smaller ones that are read before everybody else has a turn, below 1 ms: a peer may send nothing but empty ones. */
+export const smallFragmentsWithoutRestMax = 1_000;
+
 /** Associations served at once: a large department has some 50 modalities with up to 4 associations each. */
 export const associationsMax = 200;
 
@@ -147,10 +150,10 @@ export const dataSetElementMemoryBytes = 160;
 /** Memory of one value beside its text: what refers to it, and the head of its string. */
 export const dataSetValueMemoryBytes = 32;
 
-/** Elements and values that are decoded before everybody else has a turn, a millisecond or two. */
+/** Elements and values that are decoded or encoded before everybody else has a turn, a millisecond or two. */
 export const elementsWithoutRestMax = 500;
 
-/** Text that is decoded before everybody else has a turn, about a millisecond: each character may switch the set. */
+/** Text that is decoded or encoded before everybody else has a turn, about 1 ms: each character may switch the set. */
 export const textBytesWithoutRestMax = 1_024;
 
 /** A request's data set up to so many bytes is decoded at one go: some 500 elements at most, usually one or two dozens. */

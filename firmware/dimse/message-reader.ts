@@ -2,9 +2,10 @@
  * Messages out of fragments (PS3.7 6.3, PS3.8 annex E): a command set is gathered (bounded), its data set is handed on
  * piece by piece. Knows nothing of services.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Command, decodeCommand } from './command.ts';
 import { FragmentGatherer } from './fragment-gatherer.ts';
-import { commandBytesMax } from './limits.ts';
+import { commandBytesMax, fragmentBytesMin, smallFragmentsWithoutRestMax } from './limits.ts';
 import type { Fragment } from './pdu-reader.ts';
 
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
@@ -38,6 +39,7 @@ export class MessageReader {
   readonly #target: MessageTarget;
   #command: GatheredCommand | undefined;
   #dataSet: { readonly contextId: number; readonly target: FragmentGatherer } | undefined;
+  #smallFragments = 0;
 
   constructor(target: MessageTarget) {
     this.#target = target;
@@ -47,8 +49,19 @@ export class MessageReader {
     return this.#command !== undefined || this.#dataSet !== undefined;
   }
 
+  /** A promise that it returns holds back what follows; now and then only so that everybody else has a turn. */
   read(fragment: Fragment): Promise<void> | undefined {
-    return fragment.command ? this.#readCommand(fragment) : this.#readDataSet(fragment);
+    const taken = fragment.command ? this.#readCommand(fragment) : this.#readDataSet(fragment);
+    if (!this.#isRestDue(fragment)) return taken;
+    return taken === undefined ? nextTurn() : taken.then(() => nextTurn());
+  }
+
+  /** Empty fragments and those of one byte are legal, any number of them: one read of the socket has 10,000. */
+  #isRestDue({ bytes }: Fragment): boolean {
+    if (bytes.length >= fragmentBytesMin || ++this.#smallFragments < smallFragmentsWithoutRestMax)
+      return false;
+    this.#smallFragments = 0;
+    return true;
   }
 
   #readCommand({ contextId, last, bytes }: Fragment): Promise<void> | undefined {

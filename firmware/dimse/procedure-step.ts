@@ -5,7 +5,7 @@ import type { ProcedureStepAnswer, RelayProcedureStep, TakeProcedureStep } from 
 import type { AssociationOptions } from './association-options.ts';
 import { EncodedDataSet, endingWell, openAssociation } from './association.ts';
 import { commandField } from './command.ts';
-import { type DataSet, decodeDataSet } from './data-set.ts';
+import { type DataSet, decodeLongDataSet } from './data-set.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
 import { status } from './status.ts';
 import { implicitVrLittleEndian, isUid, procedureStepSopClass } from './uids.ts';
@@ -96,8 +96,11 @@ export async function relayProcedureStep(
       transferSyntaxes: [uid],
     })),
   });
-  const answer = await endingWell(association, () => {
-    const dataSet = relayedDataSet(message, association.accepts(procedureStepSopClass, transferSyntaxUid));
+  const answer = await endingWell(association, async () => {
+    const dataSet = await relayedDataSet(
+      message,
+      association.accepts(procedureStepSopClass, transferSyntaxUid),
+    );
     return kind === 'create'
       ? association.create(procedureStepSopClass, sopInstanceUid, dataSet)
       : association.set(procedureStepSopClass, sopInstanceUid, dataSet);
@@ -105,12 +108,12 @@ export async function relayProcedureStep(
   return answer.status;
 }
 
-function relayedDataSet(
+async function relayedDataSet(
   { dataSetBytes, transferSyntaxUid }: Parameters<RelayProcedureStep>[0],
   asItCame: boolean,
-): DataSet | EncodedDataSet {
+): Promise<DataSet | EncodedDataSet> {
   if (asItCame) return new EncodedDataSet(dataSetBytes, transferSyntaxUid);
-  const decoded = decodeDataSet(dataSetBytes, transferSyntaxUid);
+  const decoded = await decodeLongDataSet(dataSetBytes, transferSyntaxUid);
   if (decoded.kind === 'malformed')
     throw new AppError('STORE_CORRUPT', 'A procedure step that was taken cannot be read any more.');
   return decoded.dataSet;

@@ -8,13 +8,14 @@ import { connect as connectTls } from 'node:tls';
 import { AppError } from '../src/errors.ts';
 import { type AssociationLimits, type AssociationOptions, describeReject } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
-import { decodeDataSet } from './data-set.ts';
+import { decodeDataSet, type DecodedDataSet, decodeLongDataSet } from './data-set.ts';
 import { GatheredIdentifier, HeldIdentifiers } from './held-identifiers.ts';
 import { IncomingRequests } from './incoming-requests.ts';
 import {
   artimMs,
   associateAnswerMsMax,
   connectMsMax,
+  decodedAtOnceBytesMax,
   keepAliveMs,
   pduBytesMax,
   responseMsMax,
@@ -346,10 +347,14 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
   #answerWithDataSet(inbox: ResponseInbox, transferSyntax: string, command: Command): DataSetTarget {
     const gathered = new GatheredIdentifier(this.#identifiers, (bytes) => {
       gathered.release();
-      const decoded = bytes && decodeDataSet(bytes, transferSyntax);
-      if (decoded?.kind === 'data-set') return this.#deliver(inbox, command, decoded.dataSet);
-      this.violation(`a response whose data set is ${decoded?.reason ?? 'too long'}`);
-      return undefined;
+      const deliver = (decoded: DecodedDataSet | undefined): Promise<void> | undefined => {
+        if (decoded?.kind === 'data-set') return this.#deliver(inbox, command, decoded.dataSet);
+        this.violation(`a response whose data set is ${decoded?.reason ?? 'too long'}`);
+        return undefined;
+      };
+      if (bytes !== undefined && bytes.length > decodedAtOnceBytesMax)
+        return decodeLongDataSet(bytes, transferSyntax).then(deliver);
+      return deliver(bytes && decodeDataSet(bytes, transferSyntax));
     });
     return gathered;
   }

@@ -7,7 +7,7 @@ import { AppError } from '../src/errors.ts';
 import type { Clock } from '../src/ports.ts';
 import type { StoredObject } from './association.ts';
 import { type Command, commandField, responseBit } from './command.ts';
-import { type DataSet, encodeDataSet } from './data-set.ts';
+import { type DataSet, encodeLongDataSet } from './data-set.ts';
 import { dataSetSyntax } from './data-set-syntax.ts';
 import { padToEven } from './even-padding.ts';
 import { errorCommentCharactersMax, responseMsMax } from './limits.ts';
@@ -243,7 +243,7 @@ export class RunningOperation implements ServiceOperation {
         warningSubOperations: count(subOperations.warning),
       }),
     };
-    const bytes = dataSet && encodeDataSet(dataSet, transferSyntaxUid);
+    const bytes = dataSet && (await encodeLongDataSet(dataSet, transferSyntaxUid));
     await this.#link.sender.send(contextId, answer, bytes && atHand(bytes));
   }
 }

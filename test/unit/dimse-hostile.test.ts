@@ -24,6 +24,7 @@ import {
 import { abort, associated, closing, running, started } from '../support/dimse-scp-fixture.ts';
 import { heapInUse } from '../support/heap.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { mostCallsInOneTurn } from '../support/work-in-one-turn.ts';
 
 const options = { timeout: 30_000 };
 const { paceMsMax, paceBytesMin, stallMsMax, artimMs } = limits;
@@ -180,6 +181,26 @@ test('no stated length is believed: each is refused where it stands', options, a
     assert.deepEqual(await peer.next(), abort(0, 0));
   }
   assert.equal(store.opened, 0);
+});
+
+test('a read that is full of empty fragments keeps nobody waiting, and is taken', options, async () => {
+  const store = new MemoryStore();
+  const scp = await started(store);
+  const peer = await associated(scp);
+  const empty = pdv(1, 'data', false, new Uint8Array(0));
+  const single = pdv(1, 'data', false, utf8('A'));
+  const emptyCommand = pdv(1, 'command', false, new Uint8Array(0));
+  const fragments = Math.floor(limits.receiveBufferBytes / empty.length);
+  const filled = (one: Uint8Array): Uint8Array =>
+    dataPdu(concatBytes(...Array.from({ length: fragments }, () => one)));
+  const most = await mostCallsInOneTurn(MessageReader.prototype, 'read', async () => {
+    peer.send(filled(emptyCommand), dataPdu(pdv(1, 'command', true, storeCommand())));
+    peer.send(filled(empty), filled(single), dataPdu(pdv(1, 'data', true, utf8('B'))));
+    assert.equal(await peer.status(), 0);
+  });
+  assert(most > 0 && most <= 2 * limits.smallFragmentsWithoutRestMax, `${most} fragments at one go`);
+  const expected = `${'A'.repeat(fragments)}B`;
+  assert.equal(store.kept.map(({ bytes }) => Buffer.from(bytes).toString()).join('|'), expected);
 });
 
 /** Fragments of one byte cost what their bytes cost, and little more. */
