@@ -2,6 +2,7 @@
 import type { AvailabilityNotification } from '../src/ports.ts';
 import type { DataSet } from './data-set.ts';
 import { sequence, text } from './data-set-access.ts';
+import { referencedSopSequenceTag, referenceTo } from './referenced-instances.ts';
 
 export function availabilityDataSet({
   studyInstanceUid,
@@ -14,12 +15,11 @@ export function availabilityDataSet({
     '00081115': sequence(
       series.map(({ seriesInstanceUid, instances }) => ({
         '0020000E': text('UI', seriesInstanceUid),
-        '00081199': sequence(
-          instances.map(({ sopClassUid, sopInstanceUid, availability, retrieveAeTitle }) => ({
-            '00081150': text('UI', sopClassUid),
-            '00081155': text('UI', sopInstanceUid),
-            '00080056': text('CS', availability),
-            '00080054': text('AE', retrieveAeTitle),
+        [referencedSopSequenceTag]: sequence(
+          instances.map((instance) => ({
+            ...referenceTo(instance),
+            '00080056': text('CS', instance.availability),
+            '00080054': text('AE', instance.retrieveAeTitle),
           })),
         ),
       })),

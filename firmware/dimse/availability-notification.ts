@@ -3,6 +3,7 @@ import type { AvailabilityNotification, OnAvailable } from '../src/ports.ts';
 import { commandField } from './command.ts';
 import type { DataSet } from './data-set.ts';
 import { itemsOf, textOf } from './data-set-access.ts';
+import { referencedInstance, referencedSopSequenceTag } from './referenced-instances.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
 import { status } from './status.ts';
 import { availabilitySopClass, isUid } from './uids.ts';
@@ -10,9 +11,6 @@ import { availabilitySopClass, isUid } from './uids.ts';
 const studyInstanceUidTag = '0020000D';
 const referencedSeriesSequenceTag = '00081115';
 const seriesInstanceUidTag = '0020000E';
-const referencedSopSequenceTag = '00081199';
-const referencedSopClassUidTag = '00081150';
-const referencedSopInstanceUidTag = '00081155';
 const instanceAvailabilityTag = '00080056';
 const retrieveAeTitleTag = '00080054';
 
@@ -59,14 +57,12 @@ function readNotification(dataSet: DataSet): Omit<AvailabilityNotification, 'cal
 function readInstance(
   item: DataSet,
 ): AvailabilityNotification['series'][number]['instances'][number] | undefined {
-  const sopClassUid = uidOf(item, referencedSopClassUidTag);
-  const sopInstanceUid = uidOf(item, referencedSopInstanceUidTag);
+  const reference = referencedInstance(item);
   const availability = textOf(item, instanceAvailabilityTag);
   const retrieveAeTitle = textOf(item, retrieveAeTitleTag);
-  if (sopClassUid === undefined || sopInstanceUid === undefined || retrieveAeTitle === undefined)
-    return undefined;
+  if (reference === undefined || retrieveAeTitle === undefined) return undefined;
   if (availability === undefined || !availabilities.has(availability)) return undefined;
-  return { sopClassUid, sopInstanceUid, availability, retrieveAeTitle };
+  return { ...reference, availability, retrieveAeTitle };
 }
 
 function uidOf(dataSet: DataSet, tag: string): string | undefined {

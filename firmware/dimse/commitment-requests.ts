@@ -1,19 +1,13 @@
 /** Storage Commitment Push Model as SCU (PS3.4 annex J): what the N-ACTION asks, and the N-EVENT-REPORT that answers it. */
-import type { CommitmentRequest, CommitmentResult, ReferencedInstance } from '../src/ports.ts';
+import type { CommitmentRequest, CommitmentResult } from '../src/ports.ts';
 import { commandField } from './command.ts';
 import type { DataSet } from './data-set.ts';
 import { itemsOf, sequence, text, textOf } from './data-set-access.ts';
+import { namedInstance, referencedSopSequenceTag, referenceTo } from './referenced-instances.ts';
 import type { DimseService, ServiceResponse } from './service.ts';
 import { status } from './status.ts';
-import { commitmentEvent } from './storage-commitment.ts';
+import { commitmentEvent, commitmentTags } from './storage-commitment.ts';
 import { storageCommitmentSopClass } from './uids.ts';
-
-const transactionUidTag = '00081195';
-const referencedSopSequenceTag = '00081199';
-const failedSopSequenceTag = '00081198';
-const referencedSopClassUidTag = '00081150';
-const referencedSopInstanceUidTag = '00081155';
-const failureReasonTag = '00081197';
 
 /** Failure Reason (0008,1197) where a result names none: processing failure (PS3.3 C.14.1.1). */
 const processingFailure = 0x0110;
@@ -27,13 +21,8 @@ export function commitmentAction({
   instances,
 }: Pick<CommitmentRequest, 'transactionUid' | 'instances'>): DataSet {
   return {
-    [transactionUidTag]: text('UI', transactionUid),
-    [referencedSopSequenceTag]: sequence(
-      instances.map(({ sopClassUid, sopInstanceUid }) => ({
-        [referencedSopClassUidTag]: text('UI', sopClassUid),
-        [referencedSopInstanceUidTag]: text('UI', sopInstanceUid),
-      })),
-    ),
+    [commitmentTags.transactionUid]: text('UI', transactionUid),
+    [referencedSopSequenceTag]: sequence(instances.map(referenceTo)),
   };
 }
 
@@ -58,24 +47,17 @@ export async function takeReport(
 ): Promise<ServiceResponse> {
   if (eventTypeId !== commitmentEvent.allCommitted && eventTypeId !== commitmentEvent.failuresExist)
     return { status: status.invalidArgumentValue, comment: 'no such event type' };
-  const transactionUid = textOf(dataSet, transactionUidTag);
+  const transactionUid = textOf(dataSet, commitmentTags.transactionUid);
   if (transactionUid === undefined)
     return { status: status.invalidArgumentValue, comment: 'no Transaction UID' };
+  // What lacks its UID matches nothing that was asked for, and so is not committed.
   await take({
     transactionUid,
-    committed: itemsOf(dataSet, referencedSopSequenceTag).map(referencedInstance),
-    failed: itemsOf(dataSet, failedSopSequenceTag).map((item) => ({
-      ...referencedInstance(item),
-      failureReason: Number(textOf(item, failureReasonTag) ?? processingFailure),
+    committed: itemsOf(dataSet, referencedSopSequenceTag).map(namedInstance),
+    failed: itemsOf(dataSet, commitmentTags.failedSopSequence).map((item) => ({
+      ...namedInstance(item),
+      failureReason: Number(textOf(item, commitmentTags.failureReason) ?? processingFailure),
     })),
   });
   return { status: status.success };
-}
-
-/** What lacks a UID matches nothing that was asked for, and so is not committed. */
-function referencedInstance(item: DataSet): ReferencedInstance {
-  return {
-    sopClassUid: textOf(item, referencedSopClassUidTag) ?? '',
-    sopInstanceUid: textOf(item, referencedSopInstanceUidTag) ?? '',
-  };
 }

@@ -3,17 +3,13 @@
  * on an association of our own, on which we propose the SCP role.
  */
 import { AppError } from '../src/errors.ts';
-import type {
-  AcceptCommitment,
-  CommitmentAcceptance,
-  CommitmentResult,
-  ReferencedInstance,
-} from '../src/ports.ts';
+import type { AcceptCommitment, CommitmentAcceptance, CommitmentResult } from '../src/ports.ts';
 import type { AssociationOptions } from './association-options.ts';
 import { endingWell, openAssociation } from './association.ts';
 import { commandField } from './command.ts';
 import type { DataSet } from './data-set.ts';
 import { itemsOf, sequence, text, textOf } from './data-set-access.ts';
+import { referencedInstance, referencedSopSequenceTag, referenceTo } from './referenced-instances.ts';
 import type { DimseService, ServiceOperation, ServiceResponse } from './service.ts';
 import { status, statusText } from './status.ts';
 import {
@@ -23,12 +19,12 @@ import {
   storageCommitmentSopInstance,
 } from './uids.ts';
 
-const transactionUidTag = '00081195';
-const referencedSopSequenceTag = '00081199';
-const failedSopSequenceTag = '00081198';
-const referencedSopClassUidTag = '00081150';
-const referencedSopInstanceUidTag = '00081155';
-const failureReasonTag = '00081197';
+/** Attributes of requests and results (PS3.3 C.14). */
+export const commitmentTags = {
+  transactionUid: '00081195',
+  failedSopSequence: '00081198',
+  failureReason: '00081197',
+} as const;
 
 /** Action Type ID of a request (PS3.4 table J.3-1). */
 const requestCommitment = 1;
@@ -54,7 +50,7 @@ async function take(
   if (command.requestedSopInstanceUid !== storageCommitmentSopInstance)
     return { status: status.noSuchSopInstance };
   if (command.actionTypeId !== requestCommitment) return { status: status.noSuchAction };
-  const transactionUid = textOf(dataSet, transactionUidTag);
+  const transactionUid = textOf(dataSet, commitmentTags.transactionUid);
   if (transactionUid === undefined || !isUid(transactionUid))
     return { status: status.invalidArgumentValue, comment: 'no valid Transaction UID' };
   const instances = itemsOf(dataSet, referencedSopSequenceTag).map(referencedInstance);
@@ -79,32 +75,21 @@ const responses: Readonly<Record<CommitmentAcceptance, ServiceResponse>> = {
   },
 };
 
-function referencedInstance(item: DataSet): ReferencedInstance | undefined {
-  const sopClassUid = textOf(item, referencedSopClassUidTag);
-  const sopInstanceUid = textOf(item, referencedSopInstanceUidTag);
-  if (sopClassUid === undefined || sopInstanceUid === undefined) return undefined;
-  return isUid(sopClassUid) && isUid(sopInstanceUid) ? { sopClassUid, sopInstanceUid } : undefined;
-}
-
 /** The Event Type ID and the Event Information of a result. */
 export function commitmentReport({ transactionUid, committed, failed }: CommitmentResult): {
   readonly eventTypeId: number;
   readonly dataSet: DataSet;
 } {
-  const reference = ({ sopClassUid, sopInstanceUid }: ReferencedInstance): DataSet => ({
-    [referencedSopClassUidTag]: text('UI', sopClassUid),
-    [referencedSopInstanceUidTag]: text('UI', sopInstanceUid),
-  });
   return {
     eventTypeId: failed.length === 0 ? commitmentEvent.allCommitted : commitmentEvent.failuresExist,
     dataSet: {
-      [transactionUidTag]: text('UI', transactionUid),
-      ...(committed.length > 0 && { [referencedSopSequenceTag]: sequence(committed.map(reference)) }),
+      [commitmentTags.transactionUid]: text('UI', transactionUid),
+      ...(committed.length > 0 && { [referencedSopSequenceTag]: sequence(committed.map(referenceTo)) }),
       ...(failed.length > 0 && {
-        [failedSopSequenceTag]: sequence(
+        [commitmentTags.failedSopSequence]: sequence(
           failed.map((instance) => ({
-            ...reference(instance),
-            [failureReasonTag]: text('US', String(instance.failureReason)),
+            ...referenceTo(instance),
+            [commitmentTags.failureReason]: text('US', String(instance.failureReason)),
           })),
         ),
       }),

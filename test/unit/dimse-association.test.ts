@@ -1,7 +1,6 @@
 /** The requestor against our own SCP and against peers that misbehave. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { encodeCommand } from '../../firmware/dimse/command.ts';
 import {
@@ -10,9 +9,8 @@ import {
   openAssociation,
   uids,
 } from '../../firmware/dimse/index.ts';
-import { type PduEvent, PduReader } from '../../firmware/dimse/pdu-reader.ts';
-import { encodeAddressing, encodeAssociateAccept } from '../../firmware/dimse/pdu.ts';
 import { AppError } from '../../firmware/src/errors.ts';
+import type { PduEvent } from '../../firmware/dimse/pdu-reader.ts';
 import { concatBytes, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import {
@@ -28,6 +26,7 @@ import {
 import { running, started } from '../support/dimse-scp-fixture.ts';
 import { inPieces } from '../support/dimse-tools.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { acceptPdu, scriptedScp } from '../support/scripted-scp.ts';
 
 const options = { timeout: 20_000 };
 
@@ -62,55 +61,16 @@ async function opened(port: number, change: Partial<AssociationOptions> = {}): P
   return association;
 }
 
-const failed =
-  (pattern: RegExp) =>
-  (error: unknown): boolean => {
-    assert(error instanceof AppError, String(error));
-    assert.equal(error.code, 'DELIVERY_FAILED');
-    assert.match(error.message, pattern);
-    return true;
-  };
+const deliveryFailed = (message: RegExp) => ({ code: 'DELIVERY_FAILED', message });
 
-/** A server that answers each PDU with what the script says. */
-async function scripted(script: (event: PduEvent, socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    const reader = new PduReader(0xffffffff);
-    socket.on('error', () => {
-      // Resets are part of these tests; 'close' follows.
-    });
-    socket.on('data', (chunk: Uint8Array) => {
-      reader.push(chunk);
-      for (let event = reader.next(); event !== undefined; event = reader.next()) script(event, socket);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  running.push({
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  });
-  const address = server.address();
-  assert(address !== null && typeof address === 'object');
-  return address.port;
-}
-
-function acceptPdu(pduBytesMax = 16_384, transferSyntax: string = uids.explicitVrLittleEndian): Uint8Array {
-  return encodeAssociateAccept(
-    {
-      contexts: [
-        { id: 1, result: 0, transferSyntax },
-        { id: 3, result: 0, transferSyntax: uids.implicitVrLittleEndian },
-        { id: 5, result: 3, transferSyntax: '' },
-      ],
-      userInformation: { pduBytesMax, implementationClassUid: '1.2.3', roles: [], extendedNegotiation: [] },
-    },
-    encodeAddressing('HILUM', 'SENDER'),
-    uids.applicationContextName,
+function accept(pduBytesMax?: number, transferSyntax: string = uids.explicitVrLittleEndian): Uint8Array {
+  return acceptPdu(
+    [
+      { id: 1, result: 0, transferSyntax },
+      { id: 3, result: 0, transferSyntax: uids.implicitVrLittleEndian },
+      { id: 5, result: 3, transferSyntax: '' },
+    ],
+    pduBytesMax,
   );
 }
 
@@ -156,7 +116,7 @@ test('echo, store and release; what the sink says is what the requestor hears', 
   });
   await assert.rejects(
     association.store({ ...object, transferSyntaxUid: uids.explicitVrBigEndian }, inPieces(data, 100)),
-    failed(/does not accept 1\.2\.840\.10008\.5\.1\.4\.1\.1\.2 in 1\.2\.840\.10008\.1\.2\.2/),
+    deliveryFailed(/does not accept 1\.2\.840\.10008\.5\.1\.4\.1\.1\.2 in 1\.2\.840\.10008\.1\.2\.2/),
   );
   assert(association.isOpen);
   await association.release();
@@ -176,8 +136,8 @@ test('PDVs are as full as the peer allows, never longer, and even', options, asy
   const lengths: number[] = [];
   let taken = 0;
   let current = 0;
-  const port = await scripted((event, socket) => {
-    if (event.kind === 'associate-request') socket.write(acceptPdu(103));
+  const port = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(accept(103));
     if (event.kind !== 'data') return;
     current += event.fragment.bytes.length;
     assert(current <= 97);
@@ -200,8 +160,8 @@ test('PDVs are as full as the peer allows, never longer, and even', options, asy
 
 test('a peer that stops reading stops the source of the data, and is given up', options, async () => {
   const clock = new ManualClock();
-  const port = await scripted((event, socket) => {
-    if (event.kind === 'associate-request') socket.write(acceptPdu());
+  const port = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(accept());
     else socket.pause();
   });
   const association = await opened(port, { clock });
@@ -213,7 +173,7 @@ test('a peer that stops reading stops the source of the data, and is given up', 
     }
   }
   const stored = association.store(object, endless());
-  const outcome = assert.rejects(stored, failed(/silent for too long/));
+  const outcome = assert.rejects(stored, deliveryFailed(/silent for too long/));
   await settle();
   await settle();
   const before = read;
@@ -249,33 +209,34 @@ test('whatever goes wrong is an error with what the peer said', options, async (
     ],
   ];
   for (const [name, misbehave, pattern] of cases) {
-    const port = await scripted((event, socket) => {
-      if (event.kind === 'associate-request') socket.write(acceptPdu());
+    const port = await scriptedScp((event, socket) => {
+      if (event.kind === 'associate-request') socket.write(accept());
       if (event.kind === 'data' && event.fragment.last && !event.fragment.command) misbehave(event, socket);
     });
     const association = await opened(port);
-    await assert.rejects(association.store(object, data()), failed(pattern), name);
-    if (name !== 'answers without status') await assert.rejects(association.echo(), failed(pattern), name);
+    await assert.rejects(association.store(object, data()), deliveryFailed(pattern), name);
+    if (name !== 'answers without status')
+      await assert.rejects(association.echo(), deliveryFailed(pattern), name);
   }
 });
 
 test('a peer that does not answer is given up in time, at each step', options, async () => {
   const clock = new ManualClock();
-  const mute = await scripted(() => undefined);
+  const mute = await scriptedScp(() => undefined);
   const opening = assert.rejects(
     openAssociation(optionsFor(mute, { clock })),
-    failed(/does not answer the association request within 30 s/),
+    deliveryFailed(/does not answer the association request within 30 s/),
   );
   await settle();
   clock.advance(30_000);
   await opening;
-  const port = await scripted((event, socket) => {
-    if (event.kind === 'associate-request') socket.write(acceptPdu());
+  const port = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(accept());
   });
   const storing = await opened(port, { clock });
   const stored = assert.rejects(
     storing.store(object, inPieces(new Uint8Array(10), 10)),
-    failed(/does not answer within 300 s/),
+    deliveryFailed(/does not answer within 300 s/),
   );
   await settle();
   clock.advance(300_000);
@@ -290,18 +251,18 @@ test('a peer that does not answer is given up in time, at each step', options, a
 });
 
 test('a peer that accepts what was not proposed, or PDUs too small, is not believed', options, async () => {
-  const other = await scripted((event, socket) => {
-    if (event.kind === 'associate-request') socket.write(acceptPdu(16_384, uids.explicitVrBigEndian));
+  const other = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(accept(16_384, uids.explicitVrBigEndian));
   });
   const association = await opened(other);
   assert.deepEqual(
     association.contexts.map(({ abstractSyntax }) => abstractSyntax),
     [uids.verificationSopClass],
   );
-  const small = await scripted((event, socket) => {
-    if (event.kind === 'associate-request') socket.write(acceptPdu(7));
+  const small = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(accept(7));
   });
-  await assert.rejects(openAssociation(optionsFor(small)), failed(/PDUs of 7 bytes/));
+  await assert.rejects(openAssociation(optionsFor(small)), deliveryFailed(/PDUs of 7 bytes/));
 });
 
 test(
@@ -335,8 +296,8 @@ test(
 );
 
 test('a release collision ends as PS3.8 table 9-10 says', options, async () => {
-  const port = await scripted((event, socket) => {
-    if (event.kind === 'associate-request') socket.write(acceptPdu());
+  const port = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') socket.write(accept());
     // Our own A-RELEASE-RQ crosses theirs; they answer after we have.
     if (event.kind === 'release-request') socket.write(releaseRequestPdu);
     if (event.kind === 'release-response')

@@ -1,18 +1,14 @@
 /** N-EVENT-REPORT that comes on the association that we requested (PS3.7 10.1.1): storage commitment answers so. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { type Command, decodeCommand, encodeCommand } from '../../firmware/dimse/command.ts';
 import { encodeDataSet } from '../../firmware/dimse/data-set.ts';
 import { type AssociationOptions, type EventReport, uids } from '../../firmware/dimse/index.ts';
-import { PduReader } from '../../firmware/dimse/pdu-reader.ts';
-import { encodeAddressing, encodeAssociateAccept } from '../../firmware/dimse/pdu.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { concatBytes, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { dataPdu, pdv } from '../support/dimse-peer.ts';
-import { running } from '../support/dimse-scp-fixture.ts';
 import { commitment, level, opened } from '../support/dimse-service-fixture.ts';
+import { acceptPdu, scriptedScp } from '../support/scripted-scp.ts';
 
 const options = { timeout: 20_000 };
 
@@ -27,54 +23,20 @@ async function reporting(
   report: Uint8Array,
 ): Promise<{ readonly port: number; readonly answers: Command[] }> {
   const answers: Command[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    const reader = new PduReader(0xffffffff);
-    socket.on('error', (error) => assert.match(error.message, /ECONNRESET|EPIPE/));
-    socket.on('data', (chunk: Uint8Array) => {
-      reader.push(chunk);
-      for (let event = reader.next(); event !== undefined; event = reader.next()) {
-        if (event.kind === 'associate-request') {
-          const userInformation = {
-            pduBytesMax: 0,
-            implementationClassUid: '1.2',
-            roles: [],
-            extendedNegotiation: [],
-          };
-          const contexts = [{ id: 1, result: 0, transferSyntax: uids.implicitVrLittleEndian }];
-          socket.write(
-            encodeAssociateAccept(
-              { contexts, userInformation },
-              encodeAddressing('HILUM', 'BOX'),
-              uids.applicationContextName,
-            ),
-          );
-        }
-        if (event.kind !== 'data' || !event.fragment.command) continue;
-        const decoded = decodeCommand(event.fragment.bytes);
-        assert(decoded.kind === 'command');
-        if (decoded.command.commandField === 0x0130) socket.write(report);
-        if (decoded.command.commandField !== 0x8100) continue;
-        answers.push(decoded.command);
-        socket.write(
-          message({ commandField: 0x8130, hasDataSet: false, messageIdBeingRespondedTo: 1, status: 0 }),
-        );
-      }
-    });
+  const port = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request')
+      socket.write(acceptPdu([{ id: 1, result: 0, transferSyntax: uids.implicitVrLittleEndian }], 0));
+    if (event.kind !== 'data' || !event.fragment.command) return;
+    const decoded = decodeCommand(event.fragment.bytes);
+    assert(decoded.kind === 'command');
+    if (decoded.command.commandField === 0x0130) socket.write(report);
+    if (decoded.command.commandField !== 0x8100) return;
+    answers.push(decoded.command);
+    socket.write(
+      message({ commandField: 0x8130, hasDataSet: false, messageIdBeingRespondedTo: 1, status: 0 }),
+    );
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  running.push({
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  });
-  const address = server.address();
-  assert(address !== null && typeof address === 'object');
-  return { port: address.port, answers };
+  return { port, answers };
 }
 
 const report: Command = {

@@ -1,18 +1,16 @@
 /** A procedure step on its way to the department system: what the modality encoded is what arrives, where that can be. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { type Command, decodeCommand, encodeCommand } from '../../firmware/dimse/command.ts';
 import { decodeDataSet } from '../../firmware/dimse/data-set.ts';
 import { uids } from '../../firmware/dimse/index.ts';
-import { type PduEvent, PduReader } from '../../firmware/dimse/pdu-reader.ts';
-import { encodeAddressing, encodeAssociateAccept } from '../../firmware/dimse/pdu.ts';
+import type { PduEvent } from '../../firmware/dimse/pdu-reader.ts';
 import { relayProcedureStep } from '../../firmware/dimse/procedure-step.ts';
 import { concatBytes, fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { dataPdu, pdv } from '../support/dimse-peer.ts';
-import { running } from '../support/dimse-scp-fixture.ts';
+import { acceptPdu, scriptedScp } from '../support/scripted-scp.ts';
 
 const options = { timeout: 20_000 };
 const releaseReplyPdu = Uint8Array.of(6, 0, 0, 0, 0, 4, 0, 0, 0, 0);
@@ -38,21 +36,7 @@ class DepartmentSystem {
 
   static async start(transferSyntaxUid: string): Promise<DepartmentSystem> {
     const system = new DepartmentSystem(transferSyntaxUid);
-    const server = createServer((socket) => {
-      const reader = new PduReader(0xffffffff);
-      running.push({ stop: () => socket.destroy() });
-      socket.on('data', (chunk: Uint8Array) => {
-        reader.push(chunk);
-        for (let event = reader.next(); event !== undefined; event = reader.next())
-          system.#answer(event, socket);
-      });
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    running.push({ stop: () => server.close() });
-    const address = server.address();
-    assert(address !== null && typeof address === 'object');
-    system.port = address.port;
+    system.port = await scriptedScp((event, socket) => system.#answer(event, socket));
     return system;
   }
 
@@ -62,19 +46,7 @@ class DepartmentSystem {
         const isTaken = transferSyntaxes.includes(this.#transferSyntaxUid);
         return { id, result: isTaken ? (0 as const) : (4 as const), transferSyntax: this.#transferSyntaxUid };
       });
-      const userInformation = {
-        pduBytesMax: 4096,
-        implementationClassUid: '1.2.3',
-        roles: [],
-        extendedNegotiation: [],
-      };
-      socket.write(
-        encodeAssociateAccept(
-          { contexts, userInformation },
-          encodeAddressing('RIS', 'HILUM'),
-          uids.applicationContextName,
-        ),
-      );
+      socket.write(acceptPdu(contexts, 4096));
     } else if (event.kind === 'data' && event.fragment.command) {
       const decoded = decodeCommand(event.fragment.bytes);
       assert(event.fragment.last && decoded.kind === 'command');

@@ -11,6 +11,7 @@ import { SpareLogMaker } from '../../firmware/src/store/spare-log-maker.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { silentLogger } from '../fakes/consortium.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { readStored } from '../support/stored-object.ts';
 import { until } from '../support/until.ts';
 import { failingAt, watchedDisk } from '../support/watched-disk.ts';
 
@@ -61,17 +62,6 @@ async function keep(study: StudyFolder, body: Uint8Array): Promise<StoredObject>
   return object;
 }
 
-async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
-  const reader = await study.openObject(object);
-  try {
-    const parts: Uint8Array[] = [];
-    for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
-    return Buffer.concat(parts);
-  } finally {
-    await reader.close();
-  }
-}
-
 /** As a box that is started anew finds it. @throws AppError STORE_CORRUPT. */
 async function found(folder: string): Promise<{ study: StudyFolder; records: readonly CborValue[] }[]> {
   const store = new StudyStore({ folder, boxKey });
@@ -104,7 +94,7 @@ test('the first slice of a study moves its log into a spare; records, small and 
   assert.equal((await stat(log)).size, bytes);
   assert.deepEqual(await open.segment(0), whole, 'who reads in the former file reads on');
   await open.close();
-  for (const object of objects) assert.ok((await read(study, object)).equals(slice));
+  for (const object of objects) assert.ok((await readStored(study, object)).equals(slice));
 
   await study.rest();
   const rested = await stat(log);
@@ -114,7 +104,7 @@ test('the first slice of a study moves its log into a spare; records, small and 
   await store.close();
   const again = (await found(folder)).find(({ study: { ref } }) => ref === study.ref);
   assert.equal(again?.records.length, 8);
-  for (const object of [...objects, late]) assert.ok((await read(again.study, object)).equals(slice));
+  for (const object of [...objects, late]) assert.ok((await readStored(again.study, object)).equals(slice));
 });
 
 test('slices that come at once, with records among them, stand in the spare in order', async (t) => {
@@ -144,7 +134,7 @@ test('a study that outgrows its spare goes on, and so does one that finds none',
   }
   for (const { study, records } of await found(folder)) {
     assert.equal(records.length, 18);
-    for (const object of kept.get(study.ref) ?? []) assert.ok((await read(study, object)).equals(body));
+    for (const object of kept.get(study.ref) ?? []) assert.ok((await readStored(study, object)).equals(body));
   }
   assert.equal(kept.size, 2);
 });
@@ -264,8 +254,8 @@ for (const code of ['ENOSPC', 'EIO']) {
       await store.close();
       const [again] = await found(folder);
       assert.ok(again !== undefined);
-      assert.equal((await read(again.study, first)).toString(), 'first');
-      assert.ok((await read(again.study, next)).equals(slice));
+      assert.equal((await readStored(again.study, first)).toString(), 'first');
+      assert.ok((await readStored(again.study, next)).equals(slice));
       assert.deepEqual(await readdir(folder), [study.ref], `fault ${failAt} leaves a spare`);
     }
     assert.equal(failures, 3, 'write, flush, and flush of the name');

@@ -20,6 +20,7 @@ import {
 import { judgeTail } from '../../firmware/src/store/study-log-tail.ts';
 import { smallFrameBytesMax, smallFramesReadBytes } from '../../firmware/src/store/limits.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
+import { readStored } from '../support/stored-object.ts';
 import vector from '../vectors/study-log.json' with { type: 'json' };
 
 const boxKey = randomBytes(32);
@@ -116,17 +117,6 @@ async function append(study: StudyFolder, items: readonly Item[]): Promise<Kept[
   );
 }
 
-async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
-  const reader = await study.openObject(object);
-  try {
-    const parts: Uint8Array[] = [];
-    for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
-    return Buffer.concat(parts);
-  } finally {
-    await reader.close();
-  }
-}
-
 function idsOf(records: readonly CborValue[]): number[] {
   return records.map((record) => (record as { readonly id: number }).id);
 }
@@ -139,7 +129,7 @@ async function listed(folder: string, kept: readonly Kept[]): Promise<number[]> 
       const ids = idsOf(records);
       for (const { item, object } of kept)
         if (object !== undefined && item.body !== undefined && ids.includes(item.id))
-          assert.ok((await read(study, object)).equals(item.body), `object ${item.id} is whole`);
+          assert.ok((await readStored(study, object)).equals(item.body), `object ${item.id} is whole`);
       return ids;
     }
     return [];

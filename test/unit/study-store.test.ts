@@ -9,6 +9,7 @@ import type { SealedObject, StoredObject, StudyFolder } from '../../firmware/src
 import { nodeFileSystem, type FileSystem } from '../../firmware/src/store/file-system.ts';
 import { studiesOpenedAtOnceMax } from '../../firmware/src/store/limits.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
+import { readStored } from '../support/stored-object.ts';
 import { failingAt, watchedDisk } from '../support/watched-disk.ts';
 
 const boxKey = randomBytes(32);
@@ -53,17 +54,6 @@ async function keep(study: StudyFolder, bytes: Uint8Array): Promise<StoredObject
   });
   assert.ok(object !== undefined);
   return object;
-}
-
-async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
-  const reader = await study.openObject(object);
-  try {
-    const parts: Uint8Array[] = [];
-    for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
-    return Buffer.concat(parts);
-  } finally {
-    await reader.close();
-  }
 }
 
 /** A closed store with a study of a small object and a large one. */
@@ -202,7 +192,7 @@ test('while flushes fail nothing is acknowledged in that study, and everything i
   for await (const found of again.open()) {
     if (found.folder.ref !== study.ref) continue;
     assert.deepEqual([found.records[0], found.records[2], found.records.length], [1, 2, 3]);
-    assert.equal((await read(found.folder, object)).toString(), 'kept');
+    assert.equal((await readStored(found.folder, object)).toString(), 'kept');
   }
   await again.close();
 });
@@ -227,13 +217,13 @@ test('a study on a full disk goes on by itself when there is room, and nothing o
   full = false;
   const object = await keep(study, Buffer.from('kept'));
   await study.append('after');
-  assert.equal((await read(study, object)).toString(), 'kept');
+  assert.equal((await readStored(study, object)).toString(), 'kept');
   await store.close();
   const again = storeIn(folder);
   for await (const found of again.open()) {
     assert.equal(found.records.length, 3);
     assert.deepEqual([found.records[0], found.records[2]], ['before', 'after']);
-    assert.equal((await read(found.folder, object)).toString(), 'kept');
+    assert.equal((await readStored(found.folder, object)).toString(), 'kept');
   }
   await again.close();
 });
@@ -267,7 +257,7 @@ test('large objects whose records the disk did not take are discarded once their
   fault = '';
   const kept = await keep(study, large);
   assert.equal(await objects(), 1);
-  assert.ok((await read(study, kept)).equals(large));
+  assert.ok((await readStored(study, kept)).equals(large));
   await store.close();
   assert.equal((await studiesIn(folder)).length, 1);
   assert.equal(await objects(), 1);
@@ -355,7 +345,7 @@ test('a disk that fails at any write or flush: never success, what was acknowled
     const [study] = await studiesIn(folder);
     for (const { ref, object, body } of acknowledged) {
       assert.equal(study?.ref, ref);
-      assert.ok((await read(study, object)).equals(body));
+      assert.ok((await readStored(study, object)).equals(body));
     }
     const files = await readdir(folder, { recursive: true });
     assert.ok(
