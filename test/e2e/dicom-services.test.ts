@@ -41,6 +41,7 @@ import { until } from '../support/until.ts';
 
 const oldGateway = 'OLD_GATEWAY';
 const study = '1.3.6.1.4.1.5962.1.2.1.20040119072730.12322';
+const text = (vr: string, value: string) => ({ vr, values: [value] });
 
 /** What the rest of the department hears and gets: PACS, RIS, and the modality where it is called back. */
 class Department {
@@ -88,6 +89,8 @@ test('a box as it is started offers every service, and forwards, notifies, repor
     },
     destinations: [{ name: 'pacs', aeTitle: 'PACS', ...there, inline: true, notify: true, commitment: true }],
     procedureSteps: { aeTitle: 'RIS', ...there },
+    // Longer than this test: what is complete here is so by its procedure step.
+    study: { quietMs: 3_600_000, forcedMs: 86_400_000 },
   });
   await box.process.start();
 
@@ -114,11 +117,15 @@ test('a box as it is started offers every service, and forwards, notifies, repor
   assert.equal((await association.echo()).status, 0);
   assert.equal((await association.store(ct, inPieces(ct.dataSet, 4_096))).status, 0);
   const step = await association.create(uids.procedureStepSopClass, '1.2.3', {
-    '00400252': { vr: 'CS', values: ['IN PROGRESS'] },
-    '00400270': { vr: 'SQ', values: [{ '0020000D': { vr: 'UI', values: [study] } }] },
+    '00400252': text('CS', 'IN PROGRESS'),
+    '00400270': { vr: 'SQ', values: [{ '0020000D': text('UI', study) }] },
   });
   assert.equal(step.status, 0);
-  const ended = { '00400252': { vr: 'CS', values: ['COMPLETED'] } };
+  const performed = { '00081140': { vr: 'SQ', values: [{ '00081155': text('UI', ct.sopInstanceUid) }] } };
+  const ended = {
+    '00400252': text('CS', 'COMPLETED'),
+    '00400340': { vr: 'SQ', values: [performed] },
+  };
   assert.equal((await association.set(uids.procedureStepSopClass, '1.2.3', ended)).status, 0);
   await association.release();
 

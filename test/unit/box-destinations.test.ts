@@ -6,43 +6,19 @@ import { decodeConfig } from '../../firmware/src/config.ts';
 import type { Destination } from '../../firmware/src/forwarding/destination.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
+/** All but the ways to speak to them, which are functions. */
 function destinationsIn(
   part: Readonly<Record<string, unknown>>,
 ): readonly Omit<Destination, 'scu' | 'workflow'>[] {
   const institution = { id: 'north', name: 'North' };
   const config = decodeConfig({ dataDir: '/nowhere', institution, ...part }, '/');
-  return destinationsOf({ config, clock: new ManualClock(), certificates: undefined }).map(
-    ({
-      name,
-      aeTitle,
-      sendsAs,
-      inline,
-      fetched,
-      notify,
-      commitment,
-      paused,
-      bytesPerSecondMax,
-      windows,
-      timeZone,
-    }) => ({
-      ...{
-        name,
-        aeTitle,
-        sendsAs,
-        inline,
-        fetched,
-        notify,
-        commitment,
-        paused,
-        bytesPerSecondMax,
-        windows,
-        timeZone,
-      },
-    }),
-  );
+  const destinations = destinationsOf({ config, clock: new ManualClock(), certificates: undefined });
+  return destinations.map(({ scu: _scu, workflow: _workflow, ...keys }) => keys);
 }
 
 const at = { host: '192.0.2.7', port: 104 };
+/** As a destination is reached that says no more than where. */
+const reached = { ...at, tls: false, tlsNameChecked: true };
 
 test('what a destination is configured to is what forwarding holds to', () => {
   const configured = {
@@ -51,7 +27,7 @@ test('what a destination is configured to is what forwarding holds to', () => {
     windows: [{ from: '22:00', to: '06:00' }],
   };
   assert.deepEqual(destinationsIn({ destinations: [{ ...configured, ...at, sendsAs: ['ROUTER'] }] }), [
-    { ...configured, sendsAs: ['ARCHIVE', 'ROUTER'] },
+    { ...configured, ...reached, sendsAs: ['ARCHIVE', 'ROUTER'] },
   ]);
 });
 

@@ -27,9 +27,14 @@ export interface Sidecar {
   start(): Promise<void>;
 }
 
+type Sources = Pick<
+  Foundation,
+  'config' | 'catalogue' | 'clock' | 'health' | 'index' | 'logger' | 'certificates'
+>;
+
 /** Undefined without a `sidecar` in the configuration. @throws AppError CONFIG_INVALID. */
 export function openSidecar(
-  foundation: Foundation,
+  foundation: Sources,
   ledger: Ledger,
   start: (service: Service) => Promise<void>,
 ): Sidecar | undefined {
