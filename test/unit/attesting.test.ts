@@ -97,7 +97,7 @@ class Watching {
     });
     this.#watch = new MemberWatch({
       members: () => this.members,
-      deviceOf: () => this.known.keys.device,
+      keysOf: () => this.known.keys,
       isConnected: () => this.answers !== 'not',
       rule: () => this.rule,
       expectationOf: (candidate, provenTpms) => ({
@@ -297,6 +297,21 @@ test('a box that takes the place of another has nothing of its standing', async 
   await watching.stop();
 });
 
+test('a box that names the TPM of the last one has nothing of its standing either', async () => {
+  const watching = new Watching();
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  const identity = (await FakeDevice.make('south', vendor)).record.keys.identity;
+  watching.known = { ...north.record, keys: { ...north.record.keys, identity } };
+  watching.answers = 'not';
+  assert.equal(watching.watch.suspends('north'), true, 'from the block on that replaces it');
+  const { asked } = watching;
+  await watching.pass(lookMsMax);
+  assert.deepEqual([results(watching), watching.alarms()], [['north replaced'], []]);
+  assert.ok(watching.asked > asked, 'it is asked at once');
+  await watching.stop();
+});
+
 test('restarts of who asks do not begin the silence anew, whether the member was ever heard or not', async () => {
   for (const heard of [true, false]) {
     const store = new MemoryStore();
@@ -345,7 +360,8 @@ test('the TPM that a member has shown is another’s no more; one that it only n
   const watching = new Watching();
   await watching.start();
   await watching.pass(firstAskMsMax);
-  assert.deepEqual(watching.watch.provenTpms(), [{ institution: 'north', device: north.device }]);
+  const device = { ...north.device, identity: north.record.keys.identity };
+  assert.deepEqual(watching.watch.provenTpms(), [{ institution: 'north', device }]);
   await watching.stop();
   const later = new Watching(watching.store);
   await later.start();

@@ -9,7 +9,7 @@ import type { Expectation, ProvenTpm } from '../attestation/expectation.ts';
 import { firstFailure, type CheckName, type Verdict } from '../attestation/verdict.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import type { DeviceRecord } from '../ledger/consortium/institution-record.ts';
+import type { CertifiedKeys } from '../ledger/consortium/institution-record.ts';
 import type { Clock, HealthBoard, InstitutionId, Logger, Service, Unsubscribe } from '../ports.ts';
 import {
   firstAskMsMax,
@@ -37,7 +37,7 @@ export interface MemberWatchOptions {
   /** What is known of a member before it is asked, but for what this watch knows itself. */
   readonly expectationOf: (member: InstitutionId, provenTpms: readonly ProvenTpm[]) => Expectation;
   /** As the ledger names it now; undefined of who has just left. */
-  readonly deviceOf: (member: InstitutionId) => DeviceRecord | undefined;
+  readonly keysOf: (member: InstitutionId) => Pick<CertifiedKeys, 'identity' | 'device'> | undefined;
   /** There is a connection to it now. */
   readonly isConnected: (member: InstitutionId) => boolean;
   /** Carries a request to a member. */
@@ -182,13 +182,17 @@ export class MemberWatch implements Service {
     return meanMs * (1 - spread + 2 * spread * this.#draw());
   }
 
-  /** What it says is of another box of this institution. */
+  /**
+   * What it says is of another box of this institution. The TPM that its record names tells nothing by itself: the record
+   * of the next box may be a copy of the last one's, and what signs and connects is then no TPM at all.
+   */
   #isReplaced({ institution, device }: MemberStanding): boolean {
-    const now = this.#options.deviceOf(institution);
+    const now = this.#options.keysOf(institution);
     if (device === null || now === undefined) return false;
     return (
-      !equalBytes(device.attestationKey, now.attestationKey) ||
-      !equalBytes(device.endorsement, now.endorsement)
+      !equalBytes(device.identity, now.identity) ||
+      !equalBytes(device.attestationKey, now.device.attestationKey) ||
+      !equalBytes(device.endorsement, now.device.endorsement)
     );
   }
 
@@ -279,7 +283,7 @@ export class MemberWatch implements Service {
       refusals: 0,
       checks: verdict.checks,
       development: verdict.development,
-      device: shown?.keys.device ?? null,
+      device: shown === undefined ? null : { ...shown.keys.device, identity: shown.keys.identity },
       resetCount: (shown && verdict.resetCount) ?? null,
     };
     await this.#keep(standing);

@@ -8,6 +8,12 @@ import type { DeviceRecord } from '../ledger/consortium/institution-record.ts';
 import { institutionIdCharactersMax } from '../ledger/limits.ts';
 import type { InstitutionId, KeyValueStore } from '../ports.ts';
 
+/** A device as it showed itself: what it is called on the ledger, and whose identity key proved it. */
+export interface ShownDevice extends DeviceRecord {
+  /** P-256, uncompressed, 65 bytes. An institution's next box has another, whatever TPM its record names. */
+  readonly identity: Uint8Array;
+}
+
 export interface MemberStanding {
   readonly institution: InstitutionId;
   /**
@@ -28,7 +34,7 @@ export interface MemberStanding {
   /** Its TPM is a simulator. */
   readonly development: boolean;
   /** The TPM that it showed when the last verdict passed; null if that failed, or there was none. */
-  readonly device: DeviceRecord | null;
+  readonly device: ShownDevice | null;
   /** Of that TPM, as it attested last; null like `device`. */
   readonly resetCount: ResetCount | null;
 }
@@ -46,12 +52,14 @@ function readCheck(value: CborValue): Check | undefined {
   return { name: known, passed, finding };
 }
 
+const deviceKeys = ['attestationKey', 'endorsement', 'identity'] as const;
+
 /** Undefined for what is neither a device nor null. */
-function readDevice(value: CborValue | undefined): DeviceRecord | null | undefined {
+function readDevice(value: CborValue | undefined): ShownDevice | null | undefined {
   if (value === null) return null;
-  const { attestationKey, endorsement } = mapWith(value, ['attestationKey', 'endorsement']) ?? {};
-  return isBytes(attestationKey, 34) && isBytes(endorsement, 32)
-    ? { attestationKey, endorsement }
+  const { attestationKey, endorsement, identity } = mapWith(value, deviceKeys) ?? {};
+  return isBytes(attestationKey, 34) && isBytes(endorsement, 32) && isBytes(identity, 65)
+    ? { attestationKey, endorsement, identity }
     : undefined;
 }
 

@@ -168,7 +168,7 @@ export async function openMemberWatch({
     rule: () => ledger.state().parameters().attestation,
     expectationOf: (candidate, provenTpms) =>
       expectationOf(ledger.state(), genesis, { verifier: self, candidate, now: clock.now(), provenTpms }),
-    deviceOf: (member) => ledger.state().institution(member)?.keys.device,
+    keysOf: (member) => ledger.state().institution(member)?.keys,
     isConnected: (member) =>
       network.peers().some(({ institution, connected }) => institution === member && connected),
     ask: (member, signal) => askMember(network, member, signal),
