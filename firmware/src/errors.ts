@@ -201,6 +201,12 @@ export const errorTable = {
     'none',
     'The firmware is not one that the box approved. Start the one that ran before; docs/runbooks/recovery.md says what else there is. A development consortium can begin anew with npm start -- --fresh.',
   ),
+  FIRMWARE_REFUSED: row(
+    409,
+    0x0110,
+    'none',
+    'Nothing was approved. Correct what is named, then give the command again; docs/runbooks/firmware.md.',
+  ),
   TPM_LOCKED_OUT: row(
     500,
     0x0110,

@@ -13,9 +13,12 @@ import { enrol } from './box/enrolment.ts';
 import { forget } from './box/erasure.ts';
 import { bringRestartOrder } from './box/restart-order.ts';
 import { openLog, withoutPatientData } from './box/pino-log.ts';
+import { askStanding } from './box/record-standing.ts';
 import { rescue, restore } from './box/recovery.ts';
+import { systemClock } from './box/system-clock.ts';
 import { isPersonThere, withTerminal } from './box/terminal.ts';
 import { version } from './box/version.ts';
+import { approveFirmware, confirmFirmware, measureFirmware } from './box/firmware-approval.ts';
 import { readConfig } from './config.ts';
 import { AppError } from './errors.ts';
 
@@ -141,12 +144,53 @@ program
   .command('check-record')
   .description('check the record of a box that was put out of service')
   .argument('<file>', 'the record')
-  .action((file: string) => {
-    const { hospital, isDone, identityDigest } = checkRecord(readFileSync(file, 'utf8'));
+  .option(
+    '--genesis <file>',
+    "the consortium's genesis document: with --ask, whether the membership is withdrawn",
+  )
+  .option(
+    '--ask <origin>',
+    "the console of any member's box, https://host:port, which has to prove what it says",
+  )
+  .action(async (file: string, { genesis, ask }: { genesis?: string; ask?: string }) => {
+    const record = checkRecord(readFileSync(file, 'utf8'));
+    const { hospital, isDone, identityDigest } = record;
     const end = isDone ? '' : ' It was begun and not ended: give the command decommission again.';
     process.stdout.write(
       `Nothing was changed since it was signed. ${hospital}.${end}\nIt is that hospital's only if its identity key was ${identityDigest}: compare with the proposal that admitted it, page Consortium.\n`,
     );
+    if (genesis === undefined || ask === undefined) {
+      if (genesis !== ask) throw new AppError('DOCUMENT_INVALID', '--genesis and --ask go together.');
+      return;
+    }
+    const { isWithdrawn, words } = await askStanding(record, genesis, ask, systemClock);
+    process.stdout.write(`${words}\n`);
+    if (!isWithdrawn) process.exitCode = 1;
+  });
+
+const firmware = program
+  .command('firmware')
+  .description('which firmware may open the keys of the box; the box is stopped (docs/runbooks/firmware.md)');
+firmware
+  .command('measure')
+  .description('say as what this very program is measured on a software TPM: what approve takes')
+  .action(async () => {
+    process.stdout.write(await measureFirmware());
+  });
+firmware
+  .command('approve')
+  .description('before an update: let the next firmware open the keys, too')
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .argument('<measured>', 'what PCR 11 will hold, and PCR 7 if it changes, as systemd-measure prints it')
+  .action(async (measured: string, { config }: { config: string }) => {
+    process.stdout.write(`${await approveFirmware(readConfig(config), measured)}\n`);
+  });
+firmware
+  .command('confirm')
+  .description('after an update: the firmware that runs stays, and no other opens the keys again')
+  .requiredOption('--config <file>', 'its configuration (docs/configuration.md)')
+  .action(async ({ config }: { config: string }) => {
+    process.stdout.write(`${await confirmFirmware(readConfig(config))}\n`);
   });
 
 process.on('uncaughtException', fail);

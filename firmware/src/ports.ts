@@ -132,10 +132,17 @@ export interface Attester {
 }
 
 /**
+ * How the running firmware stands: alone approved; first of two, with an update that waits; or second, on trial, while the
+ * one before it may still come back.
+ */
+export type FirmwareStanding = 'alone' | 'update-waits' | 'on-trial';
+
+/**
  * Which firmware may open the keys of this box: the one that runs, and the one that is to follow it. Only approved firmware
  * can approve. Throws AppError of the TPM, and STORE_FAILED.
  */
 export interface FirmwareApproval {
+  standing(): FirmwareStanding;
   /**
    * Before an update: what the TPM's registers 7 and 11 will hold when the next firmware runs, 32 bytes each. It takes the
    * place of another next one. The update itself must have been verified before.

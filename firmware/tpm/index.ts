@@ -1,6 +1,8 @@
 /** TPM 2.0 through tpm2-tss: the keys of a box, and the software TPM of a box that is a folder. */
 export { openDeviceKeys, type DeviceKeysOptions, type OpenDeviceKeys } from './keys/device-keys.ts';
 export { SoftwareTpm, type SoftwareTpmOptions } from './simulator/software-tpm.ts';
+export { boundRegisters } from './keys/device-policy.ts';
+export { ownDevelopmentRegisters } from './simulator/measurement.ts';
 export { simulatorAuthorityFiles } from './simulator/setup.ts';
 export { TpmError } from './response-code.ts';
 export { fixedEndpoint, type TpmEndpoint, type TpmTarget } from './endpoint.ts';

@@ -57,9 +57,6 @@ export const simulatorPollMs = 10;
 /** Keys of one purpose in the keys file: the one in use, the next one, and some that were named while the ledger stood. */
 export const heldKeysMax = 16;
 
-/** The kernel's log of a measured boot has 30 to 100 KiB. */
-export const eventLogBytesMax = 1_048_576;
-
 /** Wrong authorization values until the TPM locks out, for objects of others: none of the box's own counts. */
 export const failedTriesMax = 32;
 

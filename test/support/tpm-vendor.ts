@@ -35,6 +35,8 @@ export interface VendorWish {
   readonly rootName?: string;
   /** Authorities that may stand below the root; it does not say unless told. */
   readonly pathLength?: number;
+  /** An extension of the authority below the root. */
+  readonly extension?: x509.Extension;
 }
 
 export interface EndorsementWish {
@@ -45,6 +47,9 @@ export interface EndorsementWish {
   /** DER in the place of what WebCrypto writes of the key. */
   readonly keyInfo?: Uint8Array;
   readonly ca?: boolean;
+  /** Alternative name of the subject; none unless told. */
+  readonly names?: x509.JsonGeneralNames;
+  readonly extension?: x509.Extension;
 }
 
 interface Party {
@@ -96,7 +101,10 @@ export class TpmVendor {
         issuer: root.subject,
         serialNumber: '02',
         signingAlgorithm: algorithm,
-        extensions: extensions(wish.issues ?? true),
+        extensions: [
+          ...extensions(wish.issues ?? true),
+          ...(wish.extension === undefined ? [] : [wish.extension]),
+        ],
       },
       crypto,
     );
@@ -116,7 +124,7 @@ export class TpmVendor {
   /** A certificate of this endorsement key, without a subject, as vendors make them. */
   async certify(
     key: EndorsementKey,
-    { until, from, use, ca, keyInfo }: EndorsementWish = {},
+    { until, from, use, ca, keyInfo, names, extension }: EndorsementWish = {},
   ): Promise<Uint8Array> {
     this.#serial += 1;
     const certificate = await x509.X509CertificateGenerator.create(
@@ -132,6 +140,8 @@ export class TpmVendor {
         extensions: [
           new x509.BasicConstraintsExtension(ca ?? false, undefined, true),
           ...(use === null ? [] : [new x509.ExtendedKeyUsageExtension([use ?? endorsementUse])]),
+          ...(names === undefined ? [] : [new x509.SubjectAlternativeNameExtension(names, true)]),
+          ...(extension === undefined ? [] : [extension]),
         ],
       },
       crypto,

@@ -1,6 +1,8 @@
 /** Chains of endorsement certificates: which the consortium's pins admit, and each way not to be admitted. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import 'reflect-metadata';
+import { CertificatePolicyExtension, Extension } from '@peculiar/x509';
 import fc from 'fast-check';
 import { speaksOf } from '../../firmware/src/attestation/certified-key.ts';
 import { judgeChain, type ChainVerdict } from '../../firmware/src/attestation/endorsement-chain.ts';
@@ -97,14 +99,42 @@ test('only certificates of endorsement keys, issued by authorities, with hashes 
     await judged({ wish: { use: '1.3.6.1.5.5.7.3.1' } }),
     refusal('not-an-endorsement-certificate', 0),
   );
-  // Some vendors leave the purpose out.
-  assert.equal((await judged({ wish: { use: null } })).kind, 'trusted');
   assert.deepEqual(await judged({ wish: { ca: true } }), refusal('not-an-endorsement-certificate', 0));
   assert.deepEqual(await judged({ vendorWish: { issues: false } }), refusal('issuer-is-no-authority', 1));
   assert.deepEqual(
     await judged({ vendorWish: { algorithm: 'RSA-2048 SHA-1' } }),
     refusal('weak-signature', 0),
   );
+});
+
+test('a certificate without a purpose counts if it names a TPM, as some vendors make them', async () => {
+  const names = [{ type: 'dn', value: '2.23.133.2.1=id:494E5443, 2.23.133.2.2=model' }] as const;
+  assert.equal((await judged({ wish: { use: null, names: [...names] } })).kind, 'trusted');
+  for (const wish of [
+    { use: null },
+    { use: null, names: [{ type: 'dns', value: 'www.vendor.example' }] },
+    { use: null, names: [{ type: 'dn', value: 'CN=a server of the vendor' }] },
+    { use: '1.3.6.1.5.5.7.3.1', names: [...names] },
+  ] satisfies EndorsementWish[])
+    assert.deepEqual(await judged({ wish }), refusal('not-an-endorsement-certificate', 0));
+});
+
+test('a critical extension that nobody here knows is refused, in any certificate but the pinned one', async () => {
+  const emptySequence = Uint8Array.of(0x30, 0);
+  // Name constraints (RFC 5280, 4.2.1.10), which are not judged, and one of nobody's.
+  for (const type of ['2.5.29.30', '1.2.3.4']) {
+    const extension = new Extension(type, true, emptySequence);
+    assert.deepEqual(await judged({ wish: { extension } }), refusal('unknown-extension', 0));
+    assert.deepEqual(await judged({ vendorWish: { extension } }), refusal('unknown-extension', 1));
+  }
+  const told = new Extension('1.2.3.4', false, emptySequence);
+  assert.equal(
+    (await judged({ wish: { extension: told }, vendorWish: { extension: told } })).kind,
+    'trusted',
+  );
+  // A policy is asked for by nobody, so that any will do.
+  const policy = new CertificatePolicyExtension(['2.5.29.32.0'], true);
+  assert.equal((await judged({ vendorWish: { extension: policy } })).kind, 'trusted');
 });
 
 test('no more authorities stand below one than it says', async () => {

@@ -9,6 +9,8 @@ import {
   ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Name,
+  SubjectAlternativeNameExtension,
   X509Certificate,
 } from '@peculiar/x509';
 import { equalBytes } from '../encoding/bytes.ts';
@@ -28,6 +30,7 @@ export type ChainFailure =
   | 'not-an-endorsement-certificate'
   | 'not-issued-by-the-next'
   | 'issuer-is-no-authority'
+  | 'unknown-extension'
   | 'weak-signature'
   | 'bad-signature'
   | 'not-yet-valid'
@@ -53,6 +56,15 @@ export type ChainVerdict =
 /** tcg-kp-EKCertificate (TCG EK Credential Profile 2.5, section 3.2.16). */
 const endorsementUse = '2.23.133.8.1';
 
+/** tcg-at-tpmManufacturer: every endorsement certificate names it (same profile, section 3.2.9). */
+const manufacturerAttribute = '2.23.133.2.1';
+
+/**
+ * Critical extensions that are judged here, or that with no policy asked for say nothing (RFC 5280, section 4.2): basic
+ * constraints, key usage, extended key usage, subject alternative name, certificate policies.
+ */
+const knownExtensions: readonly string[] = ['2.5.29.19', '2.5.29.15', '2.5.29.37', '2.5.29.17', '2.5.29.32'];
+
 /** Names of the authorities that swtpm_localca makes. */
 const simulatorAuthority = /^CN=swtpm-localca/;
 
@@ -76,14 +88,29 @@ interface Link {
   /** Authorities that may stand between it and the endorsement key's. */
   readonly pathLengthMax: number;
   readonly isForEndorsement: boolean;
+  /** Whether it asks for something that is not judged here (RFC 5280, section 4.2). */
+  readonly hasUnknownExtension: boolean;
   readonly isSimulators: boolean;
+}
+
+/** Whether its alternative name is that of a TPM: a directory name with the manufacturer's attribute. */
+function namesTpm(certificate: X509Certificate): boolean {
+  const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? [];
+  return names.some(
+    ({ type, value }) => type === 'dn' && new Name(value).getField(manufacturerAttribute).length > 0,
+  );
+}
+
+/** Some vendors state no purpose: then the name has to be a TPM's, lest any certificate below their roots would do. */
+function isForEndorsement(certificate: X509Certificate): boolean {
+  const uses = certificate.getExtension(ExtendedKeyUsageExtension);
+  return uses === null ? namesTpm(certificate) : uses.usages.includes(endorsementUse);
 }
 
 function linkOf(certificate: X509Certificate): Link {
   const basic = certificate.getExtension(BasicConstraintsExtension);
   const keyUse = certificate.getExtension(KeyUsagesExtension);
-  const uses = certificate.getExtension(ExtendedKeyUsageExtension);
-  const { signatureAlgorithm } = certificate;
+  const { signatureAlgorithm, extensions } = certificate;
   return {
     certificate,
     subject: new Uint8Array(certificate.subjectName.toArrayBuffer()),
@@ -94,7 +121,8 @@ function linkOf(certificate: X509Certificate): Link {
     hash: 'hash' in signatureAlgorithm ? (signatureAlgorithm.hash as { name: string }).name : 'none',
     isAuthority: basic?.ca === true && (keyUse === null || (keyUse.usages & KeyUsageFlags.keyCertSign) !== 0),
     pathLengthMax: basic?.pathLength ?? certificatesMax,
-    isForEndorsement: basic?.ca !== true && (uses === null || uses.usages.includes(endorsementUse)),
+    isForEndorsement: basic?.ca !== true && isForEndorsement(certificate),
+    hasUnknownExtension: extensions.some(({ type, critical }) => critical && !knownExtensions.includes(type)),
     isSimulators: simulatorAuthority.test(certificate.issuer),
   };
 }
@@ -143,6 +171,7 @@ async function failureOf(chain: readonly Link[], at: number, now: number): Promi
   const issuer = chain[at + 1];
   // The last one is trusted by its key or not at all: what it says of itself proves nothing.
   if (issuer === undefined) return undefined;
+  if (link.hasUnknownExtension) return 'unknown-extension';
   if (!equalBytes(link.issuer, issuer.subject)) return 'not-issued-by-the-next';
   if (!strongHashes.includes(link.hash)) return 'weak-signature';
   return (await isSignedBy(link, issuer)) ? undefined : 'bad-signature';

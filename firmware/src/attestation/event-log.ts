@@ -5,7 +5,8 @@
 import { concatBytes, equalBytes, utf8 } from '../encoding/bytes.ts';
 import { sha256 } from '../encoding/hash.ts';
 import { algorithm, digestBytes } from '../../tpm/wire/constants.ts';
-import { banksMax, eventLogBytesMax, eventsMax } from './limits.ts';
+import { eventLogBytesMax } from '../../tpm/wire/limits.ts';
+import { banksMax, eventsMax } from './limits.ts';
 
 /** One measurement, in the SHA-256 bank. */
 export interface LoggedEvent {

@@ -18,9 +18,6 @@ export const creationBytesMax = 256;
 /** ECDSA P-256: r ‖ s. */
 export const signatureBytes = 64;
 
-/** A boot with Secure Boot measures its whole list of revoked signatures (some 30 KB); the kernel keeps up to 64 KB. */
-export const eventLogBytesMax = 262_144;
-
 /** Events of a log: a boot has one or two hundred. */
 export const eventsMax = 4_096;
 
@@ -41,6 +38,9 @@ export const credentialBytesMax = 1_024;
 
 /** An institution's record as the ledger has it, with names and endpoints. */
 export const recordBytesMax = 16_384;
+
+/** Data items of that record: 69 with 16 root keys. */
+export const recordItemsMax = 128;
 
 /** A request: a challenge at most. */
 export const requestBytesMax = 4_096;

@@ -11,6 +11,7 @@ import {
   mapWith,
   type CborMap,
 } from '../encoding/cbor-fields.ts';
+import { eventLogBytesMax } from '../../tpm/wire/limits.ts';
 import { institutionIdCharactersMax } from '../ledger/limits.ts';
 import type { ChainId } from '../ledger/types.ts';
 import {
@@ -19,7 +20,6 @@ import {
   certificatesMax,
   creationBytesMax,
   credentialBytesMax,
-  eventLogBytesMax,
   nonceBytes,
   publicAreaBytesMax,
   recordBytesMax,

@@ -4,13 +4,14 @@
  */
 import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import type { RecoveryHalves } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../ports.ts';
 import { codeConfirmationsMax } from './limits.ts';
 import type { Terminal } from './terminal.ts';
+import { isWithin } from './within-folder.ts';
 
 export interface CodeCustody {
   /** Asked before keys are made. @throws AppError KEYS_NOT_MADE if the code would reach nobody, or too many. */
@@ -57,7 +58,7 @@ export function folderCustody({ dataDir, institution }: Config, folder: string):
     notMade(`the recovery code cannot be written to ${folder}`, cause);
   return {
     prepare: async () => {
-      if (!relative(dataDir, folder).startsWith('..'))
+      if (isWithin(dataDir, folder))
         throw notMade(`the recovery code would lie in the data folder, beside what it opens: ${folder}`);
       try {
         await access(folder, constants.W_OK);

@@ -7,7 +7,7 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { sha256 } from '../encoding/hash.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../ports.ts';
-import { checkRecord, isOfHospital, type CheckedRecord } from './decommission-record.ts';
+import { checkRecord, type CheckedRecord } from './decommission-record.ts';
 import { openTpm } from './device-keys.ts';
 import { Undo } from './undo.ts';
 
@@ -24,7 +24,7 @@ export async function begunRecord({ institution }: Config, file: string): Promis
   } catch (cause) {
     throw refused(`${file} is there, and is no record of a box`, cause);
   }
-  if (!isOfHospital(record, institution.id)) throw refused(`${file} is the record of another hospital's box`);
+  if (record.institution !== institution.id) throw refused(`${file} is the record of another hospital's box`);
   if (record.isDone) throw refused(`${file} is the record of a box that is out of service already`);
   return text;
 }

@@ -67,6 +67,8 @@ export function completedRecord(record: string, at: number): string {
 export interface CheckedRecord {
   /** Its line: id and name. */
   readonly hospital: string;
+  /** Its id. */
+  readonly institution: string;
   /** False if it was begun only: whether the keys were destroyed is not known. */
   readonly isDone: boolean;
   readonly endorsementDigest: Uint8Array;
@@ -91,6 +93,7 @@ export function checkRecord(text: string): CheckedRecord {
   const lines = body.split('\n');
   return {
     hospital: lines[1] ?? '',
+    institution: institutionOf(lines[1] ?? ''),
     isDone: text.slice(at).includes(`\n${doneLabel}: `),
     endorsementDigest: valueOf(body, endorsementLabel, 32),
     identityDigest: toHex(sha256(key)),
@@ -98,10 +101,14 @@ export function checkRecord(text: string): CheckedRecord {
   };
 }
 
-/** True if the record is that of this hospital's box. */
-export function isOfHospital(record: CheckedRecord, id: string): boolean {
-  return record.hospital.startsWith(`${hospitalLabel}: ${id}, `);
+/** The id in the line that names the hospital: ids have no comma. */
+function institutionOf(line: string): string {
+  const [, id = ''] = hospitalPattern.exec(line) ?? [];
+  if (id === '') throw invalid();
+  return id;
 }
+
+const hospitalPattern = new RegExp(`^${hospitalLabel}: ([a-z0-9-]{1,32}), `);
 
 const fileLine = (name: string, digest: Uint8Array): string => `  ${name} ${toHex(digest)}`;
 

@@ -8,15 +8,15 @@ import type { Config } from '../config.ts';
 import { institutionRecord, stateKeys } from '../ledger/index.ts';
 import type { Logger } from '../ports.ts';
 import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
-import { LedgerStateStore } from '../store/ledger-state-store.ts';
-import { LevelStore } from '../store/level-store.ts';
 import { nobodysCustody } from './code-custody.ts';
 import { begunRecord, isKeyDead, refused } from './decommission-begun.ts';
 import { completedRecord, recordBody, signedRecord } from './decommission-record.ts';
 import { keysFileOf, openKeys } from './device-keys.ts';
+import { readLedgerOnDisk } from './ledger-on-disk.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
+import { isWithin } from './within-folder.ts';
 
 export interface DecommissionOptions {
   /** The institution's id, typed by the person: a box that was mistaken for another is left alone. */
@@ -37,8 +37,7 @@ export async function decommission(config: Config, options: DecommissionOptions)
   const { recordFile } = options;
   if (options.confirm !== institution.id)
     throw refused(`this is the box of ${institution.id}, not of ${options.confirm}`);
-  if (!relative(dataDir, recordFile).startsWith('..'))
-    throw refused(`the record ${recordFile} would stand in the data folder`);
+  if (isWithin(dataDir, recordFile)) throw refused(`the record ${recordFile} would stand in the data folder`);
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(dataDir));
@@ -124,19 +123,13 @@ async function standingOnDisk(
   identity: Uint8Array,
 ): Promise<{ readonly isNamed: boolean; readonly words: string }> {
   if (genesisFile === undefined) return { isNamed: false, words: 'in no consortium' };
-  const store = await LevelStore.open(join(dataDir, 'ledger'));
-  try {
-    const saved = await new LedgerStateStore(store).value(stateKeys.institution(institution.id));
+  return readLedgerOnDisk(dataDir, async (read) => {
+    const saved = await read(institutionRecord, stateKeys.institution(institution.id));
     const at = saved === undefined ? 'before its first block' : `at height ${saved.height}`;
-    if (saved?.value === undefined) return { isNamed: false, words: `no member ${at}` };
-    const record = institutionRecord.decode(saved.value);
-    if (record.kind === 'refused')
-      throw new AppError('STORE_CORRUPT', 'the record of this institution is damaged');
-    const isNamed = equalBytes(record.value.keys.identity, identity);
+    if (saved?.record === undefined) return { isNamed: false, words: `no member ${at}` };
+    const isNamed = equalBytes(saved.record.keys.identity, identity);
     return { isNamed, words: isNamed ? `a member with this box ${at}` : `a member with another box ${at}` };
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

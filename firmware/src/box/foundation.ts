@@ -16,6 +16,7 @@ import { nobodysCustody } from './code-custody.ts';
 import { openKeys } from './device-keys.ts';
 import { openCertificates } from './dicom-tls.ts';
 import { renewBoxKey } from './erasure.ts';
+import { tellTrial } from './firmware-approval.ts';
 import { Health } from './health.ts';
 import { openSealing } from './sealing.ts';
 import type { Undo } from './undo.ts';
@@ -50,6 +51,7 @@ export async function openFoundation(
   const health = new Health(clock, logger);
   const tpmLogger = logger.child({ room: 'tpm' });
   const keys = await openKeys(config, clock, tpmLogger, nobodysCustody(config, tpmLogger), undo);
+  tellTrial(keys, tpmLogger);
 
   if (keys.isRenewing) await renewBoxKey(dataDir, keys);
 

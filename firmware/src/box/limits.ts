@@ -44,3 +44,6 @@ export const candidateVerdictMsMax = 900_000;
 
 /** A half of the recovery code is typed from the paper so often: a tired custodian needs two or three, nobody at all ends it. */
 export const codeConfirmationsMax = 5;
+
+/** What a firmware is measured as: a line for each register, bank and phase of the boot, and comments; some 2 KB. Characters. */
+export const measuredFileCharactersMax = 65_536;

@@ -1,6 +1,6 @@
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { AppError } from '../../src/errors.ts';
-import type { FirmwareApproval } from '../../src/ports.ts';
+import type { FirmwareApproval, FirmwareStanding } from '../../src/ports.ts';
 import type { BrokerClient } from '../broker/client.ts';
 import type { Creation, Guarded } from '../broker/guarded.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
@@ -169,6 +169,12 @@ export class ApprovedFirmwares implements FirmwareApproval {
     return boundRegisters.filter(
       (_, index) => !equalBytes(now[index] as Uint8Array, values[index] as Uint8Array),
     );
+  }
+
+  standing(): FirmwareStanding {
+    const { approval } = this.#record.stored;
+    if (approval.length === 1) return 'alone';
+    return this.#running === approval[0] ? 'update-waits' : 'on-trial';
   }
 
   approveNext(values: readonly Uint8Array[]): Promise<void> {

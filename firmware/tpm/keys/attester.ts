@@ -4,7 +4,7 @@ import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Attester, Endorsement, KeyOrigin, SignedAttestation } from '../../src/ports.ts';
 import type { BrokerClient } from '../broker/client.ts';
-import { eventLogBytesMax } from '../limits.ts';
+import { eventLogBytesMax } from '../wire/limits.ts';
 import { nameOf } from '../wire/structures.ts';
 import { rescueNames } from './device-policy.ts';
 import type { StoredKeys } from './keys-file.ts';

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { concatBytes, lengthPrefixed, u8, utf8 } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { digestBytes } from '../wire/constants.ts';
@@ -15,6 +16,9 @@ const firmwareRegister = 11;
 
 /** Nobody vouches for a development box: its authority is a constant that no production boot chain measures. */
 const developmentAuthority = 'Hilum development boot authority';
+
+/** The folder that holds firmware/, package.json and package-lock.json of the program that runs. */
+export const ownFirmwareRoot = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Built from what is measured, and different on each machine. */
 const builtFolder = join('firmware', 'console', 'dist');
@@ -90,4 +94,9 @@ export async function developmentBoot(root: string): Promise<readonly BootEvent[
       data: utf8('Hilum firmware\0'),
     },
   ];
+}
+
+/** What these registers hold when the program that asks is started on a software TPM, 32 bytes each. */
+export async function ownDevelopmentRegisters(registers: readonly number[]): Promise<Uint8Array[]> {
+  return registersAfter(await developmentBoot(ownFirmwareRoot), registers);
 }

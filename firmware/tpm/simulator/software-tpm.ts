@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { writeFile } from 'node:fs/promises';
 import { AppError } from '../../src/errors.ts';
 import type { Logger, Service } from '../../src/ports.ts';
@@ -13,7 +12,7 @@ import { simulatorPollMs, simulatorStartMsMax, simulatorStopMsMax } from '../lim
 import { closePlatformCommand, pcrExtendCommand, sendCommands, shutdownCommand } from './boot.ts';
 import { Complaints } from './complaints.ts';
 import { encodeEventLog, type BootEvent } from './event-log.ts';
-import { developmentBoot } from './measurement.ts';
+import { developmentBoot, ownFirmwareRoot } from './measurement.ts';
 import { endSimulatorsOf } from './orphan.ts';
 import { setUpSimulator } from './setup.ts';
 import {
@@ -41,7 +40,6 @@ interface Running {
   };
 }
 
-const ownFirmwareRoot = fileURLToPath(new URL('../../..', import.meta.url));
 /** Of SHA-256's strength; a TPM takes no longer one. */
 const platformAuthorizationBytes = 32;
 const eventLogName = 'event-log.bin';
