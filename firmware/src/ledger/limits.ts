@@ -3,11 +3,20 @@
 /** One transaction, encoded: the largest registration in bulk (1024 entries of 97 bytes) with room to spare. */
 export const transactionBytesMax = 102400;
 
+/**
+ * Data items of one transaction, keys of maps among them: a change of validators has the most, 1024 ids, after a
+ * registration of 256 studies with 9 each. Four thousand take a millisecond.
+ */
+export const transactionItemsMax = 4096;
+
 /** Transactions of one block, encoded: it crosses a 100 Mbit/s line in a tenth of a second, within a view's time. */
 export const blockTransactionBytesMax = 1048576;
 
 /** One block, encoded: its transactions, their CBOR framing and a header. Longer input is refused before decoding. */
 export const blockBytesMax = 1114112;
+
+/** Data items of one block: 512 transactions, which are one each, and a header of 22. */
+export const blockItemsMax = 1024;
 
 /**
  * Work of one block, in units of 0.1 ms on the processor of docs/scale.md (block-work.ts): 0.25 s there, and 0.75 s on a
@@ -117,6 +126,12 @@ export const endpointCharactersMax = 300;
 /** Institutions of a consortium: the list of their ids is one value of the state. */
 export const institutionsMax = 1000;
 
+/**
+ * Seats that members may ever have had: with a hundred admissions a year enough for 150 years. A set of seats has a bit for
+ * each, 2 KB where all were given.
+ */
+export const seatsMax = 16384;
+
 /** Validators of one epoch, the same as in consensus/limits.ts: the figures are shown for up to 100. */
 export const validatorsMax = 512;
 
@@ -136,10 +151,22 @@ export const openProposalsOfInstitutionMax = 8;
 export const keptProposalsMax = 512;
 
 /**
- * All that are kept: their list is one value of the state, at 105 bytes each. Beyond `keptProposalsMax` each is of another
+ * Proposals past their time whose records one further proposal drops, two each: more than come, so that the list empties, and
+ * few enough to be a part of what a proposal costs.
+ */
+export const proposalsDroppedAtOnceMax = 8;
+
+/**
+ * All that are kept: their list is one value of the state, at 99 bytes each. Beyond `keptProposalsMax` each is of another
  * institution, so that a third of 1000 members, eight of which have filled the list, leave room for an honest one.
  */
 export const listedProposalsMax = 900;
+
+/**
+ * Open proposals whose votes one block counts again after a removal, at some 20 µs each: all 900 within 29 blocks, and with
+ * the few that are usually open, in the block of the removal itself.
+ */
+export const recountedAtOnceMax = 32;
 
 /** Of one institution: it takes many members together to fill the list. */
 export const keptProposalsOfInstitutionMax = 64;
@@ -195,11 +222,17 @@ export const endorsementRootsMax = 64;
  */
 export const bootAuthoritiesMax = 32;
 
+/** Boot authorities, and as many releases, that were dropped: a box whose keys are older than so many of them is set up anew. */
+export const formerOriginsMax = 128;
+
 /** JSON of one institution's record, or of parameters: some 3 KB with 16 root keys, twice that. */
 export const handedDocumentBytesMax = 8_192;
 
 /** Genesis document as JSON: 1000 institutions of about 2 KB each, of 4 KB where names and endpoints are as long as may be. */
 export const genesisJsonBytesMax = 4194304;
+
+/** Data items of a genesis document: up to 69 of each institution with 16 root keys. */
+export const genesisItemsMax = 131072;
 
 /** Siblings of a state proof: the tree is keyed by 256-bit hashes. */
 export const stateProofSiblingsMax = 256;
@@ -212,6 +245,12 @@ export const stateKeyCharactersMax = 160;
 
 /** Value of the state: the record of an epoch with 512 validators is the longest, at 80 KB. What is longer cannot be read. */
 export const stateValueBytesMax = 98304;
+
+/** Data items of a value of the state: the list of 900 proposals has the most, nine of each. */
+export const stateValueItemsMax = 16384;
+
+/** Data items of a state proof: the longest path and a dozen. */
+export const stateProofItemsMax = 512;
 
 /** State proof, encoded: one value and the longest path. */
 export const stateProofBytesMax = 114688;
