@@ -169,7 +169,10 @@ export class MemoryObjectStore implements ObjectStore {
   ): AsyncIterable<FoundStudy> {
     found?.(this.#disk.studies.size);
     for (const [ref, study] of this.#disk.studies)
-      yield { folder: new MemoryFolder(ref, this.#disk, study), records: study.records.map(decodeCanonical) };
+      yield {
+        folder: new MemoryFolder(ref, this.#disk, study),
+        records: study.records.map((record) => decodeCanonical(record)),
+      };
   }
 
   async createStudy(): Promise<StudyFolder> {
