@@ -27,6 +27,8 @@ export class MemoryHub {
   readonly schedule: (from: string, to: string, step: () => void) => void;
   readonly #members = new Map<string, MemoryNetwork>();
   readonly #cut = new Set<string>();
+  /** Ends of the requests that are under way. */
+  readonly #requests = new Set<(reason: AppError) => void>();
 
   constructor(options: MemoryHubOptions) {
     this.clock = options.clock;
@@ -60,6 +62,22 @@ export class MemoryHub {
 
   isConnected(a: string, b: string): boolean {
     return this.#members.has(a) && this.#members.has(b) && !this.#cut.has(wire(a, b));
+  }
+
+  /** Called by a member that asks: how its request is given up. To be called back when it is over. */
+  asks(giveUp: (reason: AppError) => void): Unsubscribe {
+    this.#requests.add(giveUp);
+    return () => this.#requests.delete(giveUp);
+  }
+
+  /**
+   * The world ends, and with it what is asked in it. Time ends too, and no request would end by itself: Node keeps a
+   * signal that is made of others (`AbortSignal.any`) for as long as somebody listens to it, and with it the world.
+   */
+  close(): void {
+    for (const id of [...this.#members.keys()]) this.remove(id);
+    for (const giveUp of this.#requests)
+      giveUp(new AppError('PEER_UNREACHABLE', 'there is no network any more'));
   }
 
   member(id: string): MemoryNetwork | undefined {
@@ -169,6 +187,7 @@ export class MemoryNetwork implements Network {
     });
     const onAbort = (): void => giveUp(options.signal?.reason as Error);
     options.signal?.addEventListener('abort', onAbort, { once: true });
+    const isOver = this.#hub.asks(giveUp);
     this.#hub.schedule(this.self, to, () => {
       void this.#serveAt(to, protocol, body, givenUp.signal).then((answer) => {
         this.#hub.schedule(to, this.self, () => {
@@ -183,6 +202,7 @@ export class MemoryNetwork implements Network {
       return await promise;
     } finally {
       timer.cancel();
+      isOver();
       options.signal?.removeEventListener('abort', onAbort);
     }
   }

@@ -1,12 +1,13 @@
 /** The rule above all: no two honest boxes have different final blocks at one height, and none ever loses one. */
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import { blockDigest, transactionId } from '../../firmware/src/ledger/index.ts';
-import type { TransactionId } from '../../firmware/src/ledger/types.ts';
-import type { FinalBlock, LedgerHead } from '../../firmware/src/ports.ts';
+import type { Block, TransactionId } from '../../firmware/src/ledger/types.ts';
+import type { LedgerHead } from '../../firmware/src/ports.ts';
 
 export class Agreement {
   /** By height, of whoever had it first. */
   readonly #digests: string[] = [];
+  readonly #epochs: number[] = [];
   /** Of the state after each block. */
   readonly #stateRoots: string[] = [];
   readonly #heights = new Map<TransactionId, number>();
@@ -32,6 +33,11 @@ export class Agreement {
     return this.#jumps.has(node);
   }
 
+  /** Undefined if no node that is asked has had the block. */
+  epochAt(height: number): number | undefined {
+    return this.#epochs[height];
+  }
+
   isFinal(transaction: TransactionId): boolean {
     return this.#heights.has(transaction);
   }
@@ -40,7 +46,7 @@ export class Agreement {
    * A block has become final on this node, which has the transactions from the block at `first` on. What is wrong with
    * that, or undefined.
    */
-  final(node: string, { block }: FinalBlock, first: number): string | undefined {
+  final(node: string, block: Block, first: number): string | undefined {
     const { height } = block.header;
     const due = this.#reachedFrom(node, first) + 1;
     if (height !== due) return `${node} has block ${height} where ${due} is due`;
@@ -49,6 +55,7 @@ export class Agreement {
     const agreed = this.#digests[height];
     if (agreed !== undefined) return agreed === digest ? undefined : `${node} differs at height ${height}`;
     this.#digests[height] = digest;
+    this.#epochs[height] = block.header.epoch;
     this.#stateRoots[height] = toHex(block.header.stateRoot);
     for (const id of block.transactions.map(transactionId)) {
       if (this.#heights.has(id)) return `a transaction is final at height ${height} for the second time`;

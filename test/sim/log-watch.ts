@@ -3,13 +3,14 @@
  */
 import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import type { AppendLog, ReplaceableLog } from '../../firmware/src/ports.ts';
+import { noAnswer, type BlockEvents } from './block-events.ts';
 
 export class LogWatch {
   /** What the log may hold from its start on: one list, or during `replace` the old one or the new. */
   #acknowledged: Uint8Array[][] = [[]];
 
-  /** The log as the box gets it. */
-  watched(log: ReplaceableLog): ReplaceableLog {
+  /** The log as the box gets it. `events`: of a block log. */
+  watched(log: ReplaceableLog, events?: BlockEvents): ReplaceableLog {
     return {
       get length() {
         return log.length;
@@ -20,6 +21,7 @@ export class LogWatch {
       append: async (records) => {
         await log.append(records);
         for (const list of this.#acknowledged) list.push(...records);
+        if (events?.written(records) === false) await noAnswer();
       },
       replace: async (records) => {
         const before = this.#acknowledged;

@@ -194,6 +194,7 @@ export const modes = {
       flaws: flawsOf(random, institutions, [...actorNames, 'twins', 'lost-tail', 'flipped-vote', 'absent']),
       blackouts: random.below(2),
       voteLogBytesMax: voteLogBytesMaxOf(random),
+      areEndsCut: random.chance(0.3),
     };
   }),
   changes: nodes('members vote on who validates, and epochs last seconds', (random) => {
@@ -206,6 +207,7 @@ export const modes = {
       flaws: flawsOf(random, 4, [...actorNames, 'lost-tail', 'absent']),
       blackouts: random.below(2),
       voteLogBytesMax: voteLogBytesMaxOf(random),
+      areEndsCut: random.chance(0.3),
     };
   }),
   restarts: nodes('more than f boxes forget how they voted, and offline roots order to go on', (random) => {
@@ -237,6 +239,7 @@ export const modes = {
         flaws: flawsOf(random, validators, snapshotFlaws),
         blackouts: random.chance(0.3) ? 1 : 0,
         voteLogBytesMax: voteLogBytesMaxOf(random),
+        areEndsCut: random.chance(0.3),
       };
     },
   ),

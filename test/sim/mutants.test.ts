@@ -142,6 +142,26 @@ const mutants: readonly Mutant[] = [
     seenAs: /has lost the blocks/,
   },
   {
+    name: 'a crash at the end of an epoch that loses its handover',
+    file: 'validator/finality.ts',
+    from: `    for (const { executed, certificate } of final)
+      if (certificate !== null && closesEpoch(executed)) await handovers.epochCloses(executed, certificate);
+    await chain.add(book.shownWith(final), (executed, before) => this.#becameFinal(executed, before));`,
+    to: `    await chain.add(book.shownWith(final), (executed, before) => this.#becameFinal(executed, before));
+    for (const { executed, certificate } of final)
+      if (certificate !== null && closesEpoch(executed)) await handovers.epochCloses(executed, certificate);`,
+    mode: 'epochs',
+    seenAs: /nobody has a handover of epoch/,
+  },
+  {
+    name: 'blocks that are dropped behind an epoch that was not handed over',
+    file: 'validator/archivist.ts',
+    from: 'return this.#options.handovers.way.leadsTo(epoch);',
+    to: 'return this.#options.handovers.completed(epoch).then((handover) => handover !== undefined);',
+    mode: 'snapshots',
+    seenAs: /drops blocks up to epoch/,
+  },
+  {
     name: 'a snapshot that a crash has cut short, taken for a whole one',
     file: 'validator/snapshots.ts',
     from: 'const isComplete = log.length > 1 && isLastRange(await rangeAt(log, log.length - 1, epoch));',

@@ -1,6 +1,7 @@
 /** What a world of whole boxes is made of, and what it has shown. */
 import type { ActorName } from './actors.ts';
 import type { LogFault } from './node.ts';
+import { institutionOf } from './seat.ts';
 import type { ReadAlong } from './trace.ts';
 
 /** What may be wrong with a box, each counted as one of the f. */
@@ -32,6 +33,17 @@ export const diskFlaws = {
   'flipped-block': { kind: 'flipped-bit', log: 'blocks' },
 } as const satisfies Partial<Record<Flaw, LogFault>>;
 
+/** The honest in two halves, and whoever runs twice on both sides. */
+export function sidesOf(
+  nodes: readonly string[],
+  flaws: ReadonlyMap<string, Flaw>,
+): readonly [ReadonlySet<string>, ReadonlySet<string>] {
+  const honest = nodes.filter((node) => !flaws.has(institutionOf(node)));
+  const half = new Set(honest.filter((_, index) => index % 2 === 0));
+  const isFirst = (node: string): boolean => half.has(node) || node.endsWith(' 2');
+  return [new Set(nodes.filter(isFirst)), new Set(nodes.filter((node) => !isFirst(node)))];
+}
+
 export interface NodeWorldOptions {
   readonly seed: number;
   readonly institutions: number;
@@ -51,6 +63,8 @@ export interface NodeWorldOptions {
   readonly forgetful?: number;
   /** How long an epoch lasts, in block time; a day by default. */
   readonly epochMs?: number;
+  /** Now and then an epoch ends badly: boxes lose power as soon as they have written the block that closes it. */
+  readonly areEndsCut?: boolean;
   /** Times at which all boxes lose power at once. */
   readonly blackouts: number;
   /** Ed25519 instead of hashes. */

@@ -4,9 +4,10 @@
  */
 import { faultsTolerated } from '../../firmware/src/consensus/types.ts';
 import { chainId } from '../../firmware/src/ledger/index.ts';
-import type { Genesis } from '../../firmware/src/ledger/types.ts';
+import type { Block, Genesis } from '../../firmware/src/ledger/types.ts';
 import type { Network } from '../../firmware/src/ports.ts';
 import { isAfter } from '../../firmware/src/validator/place.ts';
+import type { Validator } from '../../firmware/src/validator/validator.ts';
 import { genesisTime } from '../fakes/ledger.ts';
 import { MemoryHub } from '../fakes/network.ts';
 import { VirtualTime } from '../fakes/virtual-clock.ts';
@@ -14,36 +15,24 @@ import { actors, type ActorName } from './actors.ts';
 import { Agreement } from './agreement.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { amendments, setChanges } from './stories.ts';
+import { Electorates } from './electorates.ts';
+import { BadEnds, brokenByDropping } from './epoch-ends.ts';
 import { guiltyBy, votesInBlockLog, votesInVoteLog } from './guilt.ts';
 import { wrongHeaders } from './kept-headers.ts';
 import { brokenWay } from './light-client-way.ts';
 import { SimNode, type LogFault } from './node.ts';
-import {
-  diskFlaws,
-  honestFlaws,
-  type Flaw,
-  type NodeWorldOptions,
-  type NodeWorldResult,
-} from './node-world-options.ts';
+import type { Flaw, NodeWorldOptions, NodeWorldResult } from './node-world-options.ts';
+import { diskFlaws, honestFlaws, sidesOf } from './node-world-options.ts';
 import type { Random } from './random.ts';
 import { randomFrom } from './random.ts';
 import { restartOrder, signedRestart } from './restart-story.ts';
-import { hashedSignatures, realSignatures, SimFixture, type Signatures } from './sim-fixture.ts';
+import type { SimFixture, Signatures } from './sim-fixture.ts';
+import { fixtureOf, hashedSignatures, realSignatures } from './sim-fixture.ts';
 import { Trace } from './trace.ts';
 import { VoteWatch } from './vote-watch.ts';
 import { Weather } from './weather.ts';
 
 const names = ['north', 'south', 'east', 'west', 'upper', 'lower', 'middle', 'outer', 'inner', 'far'];
-
-const fixtures = new Map<string, SimFixture>();
-
-/** Making a consortium's keys takes longer than a simulated minute. */
-function fixtureOf(ids: readonly string[], isReal: boolean): SimFixture {
-  const key = `${isReal} ${ids.join(' ')}`;
-  const fixture = fixtures.get(key) ?? new SimFixture(ids, isReal ? realSignatures : hashedSignatures);
-  fixtures.set(key, fixture);
-  return fixture;
-}
 
 export async function runNodeWorld(options: NodeWorldOptions): Promise<NodeWorldResult> {
   return await new NodeWorld(options).run();
@@ -61,12 +50,12 @@ class NodeWorld {
   readonly #flaws: ReadonlyMap<string, Flaw>;
   readonly #weather: Weather;
   readonly #clients: readonly Client[];
-  /** Validators of each epoch that somebody has seen begin. */
-  readonly #electorates = new Map<number, readonly string[]>();
+  readonly #electorates: Electorates;
   readonly #agreement = new Agreement();
   readonly #voteWatch = new VoteWatch();
   readonly #violations: string[] = [];
   readonly #conflicts: string[] = [];
+  readonly #badEnds: BadEnds | undefined;
   /** Boxes that are off until they come back by themselves, or the faults are over. */
   readonly #away = new Set<string>();
   #isCalm = false;
@@ -75,10 +64,11 @@ class NodeWorld {
   constructor(options: NodeWorldOptions) {
     this.#options = options;
     this.#random = randomFrom(options.seed);
+    this.#badEnds = options.areEndsCut === true ? new BadEnds(options.seed) : undefined;
     this.#signatures = options.realSignatures === true ? realSignatures : hashedSignatures;
     this.#trace = new Trace(options.readAlong);
     const ids = names.slice(0, options.institutions);
-    const fixture = fixtureOf(ids, options.realSignatures === true);
+    const fixture = fixtureOf(ids, this.#signatures);
     const validators = ids.slice(0, options.validators ?? ids.length);
     const { parameters } = fixture.genesis;
     const epochMs = options.epochMs ?? parameters.epochMs;
@@ -91,7 +81,7 @@ class NodeWorld {
       events: this.#time.events,
       nodes,
       isMild: options.areBlocksDropped === true,
-      ...(options.isSplit === true ? { split: this.#sides(nodes) } : {}),
+      ...(options.isSplit === true ? { split: sidesOf(nodes, this.#flaws) } : {}),
       note: (event) => this.#note(event),
     });
     this.#hub = new MemoryHub({
@@ -115,10 +105,12 @@ class NodeWorld {
           areBlocksDropped: options.areBlocksDropped === true,
           disguise: (network) => this.#disguise(network, fixture),
           aboutTo: (node) => this.#maybeCrash(node),
+          closes: (node, blocks) => this.#maybeCutEnd(node, blocks),
+          drops: (node, height) => this.#drops(node, height),
           sends: (node, message) => this.#sends(node, message),
         }),
     );
-    this.#electorates.set(0, validators);
+    this.#electorates = new Electorates(validators);
     const source = ids[0] ?? '';
     const members = {
       fixture,
@@ -196,7 +188,7 @@ class NodeWorld {
       transactions: this.#agreement.transactions,
       height: this.#agreement.height,
       epochs: this.#voteWatch.newest.epoch + 1,
-      validatorSets: new Set([...this.#electorates.values()].map((ids) => ids.join())).size,
+      validatorSets: this.#electorates.variety,
       snapshotsTaken: this.#agreement.jumps,
       pruned: this.#honest().filter(({ validator }) => (validator?.firstBlock() ?? 0) > 0).length,
       isLost,
@@ -204,6 +196,7 @@ class NodeWorld {
       viewsToProgress,
     };
     for (const node of this.#nodes) node.kill();
+    this.#hub.close();
     this.#note(`end at height ${result.height}`);
     return { ...result, traceHash: this.#trace.hash() };
   }
@@ -218,19 +211,12 @@ class NodeWorld {
     return flaw === undefined || honestFlaws.has(flaw);
   }
 
-  #sides(nodes: readonly string[]): readonly [ReadonlySet<string>, ReadonlySet<string>] {
-    const honest = nodes.filter((node) => !this.#flaws.has(node.split(' ', 1)[0] ?? ''));
-    const half = new Set(honest.filter((_, index) => index % 2 === 0));
-    const sideOf = (node: string): boolean => half.has(node) || node.endsWith(' 2');
-    return [new Set(nodes.filter(sideOf)), new Set(nodes.filter((node) => !sideOf(node)))];
-  }
-
   #disguise(network: Network, fixture: SimFixture): Network {
     const flaw = this.#flaws.get(network.self);
     if (flaw === undefined || !(flaw in actors)) return network;
     return actors[flaw as ActorName](network, {
       chain: fixture.chain,
-      validatorsOf: (epoch) => this.#electorates.get(epoch)?.length ?? this.#genesis.validators.length,
+      validatorsOf: (epoch) => this.#electorates.of(epoch)?.length ?? this.#genesis.validators.length,
       voting: fixture.box(network.self).voting,
       random: this.#random,
       verify: this.#signatures.verify,
@@ -282,16 +268,11 @@ class NodeWorld {
       this.#conflictOr(
         this.#agreement.stands(node.name, head, validator.state().root, validator.firstBlock()),
       );
-      validator.onFinal((final) => {
-        const { height } = final.block.header;
-        this.#note(`final ${node.name} ${height}`);
-        this.#conflictOr(this.#agreement.final(node.name, final, validator.firstBlock()));
-        const { number, validators } = validator.state().epoch();
-        if (!this.#electorates.has(number))
-          this.#electorates.set(
-            number,
-            validators.map(({ id }) => id),
-          );
+      this.#electorates.see(validator);
+      validator.onFinal(({ block }) => {
+        this.#note(`final ${node.name} ${block.header.height}`);
+        this.#finalOn(node, validator, block);
+        this.#electorates.see(validator);
       });
     });
     // Full disks have room again after a while; a damaged one is for an administrator.
@@ -300,11 +281,29 @@ class NodeWorld {
       this.#report(`${node.name} finds its ledger damaged`);
   }
 
+  #finalOn({ name, institution }: SimNode, validator: Validator, block: Block): void {
+    if (this.#isHonest(institution))
+      this.#conflictOr(this.#agreement.final(name, block, validator.firstBlock()));
+  }
+
   #maybeCrash(node: SimNode): void {
     if (this.#isCalm || this.#options.isSplit === true) return;
     if (!this.#random.chance(this.#chanceToCrash(node))) return;
     this.#crash(node, this.#random.chance(0.5));
     this.#startLater(node, this.#random.between(50, 5000));
+  }
+
+  #maybeCutEnd(node: SimNode, blocks: readonly Block[]): void {
+    const { validator } = node;
+    if (validator === undefined || this.#isCalm || this.#badEnds?.cuts(blocks) !== true) return;
+    // They are final, although it does not come to say so.
+    for (const block of blocks) this.#finalOn(node, validator, block);
+    this.#crash(node, true);
+    this.#startLater(node, this.#random.between(50, 2000));
+  }
+
+  #drops(node: SimNode, height: number): void {
+    if (this.#isHonest(node.institution)) this.#report(brokenByDropping(node, height, this.#agreement));
   }
 
   /** With each effect. Boxes that keep snapshots have many more, most of all while they take one. */
@@ -395,7 +394,7 @@ class NodeWorld {
       return false;
     }
     this.#note(`the roots order to go on from block ${order.height}`);
-    const ids = this.#electorates.get(order.epoch) ?? [];
+    const ids = this.#electorates.of(order.epoch) ?? [];
     const bytes = signedRestart(order, ids, this.#signatures, this.#random);
     const { name } = this.#nodes[this.#random.below(this.#nodes.length)] ?? { name: '' };
     this.#hub.member(name)?.arrive(this.#nodes.find((node) => node.name !== name)?.name ?? '', bytes);
@@ -447,29 +446,21 @@ class NodeWorld {
     this.#note(node.name);
     if (!this.#isHonest(node.institution)) return;
     this.#report(
-      this.#voteWatch.sent(node.institution, message, ({ epoch, validator }) =>
-        this.#institutionAt(epoch, validator),
-      ),
+      this.#voteWatch.sent(node.institution, message, (vote) => this.#electorates.institutionAt(vote)),
     );
-  }
-
-  #institutionAt(epoch: number, validator: number): string {
-    return this.#electorates.get(epoch)?.[validator] ?? '';
   }
 
   #checkMisbehaviour(node: SimNode): void {
     if (!this.#isHonest(node.institution)) return;
-    for (const { validator, kind, first } of node.validator?.misbehaviour() ?? [])
-      this.#accuse(this.#institutionAt(first.epoch, validator), `${node.name} accuses it of ${kind}`);
+    for (const { kind, first } of node.validator?.misbehaviour() ?? [])
+      this.#accuse(this.#electorates.institutionAt(first), `${node.name} accuses it of ${kind}`);
   }
 
   #guilty(): ReadonlySet<string> {
     const honest = this.#honest();
     const votes = honest.flatMap(({ votes: log }) => [...votesInVoteLog(log.held)]);
     const certified = honest.flatMap(({ ledger }) => [...votesInBlockLog(ledger.held)]);
-    const guilty = guiltyBy([...votes, ...certified]).map(({ epoch, validator }) =>
-      this.#institutionAt(epoch, validator),
-    );
+    const guilty = guiltyBy([...votes, ...certified]).map((place) => this.#electorates.institutionAt(place));
     for (const institution of guilty) this.#accuse(institution, 'the logs show it');
     return new Set(guilty);
   }

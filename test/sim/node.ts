@@ -1,9 +1,11 @@
 /** One whole box of the simulation: the real validator on a real log, on a seeded disk, with a clock of its own. */
 import { AppError } from '../../firmware/src/errors.ts';
-import type { Genesis } from '../../firmware/src/ledger/types.ts';
+import type { Block, Genesis } from '../../firmware/src/ledger/types.ts';
 import type { KeyValueStore, Network, VotingKeys } from '../../firmware/src/ports.ts';
 import { FileAppendLog } from '../../firmware/src/store/append-log.ts';
 import type { StateStore } from '../../firmware/src/validator/state-store.ts';
+import { handoverKey } from '../../firmware/src/validator/handovers.ts';
+import { decodeKeptRecord } from '../../firmware/src/validator/kept-records.ts';
 import { Validator } from '../../firmware/src/validator/validator.ts';
 import { encodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { silentLogger } from '../fakes/consortium.ts';
@@ -39,6 +41,12 @@ export interface NodeOptions {
   readonly disguise: (network: Network) => Network;
   /** Asked before and after each effect on disk or network: the node may be crashed here. */
   readonly aboutTo: (node: SimNode) => void;
+  /**
+   * Blocks of which one closes its epoch are on its disk, and the node has done nothing about it: it may be crashed here.
+   */
+  readonly closes: (node: SimNode, blocks: readonly Block[]) => void;
+  /** It is about to drop the transactions of blocks below this height. */
+  readonly drops: (node: SimNode, height: number) => void;
   /** A message is about to leave. */
   readonly sends: (node: SimNode, message: Uint8Array) => void;
 }
@@ -115,7 +123,10 @@ export class SimNode {
     let voteLog: FileAppendLog;
     try {
       voteLog = await this.#openVoteLog(files);
-      ledger = await this.ledger.open(files);
+      ledger = await this.ledger.open(files, {
+        written: (records) => this.#written(records, life.signal),
+        drops: (height) => this.#options.drops(this, height),
+      });
     } catch (error) {
       return this.#failed(error);
     }
@@ -158,6 +169,11 @@ export class SimNode {
     return 'begun';
   }
 
+  /** Whether it has the signatures with which this epoch was handed over. */
+  hasHandover(epoch: number): boolean {
+    return this.#handovers.values.has(handoverKey(epoch));
+  }
+
   /** As by kill -9: the operating system goes on, and with it what was written. */
   kill(): void {
     this.#life.abort();
@@ -172,6 +188,14 @@ export class SimNode {
     // Rebuildable: LevelDB may lose it whole, never a part.
     if (this.#options.random.chance(0.2)) this.#state = new MemoryStateStore();
     return this.disk.cutPower(fault && { kind: fault.kind, path: paths[fault.log] });
+  }
+
+  /** False if that was the end of this life. */
+  #written(records: readonly Uint8Array[], life: AbortSignal): boolean {
+    const state = this.validator?.state();
+    const blocks = records.map((record) => decodeKeptRecord(record).block);
+    if (blocks.some(({ header }) => state?.closesEpoch(header) === true)) this.#options.closes(this, blocks);
+    return !life.aborted;
   }
 
   #clock(time: VirtualTime, life: AbortSignal) {

@@ -4,13 +4,14 @@
  */
 import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import type { PrunableLog } from '../../firmware/src/ports.ts';
+import { noAnswer, type BlockEvents } from './block-events.ts';
 
 export class PrunedLogWatch {
   /** By index. */
   readonly #acknowledged = new Map<number, Uint8Array>();
 
   /** The log as the box gets it. */
-  watched(log: PrunableLog): PrunableLog {
+  watched(log: PrunableLog, events: BlockEvents): PrunableLog {
     return {
       get first() {
         return log.first;
@@ -27,9 +28,11 @@ export class PrunedLogWatch {
         await log.append(records);
         for (const [offset, record] of records.entries())
           this.#acknowledged.set(index + offset, record.slice());
+        if (!events.written(records)) await noAnswer();
       },
       // What is to be dropped may be gone from here on, whether the request ends or not.
       dropBefore: (index) => {
+        events.drops(index);
         this.#forget((held) => held < index);
         return log.dropBefore(index);
       },

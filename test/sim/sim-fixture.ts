@@ -26,6 +26,16 @@ export const hashedSignatures: Signatures = {
   verify: (publicKey, message, signature) => equalBytes(hashed(publicKey, message), signature),
 };
 
+const fixtures = new Map<string, SimFixture>();
+
+/** One for all worlds of these members: making a consortium's keys takes longer than a simulated minute. */
+export function fixtureOf(ids: readonly string[], signatures: Signatures): SimFixture {
+  const key = `${signatures === realSignatures} ${ids.join(' ')}`;
+  const fixture = fixtures.get(key) ?? new SimFixture(ids, signatures);
+  fixtures.set(key, fixture);
+  return fixture;
+}
+
 export class SimFixture extends LedgerFixture {
   readonly #signatures: Signatures;
 

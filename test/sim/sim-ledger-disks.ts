@@ -9,6 +9,7 @@ import type { FileSystem } from '../../firmware/src/store/file-system.ts';
 import { SegmentedLog } from '../../firmware/src/store/segmented-log.ts';
 import type { Archive } from '../../firmware/src/validator/validator.ts';
 import { unpruned } from '../fakes/append-log.ts';
+import type { BlockEvents } from './block-events.ts';
 import { LogWatch } from './log-watch.ts';
 import { PrunedLogWatch } from './pruned-log-watch.ts';
 
@@ -58,15 +59,15 @@ export class SimLedgerDisks {
   }
 
   /** @throws AppError STORE_CORRUPT, STORE_FAILED. */
-  async open(files: FileSystem): Promise<OpenedLedger> {
-    if (this.#areBlocksDropped) return await this.#openPieces(files);
+  async open(files: FileSystem, events: BlockEvents): Promise<OpenedLedger> {
+    if (this.#areBlocksDropped) return await this.#openPieces(files, events);
     const options = { domain: 'blocks', damageCode: 'STORE_CORRUPT', allocationBytes, files } as const;
     const blockLog = await FileAppendLog.open(blockLogPath, options);
     const lost = await this.#all.reopened(blockLog);
-    return { blockLog: unpruned(this.#all.watched(blockLog)), archive: undefined, lost };
+    return { blockLog: unpruned(this.#all.watched(blockLog, events)), archive: undefined, lost };
   }
 
-  async #openPieces(files: FileSystem): Promise<OpenedLedger> {
+  async #openPieces(files: FileSystem, events: BlockEvents): Promise<OpenedLedger> {
     const folder = (name: string): Promise<FileLogFolder> =>
       FileLogFolder.open(`/${name}`, {
         domain: name,
@@ -79,6 +80,6 @@ export class SimLedgerDisks {
     const headers = await SegmentedLog.open(await folder('headers'), pieceBytesMax);
     this.#headers = headers;
     const archive = { headers, snapshots: await folder('snapshots'), chunkBytesMax, bodiesKeptEpochs };
-    return { blockLog: this.#pieces.watched(blockLog), archive, lost };
+    return { blockLog: this.#pieces.watched(blockLog, events), archive, lost };
   }
 }

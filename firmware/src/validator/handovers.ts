@@ -103,12 +103,12 @@ export class Handovers {
 
   /** The handover at the end of this epoch, encoded; undefined while it lacks signatures. */
   completed(epoch: number): Promise<Uint8Array | undefined> {
-    return this.#options.store.get(completeKey(epoch));
+    return this.#options.store.get(handoverKey(epoch));
   }
 
   /** Keeps a verified handover of an epoch whose end this box has not seen. @throws AppError STORE_FAILED. */
   adopt(epoch: number, handover: Handover): Promise<void> {
-    return this.#options.store.write([{ put: completeKey(epoch), value: encodeHandover(handover) }]);
+    return this.#options.store.write([{ put: handoverKey(epoch), value: encodeHandover(handover) }]);
   }
 
   /**
@@ -216,7 +216,7 @@ export class Handovers {
 
   async #complete(epoch: number, handover: Handover): Promise<void> {
     await this.#options.store.write([
-      { put: completeKey(epoch), value: encodeHandover(handover) },
+      { put: handoverKey(epoch), value: encodeHandover(handover) },
       { delete: draftKey(epoch) },
     ]);
     this.#open.delete(epoch);
@@ -295,7 +295,8 @@ function draftOf({ block: { header }, state }: ExecutedBlock, certificate: Certi
   return { header, certificate, proof: state.prove(stateKeys.epoch), signatures: [] };
 }
 
-function completeKey(epoch: number): string {
+/** Where the store has the whole handover at the end of this epoch. */
+export function handoverKey(epoch: number): string {
   return `handover/${epoch}`;
 }
 
