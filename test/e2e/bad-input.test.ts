@@ -8,12 +8,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { ed25519 } from '@noble/curves/ed25519.js';
 import { ConsoleRefused } from '../../provisioning/demo/console-client.ts';
 import { writeCtPhantom } from '../../provisioning/demo/ct-phantom.ts';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { sendStudy } from '../../provisioning/demo/modality.ts';
 import { patientAtSource } from '../../provisioning/demo/patient.ts';
 import { waitFor } from '../../provisioning/demo/waiting.ts';
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
 import type { ErrorCode } from '../../firmware/src/errors.ts';
 import { errorTable } from '../../firmware/src/errors.ts';
 import { fileCleanups } from '../support/file-cleanups.ts';
@@ -168,12 +170,33 @@ test('a member finalises blocks; each port in use is named', async () => {
   await startsAgain(member);
 });
 
-test('a genesis file that is missing or garbled is named', async () => {
+test('a genesis file that is missing, garbled or none for this box is named', async () => {
   const nowhere = join(member.folder, 'no-genesis.json');
   assertFault(await member.run(await member.variant({ genesisFile: nowhere })), 'GENESIS_INVALID', nowhere);
   const garbled = join(member.folder, 'garbled.json');
   await writeFile(garbled, '{}');
   assertFault(await member.run(await member.variant({ genesisFile: garbled })), 'GENESIS_INVALID');
+  // Right in itself, and none for this box.
+  const document = JSON.parse(await readFile(join(member.folder, 'genesis.json'), 'utf8')) as {
+    readonly institutions: readonly object[];
+  };
+  const genesisFile = join(member.folder, 'other-genesis.json');
+  const changes = [
+    [{ development: false }, 'production consortium', 'tpm.kind: swtpm'],
+    [
+      {
+        institutions: document.institutions.map((institution) => ({
+          ...institution,
+          root: { keys: [toHex(ed25519.keygen().publicKey)], threshold: 1 },
+        })),
+      },
+      'another offline root for lindqvist than it handed in',
+    ],
+  ] as const;
+  for (const [change, ...named] of changes) {
+    await writeFile(genesisFile, JSON.stringify({ ...document, ...change }));
+    assertFault(await member.run(await member.variant({ genesisFile })), 'GENESIS_INVALID', ...named);
+  }
   await startsAgain(member);
 });
 

@@ -1,7 +1,6 @@
 /** Attestation of this box and by this box: its TPM, its answers to strangers and members, its watch over them. */
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AttestationAnswerer } from '../attesting/answerer.ts';
 import { askMember } from '../attesting/member-exchange.ts';
 import { MemberWatch } from '../attesting/member-watch.ts';
@@ -13,13 +12,13 @@ import type { Config } from '../config.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { askOverHttps } from '../http/attestation-client.ts';
-import { parseInstitution, toReleaseDigest } from '../ledger/index.ts';
+import { toReleaseDigest } from '../ledger/index.ts';
 import type { Genesis, Institution, LedgerState } from '../ledger/types.ts';
 import type { InstitutionId, Ledger, Network } from '../ports.ts';
 import { simulatorAuthorityFiles } from '../../tpm/index.ts';
 import { TpmDevice } from './attesting-device.ts';
-import { enrolmentFile } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
+import { handedIn } from './handed-in.ts';
 
 const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -43,22 +42,6 @@ async function certificatesIn(files: readonly string[]): Promise<readonly Uint8A
 function authorityFiles({ tpm }: Config): readonly string[] {
   if (tpm.kind === 'swtpm') return simulatorAuthorityFiles(tpm.swtpmDir);
   return tpm.endorsementAuthorities === undefined ? [] : [tpm.endorsementAuthorities];
-}
-
-/** As it was handed in, until it stands on the ledger. @throws AppError BOX_NOT_ON_LEDGER if it was never enrolled. */
-async function handedIn({ dataDir, institution }: Config): Promise<Institution> {
-  const path = join(dataDir, enrolmentFile);
-  let json: string;
-  try {
-    json = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new AppError('BOX_NOT_ON_LEDGER', `${institution.id} was not enrolled: there is no ${path}.`, {
-      cause,
-    });
-  }
-  const parsed = parseInstitution(json);
-  if (parsed.kind === 'read') return parsed.institution;
-  throw new AppError('STORE_CORRUPT', `${path} is no record of an institution: ${parsed.reason}.`);
 }
 
 /** @param ledger undefined while the box belongs to no consortium. */

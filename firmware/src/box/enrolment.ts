@@ -1,6 +1,6 @@
 /** What an institution gives to the consortium: its name, its certified keys, its account and where it is reached. */
 import { existsSync } from 'node:fs';
-import { dirname, basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Config } from '../config.ts';
 import { fromHex, utf8 } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
@@ -13,7 +13,7 @@ import {
   nobody,
   provePossession,
 } from '../ledger/index.ts';
-import type { ChainId, Institution, KeyQuorum } from '../ledger/types.ts';
+import type { ChainId, Genesis, Institution, KeyQuorum } from '../ledger/types.ts';
 import type { Clock, DeviceKeys } from '../ports.ts';
 import { keysValidMs } from '../rotation/limits.ts';
 import { deriveAccount, type Account } from '../protocol/accounts.ts';
@@ -21,13 +21,12 @@ import { claimDataFolder, writeFileAtomically } from '../store/data-folder.ts';
 import type { CodeCustody } from './code-custody.ts';
 import { openKeys } from './device-keys.ts';
 import { readGenesis } from './genesis-file.ts';
+import { assertGenesisFits } from './genesis-fit.ts';
+import { enrolmentFile, handedIn } from './handed-in.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
 import { newestKey } from './working-keys.ts';
-
-/** The record that was handed in last, in the data folder: the box attests to it until it stands on the ledger. */
-export const enrolmentFile = 'enrolment.json';
 
 export function institutionAccount(config: Config, keys: DeviceKeys): Account {
   return deriveAccount(keys.accountSeed, config.institution.id);
@@ -98,9 +97,12 @@ async function enrolmentRecord(
 }
 
 /** That of the genesis file, where there is one: a box that enrols for the genesis document has none yet. */
-async function chainToJoin({ genesisFile }: Config): Promise<ChainId> {
-  if (genesisFile === undefined || !existsSync(genesisFile)) return noChain;
-  return chainId(await readGenesis(genesisFile));
+async function genesisToJoin({ genesisFile }: Config): Promise<Genesis | undefined> {
+  return genesisFile === undefined || !existsSync(genesisFile) ? undefined : readGenesis(genesisFile);
+}
+
+async function handedInBefore(config: Config): Promise<Institution | undefined> {
+  return existsSync(join(config.dataDir, enrolmentFile)) ? handedIn(config) : undefined;
 }
 
 /** Makes the box's keys if it has none, and writes the record to this file. */
@@ -109,7 +111,10 @@ export async function enrol(config: Config, path: string, custody: CodeCustody):
   try {
     undo.later(await claimDataFolder(config.dataDir));
     const keys = await openKeys(config, systemClock, openLog(config), custody, undo);
-    const record = await enrolmentRecord(config, keys, systemClock, await chainToJoin(config));
+    const genesis = await genesisToJoin(config);
+    if (genesis !== undefined) await assertGenesisFits(genesis, config, keys, () => handedInBefore(config));
+    const chain = genesis === undefined ? noChain : chainId(genesis);
+    const record = await enrolmentRecord(config, keys, systemClock, chain);
     const text = utf8(formatInstitution(record));
     await writeFileAtomically(config.dataDir, enrolmentFile, text);
     await writeFileAtomically(dirname(path), basename(path), text);
