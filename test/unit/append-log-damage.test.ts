@@ -14,7 +14,7 @@ const offsets = [0, ...Array.from({ length: 44 }, (_, left) => 2 * sectorBytes -
 
 test('a flipped bit of a whole frame is damage at every place of a sector', () => {
   for (const offset of offsets) {
-    const frame = frameOf(300);
+    const frame = frameOf(260);
     for (let bit = 0; bit < 8 * frame.length; bit++) {
       const flipped = frame.slice();
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -22,6 +22,22 @@ test('a flipped bit of a whole frame is damage at every place of a sector', () =
       assert.equal(tail.kind, 'damaged', `offset ${offset}, bit ${bit & 7} of byte ${bit >> 3}`);
     }
   }
+});
+
+test('no record makes a flipped bit look like a sector that was not written', () => {
+  const zeros = encodeFrame(before, [utf8('vote'), new Uint8Array(4096)]).bytes;
+  for (let byte = 0; byte < zeros.length; byte += 7) {
+    const flipped = zeros.slice();
+    flipped[byte] = (flipped[byte] ?? 0) ^ 8;
+    assert.equal(judgeTail(flipped, 64, before).kind, 'damaged', `byte ${byte}`);
+  }
+});
+
+test('no record makes a frame that was cut short look as if a later one were intact', () => {
+  const inner = encodeFrame(before, [utf8('inner')]).bytes;
+  const frame = encodeFrame(before, [concatBytes(new Uint8Array(2048), inner)]).bytes;
+  const torn = frame.slice().fill(0, 512, 1024);
+  assert.equal(judgeTail(torn, 0, before).kind, 'torn');
 });
 
 test('a flipped bit of the length is damage also where the next frame was cut short', () => {

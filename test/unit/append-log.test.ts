@@ -119,6 +119,19 @@ test('a frame that was taken out or put in from elsewhere breaks the chain', asy
   await assert.rejects(FileAppendLog.open(path, options), { code: 'VOTE_LOG_CORRUPT' });
 });
 
+test('a record that the disk gives back otherwise than it was written is damage, also after opening', async (t) => {
+  const path = await newPath(t);
+  const { bytes, ends } = await writeLog(path);
+  const log = await FileAppendLog.open(path, options);
+  t.after(() => log.close());
+  const broken = Buffer.from(bytes);
+  const last = (ends[1] ?? 0) - 2;
+  broken.writeUInt8(broken.readUInt8(last) ^ 1, last);
+  await writeFile(path, broken);
+  await assert.rejects(log.at(0), { code: 'VOTE_LOG_CORRUPT' });
+  assert.deepEqual(new Uint8Array(await log.at(1)), records[1]);
+});
+
 test('a log of another purpose, another file and an empty one are not opened as this log', async (t) => {
   const path = await newPath(t);
   await writeLog(path);

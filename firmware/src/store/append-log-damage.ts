@@ -15,6 +15,7 @@ import {
   frameOverheadBytes,
   lengthBits,
   parseFrame,
+  recordOverheadBytes,
 } from './append-log-format.ts';
 import { frameBytesMax } from './limits.ts';
 
@@ -48,7 +49,7 @@ function judgeLast(rest: Uint8Array, end: number, offset: number, previousChain:
   const second = toNextSector(offset);
   if (second < 4 && isZero(rest.subarray(second, second + sectorBytes))) return { kind: 'torn' };
   const length = announcedLength(rest);
-  if (length === undefined || length < 4 || length > frameBytesMax)
+  if (length === undefined || length < recordOverheadBytes || length > frameBytesMax)
     return damaged('its length is impossible');
   const frameEnd = length + frameOverheadBytes;
   if (end > frameEnd) return damaged('it is followed by bytes that belong to no record');
@@ -68,7 +69,7 @@ function judgeLast(rest: Uint8Array, end: number, offset: number, previousChain:
 
 /** Whether these bytes begin with a frame whose body has this length, whatever they announce. */
 function fits(bytes: Uint8Array, length: number, previousChain: Uint8Array): boolean {
-  if (length < 4 || bytes[frameHeadBytes + length] !== endMark) return false;
+  if (length < recordOverheadBytes || bytes[frameHeadBytes + length] !== endMark) return false;
   const body = bytes.subarray(frameHeadBytes, frameHeadBytes + length);
   return equalBytes(bytes.subarray(8, frameHeadBytes), sha256(concatBytes(previousChain, body)));
 }

@@ -4,12 +4,16 @@
  *
  *   header = "HILUMLOG" ‖ u32 version ‖ domain (32 bytes, zero-padded) ‖ 16 zero bytes ‖ u32 CRC-32 of the 60 before
  *   frame  = u32 (length mark + length of body) ‖ u32 CRC-32 ‖ chain (32) ‖ body ‖ end mark
- *   body   = u32 length ‖ record, one or more times
+ *   body   = u32 length ‖ hidden record, one or more times
+ *   hidden = D ‖ (record XOR AES-128-CTR under the key D from zero on), D = first 16 bytes of SHA-256(record)
  *   chain  = SHA-256(chain of the frame before ‖ body); of the first: SHA-256(hash("wal", header) ‖ body)
  *
  * The CRC covers length, chain and body. The end mark is never zero, so that a frame whose end was not written shows
- * in the zeroed space around it; nor is the first byte, so that one whose beginning was not written does.
+ * in the zeroed space around it; nor is the first byte, so that one whose beginning was not written does. Records hold
+ * what others like, a block's transactions: hidden under their own digest, nobody can choose them so that a sector is
+ * zero and looks as if it had not been written, nor so that they hold what looks like a frame.
  */
+import { createCipheriv } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { concatBytes, equalBytes, lengthPrefixed, u32, utf8 } from '../encoding/bytes.ts';
 import { hash, sha256 } from '../encoding/hash.ts';
@@ -25,7 +29,7 @@ const lengthMark = 0xb4000000;
 export const lengthBits = 26;
 
 const magic = utf8('HILUMLOG');
-const version = 2;
+const version = 3;
 const domainBytesMax = 32;
 
 /** @throws RangeError if the domain is longer than 32 bytes. */
@@ -52,6 +56,32 @@ export function firstChain(domain: string): Uint8Array {
   return hash('wal', encodeHeader(domain));
 }
 
+/** Of a record's digest, before it. */
+export const hiddenKeyBytes = 16;
+/** What a frame adds to a record in its body. */
+export const recordOverheadBytes = 4 + hiddenKeyBytes;
+const firstCounter = new Uint8Array(16);
+
+function hiddenKey(record: Uint8Array): Uint8Array {
+  return sha256(record).subarray(0, hiddenKeyBytes);
+}
+
+function underKey(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return createCipheriv('aes-128-ctr', key, firstCounter).update(bytes);
+}
+
+function hide(record: Uint8Array): Uint8Array {
+  const key = hiddenKey(record);
+  return concatBytes(key, underKey(key, record));
+}
+
+/** The record that stands as these bytes; undefined if they are not what was written. */
+export function revealRecord(hidden: Uint8Array): Uint8Array | undefined {
+  const key = hidden.subarray(0, hiddenKeyBytes);
+  const record = underKey(key, hidden.subarray(hiddenKeyBytes));
+  return equalBytes(hiddenKey(record), key) ? record : undefined;
+}
+
 export interface EncodedFrame {
   readonly bytes: Uint8Array;
   readonly chain: Uint8Array;
@@ -59,23 +89,25 @@ export interface EncodedFrame {
   readonly records: readonly RecordPlace[];
 }
 
+/** Where a hidden record stands. */
 export interface RecordPlace {
   readonly offset: number;
   readonly length: number;
 }
 
 export function encodeFrame(previousChain: Uint8Array, records: readonly Uint8Array[]): EncodedFrame {
-  const body = concatBytes(...records.map(lengthPrefixed));
+  const hidden = records.map(hide);
+  const body = concatBytes(...hidden.map(lengthPrefixed));
   const chain = sha256(concatBytes(previousChain, body));
-  const length = u32(lengthMark + body.length);
-  const crc = u32(frameCrc(length, chain, body));
+  const announced = u32(lengthMark + body.length);
+  const crc = u32(frameCrc(announced, chain, body));
   const places: RecordPlace[] = [];
   let offset = frameHeadBytes;
-  for (const record of records) {
-    places.push({ offset: offset + 4, length: record.length });
-    offset += 4 + record.length;
+  for (const { length } of hidden) {
+    places.push({ offset: offset + 4, length });
+    offset += 4 + length;
   }
-  return { bytes: concatBytes(length, crc, chain, body, Uint8Array.of(endMark)), chain, records: places };
+  return { bytes: concatBytes(announced, crc, chain, body, Uint8Array.of(endMark)), chain, records: places };
 }
 
 function frameCrc(length: Uint8Array, chain: Uint8Array, body: Uint8Array): number {
@@ -105,8 +137,8 @@ export interface ParsedFrame {
 /** The frame at the start of these bytes if CRC, end mark and inner lengths are right; the chain is the caller's. */
 export function parseFrame(bytes: Uint8Array): ParsedFrame | undefined {
   const length = announcedLength(bytes);
-  // The shortest body is one empty record.
-  if (length === undefined || length < 4 || bytes.length < length + frameOverheadBytes) return undefined;
+  if (length === undefined || length < recordOverheadBytes || bytes.length < length + frameOverheadBytes)
+    return undefined;
   if (bytes[frameHeadBytes + length] !== endMark) return undefined;
   const chain = bytes.subarray(8, frameHeadBytes);
   const body = bytes.subarray(frameHeadBytes, frameHeadBytes + length);
@@ -124,7 +156,7 @@ function recordPlaces(body: Uint8Array): RecordPlace[] | undefined {
   let at = 0;
   while (at < body.length) {
     const length = uint32At(body, at);
-    if (length === undefined || at + 4 + length > body.length) return undefined;
+    if (length === undefined || length < hiddenKeyBytes || at + 4 + length > body.length) return undefined;
     places.push({ offset: frameHeadBytes + at + 4, length });
     at += 4 + length;
   }

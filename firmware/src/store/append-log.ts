@@ -14,6 +14,8 @@ import {
   headerBytes,
   headerFault,
   parseFrame,
+  recordOverheadBytes,
+  revealRecord,
 } from './append-log-format.ts';
 import { judgeTail } from './append-log-damage.ts';
 import { readAt, writeZeros } from './file-bytes.ts';
@@ -149,16 +151,25 @@ export class FileAppendLog implements ReplaceableLog {
     for (let index = 0; index < this.length; index++) yield await this.at(index);
   }
 
+  /** @throws AppError STORE_FAILED; `damageCode` if the disk gives other bytes than were written. */
   async at(index: number): Promise<Uint8Array> {
     const offset = this.#content.offsets[index];
     const length = this.#content.lengths[index];
     if (offset === undefined || length === undefined)
       throw new RangeError(`no record ${index} in ${this.#path}`);
+    let hidden: Uint8Array;
     try {
-      return await readAt(this.#content.file, offset, length);
+      hidden = await readAt(this.#content.file, offset, length);
     } catch (cause) {
       throw asFault(cause, this.#path);
     }
+    const record = revealRecord(hidden);
+    if (record === undefined)
+      throw new AppError(
+        this.#options.damageCode,
+        `${this.#path} is damaged at byte ${offset}: it was intact when it was opened`,
+      );
+    return record;
   }
 
   replace(records: readonly Uint8Array[]): Promise<void> {
@@ -232,7 +243,7 @@ async function writeFrame(content: Content, records: readonly Uint8Array[]): Pro
 /** A record that no frame can hold is its writer's error. */
 function assertSizes(records: readonly Uint8Array[]): void {
   for (const { length } of records)
-    if (length + 4 > frameBytesMax) throw new RangeError(`record of ${length} bytes`);
+    if (length + recordOverheadBytes > frameBytesMax) throw new RangeError(`record of ${length} bytes`);
 }
 
 /** Groups of records that fit a frame each. */
@@ -240,13 +251,13 @@ function* groupsOf(records: readonly Uint8Array[]): Generator<readonly Uint8Arra
   let group: Uint8Array[] = [];
   let bytes = 0;
   for (const record of records) {
-    if (bytes + 4 + record.length > frameBytesMax) {
+    if (bytes + recordOverheadBytes + record.length > frameBytesMax) {
       yield group;
       group = [];
       bytes = 0;
     }
     group.push(record);
-    bytes += 4 + record.length;
+    bytes += recordOverheadBytes + record.length;
   }
   if (group.length > 0) yield group;
 }
