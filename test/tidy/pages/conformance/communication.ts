@@ -1,8 +1,6 @@
-/** N.6: associations, PDUs, negotiation, times, configuration, character sets. */
+/** N.7.1 and N.7.2: associations, PDUs, negotiation, times, and the sequence of what happens. */
 import { uids, reject } from '../../../../firmware/dimse/index.ts';
-import { encodings } from '../../../../firmware/dimse/character-set.ts';
 import * as limits from '../../../../firmware/dimse/limits.ts';
-import { keysOf, rootSchema } from '../configuration-page.ts';
 import { allLimits } from '../limits-page.ts';
 import { code, duration, number, table } from './markdown.ts';
 
@@ -42,49 +40,60 @@ async function peerLimits(): Promise<string> {
   );
 }
 
-function configurationKeys(): string {
-  const rows = keysOf(rootSchema).filter(({ path }) =>
-    /^(dicom|destinations|pacs|sidecar|procedureSteps|study|storage)\b/.test(path),
-  );
-  return table(
-    ['Key', 'Default', 'Meaning'],
-    rows.map(({ path, schema, required }) => [
-      code(path),
-      schema.default === undefined
-        ? required
-          ? '**required**'
-          : 'absent'
-        : code(JSON.stringify(schema.default)),
-      schema.description ?? '',
-    ]),
-  );
-}
-
-/** The default of a key, as it stands in the configuration: a number, or a multiaddr that ends in one. */
-const port = (path: string): string => {
-  const byDefault = keysOf(rootSchema).find((key) => key.path === path)?.schema.default;
-  return /\d+(?="?$)/.exec(JSON.stringify(byDefault) ?? '')?.[0] ?? 'as configured';
-};
-
-const ports = table(
-  ['Port (default)', 'From', 'What'],
+const initiated = table(
+  ['Activity', 'SOP class', 'Transfer syntaxes', 'Role', 'Extended negotiation'],
   [
-    [`${port('dicom.port')}/tcp in`, 'modalities, workstations, PACS', 'DICOM'],
-    [`${port('dicom.tls.port')}/tcp in`, 'the same', 'DICOM over TLS, where configured'],
-    [`${port('console.port')}/tcp in`, "administrators' browsers, wallets", 'console, HTTPS'],
-    [`${port('p2p.listen')}/tcp in and out`, 'the other members of the consortium', 'libp2p'],
-    [`${port('plane.port')}/tcp in and out`, 'the other members of the consortium', 'images, over TLS'],
-    ['the DICOM ports of `destinations`, `pacs`, `procedureSteps`, `reachedAt`, out', 'the box', 'DICOM'],
+    ['C-ECHO from the console', 'Verification', 'Implicit VR Little Endian', 'SCU', 'none'],
+    [
+      'forwarding; sub-operations of a C-MOVE',
+      'the Storage SOP class of each object',
+      'that in which it is kept; in a second context those of N.5.2.5.1',
+      'SCU',
+      'none',
+    ],
+    [
+      'after a study is complete',
+      'Storage Commitment Push Model',
+      'Implicit VR Little Endian',
+      'SCU',
+      'none',
+    ],
+    [
+      'result of a commitment',
+      'Storage Commitment Push Model',
+      'Implicit VR Little Endian',
+      'SCP, by role selection',
+      'none',
+    ],
+    [
+      'after a study is complete',
+      'Instance Availability Notification',
+      'Implicit VR Little Endian',
+      'SCU',
+      'none',
+    ],
+    [
+      'procedure step sent on',
+      'Modality Performed Procedure Step',
+      'that of the modality; in a second context Implicit VR Little Endian',
+      'SCU',
+      'none',
+    ],
+    [
+      'side-car',
+      'Study Root Query/Retrieve: FIND, MOVE',
+      'Explicit or Implicit VR Little Endian',
+      'SCU',
+      'none',
+    ],
   ],
 );
 
-const characterSets = [...encodings.keys()]
-  .map((term) => (/^\d/.test(term) ? `ISO_IR ${term}` : term))
-  .join(', ');
+export const communication = async (): Promise<string> => `## N.7 Network and media communication details
 
-export const communication = async (): Promise<string> => `## N.6 Network communication details
+### N.7.1 General
 
-### N.6.1 Association policies
+#### N.7.1.1 General association parameters
 
 ${table(
   ['', 'Acceptor', 'Requestor'],
@@ -102,12 +111,8 @@ ${table(
       'answered with what is both proposed and served',
       'proposed for commitment results and C-GET',
     ],
-    ['SOP class extended negotiation', 'answered for Query/Retrieve (N.5.4)', 'not proposed'],
-    [
-      'User identity',
-      'user name, passcode, Kerberos, SAML and JWT are carried to the admission as they came; none is verified, and no response is given',
-      'not proposed',
-    ],
+    ['SOP class extended negotiation', 'answered for Query/Retrieve (N.5.2.7)', 'not proposed'],
+    ['User identity', 'taken, see N.8.5', 'not proposed'],
     ['Implementation Class UID', code(uids.implementationClassUid), 'the same'],
     ['Implementation Version Name', code(uids.implementationVersionName), 'the same'],
   ],
@@ -115,15 +120,37 @@ ${table(
 
 The state machine is that of PS3.8 table 9-10. Any legal fragmentation is accepted: several PDVs in a PDU, one PDV in several PDUs, fragments of one byte. A peer that breaks the upper layer protocol gets an A-ABORT with source 2 and the reason of PS3.8 table 9-26; one that breaks the message protocol, or keeps the box waiting, gets an A-ABORT with source 0. Data in a presentation context that was not accepted ends the association.
 
-One operation is performed at a time: a request that comes while another runs waits for its end.
+#### N.7.1.2 Times and sizes
 
-### N.6.2 Rejection of associations
+${await peerLimits()}
+
+### N.7.2 Specifications
+
+#### N.7.2.1 The Hilum application entity
+
+##### N.7.2.1.1 Sequencing of real-world activities
+
+1. **Reception.** A C-STORE is answered 0x0000 when the object and its record are on the disk and the disk has said so (fsync). Anything else is answered with a failure, and the modality keeps its copy.
+2. **Forwarding** of an object begins as soon as it is on the disk. It waits neither for the rest of the study nor for ledger or network, and a destination that fails holds up neither reception nor another destination.
+3. **Completion.** A study is complete when nothing came for \`study.quietMs\`, at the latest after \`study.forcedMs\`, and earlier where performed procedure steps name all of its objects and have ended. Objects that come later reopen it.
+4. **After completion**: storage commitment is asked of the destinations, and they are notified of the instances' availability, as configured.
+5. **A commitment that a modality asks for** is on the disk before its N-ACTION is answered; the result goes out on an association that the box opens, and is tried until it is taken.
+
+##### N.7.2.1.2 Association parameters
+
+Those of N.7.1. One operation is performed at a time: a request that comes while another runs waits for its end.
+
+##### N.7.2.1.3 Association initiation
+
+${initiated}
+
+##### N.7.2.1.4 Association acceptance
+
+SOP classes: N.1.2. An association is rejected with
 
 ${rejectionTable}
 
 Who is rejected for its AE title, address or certificate is seen on the console, where an administrator can admit it.
-
-### N.6.3 Presentation contexts
 
 A presentation context is answered with
 
@@ -141,22 +168,4 @@ ${table(
 )}
 
 Of several transfer syntaxes in one context the first that fits is taken: a modality that wants its objects kept compressed proposes that syntax first, or in a context of its own.
-
-### N.6.4 Times and sizes
-
-${await peerLimits()}
-
-### N.6.5 Configuration
-
-Ports, for the firewall:
-
-${ports}
-
-The parameters of DICOM ([configuration.md](configuration.md) has the form of each value):
-
-${configurationKeys()}
-
-### N.6.6 Character sets
-
-Objects are kept in whatever character set they are written. Read for queries, the catalogue and the console are ${characterSets}, with code extensions by ISO 2022 escape sequences. Identifiers of queries may be in any of these. Answers are in the character set of the identifier, or in ISO_IR 192 (UTF-8) where that cannot hold them.
 `;

@@ -19,3 +19,7 @@ export function duration(ms: number): string {
 
 /** 131,072 */
 export const number = (value: number): string => value.toLocaleString('en-US');
+
+/** Links to test files, by their names below test/. */
+export const tests = (...names: readonly string[]): string =>
+  names.map((name) => `[${name.replace(/^.*\//, '')}](../test/${name}.test.ts)`).join(', ');

@@ -1,5 +1,6 @@
 /** N.1 to N.4: what the box is in a DICOM network, in tables and one picture. */
 import { uids } from '../../../../firmware/dimse/index.ts';
+import { encodings } from '../../../../firmware/dimse/character-set.ts';
 import type { Permission } from '../../../../firmware/src/access/permissions.ts';
 import { code, table } from './markdown.ts';
 import { dicomNames, sopClassName, transferSyntaxName } from './names.ts';
@@ -32,7 +33,7 @@ function acceptedServices(): string {
     'C-ECHO',
     anyone,
   ];
-  const storage = ['Storage: every SOP class (N.5.2)', 'N.1.2', 'SCP', requests.store, code('store')];
+  const storage = ['Storage: every SOP class (N.5.2.5.2)', 'N.1.1', 'SCP', requests.store, code('store')];
   return table(
     ['SOP class', 'UID', 'The box is', 'Request', 'Caller needs'],
     [verification, storage, ...rows],
@@ -90,21 +91,18 @@ const transferSyntaxes = table(
   dicomNames.transferSyntaxes.map(([uid]) => [transferSyntaxName(uid), code(uid)]),
 );
 
+const characterSets = [...encodings.keys()]
+  .map((term) => (/^\d/.test(term) ? `ISO_IR ${term}` : term))
+  .join(', ');
+
+/** Where the table of contents goes, once all sections are there. */
+export const contentsMark = '(contents)';
+
 export const overview = (): string => `## N.1 Overview
 
 Hilum stands between the modalities of a department and its PACS. It receives objects, keeps them encrypted on its own disk, passes them on to the PACS at once, and registers their studies on the ledger of its consortium, so that another hospital can fetch them when the patient has said so. What passes between hospitals is not DICOM and not part of this statement.
 
-### N.1.1 Network services
-
-Accepted, when a peer opens the association:
-
-${acceptedServices()}
-
-Initiated, on associations that the box opens:
-
-${initiated}
-
-### N.1.2 Content and transfer
+### N.1.1 Content and transfer
 
 The box is an SCP of Storage for **every** SOP class under the standard's storage arc (\`1.2.840.10008.5.1.4.1.1\`, also those that the standard adds later), for the storage SOP classes that lie elsewhere, and for every private SOP class. An object is kept as it was sent: private elements, private SOP classes, retired attributes, its transfer syntax and its byte order. No object is interpreted for display.
 
@@ -124,25 +122,73 @@ ${transferSyntaxes}
 
 </details>
 
-Media, web services (DICOMweb), printing, worklists and real-time video are not offered.
+Structured reports are kept and passed on like all objects; the box makes none.
 
-## N.2 Contents
+### N.1.2 DIMSE services
 
-N.1 Overview, N.3 Introduction, N.4 Implementation model, N.5 Services and interoperability, N.6 Network communication details, N.7 Security, and after them what the box adds to objects, what was tried with which peers, and what hospital IT expects.
+Accepted, when a peer opens the association:
+
+${acceptedServices()}
+
+Initiated, on associations that the box opens:
+
+${initiated}
+
+### N.1.3 DICOM web services
+
+Not offered.
+
+### N.1.4 Media services
+
+Not offered.
+
+### N.1.5 Real-time video
+
+Not offered.
+
+### N.1.6 De-identification profiles
+
+None. What passes between hospitals is the study as it is.
+
+### N.1.7 Specific character sets
+
+Read for queries, the catalogue and the console are ${characterSets}, with code extensions by ISO 2022 escape sequences.
+
+## N.2 Table of contents
+
+${contentsMark}
 
 ## N.3 Introduction
 
-For those who connect a modality, workstation or archive to a Hilum box: biomedical engineers, PACS administrators, integrators. It presumes the vocabulary of the DICOM standard.
+### N.3.1 Revision history
+
+| Edition | What changed |
+|---|---|
+| version 0.1 | the first; what a later version changes stands in [CHANGELOG.md](../CHANGELOG.md) |
+
+### N.3.2 Audience
+
+Those who connect a modality, workstation or archive to a Hilum box: biomedical engineers, PACS administrators, integrators. It presumes the vocabulary of the DICOM standard.
+
+### N.3.3 Remarks
 
 This page is written from the program that it describes, by test/tidy/write-docs.ts: services, SOP classes, matching keys, statuses, timers, limits, cipher suites and ports are the program's own tables, and a test fails when page and program differ. It says what the box does; whether two products work together is still to be tried with both.
 
-This is the edition of version 0.1, the first. What a later version changes stands in [CHANGELOG.md](../CHANGELOG.md).
+### N.3.4 Terms and definitions
 
-Abbreviations are the standard's: AE application entity, SCU and SCP user and provider of a service class, UID unique identifier, PDU protocol data unit, PDV presentation data value, VR value representation.
+Those of the standard: PS3.3 to PS3.8. A *caller* is who opens an association with the box, a *destination* to whom the box opens one.
+
+### N.3.5 Abbreviations
+
+AE application entity, IAN instance availability notification, MPPS modality performed procedure step, PDU protocol data unit, PDV presentation data value, SCP and SCU provider and user of a service class, SOP service-object pair, UID unique identifier, VR value representation.
+
+### N.3.6 References
+
+DICOM PS3, its parts 2 (annex N), 3 to 8 and 15; [configuration.md](configuration.md), [errors.md](errors.md), [limits.md](limits.md), [threat-model.md](threat-model.md).
 
 ## N.4 Implementation model
 
-### N.4.1 Application data flow
+### N.4.1 Application entities and data flow
 
 \`\`\`
   modality ── C-STORE, N-ACTION, MPPS ──▶┌───────────────┐── C-STORE, N-ACTION, IAN ──▶ PACS, archive
@@ -153,15 +199,7 @@ Abbreviations are the standard's: AE application entity, SCU and SCP user and pr
                                          └───────────────┘
 \`\`\`
 
-### N.4.2 The application entity
+#### N.4.1.1 Functional definition of the Hilum application entity
 
 There is one application entity. It listens on a plain port and, where certificates are configured, on a second port with TLS; the services are the same on both. It can be called by several AE titles at once, where it takes the place of older systems; all of them reach the same holdings.
-
-### N.4.3 Sequencing
-
-1. **Reception.** A C-STORE is answered 0x0000 when the object and its record are on the disk and the disk has said so (fsync). Anything else is answered with a failure, and the modality keeps its copy.
-2. **Forwarding** of an object begins as soon as it is on the disk. It waits neither for the rest of the study nor for ledger or network, and a destination that fails holds up neither reception nor another destination.
-3. **Completion.** A study is complete when nothing came for \`study.quietMs\`, at the latest after \`study.forcedMs\`, and earlier where performed procedure steps name all of its objects and have ended. Objects that come later reopen it.
-4. **After completion**: storage commitment is asked of the destinations, and they are notified of the instances' availability, as configured.
-5. **A commitment that a modality asks for** is on the disk before its N-ACTION is answered; the result goes out on an association that the box opens, and is tried until it is taken.
 `;
