@@ -19,6 +19,7 @@ import {
   stateKeys,
   toReleaseDigest,
 } from '../../firmware/src/ledger/index.ts';
+import { noSeats } from '../../firmware/src/ledger/consortium/seats.ts';
 import { LedgerStateStore } from '../../firmware/src/store/ledger-state-store.ts';
 import { LevelStore } from '../../firmware/src/store/level-store.ts';
 import { LoneBox } from '../support/lone-box.ts';
@@ -37,7 +38,7 @@ async function ownRegisters(): Promise<{ readonly authority: Uint8Array; readonl
 /** What the box saved of the ledger when it was stopped. */
 async function saveLedger(box: LoneBox, bootAuthorities: readonly Uint8Array[]): Promise<void> {
   const store = await LevelStore.open(join(box.dataFolder, 'ledger'));
-  const release = { version: '1.0.0', metadataHash: strange, publishedAt: 1 };
+  const release = { version: '1.0.0', metadataHash: strange, publishedAt: 1, accepting: noSeats };
   const keyOf = (digest: Uint8Array): string => stateKeys.release(toReleaseDigest(digest));
   await new LedgerStateStore(store).save(7, strange, [
     { key: stateKeys.parameters, value: parametersRecord.encode({ ...defaultParameters, bootAuthorities }) },

@@ -48,7 +48,7 @@ export const rooms: readonly Room[] = [
   node('sha256', 'firmware/src/sha256/', { imports: [], packages: ['@noble/hashes'] }),
   pure('encoding', 'firmware/src/encoding/', {
     imports: ['errors'],
-    packages: ['#sha256', '@ipld/dag-cbor'],
+    packages: ['#sha256', '@ipld/dag-cbor', 'cborg'],
   }),
   pure('protocol', 'firmware/src/protocol/', {
     imports: ['errors', 'encoding'],

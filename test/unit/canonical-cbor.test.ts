@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
+import { Tokenizer } from 'cborg';
 import fc from 'fast-check';
 import { fromHex, toHex } from '../../firmware/src/encoding/bytes.ts';
 import {
@@ -101,6 +102,20 @@ test('refuses nesting deeper than 16, however deep, without exhausting the stack
   assert.doesNotThrow(() => decodeCanonical(nested(16)));
   assert.throws(() => decodeCanonical(nested(17)), RangeError);
   assert.throws(() => decodeCanonical(nested(200_000)), RangeError);
+});
+
+test('reads no more data items than it was told', () => {
+  const { next } = Tokenizer.prototype;
+  const counted = mock.method(Tokenizer.prototype, 'next', next);
+  const items = 4_000_000;
+  const dense = new Uint8Array(items + 5);
+  dense.set(fromHex('9a003d0900'));
+  assert.throws(() => decodeCanonical(dense, 1000), { cause: new RangeError('too many data items') });
+  assert.equal(counted.mock.callCount(), 1000);
+  mock.restoreAll();
+  const exact = encodeCanonical({ a: 1, b: [2, 3] });
+  assert.deepEqual(decodeCanonical(exact, 7), { a: 1, b: [2, 3] });
+  assert.throws(() => decodeCanonical(exact, 6), RangeError);
 });
 
 test('a map keeps a field that is named like a prototype', () => {

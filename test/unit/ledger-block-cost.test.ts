@@ -16,7 +16,7 @@ import {
   blockKeyChangesMax,
   blockTransactionsMax,
   blockWorkMax,
-  institutionsMax,
+  listedProposalsMax,
 } from '../../firmware/src/ledger/limits.ts';
 import type { Block, StudyId, StudyLeaf } from '../../firmware/src/ledger/types.ts';
 import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
@@ -194,14 +194,15 @@ test('what a transaction brings to check, it pays for', () => {
     institution: candidate(ledger.chain, 'fifth'),
     validator: true,
   } as const;
+  const proposals = listedProposalsMax / 20;
   const proposal = consortium.proposeBody('north', admission);
-  assert.equal(transactionWork(proposal), 2 + 6 + 25 + 4 * 7 + 65);
-  const voters = institutionsMax / 20;
-  assert.equal(transactionWork(consortium.vote('south', proposal, false).body), 2 + 5 + voters);
-  assert.equal(transactionWork(consortium.vote('south', proposal).body), 2 + 25 + 5 * 9 + voters);
+  assert.equal(transactionWork(proposal), 2 + 6 + 25 + 4 * 7 + 65 + 20 + proposals);
+  assert.equal(transactionWork(consortium.vote('south', proposal, false).body), 2 + 5 * 3);
+  assert.equal(transactionWork(consortium.vote('south', proposal).body), 2 + 25 + 5 * 9 + proposals);
+  assert.equal(transactionWork(consortium.accept('south', '1.0.0').body), 2 + 5 * 3);
 });
 
-test('the list of voters is decoded once, however often the same member votes again', () => {
+test('a proposal is decoded once, however often somebody votes on it', () => {
   const proposal = consortium.proposeBody('north', { kind: 'remove', id: 'west' });
   const state = applied(ledger.initial, consortium.propose('north', proposal.action));
   const record = state.proposal(proposalId(proposal));

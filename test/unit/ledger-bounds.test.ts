@@ -5,6 +5,7 @@ import {
   basisId,
   idBytes,
   keptProposalsRecord,
+  openProposalsRecord,
   mayApplyLater,
   proposalId,
   stateEntries,
@@ -162,9 +163,11 @@ function listed(count: number, open: number, proposers: readonly string[]): Ledg
     id: bytesOf(`proposal ${index}`),
     proposer: proposers[index] ?? `other-${index % 8}`.padEnd(32, 'x'),
     expiry: soon + 1_000_000,
-    open: index < open,
   }));
-  return asSnapshot(ledger.initial).put(keptProposalsRecord, stateKeys.proposals, list);
+  const ids = list.slice(0, open).map(({ id }) => id);
+  return asSnapshot(ledger.initial)
+    .put(keptProposalsRecord, stateKeys.proposals, list)
+    .put(openProposalsRecord, stateKeys.openProposals, ids);
 }
 
 test('whoever has no proposal finds room for one when others have filled the list', () => {

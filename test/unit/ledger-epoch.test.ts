@@ -164,8 +164,6 @@ test('the largest records that votes can bring about can be read again, and prov
     action: { kind: 'validators', add: ids.slice(0, validatorsMax), remove: ids.slice(validatorsMax) },
     proposedAt: counter,
     expiry: counter,
-    approvedBy: ids,
-    rejectedBy: [],
     outcome: { passed: true, at: counter },
   });
   assert.equal(proposalRecord.decode(proposal).kind, 'decoded');

@@ -10,6 +10,7 @@ import {
   toReleaseDigest,
 } from '../../firmware/src/ledger/index.ts';
 import { asSnapshot } from '../../firmware/src/ledger/state.ts';
+import { recountedAtOnceMax } from '../../firmware/src/ledger/limits.ts';
 import type {
   BlockHeader,
   InstitutionPropose,
@@ -133,6 +134,22 @@ test('each block decides one, in the order in which they were made', () => {
     assert.equal(chain.isWaiting, count < bodies.length);
     chain.block();
   }
+});
+
+test('where more are open than a block counts again, the next blocks count the others', () => {
+  const chain = new Chain(7);
+  const few = Array.from({ length: recountedAtOnceMax + 4 }, (_, index) =>
+    chain.propose(chain.parameters(2_000_000 + index), 'abcdef'.charAt(index % 6)),
+  );
+  const last = chain.propose(chain.parameters(3_000_000), 'a', 'bc');
+  chain.propose({ kind: 'remove', id: 'g' }, 'abcde');
+  assert.equal(chain.state.institution('g'), undefined);
+  assert.equal(chain.outcome(last), undefined);
+  assert.equal(chain.isWaiting, true);
+  chain.block();
+  assert.equal(chain.outcome(last), false);
+  assert.equal(chain.isWaiting, false);
+  assert.ok(few.every((body) => chain.outcome(body) === undefined));
 });
 
 test('a removal that a removal decides lets all be counted once more', () => {

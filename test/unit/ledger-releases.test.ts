@@ -9,6 +9,7 @@ import {
 } from '../../firmware/src/ledger/index.ts';
 import { releasesListedMax } from '../../firmware/src/ledger/limits.ts';
 import { isNewer } from '../../firmware/src/ledger/releases/release-record.ts';
+import { noSeats } from '../../firmware/src/ledger/consortium/seats.ts';
 import type { LedgerState } from '../../firmware/src/ledger/types.ts';
 import { boxOf, bytesOf, LedgerFixture, vendorSignerOf, verifySignature } from '../fakes/ledger.ts';
 import { ConsortiumFixture } from '../fakes/ledger-consortium.ts';
@@ -24,7 +25,7 @@ test('a release is published by the vendor’s threshold of keys, once', () => {
     version: '1.2.0',
     metadataHash: bytesOf('metadata 1.2.0'),
     publishedAt: soon,
-    acceptedBy: [],
+    accepting: noSeats,
     acceptedAt: null,
   });
   assert.deepEqual(published.releases(), [digest]);
@@ -60,7 +61,7 @@ test('it is accepted with the third of four institutions, each counted once', ()
   state = applied(state, consortium.accept('south', '1.2.0'), soon + 1);
   assert.equal(state.release(toReleaseDigest(digest))?.acceptedAt, null);
   state = applied(state, consortium.accept('west', '1.2.0'), soon + 2);
-  assert.deepEqual(state.release(toReleaseDigest(digest))?.acceptedBy, ['north', 'south', 'west']);
+  assert.deepEqual(state.acceptedBy(toReleaseDigest(digest)), ['north', 'south', 'west']);
   assert.equal(state.release(toReleaseDigest(digest))?.acceptedAt, soon + 2);
   state = applied(state, consortium.accept('east', '1.2.0'), soon + 3);
   assert.equal(state.release(toReleaseDigest(digest))?.acceptedAt, soon + 2);
@@ -68,10 +69,11 @@ test('it is accepted with the third of four institutions, each counted once', ()
 
 test('an acceptance is a detached signature that can be collected from the state', () => {
   const state = applied(published, consortium.accept('north', '1.2.0'));
-  const acceptance = state.releaseAcceptance(toReleaseDigest(digest), 'north');
-  assert.ok(acceptance !== undefined);
+  const signature = state.acceptanceOf(toReleaseDigest(digest), 'north');
+  assert.ok(signature !== undefined);
+  assert.equal(state.acceptanceOf(toReleaseDigest(digest), 'south'), undefined);
   const message = acceptanceMessage(ledger.chain, digest);
-  assert.ok(verifySignature(boxOf('north').transaction.publicKey, message, acceptance.signature));
+  assert.ok(verifySignature(boxOf('north').transaction.publicKey, message, signature));
   assert.equal(
     refusal(published, consortium.accept('north', '1.2.0', boxOf('south').transaction)),
     'bad-signature',
@@ -94,14 +96,14 @@ test('the last releases are kept; older ones are gone with what was said of them
   const first = toReleaseDigest(bytesOf('release 2.0.0'));
   let state = applied(ledger.initial, consortium.publish('2.0.0', [1, 2]));
   state = applied(state, consortium.accept('north', '2.0.0'));
-  assert.ok(state.releaseAcceptance(first, 'north') !== undefined);
+  assert.ok(state.acceptanceOf(first, 'north') !== undefined);
   for (let patch = 1; patch <= releasesListedMax; patch++) {
     state = applied(state, consortium.publish(`2.0.${patch}`, [1, 2]));
   }
   assert.equal(state.releases().length, releasesListedMax);
   assert.deepEqual(state.releases()[0], bytesOf('release 2.0.1'));
   assert.equal(state.release(first), undefined);
-  assert.equal(state.releaseAcceptance(first, 'north'), undefined);
+  assert.equal(state.acceptanceOf(first, 'north'), undefined);
 });
 
 /** The state after 2.0.0, accepted, and so many patches of it that it is gone. */

@@ -8,7 +8,7 @@ import {
   type CborValue,
 } from '../../firmware/src/encoding/canonical-cbor.ts';
 import {
-  acceptanceRecord,
+  acceptancesRecord,
   basisRecord,
   batchRecord,
   epochRecord,
@@ -17,10 +17,12 @@ import {
   guiltyRecord,
   idListRecord,
   institutionRecord,
+  membersRecord,
   historyRecord,
   keyQuorumRecord,
   openNumberRecord,
   keptProposalsRecord,
+  openProposalsRecord,
   openRecord,
   parametersRecord,
   proposalRecord,
@@ -33,6 +35,7 @@ import {
   stateKeys,
   studyBasisRecord,
   studyRecord,
+  votesRecord,
   verifyStateProof,
   type RecordFormat,
 } from '../../firmware/src/ledger/index.ts';
@@ -41,6 +44,7 @@ import { emergencyCount } from '../../firmware/src/ledger/access/emergency-count
 import { keyHolderRecord } from '../../firmware/src/ledger/consortium/key-holders.ts';
 import { recountRecord } from '../../firmware/src/ledger/consortium/recount-record.ts';
 import { recordsOfEpoch } from '../../firmware/src/ledger/records-of-epoch.ts';
+import { genesisTime } from '../fakes/ledger.ts';
 import { tellLedgerStory } from '../support/ledger-story.ts';
 import { vectorValueOf, type VectorValue } from '../support/vector-value.ts';
 
@@ -66,7 +70,7 @@ function roundTrip<T>(format: RecordFormat<T>, bytes: Uint8Array): Uint8Array | 
 
 const formats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array | undefined>> = {
   institution: (bytes) => roundTrip(institutionRecord, bytes),
-  institutions: (bytes) => roundTrip(idListRecord, bytes),
+  institutions: (bytes) => roundTrip(membersRecord, bytes),
   'next-validators': (bytes) => roundTrip(idListRecord, bytes),
   epoch: (bytes) => roundTrip(epochRecord, bytes),
   parameters: (bytes) => roundTrip(parametersRecord, bytes),
@@ -75,12 +79,14 @@ const formats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array | undef
   departed: (bytes) => roundTrip(institutionRecord, bytes),
   'next-parameters': (bytes) => roundTrip(parametersRecord, bytes),
   proposal: (bytes) => roundTrip(proposalRecord, bytes),
+  votes: (bytes) => roundTrip(votesRecord, bytes),
   proposals: (bytes) => roundTrip(keptProposalsRecord, bytes),
+  'open-proposals': (bytes) => roundTrip(openProposalsRecord, bytes),
   guilt: (bytes) => roundTrip(guiltRecord, bytes),
   guilty: (bytes) => roundTrip(guiltyRecord, bytes),
   release: (bytes) => roundTrip(releaseRecord, bytes),
   releases: (bytes) => roundTrip(releasesRecord, bytes),
-  'release-acceptance': (bytes) => roundTrip(acceptanceRecord, bytes),
+  'release-acceptances': (bytes) => roundTrip(acceptancesRecord, bytes),
   formats: (bytes) => roundTrip(formatsRecord, bytes),
   study: (bytes) => roundTrip(studyRecord, bytes),
   batch: (bytes) => roundTrip(batchRecord, bytes),
@@ -131,7 +137,7 @@ test('a record with a field more, less or of another kind is refused', () => {
     const decode = formatOf(key);
     if (Array.isArray(value)) {
       // A consortium always has members and validators, and the list of what waits is absent when nothing does; others may be empty.
-      const mayBeEmpty = !['institutions', 'next-validators', 'recount'].includes(key);
+      const mayBeEmpty = !['next-validators', 'recount'].includes(key);
       assert.equal(decode(encodeCanonical([])) !== undefined, mayBeEmpty, key);
       assert.equal(decode(encodeCanonical(['Not an id'])), undefined, key);
       continue;
@@ -190,7 +196,11 @@ test('members are found by id and listed in its order', () => {
     ['east', 'north', 'south', 'west'],
   );
   for (const institution of genesis.institutions)
-    assert.deepEqual(initial.institution(institution.id), { ...institution, version: 1 });
+    assert.deepEqual(initial.institution(institution.id), {
+      ...institution,
+      version: 1,
+      deviceSince: genesisTime,
+    });
   assert.equal(initial.institution('nowhere'), undefined);
   assert.deepEqual(initial.validators(), ['north', 'south', 'east', 'west']);
 });

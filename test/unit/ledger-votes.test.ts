@@ -81,10 +81,9 @@ test('an institution is admitted with the third of four approvals, its proposer 
     action: admitFifth,
     proposedAt: soon,
     expiry: soon + 30 * dayMs,
-    approvedBy: ['north'],
-    rejectedBy: [],
     outcome: null,
   });
+  assert.deepEqual(proposed.voters(proposalId(body)), { approvedBy: ['north'], rejectedBy: [] });
   assert.deepEqual(
     proposed.proposals().map(({ id }) => id),
     [proposalId(body)],
@@ -92,7 +91,11 @@ test('an institution is admitted with the third of four approvals, its proposer 
   const two = applied(proposed, consortium.vote('south', body));
   assert.equal(two.institution('fifth'), undefined);
   const passed = applied(two, consortium.vote('east', body));
-  assert.deepEqual(passed.institution('fifth'), { ...candidate(ledger.chain, 'fifth'), version: 1 });
+  assert.deepEqual(passed.institution('fifth'), {
+    ...candidate(ledger.chain, 'fifth'),
+    version: 1,
+    deviceSince: soon,
+  });
   assert.deepEqual(
     passed.institutions().map(({ id }) => id),
     ['east', 'fifth', 'north', 'south', 'west'],
@@ -229,11 +232,11 @@ test('what a member said ends with its membership: admitted again, it has said n
   assert.equal(refusal(state, consortium.propose('north', sameKey)), 'key-in-use');
   state = agreed(state, { ...admitWest, institution: westAgain() }, three);
 
-  assert.deepEqual(state.proposal(proposalId(open))?.approvedBy, ['north']);
-  assert.deepEqual(state.proposal(proposalId(against))?.rejectedBy, []);
+  assert.deepEqual(state.voters(proposalId(open)).approvedBy, ['north']);
+  assert.deepEqual(state.voters(proposalId(against)).rejectedBy, []);
   const release = toReleaseDigest(bytesOf('release 1.0.0'));
-  assert.deepEqual(state.release(release)?.acceptedBy, []);
-  assert.equal(state.releaseAcceptance(release, 'west'), undefined);
+  assert.deepEqual(state.acceptedBy(release), []);
+  assert.equal(state.acceptanceOf(release, 'west'), undefined);
   assert.deepEqual(state.formats().signals, [{ institution: 'east', format: 2 }]);
 
   state = applied(state, consortium.vote('south', open));
@@ -251,7 +254,7 @@ test('what a member said ends with its membership: admitted again, it has said n
   assert.equal(state.proposal(proposalId(open))?.outcome?.passed, true, 'it may say it again');
   state = applied(state, consortium.accept('west', '1.0.0', transaction));
   state = applied(state, consortium.signal('west', 2, transaction));
-  assert.deepEqual(state.release(release)?.acceptedBy, ['west']);
+  assert.deepEqual(state.acceptedBy(release), ['west']);
 });
 
 test('what cannot be done cannot be proposed', () => {

@@ -1,6 +1,7 @@
 /** More than f identity keys of an epoch are lost before they signed its end: its handover never completes. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { handoversOpenMax } from '../../firmware/src/validator/limits.ts';
 import { Cluster } from '../fakes/cluster.ts';
 
 const members = ['north', 'south', 'east', 'west'];
@@ -70,6 +71,25 @@ test('a box to which nobody can show the way says so, until somebody can', async
   const { height } = cluster.box('north').validator.head();
   assert.equal(cluster.box('late').validator.head().height, height);
   assert.ok(!codesOf(cluster, 'late').includes('CATCH_UP_STUCK'));
+});
+
+test('a box that caught up over more epochs than it keeps open fetches the handovers that it let go of', async (t) => {
+  // An empty block each 10 s closes an epoch.
+  const cluster = new Cluster(members, { parameters: { epochMs: 1000 }, bodiesKeptEpochs: 1000 });
+  t.after(() => cluster.stopAll());
+  const [away = '', ...others] = members;
+  for (const id of others) await cluster.start(id);
+  const epochs = handoversOpenMax + 6;
+  await cluster.time.pass(epochs * 10_000);
+  const late = await cluster.start(away);
+  // Four of the last ones each 5 s, and those before them.
+  await cluster.time.pass(240_000);
+  assert.ok(late.validator.state().epoch().number > epochs);
+  assert.equal(late.validator.firstBlock(), 0, 'it came by blocks');
+  assert.equal(late.validator.state().epochOf(0), undefined);
+  for (let epoch = 0; epoch < epochs; epoch++)
+    assert.ok((await late.validator.handover(epoch)) !== undefined, `handover of epoch ${epoch}`);
+  assert.ok(!codesOf(cluster, away).includes('HANDOVER_MISSING'));
 });
 
 test('while each epoch is handed over nobody is alarmed, and old blocks are dropped', async (t) => {

@@ -7,7 +7,7 @@ import { decodeStrictly } from '../ledger/fields.ts';
 import type { Institution } from '../ledger/types.ts';
 import type { Expectation } from './expectation.ts';
 import type { ClaimedDevice } from './judge-claim.ts';
-import { recordBytesMax } from './limits.ts';
+import { recordBytesMax, recordItemsMax } from './limits.ts';
 import { failed, passed, type Check } from './verdict.ts';
 
 /** An institution's record as evidence carries it: canonical CBOR, as in the genesis document. */
@@ -17,7 +17,8 @@ export function encodeRecord(record: Institution): Uint8Array {
 
 /** Undefined for bytes that are no record. */
 export function decodeRecord(bytes: Uint8Array): Institution | undefined {
-  const decoded = decodeStrictly(bytes, recordBytesMax, (value) => readInstitution(value, 'record'));
+  const extent = { bytesMax: recordBytesMax, itemsMax: recordItemsMax };
+  const decoded = decodeStrictly(bytes, extent, (value) => readInstitution(value, 'record'));
   return decoded.kind === 'decoded' ? decoded.value : undefined;
 }
 

@@ -219,7 +219,8 @@ function proposalView(
   { id, proposal, state: standing, acts }: KnownProposal,
   verdicts: CandidateVerdicts,
 ): ProposalView {
-  const { action, proposer, proposedAt, expiry, approvedBy, rejectedBy, outcome } = proposal;
+  const { action, proposer, proposedAt, expiry, outcome } = proposal;
+  const { approvedBy, rejectedBy } = state.voters(id);
   const members = state.institutions().length;
   const hasVoted = approvedBy.includes(self) || rejectedBy.includes(self);
   const isMember = state.institution(self) !== undefined;

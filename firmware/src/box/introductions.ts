@@ -4,7 +4,7 @@
  * may connect, until its own ledger has come as far; nothing else is believed for it.
  */
 import { AppError } from '../errors.ts';
-import { idListRecord, institutionRecord, stateKeys } from '../ledger/index.ts';
+import { institutionRecord, membersRecord, stateKeys } from '../ledger/index.ts';
 import type { InstitutionRecord } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Ledger, Logger, Network, Service, Timer } from '../ports.ts';
 import { BoxClient } from '../../wallet/box-client.ts';
@@ -98,12 +98,13 @@ export class Introductions implements Service {
     const light = new LightClient(state.chain, state.epoch());
     await this.#follow(light, client, id);
     const [list] = await this.#read(light, client, id, [stateKeys.institutions]);
-    const ids = idListRecord.decode(list?.value ?? new Uint8Array());
-    if (ids.kind === 'refused') throw unproven(id, 'its list of members');
+    const listed = membersRecord.decode(list?.value ?? new Uint8Array());
+    if (listed.kind === 'refused') throw unproven(id, 'its list of members');
+    const { ids } = listed.value;
     const members: InstitutionRecord[] = [];
     let height = list?.height ?? 0;
-    for (let at = 0; at < ids.value.length; at += proofKeysMax) {
-      const keys = ids.value.slice(at, at + proofKeysMax).map((member) => stateKeys.institution(member));
+    for (let at = 0; at < ids.length; at += proofKeysMax) {
+      const keys = ids.slice(at, at + proofKeysMax).map((member) => stateKeys.institution(member));
       for (const read of await this.#read(light, client, id, keys)) {
         const record = institutionRecord.decode(read.value ?? new Uint8Array());
         // One that was removed between two answers.

@@ -1,4 +1,5 @@
-import { decode, encode } from '@ipld/dag-cbor';
+import { decode, decodeOptions, encode } from '@ipld/dag-cbor';
+import { decode as decodeItems, Tokenizer } from 'cborg';
 import { equalBytes } from './bytes.ts';
 
 /** What may be encoded: no floats, no undefined, no links. */
@@ -51,14 +52,36 @@ export function encodeCanonical(value: CborValue): Uint8Array {
   return new Uint8Array(encode(value));
 }
 
+/** Reads no further than so many data items: each takes a byte at least, but time and memory of many. */
+class BoundedTokenizer extends Tokenizer {
+  #left: number;
+
+  constructor(bytes: Uint8Array, itemsMax: number) {
+    super(bytes, decodeOptions);
+    this.#left = itemsMax;
+  }
+
+  override next(): ReturnType<Tokenizer['next']> {
+    if (--this.#left < 0) throw new RangeError('too many data items');
+    return super.next();
+  }
+}
+
 /**
  * Strict dag-cbor: decode, encode again, compare (@ipld/dag-cbor alone accepts unsorted maps and other forms).
+ * @param itemsMax data items (RFC 8949, section 1.2; a key of a map is one) that are read before the rest is refused. What
+ * others have sent always has such a bound: 4 MB of the densest CBOR take a box the better part of a second.
  * @throws RangeError if the bytes are not the canonical encoding of an allowed value.
  */
-export function decodeCanonical(bytes: Uint8Array): CborValue {
+export function decodeCanonical(bytes: Uint8Array, itemsMax = Infinity): CborValue {
+  // Not as a Buffer, whose slice() shares memory.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   let value: CborValue;
   try {
-    value = decode(bytes);
+    value = decodeItems(plain, {
+      ...decodeOptions,
+      tokenizer: new BoundedTokenizer(plain, itemsMax),
+    }) as CborValue;
   } catch (cause) {
     throw new RangeError('not dag-cbor', { cause });
   }

@@ -124,9 +124,10 @@ export class Governance implements Service {
     const { ledger, self } = this.#options;
     const state = ledger.state();
     if (state.institution(self) === undefined) return 0;
-    return state.proposals().filter(({ proposal }) => {
-      const voted = proposal.approvedBy.includes(self) || proposal.rejectedBy.includes(self);
-      return this.#stateOf(proposal) === 'open' && !voted;
+    return state.proposals().filter(({ id, proposal }) => {
+      if (this.#stateOf(proposal) !== 'open') return false;
+      const { approvedBy, rejectedBy } = state.voters(id);
+      return !approvedBy.includes(self) && !rejectedBy.includes(self);
     }).length;
   }
 

@@ -14,7 +14,7 @@ import { isBytes, isCount, isList, mapWith } from '../encoding/cbor-fields.ts';
 import { domainPrefix } from '../encoding/hash.ts';
 import { decodeHeader, decodeStateProof, encodeHeader, encodeStateProof } from '../ledger/index.ts';
 import type { BlockHeader, StateProof } from '../ledger/types.ts';
-import { handoverBytesMax } from './limits.ts';
+import { handoverBytesMax, handoverItemsMax } from './limits.ts';
 
 export interface Handover {
   /** Of the block that closed the epoch. */
@@ -59,7 +59,12 @@ export function encodeHandover({ header, certificate, proof, signatures }: Hando
 /** @throws RangeError if the bytes are not the canonical form of a handover. Whether it holds is for `verifyHandover`. */
 export function decodeHandover(bytes: Uint8Array): Handover {
   if (bytes.length > handoverBytesMax) throw new RangeError(`a handover of ${bytes.length} bytes`);
-  const map = mapWith(decodeCanonical(bytes), ['header', 'certificate', 'proof', 'signatures']);
+  const map = mapWith(decodeCanonical(bytes, handoverItemsMax), [
+    'header',
+    'certificate',
+    'proof',
+    'signatures',
+  ]);
   if (map === undefined) throw new RangeError('a handover is a map of four');
   const header = decodeHeader(bytesOf(map['header'], 'header'));
   if (header.kind === 'refused') throw new RangeError(`header: ${header.reason}`);

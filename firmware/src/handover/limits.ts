@@ -5,3 +5,6 @@
  * leaves as much again.
  */
 export const handoverBytesMax = 393216;
+
+/** Data items of a handover: three of each signature in two lists of 512, and a handful. */
+export const handoverItemsMax = 4096;

@@ -14,7 +14,7 @@ const keyWork = 4;
 const identityWork = 25;
 /** A record of the state with its path, and its part of the new root. */
 const recordWork = 5;
-/** So many entries of a tree are hashed for one unit. */
+/** So many entries of a tree are hashed, or of a list read and written, for one unit. */
 const entriesOfUnit = 20;
 
 /** What a type costs besides its signatures and one record. */
@@ -23,7 +23,7 @@ export interface ExtraWork {
   readonly keys?: number;
   readonly identitySignatures?: number;
   readonly records?: number;
-  /** Entries of a Merkle tree. */
+  /** Entries of a Merkle tree, or of a list in one record. */
   readonly entries?: number;
 }
 

@@ -20,6 +20,7 @@ import {
   blockTransactionBytesMax,
   blockTransactionsMax,
   transactionBytesMax,
+  blockItemsMax,
 } from './limits.ts';
 import type { DecodeRefusal } from './refusals.ts';
 import type { Block, BlockHeader, Genesis } from './types.ts';
@@ -97,11 +98,13 @@ function readBlock(value: CborValue): Block {
   return { header: readHeader(map.header), transactions };
 }
 
+const extent = { bytesMax: blockBytesMax, itemsMax: blockItemsMax };
+
 /** Strict reading of a header's canonical CBOR, for light clients. */
 export function decodeHeader(
   bytes: Uint8Array,
 ): { readonly kind: 'header'; readonly header: BlockHeader } | DecodeRefusal {
-  const decoded = decodeStrictly(bytes, blockBytesMax, readHeader);
+  const decoded = decodeStrictly(bytes, extent, readHeader);
   return decoded.kind === 'refused' ? decoded : { kind: 'header', header: decoded.value };
 }
 
@@ -109,7 +112,7 @@ export function decodeHeader(
 export function decodeBlock(
   bytes: Uint8Array,
 ): { readonly kind: 'block'; readonly block: Block } | DecodeRefusal {
-  const decoded = decodeStrictly(bytes, blockBytesMax, readBlock);
+  const decoded = decodeStrictly(bytes, extent, readBlock);
   return decoded.kind === 'refused' ? decoded : { kind: 'block', block: decoded.value };
 }
 

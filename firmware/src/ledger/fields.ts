@@ -84,16 +84,22 @@ export function institutionIdField(value: CborValue, path: string): string {
   return value;
 }
 
+/** What is refused before it is read: by its length, and by how many data items it has. */
+export interface Extent {
+  readonly bytesMax: number;
+  readonly itemsMax: number;
+}
+
 /** Decodes canonical CBOR and reads it, or says why not. */
 export function decodeStrictly<T>(
   bytes: Uint8Array,
-  bytesMax: number,
+  { bytesMax, itemsMax }: Extent,
   read: (value: CborValue) => T,
 ): { readonly kind: 'decoded'; readonly value: T } | DecodeRefusal {
   if (bytes.length > bytesMax) return tooLarge(bytes, bytesMax);
   let value: CborValue;
   try {
-    value = decodeCanonical(bytes);
+    value = decodeCanonical(bytes, itemsMax);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return { kind: 'refused', reason: 'not-canonical', detail: error.message };

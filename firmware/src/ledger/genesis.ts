@@ -18,6 +18,7 @@ import {
   institutionNameCharactersMax,
   institutionsMax,
   validatorsMax,
+  genesisItemsMax,
 } from './limits.ts';
 import { keysMessage } from './consortium/certified-keys.ts';
 import { exclusiveKeys } from './consortium/key-holders.ts';
@@ -105,6 +106,8 @@ function readGenesis(value: CborValue): Genesis {
   return genesis;
 }
 
+const extent = { bytesMax: genesisJsonBytesMax, itemsMax: genesisItemsMax };
+
 /**
  * Strict reading of the document's canonical CBOR, for a light client that knows its digest. Whether the keys are
  * certified, `parseGenesis` says.
@@ -112,7 +115,7 @@ function readGenesis(value: CborValue): Genesis {
 export function decodeGenesis(
   bytes: Uint8Array,
 ): { readonly kind: 'genesis'; readonly genesis: Genesis } | DecodeRefusal {
-  const decoded = decodeStrictly(bytes, genesisJsonBytesMax, readGenesis);
+  const decoded = decodeStrictly(bytes, extent, readGenesis);
   return decoded.kind === 'refused' ? decoded : { kind: 'genesis', genesis: decoded.value };
 }
 

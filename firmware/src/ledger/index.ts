@@ -69,20 +69,23 @@ export {
   type KeyPurpose,
 } from './consortium/possession.ts';
 export { guiltRecord, guiltyRecord } from './consortium/guilt-record.ts';
-export { keptProposalsRecord, proposalRecord, toProposalId } from './consortium/proposal-record.ts';
+export {
+  keptProposalsRecord,
+  openProposalsRecord,
+  proposalRecord,
+  toProposalId,
+} from './consortium/proposal-record.ts';
+export { votesRecord } from './consortium/votes-record.ts';
 export { proposalId } from './consortium/propose.ts';
 export { quorumOf } from './consortium/quorum.ts';
 export { formatKnown } from './formats/formats.ts';
 export { formatsRecord } from './formats/formats-record.ts';
 export { acceptanceMessage } from './releases/accept.ts';
-export {
-  acceptanceRecord,
-  releaseRecord,
-  releasesRecord,
-  toReleaseDigest,
-} from './releases/release-record.ts';
+export { acceptancesRecord } from './releases/acceptances-record.ts';
+export { releaseRecord, releasesRecord, toReleaseDigest } from './releases/release-record.ts';
 export { epochRecord } from './consortium/epoch-record.ts';
 export { idListRecord } from './consortium/id-list-record.ts';
+export { membersRecord } from './consortium/members-record.ts';
 export { keyQuorumRecord, nobody } from './consortium/key-quorum.ts';
 export { defaultParameters, parametersRecord } from './consortium/parameters.ts';
 export type { RecordFormat } from './record-format.ts';

@@ -6,10 +6,11 @@ import { guiltyRecord } from './consortium/guilt-record.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord, type InstitutionRecord } from './consortium/institution-record.ts';
 import { withKeysOf } from './consortium/key-holders.ts';
+import { firstMembers, membersRecord } from './consortium/members-record.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
 import { parametersRecord } from './consortium/parameters.ts';
 import { historyRecord } from './history-record.ts';
-import { keptProposalsRecord } from './consortium/proposal-record.ts';
+import { keptProposalsRecord, openProposalsRecord } from './consortium/proposal-record.ts';
 import { formatsRecord } from './formats/formats-record.ts';
 import { releasesRecord } from './releases/release-record.ts';
 import { stateKeys } from './state-keys.ts';
@@ -21,7 +22,7 @@ import type { ChainId, Genesis, LedgerState } from './types.ts';
 export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
   const institutions = new Map<string, InstitutionRecord>();
   for (const institution of genesis.institutions) {
-    institutions.set(institution.id, { ...institution, version: 1 });
+    institutions.set(institution.id, { ...institution, version: 1, deviceSince: genesis.time });
   }
   const validators = genesis.validators.map((id) => {
     const institution = institutions.get(id);
@@ -30,13 +31,14 @@ export function initialState(chain: ChainId, genesis: Genesis): LedgerState {
     return epochValidator(institution);
   });
   let state = new LedgerSnapshot(chain, StateTree.empty)
-    .put(idListRecord, stateKeys.institutions, [...institutions.keys()].sort())
+    .put(membersRecord, stateKeys.institutions, firstMembers([...institutions.keys()]))
     .put(epochRecord, stateKeys.epoch, { number: 0, startHeight: 1, startTime: genesis.time, validators })
     .put(idListRecord, stateKeys.nextValidators, genesis.validators)
     .put(parametersRecord, stateKeys.parameters, genesis.parameters)
     .put(historyRecord, stateKeys.history, emptyFrontier)
     .put(keyQuorumRecord, stateKeys.vendor, genesis.vendor)
     .put(keptProposalsRecord, stateKeys.proposals, [])
+    .put(openProposalsRecord, stateKeys.openProposals, [])
     .put(guiltyRecord, stateKeys.guilty, [])
     .put(releasesRecord, stateKeys.releases, {
       digests: [],

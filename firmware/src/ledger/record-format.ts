@@ -1,7 +1,7 @@
 /** How one kind of record of the state is written and read: canonical CBOR, read strictly (docs/formats.md, "State"). */
 import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { decodeStrictly, integerField } from './fields.ts';
-import { stateValueBytesMax } from './limits.ts';
+import { stateValueBytesMax, stateValueItemsMax } from './limits.ts';
 import type { DecodeRefusal } from './refusals.ts';
 
 export interface RecordFormat<T> {
@@ -13,9 +13,10 @@ export function recordFormat<T>(
   write: (record: T) => CborValue,
   read: (value: CborValue) => T,
 ): RecordFormat<T> {
+  const extent = { bytesMax: stateValueBytesMax, itemsMax: stateValueItemsMax };
   return {
     encode: (record) => encodeCanonical(write(record)),
-    decode: (bytes) => decodeStrictly(bytes, stateValueBytesMax, read),
+    decode: (bytes) => decodeStrictly(bytes, extent, read),
   };
 }
 

@@ -10,7 +10,7 @@ export const stateKeys = {
   departed: (id: string): string => `departed/${id}`,
   /** Which member has a key that no other may have; in lower-case hexadecimal. */
   keyHolder: (key: string): string => `key-holder/${key}`,
-  /** Ids of all members, in order. */
+  /** Ids of all members, in order, with their seats. */
   institutions: 'institutions',
   /** Ids of the validators of the next epoch, as the votes so far want them, in the order of their index. */
   nextValidators: 'next-validators',
@@ -22,11 +22,16 @@ export const stateKeys = {
   parameters: 'parameters',
   /** Parameters that take effect when the epoch closes; absent if none were voted. */
   nextParameters: 'next-parameters',
+  /** What was named in `parameters` and accepted of releases before, for keys that were made then; absent if nothing. */
+  formerOrigins: 'former-origins',
   /** Keys that sign releases. */
   vendor: 'vendor',
   proposal: (id: ProposalId): string => `proposal/${id}`,
+  /** Who has voted on it. */
+  votes: (proposal: ProposalId): string => `votes/${proposal}`,
   /** The open proposals, and those that were decided lately. */
   proposals: 'proposals',
+  openProposals: 'open-proposals',
   /** Open proposals that a removal may have decided; absent if there are none. */
   recount: 'recount',
   /** That an institution's votes conflicted in an epoch. */
@@ -34,8 +39,8 @@ export const stateKeys = {
   /** Where the last records of guilt stand. */
   guilty: 'guilty',
   release: (digest: ReleaseDigest): string => `release/${digest}`,
-  releaseAcceptance: (digest: ReleaseDigest, institution: string): string =>
-    `release-acceptance/${digest}/${institution}`,
+  /** Who has accepted it. */
+  releaseAcceptances: (release: ReleaseDigest): string => `release-acceptances/${release}`,
   /** Digests of the last releases, and the newest version that is gone. */
   releases: 'releases',
   formats: 'formats',

@@ -16,6 +16,7 @@ import {
   stateProofBytesMax,
   stateProofSiblingsMax,
   stateValueBytesMax,
+  stateProofItemsMax,
 } from './limits.ts';
 import type { DecodeRefusal } from './refusals.ts';
 import type { StateProof } from './types.ts';
@@ -98,11 +99,13 @@ export function encodeStateProof(proof: StateProof): Uint8Array {
   });
 }
 
+const extent = { bytesMax: stateProofBytesMax, itemsMax: stateProofItemsMax };
+
 /** Strict reading of `encodeStateProof`'s bytes; says nothing of whether the proof holds. */
 export function decodeStateProof(
   bytes: Uint8Array,
 ): { readonly kind: 'proof'; readonly proof: StateProof } | DecodeRefusal {
-  const decoded = decodeStrictly(bytes, stateProofBytesMax, (value): StateProof => {
+  const decoded = decodeStrictly(bytes, extent, (value): StateProof => {
     const map = mapField(value, 'proof', ['key', 'value', 'siblings', 'otherLeaf']);
     const other =
       map.otherLeaf === null ? null : mapField(map.otherLeaf, 'otherLeaf', ['keyHash', 'valueHash']);

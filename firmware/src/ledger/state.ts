@@ -7,11 +7,15 @@ import { guiltRecord, guiltyRecord, type GuiltRecord, type Guilty } from './cons
 import { idListRecord } from './consortium/id-list-record.ts';
 import { institutionRecord } from './consortium/institution-record.ts';
 import { keyQuorumRecord } from './consortium/key-quorum.ts';
+import { idsIn, membersRecord, seatOf, type MembersRecord } from './consortium/members-record.ts';
 import { parametersRecord } from './consortium/parameters.ts';
+import { noSeats } from './consortium/seats.ts';
+import { votesRecord, type VotesRecord } from './consortium/votes-record.ts';
 import type { MerkleFrontier } from '../encoding/merkle-frontier.ts';
 import { historyRecord } from './history-record.ts';
 import {
   keptProposalsRecord,
+  openProposalsRecord,
   proposalRecord,
   toProposalId,
   type KeptProposal,
@@ -21,14 +25,23 @@ import {
 import { formatAt } from './formats/formats.ts';
 import { formatsRecord, type FormatsRecord } from './formats/formats-record.ts';
 import {
-  acceptanceRecord,
   releaseRecord,
   releasesRecord,
   type ReleasesRecord,
-  type AcceptanceRecord,
   type ReleaseDigest,
   type ReleaseRecord,
 } from './releases/release-record.ts';
+import {
+  acceptancesRecord,
+  noAcceptances,
+  signatureOf,
+  type AcceptancesRecord,
+} from './releases/acceptances-record.ts';
+import {
+  formerOriginsRecord,
+  noFormerOrigins,
+  type FormerOriginsRecord,
+} from './releases/former-origins-record.ts';
 import type { RecordFormat } from './record-format.ts';
 import { stateKeys } from './state-keys.ts';
 import { StateTree } from './state-tree.ts';
@@ -54,6 +67,7 @@ import type {
   StudyId,
   StudyLeaf,
   StudyRecord,
+  Voters,
 } from './types.ts';
 
 /**
@@ -91,12 +105,12 @@ export class LedgerSnapshot implements LedgerState {
   }
 
   institutions(): readonly InstitutionRecord[] {
-    return this.memberIds().map((id) => this.#standing(institutionRecord, stateKeys.institution(id)));
+    return this.members().ids.map((id) => this.#standing(institutionRecord, stateKeys.institution(id)));
   }
 
-  /** Of all members, in order: who only counts them reads no record of theirs. */
-  memberIds(): readonly string[] {
-    return this.#standing(idListRecord, stateKeys.institutions);
+  /** Who only counts them reads no record of theirs. */
+  members(): MembersRecord {
+    return this.#standing(membersRecord, stateKeys.institutions);
   }
 
   epoch(): EpochRecord {
@@ -139,9 +153,20 @@ export class LedgerSnapshot implements LedgerState {
     return this.get(institutionRecord, stateKeys.departed(id));
   }
 
-  /** Decoded once: its lists of voters may name all members, and whoever votes again shall not have them read again. */
+  /** Decoded once: each vote on it reads it again. */
   proposal(id: ProposalId): ProposalRecord | undefined {
     return this.#consortium(proposalRecord, stateKeys.proposal(id));
+  }
+
+  /** Of a proposal that stands. Decoded once: a removal counts those on all open proposals. */
+  votes(id: ProposalId): VotesRecord {
+    return this.#standing(votesRecord, stateKeys.votes(id));
+  }
+
+  voters(id: ProposalId): Voters {
+    const { approving, rejecting } = this.votes(id);
+    const members = this.members();
+    return { approvedBy: idsIn(members, approving), rejectedBy: idsIn(members, rejecting) };
   }
 
   /** Open ones and those that were decided lately, oldest first. */
@@ -149,10 +174,14 @@ export class LedgerSnapshot implements LedgerState {
     return this.#standing(keptProposalsRecord, stateKeys.proposals);
   }
 
+  /** Ids of those that are not decided, oldest first. */
+  openProposals(): readonly Uint8Array[] {
+    return this.#standing(openProposalsRecord, stateKeys.openProposals);
+  }
+
   proposals(): readonly { readonly id: ProposalId; readonly proposal: ProposalRecord }[] {
-    const open = this.keptProposals().filter((entry) => entry.open);
-    return open.map((entry) => {
-      const id = toProposalId(entry.id);
+    return this.openProposals().map((bytes) => {
+      const id = toProposalId(bytes);
       const proposal = this.proposal(id);
       if (proposal === undefined) throw new Error(`proposal ${id} is listed but missing`);
       return { id, proposal };
@@ -171,8 +200,21 @@ export class LedgerSnapshot implements LedgerState {
     return this.get(releaseRecord, stateKeys.release(digest));
   }
 
-  releaseAcceptance(digest: ReleaseDigest, institution: string): AcceptanceRecord | undefined {
-    return this.get(acceptanceRecord, stateKeys.releaseAcceptance(digest, institution));
+  /** None of a release that does not stand. */
+  acceptances(digest: ReleaseDigest): AcceptancesRecord {
+    return this.get(acceptancesRecord, stateKeys.releaseAcceptances(digest)) ?? noAcceptances;
+  }
+
+  acceptedBy(digest: ReleaseDigest): readonly string[] {
+    return idsIn(this.members(), this.release(digest)?.accepting ?? noSeats);
+  }
+
+  acceptanceOf(digest: ReleaseDigest, institution: string): Uint8Array | undefined {
+    const members = this.members();
+    const release = this.release(digest);
+    if (release === undefined || !members.ids.includes(institution)) return undefined;
+    const { signatures } = this.acceptances(digest);
+    return signatureOf({ accepting: release.accepting, signatures }, seatOf(members, institution));
   }
 
   releases(): readonly Uint8Array[] {
@@ -182,6 +224,10 @@ export class LedgerSnapshot implements LedgerState {
   /** With the newest version that left the list. */
   releaseList(): ReleasesRecord {
     return this.#standing(releasesRecord, stateKeys.releases);
+  }
+
+  formerOrigins(): FormerOriginsRecord {
+    return this.#consortium(formerOriginsRecord, stateKeys.formerOrigins) ?? noFormerOrigins;
   }
 
   formats(): FormatsRecord {
@@ -307,6 +353,7 @@ export function stateFromEntries(
   state.nextValidators();
   state.vendor();
   state.keptProposals();
+  state.openProposals();
   state.guilty();
   state.releases();
   state.formats();

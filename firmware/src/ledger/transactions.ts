@@ -4,7 +4,7 @@ import { encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { bodyValue, encodeBody } from './body-encoding.ts';
 import { bytesField, decodeStrictly, listField, mapField, ShapeError, tooLarge } from './fields.ts';
 import { transactionId } from './ids.ts';
-import { transactionBytesMax } from './limits.ts';
+import { transactionBytesMax, transactionItemsMax } from './limits.ts';
 import { RecentlyDecoded } from './recently-decoded.ts';
 import type { DecodeRefusal } from './refusals.ts';
 import { isTransactionType, transactionType } from './transaction-types.ts';
@@ -34,6 +34,8 @@ function readTransaction(value: CborValue): Transaction {
   };
 }
 
+const extent = { bytesMax: transactionBytesMax, itemsMax: transactionItemsMax };
+
 const recent = new RecentlyDecoded();
 
 /**
@@ -46,7 +48,7 @@ export function decodeTransaction(bytes: Uint8Array): DecodedTransaction {
   const id = transactionId(bytes);
   const known = recent.get(id);
   if (known !== undefined) return { kind: 'transaction', transaction: known, id };
-  const decoded = decodeStrictly(bytes, transactionBytesMax, readTransaction);
+  const decoded = decodeStrictly(bytes, extent, readTransaction);
   if (decoded.kind === 'refused') return decoded;
   recent.add(id, decoded.value, bytes.length);
   return { kind: 'transaction', transaction: decoded.value, id };

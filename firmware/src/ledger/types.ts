@@ -10,7 +10,8 @@ import type { ProposalId, ProposalRecord } from './consortium/proposal-record.ts
 import type { FormatsRecord } from './formats/formats-record.ts';
 import type { FormatSignal } from './formats/signal.ts';
 import type { ReleaseBody } from './releases/transactions.ts';
-import type { AcceptanceRecord, ReleaseDigest, ReleaseRecord } from './releases/release-record.ts';
+import type { FormerOriginsRecord } from './releases/former-origins-record.ts';
+import type { ReleaseDigest, ReleaseRecord } from './releases/release-record.ts';
 import type { EpochRecord } from './consortium/epoch-record.ts';
 import type { DeviceRecord, Institution, InstitutionRecord } from './consortium/institution-record.ts';
 import type { KeyQuorum } from './consortium/key-quorum.ts';
@@ -99,6 +100,12 @@ export interface StateProof {
   readonly otherLeaf: { readonly keyHash: Uint8Array; readonly valueHash: Uint8Array } | null;
 }
 
+/** Ids of members, in order. */
+export interface Voters {
+  readonly approvedBy: readonly string[];
+  readonly rejectedBy: readonly string[];
+}
+
 /** One difference between two states; null: the key is gone. */
 export interface StateChange {
   readonly key: string;
@@ -130,6 +137,8 @@ export interface LedgerState {
   /** The last record of an institution that was removed by vote. */
   departed(id: string): InstitutionRecord | undefined;
   proposal(id: ProposalId): ProposalRecord | undefined;
+  /** Who has voted on a proposal that stands, of those who are members now. @throws Error if none stands. */
+  voters(id: ProposalId): Voters;
   /** Proposals that are not decided, oldest first. Those whose `expiry` has passed in block time may still be among them. */
   proposals(): readonly { readonly id: ProposalId; readonly proposal: ProposalRecord }[];
   /** What was proved against an institution in an epoch. */
@@ -137,9 +146,14 @@ export interface LedgerState {
   /** Where the last records of guilt stand, oldest first. */
   guilty(): readonly Guilty[];
   release(digest: ReleaseDigest): ReleaseRecord | undefined;
-  releaseAcceptance(digest: ReleaseDigest, institution: string): AcceptanceRecord | undefined;
+  /** Ids of the members that have accepted it, in order; none of a release that does not stand. */
+  acceptedBy(digest: ReleaseDigest): readonly string[];
+  /** Signature of a member's acceptance (`acceptanceMessage`), if it has accepted it. */
+  acceptanceOf(digest: ReleaseDigest, institution: string): Uint8Array | undefined;
   /** Digests of the last releases, oldest first. */
   releases(): readonly Uint8Array[];
+  /** Boot authorities and releases that are named no more, and until when they counted for a device that came. */
+  formerOrigins(): FormerOriginsRecord;
   formats(): FormatsRecord;
   /** Format of the block at this height, as far as this state tells: compare it with `formatKnown`. */
   formatAt(height: number): number;
@@ -182,7 +196,8 @@ export type { PendingReassignment, StudyStatus } from './studies/study-record.ts
 export type { OpenNumberRecord } from './access/open-record.ts';
 export type { RevocationRecord } from './access/revocation-record.ts';
 export type { DeviceRecord, EpochRecord, InstitutionRecord, KeyQuorum, Parameters };
-export type { AcceptanceRecord, FormatSignal, FormatsRecord, GuiltRecord, Guilty };
+export type { FormatSignal, FormatsRecord, GuiltRecord, Guilty };
+export type { FormerOriginsRecord, FormerValue } from './releases/former-origins-record.ts';
 export type { ProposalId, ProposalRecord, ReleaseDigest, ReleaseRecord };
 export type { ProposalAction } from './consortium/action.ts';
 export type { Offence } from './consortium/guilt-record.ts';

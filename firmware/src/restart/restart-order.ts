@@ -10,7 +10,7 @@ import { isBytes, isCount, isList, isText, mapWith } from '../encoding/cbor-fiel
 import type { CborValue } from '../encoding/canonical-cbor.ts';
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import { domainPrefix } from '../encoding/hash.ts';
-import { restartOrderBytesMax } from './limits.ts';
+import { restartOrderBytesMax, restartOrderItemsMax } from './limits.ts';
 
 /** A validator that has forgotten how it voted. */
 export interface Abstaining {
@@ -71,7 +71,7 @@ export function encodeRestartOrder({ order, signatures }: SignedRestartOrder): U
 /** @throws RangeError if the bytes are not the canonical form of an order. Whether it holds is for `verifyRestart`. */
 export function decodeRestartOrder(bytes: Uint8Array): SignedRestartOrder {
   if (bytes.length > restartOrderBytesMax) throw new RangeError(`a restart order of ${bytes.length} bytes`);
-  const map = mapWith(decodeCanonical(bytes), ['order', 'signatures']);
+  const map = mapWith(decodeCanonical(bytes, restartOrderItemsMax), ['order', 'signatures']);
   if (map === undefined) throw new RangeError('a restart order is an order with signatures');
   return { order: orderFromCbor(map['order']), signatures: readSignatures(map['signatures']) };
 }

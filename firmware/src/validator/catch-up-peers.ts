@@ -100,25 +100,27 @@ export class CatchUpPeers {
   }
 
   /**
-   * The answers of these peers as they come, asked in their order: the next one when the one before has failed or was of
-   * no use, or has taken long, and then beside it. Whoever takes the answers stops when one is of use; what is under way
-   * then is given up.
+   * The answers of these peers as they come, each asked once and in their order: the next one when the one before has
+   * failed or was of no use, or has taken long, and then beside it. `peers` is looked at each time, so that one who has
+   * connected since need not wait for one who is silent. Whoever takes the answers stops when one is of use; what is under
+   * way then is given up.
    */
   async *answers(
-    peers: readonly InstitutionId[],
+    peers: () => readonly InstitutionId[],
     protocol: string,
     body: Uint8Array,
     options: AskOptions,
   ): AsyncGenerator<PeerAnswer, void> {
     const enough = new AbortController();
     const signal = AbortSignal.any([options.signal, enough.signal]);
-    const waiting = [...peers];
     const asked = new Map<InstitutionId, Promise<Asked>>();
+    /** Of all that were asked. */
     const askedAt = new Map<InstitutionId, number>();
     let isDue = true;
     try {
       while (!signal.aborted) {
-        const peer = isDue && asked.size < askedAtOnceMax ? waiting.shift() : undefined;
+        const mayAsk = isDue && asked.size < askedAtOnceMax;
+        const peer = mayAsk ? peers().find((each) => !askedAt.has(each)) : undefined;
         if (peer !== undefined) {
           const claimed = this.heightOf(peer);
           askedAt.set(peer, this.#options.clock.now());
@@ -130,7 +132,7 @@ export class CatchUpPeers {
           isDue = false;
         }
         if (asked.size === 0) return;
-        const first = await this.#firstOf(asked, waiting.length > 0 && asked.size < askedAtOnceMax);
+        const first = await this.#firstOf(asked, asked.size < askedAtOnceMax);
         if (first === undefined) {
           isDue = true;
           continue;
@@ -148,12 +150,12 @@ export class CatchUpPeers {
     }
   }
 
-  /** The next of them that ends; undefined if others wait for their turn and it takes long. */
+  /** The next of them that ends; undefined if another may be asked and it takes long. */
   async #firstOf(
     asked: ReadonlyMap<InstitutionId, Promise<Asked>>,
-    othersWait: boolean,
+    mayAskAnother: boolean,
   ): Promise<Asked | undefined> {
-    if (!othersWait) return await Promise.race(asked.values());
+    if (!mayAskAnother) return await Promise.race(asked.values());
     const long = Promise.withResolvers<undefined>();
     const timer = this.#options.clock.setTimer(slowAnswerMs, () => long.resolve(undefined));
     try {

@@ -66,6 +66,8 @@ export class CatchUp {
   readonly #abort = new AbortController();
   readonly #asked = new Map<string, Promise<void>>();
   #running: Promise<void> | undefined;
+  /** Its head when nobody had what it lacks; undefined while that is no alarm. */
+  #strandedAt: number | undefined;
   #began: { readonly from: number; readonly since: number } | undefined;
 
   constructor(options: CatchUpOptions) {
@@ -80,10 +82,8 @@ export class CatchUp {
   /** Undefined while it is not behind. */
   get progress(): BlockProgress | undefined {
     if (this.#began === undefined) return undefined;
-    const { headHeight, peers, validators } = this.#options;
-    const claims = peers.heights();
-    const target = claims[faultsTolerated(validators())] ?? 0;
-    return { ...this.#began, height: headHeight(), target: Math.max(target, headHeight()) };
+    const height = this.#options.headHeight();
+    return { ...this.#began, height, target: Math.max(this.#believedHeight, height) };
   }
 
   peerIsAt(peer: InstitutionId, height: number): void {
@@ -93,6 +93,8 @@ export class CatchUp {
 
   /** Begins to catch up if the box is behind and does not do so already. */
   look(): void {
+    if (this.#strandedAt !== undefined && this.#options.headHeight() > this.#strandedAt)
+      this.#isStranded(false);
     if (this.#running !== undefined || this.#abort.signal.aborted || !this.#isBehind()) return;
     this.#began = { from: this.#options.headHeight(), since: this.#options.clock.now() };
     this.#running = this.#run()
@@ -116,6 +118,17 @@ export class CatchUp {
     );
   }
 
+  /** Up to where the ledger reaches for certain: one of f+1 that say so is as it should be. */
+  get #believedHeight(): number {
+    const { peers, validators } = this.#options;
+    return peers.heights()[faultsTolerated(validators())] ?? 0;
+  }
+
+  #isStranded(isStranded: boolean): void {
+    this.#strandedAt = isStranded ? this.#options.headHeight() : undefined;
+    this.#options.stranded(isStranded);
+  }
+
   #isBehind(): boolean {
     const own = this.#options.headHeight();
     return this.#options.isMissingFinal() || (this.#options.peers.heights()[0] ?? 0) > own;
@@ -123,33 +136,39 @@ export class CatchUp {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
-    const { headHeight, peers, clock, stranded, takeSnapshot } = this.#options;
+    const { headHeight, peers, clock, takeSnapshot } = this.#options;
     // Nothing that stands in blocks before it came concerns a new box: it need not execute them.
     const isNew = headHeight() === 0 && (peers.heights()[0] ?? 0) >= snapshotBlocksMin;
     if (isNew) await takeSnapshot(signal);
     while (this.#isBehind() && !signal.aborted) {
       const before = headHeight();
-      let isTooOld = false;
+      /** Who has dropped the next block, and which is the oldest there. */
+      const oldest = new Map<InstitutionId, number>();
       const tried = new Set<InstitutionId>();
       for (let isAnswered = true; isAnswered;) {
         isAnswered = false;
-        const untried = peers.inOrder().filter((peer) => !tried.has(peer));
+        const untried = (): InstitutionId[] => peers.inOrder().filter((peer) => !tried.has(peer));
         const from = headHeight() + 1;
         for await (const answered of this.#answers(untried, from)) {
           isAnswered = true;
           tried.add(answered.peer);
-          if ((await this.#followPeer(answered, from)) === 'too-old') isTooOld = true;
-          if (headHeight() > before) stranded(false);
+          const first = await this.#followPeer(answered, from);
+          if (first !== undefined) oldest.set(answered.peer, first);
+          if (headHeight() > before) this.#isStranded(false);
           if (!this.#isBehind() || signal.aborted) return;
           // What others are asked for lies below this box's head by now.
           if (headHeight() > before) break;
         }
       }
       if (headHeight() > before) continue;
-      if (isTooOld) {
+      if (oldest.size > 0) {
         const isTaken = await takeSnapshot(signal);
-        if (!signal.aborted) stranded(!isTaken);
-        if (isTaken) continue;
+        if (signal.aborted) return;
+        if (isTaken) {
+          this.#isStranded(false);
+          continue;
+        }
+        this.#nobodyHas(oldest);
       }
       // Nobody could help: whoever claimed to be ahead must say so again; what is missing is asked for again soon.
       peers.forgetHeights();
@@ -160,8 +179,18 @@ export class CatchUp {
     }
   }
 
+  /** Neither blocks nor a snapshot: where the ledger is known to reach so far, that is for an administrator. */
+  #nobodyHas(oldest: ReadonlyMap<InstitutionId, number>): void {
+    const { peers } = this.#options;
+    const believed = this.#believedHeight;
+    for (const [peer, first] of oldest) {
+      if (first <= believed) this.#isStranded(true);
+      else peers.lied(peer, 'an oldest block beyond the height that others say');
+    }
+  }
+
   /** What these peers have from this height on: who does not answer in time is not waited for. */
-  #answers(peers: readonly InstitutionId[], from: number): AsyncGenerator<PeerAnswer, void> {
+  #answers(peers: () => readonly InstitutionId[], from: number): AsyncGenerator<PeerAnswer, void> {
     const body = encodeBlockRequest({ from });
     return this.#options.peers.answers(peers, blockProtocol, body, {
       timeoutMs: catchUpRequestMs,
@@ -171,13 +200,13 @@ export class CatchUp {
   }
 
   /**
-   * Takes the blocks of its answer, and further ones, from one peer until it has no more, or fails, or lies. `too-old`:
-   * it has the next one no more. `asked`: from which height on it was asked first.
+   * Takes the blocks of its answer, and further ones, from one peer until it has no more, or fails, or lies. The height
+   * of its oldest block if it has the next one no more. `asked`: from which height on it was asked first.
    */
   async #followPeer(
     { peer, claimed: claimedFirst, answer: firstAnswer }: PeerAnswer,
     asked: number,
-  ): Promise<'too-old' | 'done'> {
+  ): Promise<number | undefined> {
     const { headHeight, apply, logger, peers } = this.#options;
     let pending: FinalRecord[] = [];
     let pendingBytes = 0;
@@ -185,16 +214,16 @@ export class CatchUp {
     let claimed = claimedFirst;
     let answer = this.#decoded(peer, firstAnswer);
     for (;;) {
-      if (answer === undefined) return 'done';
+      if (answer === undefined) return undefined;
       const { records, first } = answer;
       if (records.some(({ block }, index) => block.header.height !== from + index)) {
         peers.lied(peer, 'blocks of other heights');
-        return 'done';
+        return undefined;
       }
       if (records.length === 0) {
-        if (first > from) return 'too-old';
+        if (first > from) return first;
         if (claimed >= from) peers.lied(peer, 'a height at which it has no block');
-        return 'done';
+        return undefined;
       }
       pending.push(...records);
       pendingBytes += answer.bytes;
@@ -202,10 +231,10 @@ export class CatchUp {
       if (certified > 0 || pendingBytes > catchUpPendingBytesMax) {
         const outcome = certified === 0 ? 'wrong' : await apply(pending.slice(0, certified));
         if (outcome === 'wrong') peers.lied(peer, 'blocks that do not verify');
-        if (outcome !== 'applied') return 'done';
+        if (outcome !== 'applied') return undefined;
         logger.info({ peer, height: headHeight() }, 'caught up by blocks of a peer');
         // It may be the own line; then the next one is as slow, and nothing is lost.
-        if (peers.isSlow(peer)) return 'done';
+        if (peers.isSlow(peer)) return undefined;
         pending = pending.slice(certified);
         pendingBytes = 0;
       }

@@ -8,10 +8,18 @@ import {
   decodeTransaction,
   executeBlock,
   genesisBlock,
+  genesisState,
   stateChanges,
   transactionId,
 } from '../ledger/index.ts';
-import type { Block, Genesis, LedgerState, Transaction, TransactionId } from '../ledger/types.ts';
+import type {
+  Block,
+  EpochRecord,
+  Genesis,
+  LedgerState,
+  Transaction,
+  TransactionId,
+} from '../ledger/types.ts';
 import type { FinalBlock, LedgerHead, Logger, PrunableLog, VerifySignature } from '../ports.ts';
 import { baseOf, installSnapshot } from './chain-base.ts';
 import type { Electorate } from './electorate.ts';
@@ -116,6 +124,11 @@ export class FinalChain {
 
   get state(): LedgerState {
     return this.#head.state;
+  }
+
+  /** The record of epoch 0, made anew from the genesis document each time. */
+  get firstEpoch(): EpochRecord {
+    return genesisState(this.#options.genesis).epoch();
   }
 
   /** Where consensus goes on: in the view after this one. */

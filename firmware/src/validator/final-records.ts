@@ -9,7 +9,7 @@ import { certificateFromCbor, certificateToCbor } from '../consensus/signatures.
 import type { Certificate } from '../consensus/types.ts';
 import { decodeBlock, decodeHeader, encodeBlock, encodeHeader } from '../ledger/index.ts';
 import type { Block, BlockHeader } from '../ledger/types.ts';
-import { catchUpBlocksMax } from './limits.ts';
+import { blockAnswerItemsMax, catchUpBlocksMax, finalRecordItemsMax } from './limits.ts';
 import { bytesIn, digestIn, counterIn, listIn, mapWith } from './shapes.ts';
 
 export interface FinalRecord {
@@ -23,7 +23,7 @@ export function encodeFinalRecord(record: FinalRecord): Uint8Array {
 
 /** @throws RangeError if the bytes are no such record. */
 export function decodeFinalRecord(bytes: Uint8Array): FinalRecord {
-  return finalRecordFromCbor(decodeCanonical(bytes));
+  return finalRecordFromCbor(decodeCanonical(bytes, finalRecordItemsMax));
 }
 
 /** What is kept of a block whose transactions were dropped. */
@@ -42,7 +42,7 @@ export function encodeHeaderRecord({ header, certificate }: HeaderRecord): Uint8
 
 /** @throws RangeError if the bytes are no such record. */
 export function decodeHeaderRecord(bytes: Uint8Array): HeaderRecord {
-  const map = mapWith(decodeCanonical(bytes), ['header', 'certificate']);
+  const map = mapWith(decodeCanonical(bytes, finalRecordItemsMax), ['header', 'certificate']);
   const decoded = decodeHeader(bytesIn(map['header']));
   if (decoded.kind === 'refused') throw new RangeError(`header: ${decoded.reason}`);
   const certificate = map['certificate'] ?? null;
@@ -61,7 +61,7 @@ export function encodeBlockRequest(request: BlockRequest): Uint8Array {
 
 /** @throws RangeError if the bytes are no such request. */
 export function decodeBlockRequest(bytes: Uint8Array): BlockRequest {
-  const value = decodeCanonical(bytes);
+  const value = decodeCanonical(bytes, blockAnswerItemsMax);
   return value !== null && typeof value === 'object' && Object.hasOwn(value, 'from')
     ? { from: counterIn(mapWith(value, ['from'])['from']) }
     : { digest: digestIn(mapWith(value, ['digest'])['digest']) };
@@ -81,7 +81,7 @@ export function encodeBlockAnswer(first: number, records: readonly Uint8Array[])
 
 /** @throws RangeError if the bytes are no such answer. */
 export function decodeBlockAnswer(bytes: Uint8Array): BlockAnswer {
-  const map = mapWith(decodeCanonical(bytes), ['first', 'records']);
+  const map = mapWith(decodeCanonical(bytes, blockAnswerItemsMax), ['first', 'records']);
   return {
     first: counterIn(map['first']),
     records: listIn(map['records'], catchUpBlocksMax).map((item) => decodeFinalRecord(bytesIn(item))),

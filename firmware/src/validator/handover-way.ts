@@ -20,6 +20,11 @@ export class HandoverWay {
     this.#health = health;
   }
 
+  /** The first epoch of which none was found when this was looked for last. */
+  get next(): number {
+    return this.#next;
+  }
+
   /**
    * Whether this box can show how the validators got from epoch to epoch up to the end of this one. @throws AppError
    * STORE_FAILED.

@@ -9,7 +9,7 @@ import { AppError } from '../errors.ts';
 import type { Handover, IdentitySignature } from '../handover/handover.ts';
 import { decodeHandover, encodeHandover, handoverMessage } from '../handover/handover.ts';
 import { verifyHandover } from '../handover/verify.ts';
-import { stateKeys, type VerifyIdentity } from '../ledger/index.ts';
+import { epochRecord, stateKeys, type VerifyIdentity } from '../ledger/index.ts';
 import type { EpochRecord } from '../ledger/types.ts';
 import type {
   Clock,
@@ -130,7 +130,7 @@ export class Handovers {
     if (from === undefined) throw new Error(`epoch ${header.epoch} has no record`);
     this.#begin(from, draftOf(executed, certificate));
     for (const epoch of this.#open.keys())
-      if (epoch <= header.epoch - handoversOpenMax) this.#open.delete(epoch);
+      if (epoch <= header.epoch - handoversOpenMax && epoch !== this.way.next) this.#open.delete(epoch);
     this.#sign(header.epoch);
   }
 
@@ -153,7 +153,6 @@ export class Handovers {
     if (now - this.#sentAt < handoverResendMs) return;
     this.#sentAt = now;
     this.#run(this.way.look(chain.state.epoch().number, now));
-    if (this.#open.size === 0) return;
     const turn = this.#inTurn();
     for (const epoch of turn) this.#sign(epoch);
     if (!this.#isAsking) this.#run(this.#askPeers(turn));
@@ -223,14 +222,50 @@ export class Handovers {
     this.#options.logger.info({ epoch, signatures: handover.signatures.length }, 'an epoch is handed over');
   }
 
-  /** The connected boxes in turn, for each of these that is still open. */
+  /**
+   * The connected boxes in turn, for each of these that is still open; then for those that this box has let go of, one
+   * after the other, as far as others have them.
+   */
   async #askPeers(epochs: readonly number[]): Promise<void> {
     this.#isAsking = true;
     try {
       for (const epoch of epochs) await this.#askFor(epoch);
+      for (;;) {
+        const missing = await this.#takeUpMissing();
+        if (missing === undefined) return;
+        await this.#askFor(missing);
+        if (this.#open.has(missing)) return;
+      }
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  /**
+   * Takes up the first epoch past which this box cannot show the way, if it is none of the last: a box that caught up over
+   * more epochs than it keeps open has let go of it, and would drop no block any more. Undefined if there is none.
+   */
+  async #takeUpMissing(): Promise<number | undefined> {
+    const { state } = this.#options.chain;
+    const current = state.epoch().number;
+    if (await this.way.leadsTo(current - 1)) return undefined;
+    const epoch = this.way.next;
+    const from = this.#open.has(epoch) ? undefined : (state.epochOf(epoch) ?? (await this.#recordOf(epoch)));
+    if (from === undefined) return undefined;
+    this.#begin(from, await this.#draft(epoch));
+    return epoch;
+  }
+
+  /** What the handover before it says of an epoch that the state has forgotten: it was verified when it was kept. */
+  async #recordOf(epoch: number): Promise<EpochRecord | undefined> {
+    const { chain } = this.#options;
+    if (epoch === 0) return chain.firstEpoch;
+    const bytes = await this.completed(epoch - 1);
+    if (bytes === undefined) return undefined;
+    const value = decodeKept(epoch - 1, bytes).proof.value;
+    const record = value === null ? undefined : epochRecord.decode(value);
+    if (record?.kind !== 'decoded') throw damaged(epoch - 1);
+    return record.value;
   }
 
   async #askFor(epoch: number): Promise<void> {
@@ -271,12 +306,7 @@ export class Handovers {
 
   async #draft(epoch: number): Promise<Handover | undefined> {
     const bytes = await this.#options.store.get(draftKey(epoch));
-    if (bytes === undefined) return undefined;
-    try {
-      return decodeHandover(new Uint8Array(bytes));
-    } catch (cause) {
-      throw new AppError('STORE_CORRUPT', `the handover of epoch ${epoch} does not decode`, { cause });
-    }
+    return bytes && decodeKept(epoch, bytes);
   }
 
   #run(work: Promise<void>): void {
@@ -288,6 +318,19 @@ export class Handovers {
       .finally(() => this.#running.delete(done));
     this.#running.add(done);
   }
+}
+
+/** @throws AppError STORE_CORRUPT */
+function decodeKept(epoch: number, bytes: Uint8Array): Handover {
+  try {
+    return decodeHandover(new Uint8Array(bytes));
+  } catch (cause) {
+    throw damaged(epoch, cause);
+  }
+}
+
+function damaged(epoch: number, cause?: unknown): AppError {
+  return new AppError('STORE_CORRUPT', `the handover of epoch ${epoch} does not decode`, { cause });
 }
 
 /** Not signed yet. */

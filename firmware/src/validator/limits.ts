@@ -105,6 +105,12 @@ export const deafNsPerByte = 10000;
 /** A message between boxes: a block, its leader's vote and the certificates that show its parent. */
 export const messageBytesMax = 4194304;
 
+/**
+ * Data items of a message, keys of maps among them: of 32 certificates with 512 signatures of three each, and a block, which
+ * is one. They take some 15 ms, where four million of one byte each would take the better part of a second.
+ */
+export const messageItemsMax = 65536;
+
 /** Inputs that wait for the consensus core; beyond it peers are read no further. */
 export const inputsQueuedMax = 2048;
 
@@ -136,6 +142,12 @@ export const verifiedSignaturesMax = 65536;
 /** Blocks in one answer to a box that catches up. */
 export const catchUpBlocksMax = 256;
 
+/** Data items of a request for blocks or of its answer: the records, which are one each, and a handful. */
+export const blockAnswerItemsMax = 512;
+
+/** Data items of a final block with its certificate of 512 signatures, three items each; the block is one. */
+export const finalRecordItemsMax = 2048;
+
 /** Bytes of blocks in one answer, one block beyond it included: stays below the network's limit of 8 MiB. */
 export const catchUpAnswerBytesMax = 4194304;
 
@@ -165,6 +177,9 @@ export const snapshotBlocksMin = 4096;
 
 /** Keys and values of a snapshot's chunk: what is lost when a peer breaks off, and one fsync. */
 export const snapshotChunkBytesMax = 1048576;
+
+/** Data items of a chunk: three of each record, of which the many kinds take 48 bytes at least. */
+export const snapshotChunkItemsMax = 65536;
 
 /** A chunk as it is taken: its entries, one that is larger than the bound, their framing and the proof. */
 export const snapshotAnswerBytesMax = 2097152;

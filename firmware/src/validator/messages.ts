@@ -6,7 +6,7 @@ import { justificationCertificatesMax } from '../consensus/limits.ts';
 import { certificateFromCbor, certificateToCbor, voteFromCbor, voteToCbor } from '../consensus/signatures.ts';
 import type { Certificate, Vote } from '../consensus/types.ts';
 import type { HandoverSignature } from './handovers.ts';
-import { messageBytesMax } from './limits.ts';
+import { messageBytesMax, messageItemsMax } from './limits.ts';
 import { bytesIn, counterIn, listIn, mapWith, typeOf } from './shapes.ts';
 
 export type Message =
@@ -63,7 +63,7 @@ function toCbor(message: Message): CborValue {
 export function decodeMessage(bytes: Uint8Array): DecodedMessage {
   if (bytes.length > messageBytesMax) return { kind: 'refused', reason: 'too long' };
   try {
-    return { kind: 'message', message: fromCbor(decodeCanonical(bytes)) };
+    return { kind: 'message', message: fromCbor(decodeCanonical(bytes, messageItemsMax)) };
   } catch (error) {
     if (error instanceof RangeError) return { kind: 'refused', reason: error.message };
     throw error;

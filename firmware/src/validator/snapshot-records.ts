@@ -6,7 +6,12 @@ import type { CborValue } from '../encoding/canonical-cbor.ts';
 import { decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts';
 import type { StateEntry, StateRange } from '../ledger/index.ts';
 import { stateKeyCharactersMax, stateProofSiblingsMax, stateValueBytesMax } from '../ledger/limits.ts';
-import { blockRequestBytesMax, snapshotChunkBytesMax, snapshotRecordsMax } from './limits.ts';
+import {
+  blockRequestBytesMax,
+  snapshotChunkBytesMax,
+  snapshotChunkItemsMax,
+  snapshotRecordsMax,
+} from './limits.ts';
 import { bytesIn, counterIn, digestIn, listIn, mapWith } from './shapes.ts';
 
 export function encodeRange({ entries, firstDepth, lastDepth, left, right }: StateRange): Uint8Array {
@@ -16,7 +21,13 @@ export function encodeRange({ entries, firstDepth, lastDepth, left, right }: Sta
 
 /** @throws RangeError if the bytes are no chunk. Whether it holds is for `verifyStateRange`. */
 export function decodeRange(bytes: Uint8Array): StateRange {
-  const map = mapWith(decodeCanonical(bytes), ['entries', 'firstDepth', 'lastDepth', 'left', 'right']);
+  const map = mapWith(decodeCanonical(bytes, snapshotChunkItemsMax), [
+    'entries',
+    'firstDepth',
+    'lastDepth',
+    'left',
+    'right',
+  ]);
   return {
     entries: listIn(map['entries'], snapshotChunkBytesMax).map(entryIn),
     firstDepth: counterIn(map['firstDepth']),

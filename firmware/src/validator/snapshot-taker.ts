@@ -261,9 +261,11 @@ export class SnapshotTaker {
     first?: InstitutionId,
   ): Promise<boolean> {
     const { peers } = this.#options;
-    const inOrder = peers.inOrder();
-    const preferred = inOrder.filter((peer) => peer === first);
-    const ordered = [...preferred, ...inOrder.filter((other) => other !== first)];
+    const ordered = (): InstitutionId[] => {
+      const inOrder = peers.inOrder();
+      const preferred = inOrder.filter((peer) => peer === first);
+      return [...preferred, ...inOrder.filter((other) => other !== first)];
+    };
     for await (const { peer, answer } of peers.answers(ordered, protocol, body, options)) {
       if (options.signal.aborted) return false;
       if (answer.length === 0) continue;

@@ -1,7 +1,7 @@
 /** What a passed proposal does, and why it cannot. */
 import { equalBytes } from '../../encoding/bytes.ts';
 import type { ExtraWork } from '../block-work.ts';
-import { institutionsMax, validatorsMax } from '../limits.ts';
+import { institutionsMax, seatsMax, validatorsMax } from '../limits.ts';
 import { isPrimeOrderKey } from '../public-keys.ts';
 import type { RuleReason } from '../refusals.ts';
 import type { Outcome, RuleContext } from '../rule.ts';
@@ -26,7 +26,8 @@ function admissionRefusal(
   context: ActionContext,
 ): RuleReason | undefined {
   if (state.institution(institution.id) !== undefined) return 'institution-exists';
-  if (state.memberIds().length >= institutionsMax) return 'too-many-institutions';
+  const { ids, seatsGiven } = state.members();
+  if (ids.length >= institutionsMax || seatsGiven >= seatsMax) return 'too-many-institutions';
   const refusal = keysRefusal(state, institution, context);
   if (refusal !== undefined) return refusal;
   // With the key of then, anybody could bring again what it signed before it was removed, and what was taken back with it.
@@ -36,8 +37,13 @@ function admissionRefusal(
   return validates && state.nextValidators().length >= validatorsMax ? 'too-many-validators' : undefined;
 }
 
-function admit(state: LedgerSnapshot, institution: Institution, validates: boolean): LedgerSnapshot {
-  const member = admitted(state, institution);
+function admit(
+  state: LedgerSnapshot,
+  institution: Institution,
+  validates: boolean,
+  time: number,
+): LedgerSnapshot {
+  const member = admitted(state, institution, time);
   if (!validates) return member;
   return member.put(idListRecord, stateKeys.nextValidators, [...state.nextValidators(), institution.id]);
 }
@@ -45,7 +51,7 @@ function admit(state: LedgerSnapshot, institution: Institution, validates: boole
 function removalRefusal(state: LedgerSnapshot, id: string): RuleReason | undefined {
   if (state.institution(id) === undefined) return 'unknown-institution';
   // A consortium without members, or an epoch without validators, would never make a block again.
-  if (state.memberIds().length === 1) return 'last-institution';
+  if (state.members().ids.length === 1) return 'last-institution';
   if (state.nextValidators().every((validator) => validator === id)) return 'last-validator';
   return undefined;
 }
@@ -126,7 +132,7 @@ export function actionEffect(state: LedgerSnapshot, action: ProposalAction, cont
   if (refusal !== undefined) return refusal;
   switch (action.kind) {
     case 'admit':
-      return admit(state, action.institution, action.validator);
+      return admit(state, action.institution, action.validator, context.time);
     case 'remove':
       return removed(state, action.id, context.time);
     case 'validators':

@@ -4,8 +4,9 @@ import type { Outcome, RuleContext } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { actionEffect } from './action-effect.ts';
-import { keptProposalsRecord, proposalRecord, toProposalId, type ProposalRecord } from './proposal-record.ts';
+import { openProposalsRecord, proposalRecord, toProposalId, type ProposalRecord } from './proposal-record.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
+import { votesRecord, type VotesRecord } from './votes-record.ts';
 
 /**
  * The state with these votes on the proposal, and with its effect if they decide it. A proposal that has the votes and
@@ -14,33 +15,31 @@ import { verdictOf, type Verdict } from './verdict.ts';
 export function withVotes(
   state: LedgerSnapshot,
   id: Uint8Array,
-  voted: ProposalRecord,
+  proposal: ProposalRecord,
+  votes: VotesRecord,
   context: RuleContext,
 ): Outcome {
-  const verdict = verdictOf(voted, state.memberIds().length);
-  return verdict === undefined ? put(state, id, voted) : decided(state, id, voted, verdict, context);
+  const voted = state.put(votesRecord, stateKeys.votes(toProposalId(id)), votes);
+  const verdict = verdictOf(votes, state.members());
+  return verdict === undefined ? voted : decided(voted, id, proposal, verdict, context);
 }
 
 /** The state in which the proposal is decided and, if it passed, done; or why it cannot be done. */
 export function decided(
   state: LedgerSnapshot,
   id: Uint8Array,
-  voted: ProposalRecord,
+  proposal: ProposalRecord,
   verdict: Verdict,
   context: Pick<RuleContext, 'time' | 'verify'>,
 ): Outcome {
   const passed = verdict === 'passed';
-  const withOutcome = put(state, id, { ...voted, outcome: { passed, at: context.time } });
-  const closed = withOutcome.put(
-    keptProposalsRecord,
-    stateKeys.proposals,
-    withOutcome
-      .keptProposals()
-      .map((entry) => (equalBytes(entry.id, id) ? { ...entry, open: false } : entry)),
-  );
-  return passed ? actionEffect(closed, voted.action, context) : closed;
-}
-
-function put(state: LedgerSnapshot, id: Uint8Array, record: ProposalRecord): LedgerSnapshot {
-  return state.put(proposalRecord, stateKeys.proposal(toProposalId(id)), record);
+  const outcome = { passed, at: context.time };
+  const closed = state
+    .put(proposalRecord, stateKeys.proposal(toProposalId(id)), { ...proposal, outcome })
+    .put(
+      openProposalsRecord,
+      stateKeys.openProposals,
+      state.openProposals().filter((other) => !equalBytes(other, id)),
+    );
+  return passed ? actionEffect(closed, proposal.action, context) : closed;
 }

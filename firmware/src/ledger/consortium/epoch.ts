@@ -2,15 +2,17 @@
  * The end of an epoch. Block time alone decides: the first block whose time is at or after the epoch's start and its
  * length closes it, and its execution ends with the step below. No block of the same epoch may follow.
  */
+import { equalBytes } from '../../encoding/bytes.ts';
 import { formatsRecord, type FormatsRecord } from '../formats/formats-record.ts';
 import { withActivation, withoutFormerValidators } from '../formats/formats.ts';
 import { epochsKeptMax } from '../limits.ts';
+import { formerOriginsRecord, withDropped } from '../releases/former-origins-record.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import type { BlockHeader } from '../types.ts';
 import { epochRecord, type EpochRecord, type EpochValidator } from './epoch-record.ts';
 import type { InstitutionRecord } from './institution-record.ts';
-import { parametersRecord } from './parameters.ts';
+import { parametersRecord, type Parameters } from './parameters.ts';
 
 /**
  * An institution as a validator of the epoch that begins. The date on which its certificate expires is not asked: a
@@ -37,6 +39,19 @@ function formatsOfEpoch(state: LedgerSnapshot, { startHeight, validators }: Epoc
   return withActivation(withoutFormerValidators(state.formats(), ids), ids, height);
 }
 
+/** Boxes whose keys were made under what these parameters name no more go on: it is kept until when it counted. */
+function withoutBootAuthorities(state: LedgerSnapshot, next: Parameters, time: number): LedgerSnapshot {
+  const dropped = state
+    .parameters()
+    .bootAuthorities.filter((value) => !next.bootAuthorities.some((kept) => equalBytes(kept, value)));
+  if (dropped.length === 0) return state;
+  const former = state.formerOrigins();
+  return state.put(formerOriginsRecord, stateKeys.formerOrigins, {
+    ...former,
+    bootAuthorities: withDropped(former.bootAuthorities, dropped, time),
+  });
+}
+
 /** The state of the next epoch, if the block with this header closes its own. */
 export function afterEpoch(
   state: LedgerSnapshot,
@@ -58,5 +73,7 @@ export function afterEpoch(
   const parameters = state.get(parametersRecord, stateKeys.nextParameters);
   return parameters === undefined
     ? moved
-    : moved.put(parametersRecord, stateKeys.parameters, parameters).delete(stateKeys.nextParameters);
+    : withoutBootAuthorities(moved, parameters, time)
+        .put(parametersRecord, stateKeys.parameters, parameters)
+        .delete(stateKeys.nextParameters);
 }

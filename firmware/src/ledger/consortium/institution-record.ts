@@ -54,6 +54,8 @@ export interface Institution {
 export interface InstitutionRecord extends Institution {
   /** 1 when it is admitted, and one more with each update: none is applied twice. */
   readonly version: number;
+  /** Block time since which the ledger names this identity key and so this device, UTC milliseconds. */
+  readonly deviceSince: number;
 }
 
 /** An institution as a CBOR value: in the genesis document and in proposals to admit one. */
@@ -149,12 +151,17 @@ export function readInstitution(value: CborValue, path: string): Institution {
 }
 
 export const institutionRecord = recordFormat<InstitutionRecord>(
-  (record) => ({ ...institutionValue(record), version: record.version }),
+  (record) => ({
+    ...institutionValue(record),
+    version: record.version,
+    deviceSince: record.deviceSince,
+  }),
   (value) => {
-    const map = mapField(value, 'institution', [...fieldNames, 'version']);
+    const map = mapField(value, 'institution', [...fieldNames, 'version', 'deviceSince']);
     return {
       ...readFields(map, 'institution'),
       version: integerField(map.version, 'version', 1, Number.MAX_SAFE_INTEGER),
+      deviceSince: timeField(map.deviceSince, 'deviceSince'),
     };
   },
 );

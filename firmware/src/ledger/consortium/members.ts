@@ -5,6 +5,7 @@ import type { LedgerSnapshot } from '../state.ts';
 import { idListRecord } from './id-list-record.ts';
 import { institutionRecord, type Institution, type InstitutionRecord } from './institution-record.ts';
 import { withKeysOf, withoutKeysOf } from './key-holders.ts';
+import { membersRecord, withId, withoutId } from './members-record.ts';
 import { withRecount } from './recount-record.ts';
 import { withoutWordsOf } from './words.ts';
 
@@ -18,13 +19,12 @@ export function withMember(state: LedgerSnapshot, member: InstitutionRecord): Le
   );
 }
 
-/** An institution that was a member before goes on with its count of versions: no update of then applies again. */
-export function admitted(state: LedgerSnapshot, institution: Institution): LedgerSnapshot {
+/** From this block time on. One that was a member before goes on with its count of versions: no update of then applies again. */
+export function admitted(state: LedgerSnapshot, institution: Institution, time: number): LedgerSnapshot {
   const { id } = institution;
-  const ids = [...state.memberIds(), id].sort();
   const version = (state.departed(id)?.version ?? 0) + 1;
-  return withMember(state, { ...institution, version })
-    .put(idListRecord, stateKeys.institutions, ids)
+  return withMember(state, { ...institution, version, deviceSince: time })
+    .put(membersRecord, stateKeys.institutions, withId(state.members(), id))
     .delete(stateKeys.departed(id));
 }
 
@@ -35,11 +35,14 @@ export function admitted(state: LedgerSnapshot, institution: Institution): Ledge
 export function removed(state: LedgerSnapshot, id: string, time: number): LedgerSnapshot {
   const member = state.institution(id);
   if (member === undefined) throw new RangeError(`${id} is no member`);
-  const without = (ids: readonly string[]): readonly string[] => ids.filter((other) => other !== id);
   const left = withoutKeysOf(withoutWordsOf(state, id), member.keys)
     .delete(stateKeys.institution(id))
     .put(institutionRecord, stateKeys.departed(id), member)
-    .put(idListRecord, stateKeys.institutions, without(state.memberIds()))
-    .put(idListRecord, stateKeys.nextValidators, without(state.nextValidators()));
+    .put(membersRecord, stateKeys.institutions, withoutId(state.members(), id))
+    .put(
+      idListRecord,
+      stateKeys.nextValidators,
+      state.nextValidators().filter((other) => other !== id),
+    );
   return withAcceptedReleases(withRecount(left), time);
 }

@@ -1,8 +1,8 @@
-/** A proposal with the votes on it, and the list of those that are kept. */
+/** A proposal, and the list of those that are kept. The votes on it: votes-record.ts. */
 import { toHex } from '../../encoding/bytes.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
 import { booleanField, bytesField, institutionIdField, listField, mapField, timeField } from '../fields.ts';
-import { institutionsMax, listedProposalsMax } from '../limits.ts';
+import { listedProposalsMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
 import { actionValue, readAction, type ProposalAction } from './action.ts';
 
@@ -22,17 +22,8 @@ export interface ProposalRecord {
   readonly proposedAt: number;
   /** From this block time on nobody can vote on it. */
   readonly expiry: number;
-  /** In the order in which they voted; the proposer is the first. Each institution votes once. */
-  readonly approvedBy: readonly string[];
-  readonly rejectedBy: readonly string[];
   /** null while it is open, and for ever if it expired undecided. */
   readonly outcome: { readonly passed: boolean; readonly at: number } | null;
-}
-
-function idsField(value: CborValue, path: string): readonly string[] {
-  return listField(value, path, 0, institutionsMax).map((id, index) =>
-    institutionIdField(id, `${path}[${index}]`),
-  );
 }
 
 function readOutcome(value: CborValue): NonNullable<ProposalRecord['outcome']> {
@@ -47,22 +38,12 @@ export const proposalRecord = recordFormat<ProposalRecord>(
     outcome: record.outcome === null ? null : { ...record.outcome },
   }),
   (value) => {
-    const map = mapField(value, 'proposal', [
-      'proposer',
-      'action',
-      'proposedAt',
-      'expiry',
-      'approvedBy',
-      'rejectedBy',
-      'outcome',
-    ]);
+    const map = mapField(value, 'proposal', ['proposer', 'action', 'proposedAt', 'expiry', 'outcome']);
     return {
       proposer: institutionIdField(map.proposer, 'proposer'),
       action: readAction(map.action, 'action'),
       proposedAt: timeField(map.proposedAt, 'proposedAt'),
       expiry: timeField(map.expiry, 'expiry'),
-      approvedBy: idsField(map.approvedBy, 'approvedBy'),
-      rejectedBy: idsField(map.rejectedBy, 'rejectedBy'),
       outcome: map.outcome === null ? null : readOutcome(map.outcome),
     };
   },
@@ -74,22 +55,29 @@ export interface KeptProposal {
   readonly proposer: string;
   /** Block time up to which it is of use: from then on nobody votes on it, after it its transaction does not apply again. */
   readonly expiry: number;
-  /** False once it was decided; of one that expired, once the next was made. */
-  readonly open: boolean;
 }
 
-/** In the order in which they were made. Those past their `expiry` leave, with their records, when the next is made. */
+/** In the order in which they were made. Those past their `expiry` leave, with their records, as further ones are made. */
 export const keptProposalsRecord = recordFormat<readonly KeptProposal[]>(
   (list) => list.map((entry) => ({ ...entry })),
   (value) =>
     listField(value, 'proposals', 0, listedProposalsMax).map((item, index) => {
       const path = `proposals[${index}]`;
-      const entry = mapField(item, path, ['id', 'proposer', 'expiry', 'open']);
+      const entry = mapField(item, path, ['id', 'proposer', 'expiry']);
       return {
         id: bytesField(entry.id, `${path}.id`, 32),
         proposer: institutionIdField(entry.proposer, `${path}.proposer`),
         expiry: timeField(entry.expiry, `${path}.expiry`),
-        open: booleanField(entry.open, `${path}.open`),
       };
     }),
+);
+
+/**
+ * Ids of those that are not decided, in the order in which they were made. Apart from the longer list, so that a vote that
+ * decides reads and writes little. One that has expired leaves when the next is made.
+ */
+export const openProposalsRecord = recordFormat<readonly Uint8Array[]>(
+  (ids) => ids,
+  (value) =>
+    listField(value, 'open', 0, listedProposalsMax).map((id, index) => bytesField(id, `open[${index}]`, 32)),
 );

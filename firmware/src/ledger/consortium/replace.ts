@@ -1,4 +1,5 @@
 /** institution.replace: the offline root of an institution gives it the keys of a new box, without a vote. */
+import { equalBytes } from '../../encoding/bytes.ts';
 import { institutionIdField, integerField } from '../fields.ts';
 import { counterMax, readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
@@ -60,7 +61,9 @@ export const institutionReplace: TransactionType<InstitutionReplace> = {
     if (body.version > member.version + 1) return 'version-gap';
     if (!signedByQuorum(member.root, body.signers, context)) return 'bad-signature';
     const { version, keys, account, endpoints, root } = body;
-    const replaced = { ...member, version, keys, account, endpoints, root };
+    const isSameBox = equalBytes(keys.identity, member.keys.identity);
+    const deviceSince = isSameBox ? member.deviceSince : context.time;
+    const replaced = { ...member, version, deviceSince, keys, account, endpoints, root };
     return keysRefusal(state, replaced, context, member.keys) ?? withMember(state, replaced);
   },
 };

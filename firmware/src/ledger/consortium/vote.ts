@@ -1,12 +1,14 @@
 /** institution.vote: a member's one vote on an open proposal. */
 import { booleanField, bytesField, institutionIdField } from '../fields.ts';
-import { institutionsMax } from '../limits.ts';
+import { listedProposalsMax } from '../limits.ts';
 import { signingInstitution } from '../rule.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
 import { withVotes } from './decision.ts';
 import { exclusiveKeysCount } from './key-holders.ts';
+import { seatOf } from './members-record.ts';
 import { toProposalId } from './proposal-record.ts';
+import { hasVoted, withVote } from './votes-record.ts';
 
 export interface InstitutionVote extends BodyBase {
   readonly type: 'institution.vote';
@@ -27,24 +29,23 @@ export const institutionVote: TransactionType<InstitutionVote> = {
     };
   },
   signers: () => 1,
-  // One that decides an admission judges the certificate anew, and takes the keys over that were met when it was proposed.
-  // Each one reads and writes the list of those who have voted, which may be all members.
-  work: ({ approve }) => ({
-    entries: institutionsMax,
-    ...(approve ? { identitySignatures: 1, records: 4 + exclusiveKeysCount } : {}),
-  }),
+  // Votes, outcome and list of open proposals. One that decides an admission judges the certificate anew, and takes the keys
+  // over that were met when it was proposed; one that decides a removal gives all open proposals to be counted again.
+  work: ({ approve }) =>
+    approve
+      ? { identitySignatures: 1, records: 4 + exclusiveKeysCount, entries: listedProposalsMax }
+      : { records: 2 },
   apply(state, body, context) {
     const voter = signingInstitution(state, body.institution, context.time);
     if (typeof voter === 'string') return voter;
-    const proposal = state.proposal(toProposalId(body.proposalId));
+    const id = toProposalId(body.proposalId);
+    const proposal = state.proposal(id);
     if (proposal === undefined) return 'unknown-proposal';
     if (proposal.outcome !== null || context.time >= proposal.expiry) return 'proposal-closed';
-    const { approvedBy, rejectedBy } = proposal;
-    if (approvedBy.includes(voter.id) || rejectedBy.includes(voter.id)) return 'already-voted';
+    const seat = seatOf(state.members(), voter.id);
+    const votes = state.votes(id);
+    if (hasVoted(votes, seat)) return 'already-voted';
     if (!context.signedBy(voter.keys.transaction)) return 'bad-signature';
-    const voted = body.approve
-      ? { ...proposal, approvedBy: [...approvedBy, voter.id] }
-      : { ...proposal, rejectedBy: [...rejectedBy, voter.id] };
-    return withVotes(state, body.proposalId, voted, context);
+    return withVotes(state, body.proposalId, proposal, withVote(votes, seat, body.approve), context);
   },
 };

@@ -1,6 +1,6 @@
 /** format.signal: a validator's box says that it has the rules of a newer format. */
 import { institutionIdField, integerField } from '../fields.ts';
-import { formatNumberMax } from '../limits.ts';
+import { formatNumberMax, validatorsMax } from '../limits.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
@@ -26,6 +26,8 @@ export const formatSignal: TransactionType<FormatSignal> = {
     };
   },
   signers: () => 1,
+  // The list of all validators' signals is read and written.
+  work: () => ({ entries: validatorsMax }),
   apply(state, body, context) {
     const institution = signingInstitution(state, body.institution, context.time);
     if (typeof institution === 'string') return institution;

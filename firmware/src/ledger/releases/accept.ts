@@ -1,13 +1,16 @@
 /** release.accept: an institution agrees that a release is installed. */
 import { concatBytes } from '../../encoding/bytes.ts';
 import { domainPrefix } from '../../encoding/hash.ts';
+import { seatOf } from '../consortium/members-record.ts';
+import { hasSeat } from '../consortium/seats.ts';
 import { bytesField, institutionIdField } from '../fields.ts';
 import { signingInstitution } from '../rule.ts';
 import { stateKeys } from '../state-keys.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase, ChainId } from '../types.ts';
+import { acceptancesRecord, withSignature } from './acceptances-record.ts';
 import { withAcceptance } from './accepted.ts';
-import { acceptanceRecord, releaseRecord, toReleaseDigest } from './release-record.ts';
+import { releaseRecord, toReleaseDigest } from './release-record.ts';
 
 export interface ReleaseAccept extends BodyBase {
   readonly type: 'release.accept';
@@ -34,7 +37,8 @@ export const releaseAccept: TransactionType<ReleaseAccept> = {
     };
   },
   signers: () => 1,
-  work: () => ({ records: 1 }),
+  // The release, and the signatures of all who have accepted it.
+  work: () => ({ records: 2 }),
   message: ({ chain, digest }) => acceptanceMessage(chain, digest),
   apply(state, body, context) {
     const institution = signingInstitution(state, body.institution, context.time);
@@ -42,19 +46,16 @@ export const releaseAccept: TransactionType<ReleaseAccept> = {
     const digest = toReleaseDigest(body.digest);
     const release = state.release(digest);
     if (release === undefined) return 'unknown-release';
-    if (release.acceptedBy.includes(institution.id)) return 'already-accepted';
+    const members = state.members();
+    const seat = seatOf(members, institution.id);
+    if (hasSeat(release.accepting, seat)) return 'already-accepted';
     const [signature] = context.signatures;
     if (signature === undefined || !context.signedBy(institution.keys.transaction)) return 'bad-signature';
-    const accepted = { ...release, acceptedBy: [...release.acceptedBy, institution.id] };
+    const { signatures } = state.acceptances(digest);
+    const after = withSignature({ accepting: release.accepting, signatures }, members, seat, signature);
+    const accepted = { ...release, accepting: after.accepting };
     return state
-      .put(acceptanceRecord, stateKeys.releaseAcceptance(digest, institution.id), {
-        signature,
-        at: context.time,
-      })
-      .put(
-        releaseRecord,
-        stateKeys.release(digest),
-        withAcceptance(accepted, state.memberIds().length, context.time),
-      );
+      .put(acceptancesRecord, stateKeys.releaseAcceptances(digest), { signatures: after.signatures })
+      .put(releaseRecord, stateKeys.release(digest), withAcceptance(accepted, members, context.time));
   },
 };

@@ -1,15 +1,13 @@
 /** When a release counts as accepted: with the acceptances of n − f of the members that there are now. */
+import { countOf, type MembersRecord } from '../consortium/members-record.ts';
 import { quorumOf } from '../consortium/quorum.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { releaseRecord, toReleaseDigest, type ReleaseRecord } from './release-record.ts';
 
-/**
- * The release, accepted at this block time if so many members suffice. All acceptances are members': who is removed takes
- * its own along (consortium/words.ts). What was accepted once stays so.
- */
-export function withAcceptance(release: ReleaseRecord, members: number, time: number): ReleaseRecord {
-  const isAccepted = release.acceptedBy.length >= quorumOf(members);
+/** The release, accepted at this block time if so many of these members suffice. What was accepted once stays so. */
+export function withAcceptance(release: ReleaseRecord, members: MembersRecord, time: number): ReleaseRecord {
+  const isAccepted = countOf(members, release.accepting) >= quorumOf(members.ids.length);
   return { ...release, acceptedAt: release.acceptedAt ?? (isAccepted ? time : null) };
 }
 
@@ -18,7 +16,7 @@ export function withAcceptance(release: ReleaseRecord, members: number, time: nu
  * accepted one does so again. At most `releasesListedMax` are read.
  */
 export function withAcceptedReleases(state: LedgerSnapshot, time: number): LedgerSnapshot {
-  const members = state.memberIds().length;
+  const members = state.members();
   let after = state;
   for (const digest of state.releases().map(toReleaseDigest)) {
     const release = state.release(digest);

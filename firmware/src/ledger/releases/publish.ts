@@ -1,11 +1,14 @@
 /** release.publish: the vendor names a firmware release. Nothing is installed by it. */
 import { signedByQuorum, signersField } from '../consortium/key-quorum.ts';
+import { noSeats } from '../consortium/seats.ts';
 import { bytesField } from '../fields.ts';
 import { releasesListedMax } from '../limits.ts';
 import { stateKeys } from '../state-keys.ts';
 import type { LedgerSnapshot } from '../state.ts';
 import { readBody, type TransactionType } from '../transaction-type.ts';
 import type { BodyBase } from '../types.ts';
+import { acceptancesRecord, noAcceptances } from './acceptances-record.ts';
+import { formerOriginsRecord, withDropped } from './former-origins-record.ts';
 import { isNewer, releaseRecord, releasesRecord, toReleaseDigest, versionField } from './release-record.ts';
 
 export interface ReleasePublish extends BodyBase {
@@ -29,16 +32,28 @@ function droppedWith(state: LedgerSnapshot, digests: readonly Uint8Array[]): str
   return newest;
 }
 
-/** Without the releases that are too old to be installed, and what was said of them. */
-function withoutOldest(state: LedgerSnapshot, digests: readonly Uint8Array[]): LedgerSnapshot {
-  let after = state;
-  for (const digest of digests.map(toReleaseDigest)) {
-    for (const institution of after.release(digest)?.acceptedBy ?? []) {
-      after = after.delete(stateKeys.releaseAcceptance(digest, institution));
-    }
-    after = after.delete(stateKeys.release(digest));
-  }
-  return after;
+/** Without the releases that are too old to be installed, and what was said of them; boxes that they set up go on. */
+function withoutOldest(state: LedgerSnapshot, digests: readonly Uint8Array[], time: number): LedgerSnapshot {
+  const accepted = digests.filter((digest) => isAccepted(state, digest));
+  const former = state.formerOrigins();
+  const kept =
+    accepted.length === 0
+      ? state
+      : state.put(formerOriginsRecord, stateKeys.formerOrigins, {
+          ...former,
+          releases: withDropped(former.releases, accepted, time),
+        });
+  return digests
+    .map(toReleaseDigest)
+    .reduce(
+      (rest, digest) => rest.delete(stateKeys.releaseAcceptances(digest)).delete(stateKeys.release(digest)),
+      kept,
+    );
+}
+
+function isAccepted(state: LedgerSnapshot, digest: Uint8Array): boolean {
+  const release = state.release(toReleaseDigest(digest));
+  return release !== undefined && release.acceptedAt !== null;
 }
 
 /** Signed by so many of the vendor's keys as the consortium asks for, in the order of `signers`. Any box may submit it. */
@@ -59,9 +74,11 @@ export const releasePublish: TransactionType<ReleasePublish> = {
     };
   },
   signers: ({ signers }) => signers.length,
-  work: () => ({ records: 1 }),
+  // The release and its acceptances, those of the oldest one, and the list.
+  work: () => ({ records: 5 }),
   apply(state, body, context) {
-    const key = stateKeys.release(toReleaseDigest(body.digest));
+    const digest = toReleaseDigest(body.digest);
+    const key = stateKeys.release(digest);
     if (state.has(key)) return 'release-exists';
     if (!signedByQuorum(state.vendor(), body.signers, context)) return 'bad-signature';
     // What is gone cannot be brought again: its publication and its acceptances are known to everybody.
@@ -69,14 +86,15 @@ export const releasePublish: TransactionType<ReleasePublish> = {
     if (dropped !== null && !isNewer(body.version, dropped)) return 'version-stale';
     const digests = [...listed, body.digest];
     const oldest = digests.slice(0, -releasesListedMax);
-    return withoutOldest(state, oldest)
+    return withoutOldest(state, oldest, context.time)
       .put(releaseRecord, key, {
         version: body.version,
         metadataHash: body.metadataHash,
         publishedAt: context.time,
-        acceptedBy: [],
+        accepting: noSeats,
         acceptedAt: null,
       })
+      .put(acceptancesRecord, stateKeys.releaseAcceptances(digest), noAcceptances)
       .put(releasesRecord, stateKeys.releases, {
         digests: digests.slice(-releasesListedMax),
         dropped: droppedWith(state, oldest),

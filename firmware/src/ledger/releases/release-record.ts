@@ -1,8 +1,9 @@
-/** A release that the vendor published, and who accepted it. */
+/** A release that the vendor published, and who accepted it. The signatures: acceptances-record.ts. */
 import { toHex } from '../../encoding/bytes.ts';
+import { seatSetField, type SeatSet } from '../consortium/seats.ts';
 import type { CborValue } from '../../encoding/canonical-cbor.ts';
-import { bytesField, institutionIdField, listField, mapField, ShapeError, timeField } from '../fields.ts';
-import { institutionsMax, quorumKeysMax, releasesListedMax, releaseVersionCharactersMax } from '../limits.ts';
+import { bytesField, listField, mapField, ShapeError, timeField } from '../fields.ts';
+import { quorumKeysMax, releasesListedMax, releaseVersionCharactersMax } from '../limits.ts';
 import { recordFormat } from '../record-format.ts';
 
 declare const brand: unique symbol;
@@ -20,8 +21,8 @@ export interface ReleaseRecord {
   /** SHA-256 of the update's signed metadata. */
   readonly metadataHash: Uint8Array;
   readonly publishedAt: number;
-  /** In the order in which they accepted it. */
-  readonly acceptedBy: readonly string[];
+  /** Who has accepted it. Only members count. */
+  readonly accepting: SeatSet;
   /** When n − f of the members had accepted it; null: it may not be installed. */
   readonly acceptedAt: number | null;
 }
@@ -47,16 +48,14 @@ export const releaseRecord = recordFormat<ReleaseRecord>(
       'version',
       'metadataHash',
       'publishedAt',
-      'acceptedBy',
+      'accepting',
       'acceptedAt',
     ]);
     return {
       version: versionField(map.version, 'version'),
       metadataHash: bytesField(map.metadataHash, 'metadataHash', 32),
       publishedAt: timeField(map.publishedAt, 'publishedAt'),
-      acceptedBy: listField(map.acceptedBy, 'acceptedBy', 0, institutionsMax).map((id, index) =>
-        institutionIdField(id, `acceptedBy[${index}]`),
-      ),
+      accepting: seatSetField(map.accepting, 'accepting'),
       acceptedAt: map.acceptedAt === null ? null : timeField(map.acceptedAt, 'acceptedAt'),
     };
   },
@@ -105,17 +104,3 @@ function numbersOf(version: string): readonly bigint[] {
   const [numbers = ''] = version.split('-', 1);
   return numbers.split('.').map(BigInt);
 }
-
-/** An institution's acceptance, whose signature can be collected from here into the update itself. */
-export interface AcceptanceRecord {
-  readonly signature: Uint8Array;
-  readonly at: number;
-}
-
-export const acceptanceRecord = recordFormat<AcceptanceRecord>(
-  (record) => ({ ...record }),
-  (value) => {
-    const map = mapField(value, 'acceptance', ['signature', 'at']);
-    return { signature: bytesField(map.signature, 'signature', 64), at: timeField(map.at, 'at') };
-  },
-);
