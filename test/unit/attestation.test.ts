@@ -402,13 +402,37 @@ test('one TPM stands for one member: the second that shows it fails, by either o
     { ...other, attestationKey },
     { ...other, endorsement },
   ]) {
-    const { checks } = await verdictOn(north, { provenTpms: [{ institution: 'south', device }] });
+    const proven = { institution: 'south', device, endorsementKey: undefined };
+    const { checks } = await verdictOn(north, { provenTpms: [proven] });
     assert.deepEqual(failures(checks), ['device']);
     assert.match(checks.find(({ name }) => name === 'device')?.finding ?? '', /south/);
   }
-  const own = { institution: 'north', device: north.device };
-  const { passed } = await verdictOn(north, { provenTpms: [own, { institution: 'south', device: other }] });
+  const { endorsementKey } = await verdictOn(north);
+  const own = { institution: 'north', device: north.device, endorsementKey };
+  const foreign = { institution: 'south', device: other, endorsementKey: bytesOf('another') };
+  const { passed } = await verdictOn(north, { provenTpms: [own, foreign] });
   assert.ok(passed, 'it has shown it itself before');
+});
+
+test('one TPM stands for one member, however its certificate is written', async () => {
+  const { endorsementKey } = await verdictOn(north);
+  assert.ok(endorsementKey);
+  // Of one key, and with another digest: as is s → n−s in the vendor's signature, which verifies as well.
+  const again = await FakeDevice.make('north', vendor);
+  assert.notDeepEqual(again.device.endorsement, north.device.endorsement);
+  assert.ok((await verdictOn(again)).passed);
+  const south = { institution: 'south', device: { ...north.device, attestationKey: bytesOf('its own') } };
+  const { checks, passed } = await verdictOn(again, { provenTpms: [{ ...south, endorsementKey }] });
+  assert.deepEqual([passed, failures(checks)], [false, ['device']]);
+  assert.match(checks.find(({ name }) => name === 'device')?.finding ?? '', /south/);
+});
+
+test('which endorsement key it is, a verdict tells only where the TPM has proved that it holds it', async () => {
+  const device = await FakeDevice.make('north', vendor);
+  device.activate = () => Promise.resolve(new Uint8Array(32));
+  const verdict = await verdictOn(device);
+  assert.deepEqual(failures(verdict.checks), ['credential']);
+  assert.equal(verdict.endorsementKey, undefined);
 });
 
 test("another institution's record is refused, and so is one that names another device", async () => {

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { encodeAttestationAnswer } from '../../firmware/src/attestation/messages.ts';
+import { readEndorsementKey } from '../../firmware/src/attestation/public-area.ts';
+import { subjectPublicKeyInfo } from '../../firmware/src/attestation/web-key.ts';
 import { AttestationAnswerer } from '../../firmware/src/attesting/answerer.ts';
 import {
   firstAskMsMax,
@@ -14,6 +16,7 @@ import {
 } from '../../firmware/src/attesting/limits.ts';
 import { MemberWatch, type AttestationRule } from '../../firmware/src/attesting/member-watch.ts';
 import { Standings } from '../../firmware/src/attesting/standing.ts';
+import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { AppError } from '../../firmware/src/errors.ts';
 import { Health } from '../../firmware/src/box/health.ts';
 import { FakeDevice } from '../fakes/attesting-device.ts';
@@ -360,8 +363,10 @@ test('the TPM that a member has shown is another’s no more; one that it only n
   const watching = new Watching();
   await watching.start();
   await watching.pass(firstAskMsMax);
-  const device = { ...north.device, identity: north.record.keys.identity };
-  assert.deepEqual(watching.watch.provenTpms(), [{ institution: 'north', device }]);
+  const key = readEndorsementKey(north.parts.endorsementKey);
+  const endorsementKey = sha256(await subjectPublicKeyInfo(key));
+  const device = { ...north.device, identity: north.record.keys.identity, endorsementKey };
+  assert.deepEqual(watching.watch.provenTpms(), [{ institution: 'north', device, endorsementKey }]);
   await watching.stop();
   const later = new Watching(watching.store);
   await later.start();

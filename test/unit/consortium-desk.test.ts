@@ -17,7 +17,12 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
 
-const found = { development: false, registers: undefined, resetCount: undefined };
+const found = {
+  development: false,
+  registers: undefined,
+  resetCount: undefined,
+  endorsementKey: undefined,
+};
 const pass: Attestation = {
   kind: 'judged',
   verdict: verdictOf(

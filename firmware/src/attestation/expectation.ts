@@ -8,6 +8,8 @@ import type { EndorsementTrust } from './endorsement-chain.ts';
 export interface ProvenTpm {
   readonly institution: string;
   readonly device: DeviceRecord;
+  /** As `Verdict` has it; undefined of the verifier's own TPM, under whose identity key nobody else can stand. */
+  readonly endorsementKey: Uint8Array | undefined;
 }
 
 export interface Expectation {

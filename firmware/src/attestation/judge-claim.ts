@@ -19,11 +19,14 @@ import {
   type SigningKey,
 } from './public-area.ts';
 import { failed, passed, type Check, type CheckName } from './verdict.ts';
+import { subjectPublicKeyInfo } from './web-key.ts';
 
 /** A device whose keys are of the right kinds. That they are in one TPM is not proved yet. */
 export interface ClaimedDevice {
   readonly names: DeviceNames;
   readonly endorsementKey: EndorsementKey;
+  /** SHA-256 of its SubjectPublicKeyInfo, DER. */
+  readonly endorsementKeyDigest: Uint8Array;
   readonly attestationKey: SigningKey;
   readonly identityKey: SigningKey;
   readonly origin: ClaimedOrigin;
@@ -153,5 +156,7 @@ export async function judgeClaim(
   };
   const development = chain.kind === 'trusted' && chain.development;
   const origin = { creation, registers, taken, takenSignature };
-  return { checks, device: { names, endorsementKey, attestationKey, identityKey, origin, development } };
+  const endorsementKeyDigest = sha256(await subjectPublicKeyInfo(endorsementKey));
+  const keys = { endorsementKey, endorsementKeyDigest, attestationKey, identityKey };
+  return { checks, device: { names, ...keys, origin, development } };
 }

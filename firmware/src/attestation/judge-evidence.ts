@@ -20,11 +20,11 @@ import {
 } from './named-registers.ts';
 import { failed, passed, type Check, type Verdict } from './verdict.ts';
 
-export interface EvidenceJudgement extends Pick<Verdict, 'registers' | 'resetCount'> {
+export interface EvidenceJudgement extends Pick<Verdict, 'registers' | 'resetCount' | 'endorsementKey'> {
   readonly checks: readonly Check[];
 }
 
-const nothingProved = { registers: undefined, resetCount: undefined };
+const nothingProved = { registers: undefined, resetCount: undefined, endorsementKey: undefined };
 
 function readOrUndefined<T>(read: () => T): T | undefined {
   try {
@@ -167,5 +167,6 @@ export function judgeEvidence(
     checks,
     registers: fresh && quoted.passed ? registers : undefined,
     resetCount: fresh ? quote.resetCount : undefined,
+    endorsementKey: fresh && activated ? device.endorsementKeyDigest : undefined,
   };
 }

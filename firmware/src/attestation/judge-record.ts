@@ -49,7 +49,7 @@ function checkRecord(record: Institution, { candidate, record: known, proposed }
 
 function checkDevice(
   { keys }: Institution,
-  { names, identityKey }: ClaimedDevice,
+  { names, identityKey, endorsementKeyDigest }: ClaimedDevice,
   { candidate, provenTpms }: Expectation,
 ): Check {
   const named =
@@ -59,10 +59,11 @@ function checkDevice(
   if (!named)
     return failed('device', 'The record names another TPM, another attestation key or another identity key.');
   const other = provenTpms.find(
-    ({ institution, device }) =>
+    ({ institution, device, endorsementKey }) =>
       institution !== candidate &&
       (equalBytes(device.attestationKey, names.attestationKey) ||
-        equalBytes(device.endorsement, names.endorsement)),
+        equalBytes(device.endorsement, names.endorsement) ||
+        (endorsementKey !== undefined && equalBytes(endorsementKey, endorsementKeyDigest))),
   );
   return other === undefined
     ? passed('device', 'The record names this TPM, this attestation key and this identity key.')

@@ -45,16 +45,18 @@ export interface Verdict {
   readonly registers: readonly Uint8Array[] | undefined;
   /** Of the TPM, that the quote proves; undefined if it proves none. */
   readonly resetCount: ResetCount | undefined;
+  /**
+   * SHA-256 of the endorsement key's SubjectPublicKeyInfo (DER), where its TPM has proved that it holds it; else undefined.
+   * Unlike the digest of its certificate nobody can choose it: one certificate has many encodings that verify.
+   */
+  readonly endorsementKey: Uint8Array | undefined;
 }
 
 export const passed = (name: CheckName, finding: string): Check => ({ name, passed: true, finding });
 export const failed = (name: CheckName, finding: string): Check => ({ name, passed: false, finding });
 
 /** What was not reached counts as not passed. */
-export function verdictOf(
-  checks: readonly Check[],
-  found: Pick<Verdict, 'development' | 'registers' | 'resetCount'>,
-): Verdict {
+export function verdictOf(checks: readonly Check[], found: Omit<Verdict, 'passed' | 'checks'>): Verdict {
   const byName = new Map(checks.map((check) => [check.name, check]));
   const all = checkNames.map(
     (name) => byName.get(name) ?? failed(name, 'Not judged, since a check before it failed.'),

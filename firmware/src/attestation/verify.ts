@@ -27,7 +27,12 @@ export type Attestation =
   /** The candidate says that it does not answer now, or not to this verifier. */
   | { readonly kind: 'refused'; readonly reason: AttestationRefusal['reason'] };
 
-const nothingFound = { development: false, registers: undefined, resetCount: undefined };
+const nothingFound = {
+  development: false,
+  registers: undefined,
+  resetCount: undefined,
+  endorsementKey: undefined,
+};
 
 function refusalOf(answer: AttestationAnswer | undefined): Attestation | undefined {
   return answer?.type === 'refused' ? { kind: 'refused', reason: answer.reason } : undefined;

@@ -90,7 +90,7 @@ export class MemberWatch implements Service {
   /** Which member has shown which TPM. */
   provenTpms(): readonly ProvenTpm[] {
     return this.list().flatMap(({ institution, device }) =>
-      device === null ? [] : [{ institution, device }],
+      device === null ? [] : [{ institution, device, endorsementKey: device.endorsementKey }],
     );
   }
 
@@ -274,6 +274,7 @@ export class MemberWatch implements Service {
     const now = clock.now();
     const result = verdict.passed ? 'passed' : 'failed';
     const shown = verdict.passed && record !== undefined ? decodeRecord(record) : undefined;
+    const { endorsementKey } = verdict;
     const standing: MemberStanding = {
       institution: member,
       result,
@@ -283,7 +284,10 @@ export class MemberWatch implements Service {
       refusals: 0,
       checks: verdict.checks,
       development: verdict.development,
-      device: shown === undefined ? null : { ...shown.keys.device, identity: shown.keys.identity },
+      device:
+        shown === undefined || endorsementKey === undefined
+          ? null
+          : { ...shown.keys.device, identity: shown.keys.identity, endorsementKey },
       resetCount: (shown && verdict.resetCount) ?? null,
     };
     await this.#keep(standing);

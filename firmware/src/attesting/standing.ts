@@ -8,10 +8,12 @@ import type { DeviceRecord } from '../ledger/consortium/institution-record.ts';
 import { institutionIdCharactersMax } from '../ledger/limits.ts';
 import type { InstitutionId, KeyValueStore } from '../ports.ts';
 
-/** A device as it showed itself: what it is called on the ledger, and whose identity key proved it. */
+/** A device as it showed itself: what it is called on the ledger, and what else tells it from others. */
 export interface ShownDevice extends DeviceRecord {
   /** P-256, uncompressed, 65 bytes. An institution's next box has another, whatever TPM its record names. */
   readonly identity: Uint8Array;
+  /** As `Verdict` has it, 32 bytes. Another member's TPM has another, however its certificate is written. */
+  readonly endorsementKey: Uint8Array;
 }
 
 export interface MemberStanding {
@@ -52,15 +54,15 @@ function readCheck(value: CborValue): Check | undefined {
   return { name: known, passed, finding };
 }
 
-const deviceKeys = ['attestationKey', 'endorsement', 'identity'] as const;
+const deviceKeys = ['attestationKey', 'endorsement', 'identity', 'endorsementKey'] as const;
 
 /** Undefined for what is neither a device nor null. */
 function readDevice(value: CborValue | undefined): ShownDevice | null | undefined {
   if (value === null) return null;
-  const { attestationKey, endorsement, identity } = mapWith(value, deviceKeys) ?? {};
-  return isBytes(attestationKey, 34) && isBytes(endorsement, 32) && isBytes(identity, 65)
-    ? { attestationKey, endorsement, identity }
-    : undefined;
+  const { attestationKey, endorsement, identity, endorsementKey } = mapWith(value, deviceKeys) ?? {};
+  if (!isBytes(attestationKey, 34) || !isBytes(endorsement, 32)) return undefined;
+  if (!isBytes(identity, 65) || !isBytes(endorsementKey, 32)) return undefined;
+  return { attestationKey, endorsement, identity, endorsementKey };
 }
 
 /** Undefined for what is neither a count nor null. */

@@ -85,7 +85,9 @@ export function expectationOf(
     proposed: proposed !== undefined,
     // This box needs nobody's word for its own.
     provenTpms:
-      own === undefined ? provenTpms : [{ institution: verifier, device: own.keys.device }, ...provenTpms],
+      own === undefined
+        ? provenTpms
+        : [{ institution: verifier, device: own.keys.device, endorsementKey: undefined }, ...provenTpms],
     bootAuthorities: state.parameters().bootAuthorities,
     releases: state.releases().filter((digest) => isAccepted(state, digest)),
     evadedSince: undefined,
