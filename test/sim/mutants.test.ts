@@ -139,7 +139,7 @@ const mutants: readonly Mutant[] = [
       await this.#keepHeaders(end, signal);
       await this.#options.blockLog.dropBefore(end);`,
     mode: 'snapshots',
-    seenAs: /has lost the blocks/,
+    seenAs: /has lost the blocks|drops blocks up to epoch/,
   },
   {
     name: 'a crash at the end of an epoch that loses its handover',

@@ -23,4 +23,10 @@ export const regressions: readonly Regression[] = [
     found:
       'f+1 liars had two blocks notarized for one view and nobody went on: a rule of the harness, which asked for progress',
   },
+  {
+    mode: 'restarts',
+    seed: 13,
+    found:
+      'a box that had asked silent ones for blocks did not ask who connected since: the boxes were in different epochs',
+  },
 ];

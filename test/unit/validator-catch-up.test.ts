@@ -140,6 +140,56 @@ test('a peer that never answers holds nobody up for long, and is not asked again
   assert.ok(isLevel(cluster));
 });
 
+test('a peer that never answers holds nobody up who connects with the others later', async (t) => {
+  const cluster = await behind(t);
+  answer(cluster, 'north', () => new Promise(() => undefined));
+  await cluster.start('west');
+  for (const id of ['south', 'east']) cluster.hub.setConnected('west', id, false);
+  await cluster.time.pass(1000);
+  for (const id of ['south', 'east']) cluster.hub.setConnected('west', id, true);
+  const begun = cluster.time.now;
+  await cluster.time.pass(catchUpRequestMs + 2000, () => isLevel(cluster));
+  assert.ok(isLevel(cluster));
+  assert.ok(cluster.time.now - begun < slowAnswerMs + 2000, `${cluster.time.now - begun} ms`);
+});
+
+test('a peer that alone says to have dropped the next block raises no alarm, and costs little', async (t) => {
+  const cluster = await behind(t);
+  const { health } = await cluster.start('west');
+  await cluster.time.pass(10_000, () => isLevel(cluster));
+  boast(cluster, 'north', () => 1e6);
+  const liar = answer(cluster, 'north', () => Promise.resolve(encodeBlockAnswer(5000, [])));
+  const asked = answer(cluster, 'east', (honest) => honest());
+  await cluster.time.pass(lyingPeerMs / 2);
+  // Twice where a block became final meanwhile.
+  assert.ok(liar.asked <= 2, `${liar.asked} requests`);
+  assert.ok(asked.asked <= 2, `${asked.asked} requests`);
+  assert.deepEqual(
+    health.list().filter(({ code }) => code === 'CATCH_UP_STUCK'),
+    [],
+  );
+});
+
+test('the alarm of a box that cannot catch up ends when its ledger goes on', async (t) => {
+  const cluster = await behind(t);
+  const { health, validator } = await cluster.start('west');
+  await cluster.time.pass(10_000, () => isLevel(cluster));
+  const { height } = validator.head();
+  let claimed = 1e6;
+  // One of two must be as it should be.
+  for (const id of ['north', 'east']) {
+    boast(cluster, id, () => claimed);
+    answer(cluster, id, () => Promise.resolve(encodeBlockAnswer(5000, [])));
+  }
+  const isRaised = (): boolean => health.list().some(({ code }) => code === 'CATCH_UP_STUCK');
+  await cluster.time.pass(5000, isRaised);
+  assert.ok(isRaised());
+  claimed = 0;
+  await cluster.time.pass(lyingPeerMs / 2, () => validator.head().height > height + 1);
+  await cluster.time.pass(2 * retransmitMs);
+  assert.ok(!isRaised());
+});
+
 test('a slow peer is left after one answer, and the others do the rest', async (t) => {
   const cluster = await behind(t);
   boast(cluster, 'north', () => cluster.box('south').validator.head().height + 1);
