@@ -155,7 +155,10 @@ program
   .action(async (file: string, { genesis, ask }: { genesis?: string; ask?: string }) => {
     const record = checkRecord(readFileSync(file, 'utf8'));
     const { hospital, isDone, identityDigest } = record;
-    const end = isDone ? '' : ' It was begun and not ended: give the command decommission again.';
+    // What stands below the signature anybody can write, who was there or not.
+    const end = isDone
+      ? ' Below what is signed it says that it was done.'
+      : ' It was begun and not ended: give the command decommission again.';
     process.stdout.write(
       `Nothing was changed since it was signed. ${hospital}.${end}\nIt is that hospital's only if its identity key was ${identityDigest}: compare with the proposal that admitted it, page Consortium.\n`,
     );
@@ -165,7 +168,7 @@ program
     }
     const { isWithdrawn, words } = await askStanding(record, genesis, ask, systemClock);
     process.stdout.write(`${words}\n`);
-    if (!isWithdrawn) process.exitCode = 1;
+    if (!isWithdrawn || !isDone) process.exitCode = 1;
   });
 
 const firmware = program

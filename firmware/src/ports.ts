@@ -123,7 +123,7 @@ export interface Attester {
   readonly origin: KeyOrigin;
   /** What these PCRs of the SHA-256 bank hold (TPM2_Quote). At most 64 bytes of nonce. */
   quote(nonce: Uint8Array, registers: readonly number[]): Promise<SignedAttestation>;
-  /** Their values, 32 bytes each, in the order asked for. */
+  /** Their values, 32 bytes each, in the order asked for; the TPM itself says so, nobody between it and the box. */
   readRegisters(registers: readonly number[]): Promise<Uint8Array[]>;
   /** The TCG event log of this boot, crypto-agile. @throws AppError TPM_FAILED if the machine gives none. */
   eventLog(): Promise<Uint8Array>;
@@ -154,6 +154,8 @@ export interface FirmwareApproval {
 
 /** A counter in the TPM that nobody can set back: it takes a step at each start of the box as a validator. */
 export interface StartCounter {
+  /** Its value when the keys of the box were made: a box at which it stands there has never voted with them. */
+  readonly first: number;
   /** @throws AppError of the TPM, as below. */
   value(): Promise<number>;
   /** One step; the value after it. */

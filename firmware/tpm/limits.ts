@@ -18,6 +18,9 @@ export const nvReadBytesMax = 512;
 /** An endorsement certificate, or one of its chain: vendors' are 1 to 2 KiB. */
 export const endorsementCertificateBytesMax = 4_096;
 
+/** One index of the vendor's authorities: some store all of them there, one after the other, and fill up. */
+export const endorsementChainBytesMax = 16_384;
+
 /** Certificates between an endorsement key's and its root; vendors store two or three. */
 export const endorsementChainLengthMax = 8;
 

@@ -199,8 +199,11 @@ test('a member is removed by vote, and its box is put out of service with a reco
   const done = await runProgram([...command, '--confirm', leaving, '--record', record, '--while-member']);
   assert.equal(done.status, 0, done.words.join('\n'));
   assert.match(done.stdout, /HILUM: A BOX IS PUT OUT OF SERVICE\nHospital: porto-celeste/);
-  const checked = await runProgram(['check-record', record]);
+  const genesis = ['--genesis', join(consortium.folder, 'genesis.json')];
+  const checked = await runProgram(['check-record', record, ...genesis, '--ask', box('harrowmere').origin]);
   assert.match(checked.stdout, /Nothing was changed since it was signed. Hospital: porto-celeste/);
+  assert.match(checked.stdout, /this box was its last: its membership is withdrawn. Proved by https:/);
+  assert.equal(checked.status, 0);
   const again = await runProgram(['run', '--config', join(gone.folder, 'config.json')]);
   assert.match(again.words.join('\n'), /STORE_CORRUPT/);
 });

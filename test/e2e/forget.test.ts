@@ -1,8 +1,11 @@
-/** `hilum forget`, as a program at a real box: what was kept stays, and what an older copy of the disk held is gone. */
+/**
+ * `hilum forget`, as a program at a real box: what was kept stays, and what an older copy of the disk held is gone.
+ * HILUM_TPM_POWER_CUTS says how many power cuts it has to bear, 3 unless told.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,13 +13,15 @@ import { fileURLToPath } from 'node:url';
 import { boxAeTitle } from '../../provisioning/demo/hospitals.ts';
 import { filesBelow, pydicomFiles, runTool, temporaryFolder } from '../support/dimse-tools.ts';
 import { LoneBox, runProgram } from '../support/lone-box.ts';
+import { cutPower, cutsUnlessTold, moment } from '../support/power-cut.ts';
 
 const mainPath = fileURLToPath(new URL('../../firmware/src/main.ts', import.meta.url));
 const original = join(pydicomFiles, 'CT_small.dcm');
 const study = '1.3.6.1.4.1.5962.1.2.1.20040119072730.12322';
 
-/** When the power goes, after the start of the command: while it opens the keys, wraps them, and steps the counter. */
-const cutsMs = [900, 1_500, 2_200];
+const cuts = cutsUnlessTold(3);
+/** Besides the sample: each has a key that is to be wrapped anew. */
+const moreStudies = Array.from({ length: 8 }, (_, number) => `2.25.${1_000 + number}`);
 
 async function boxThatReceives(t: Parameters<typeof LoneBox.make>[0]): Promise<LoneBox> {
   const box = await LoneBox.make(t, 'ashdown');
@@ -31,15 +36,36 @@ function endsOf({ process: { hospital } }: LoneBox): readonly string[] {
 }
 
 /** The study as the running box gives it out. */
-async function fetched(box: LoneBox): Promise<Buffer> {
+async function fetched(box: LoneBox, uid = study): Promise<Buffer> {
   const folder = await temporaryFolder();
   try {
-    const keys = ['-k', '0008,0052=STUDY', '-k', `0020,000d=${study}`];
+    const keys = ['-k', '0008,0052=STUDY', '-k', `0020,000d=${uid}`];
     const got = await runTool('getscu', ['-S', '+B', '-od', folder, ...keys, ...endsOf(box)]);
     assert.equal(got.code, 0, got.output);
     const [file, ...others] = await filesBelow(folder);
     assert.ok(file !== undefined && others.length === 0, got.output);
     return await readFile(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The sample under other UIDs, one study each. */
+async function sendMore(box: LoneBox): Promise<void> {
+  const folder = await temporaryFolder();
+  try {
+    for (const uid of moreStudies) {
+      const file = join(folder, uid);
+      await copyFile(original, file);
+      const uids = ['0020,000d', '0020,000e', '0008,0018'].flatMap((tag, at) => [
+        '-m',
+        `${tag}=${uid}.${at}`.replace(/\.0$/, ''),
+      ]);
+      const made = await runTool('dcmodify', ['-nb', ...uids, file]);
+      assert.equal(made.code, 0, made.output);
+    }
+    const sent = await runTool('storescu', ['+sd', ...endsOf(box), folder]);
+    assert.equal(sent.code, 0, sent.output);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -73,21 +99,26 @@ test('what is kept opens after a forgetting; an older keys file opens nothing, a
   assert.ok(sent.equals(await fetched(box)));
 });
 
-test('a forgetting that is killed is ended by the next start, and nothing that is kept is lost', async (t) => {
+test('while a box forgets: a power cut at any moment loses nothing that is kept, and the next start ends it', async (t) => {
   const box = await boxThatReceives(t);
+  const config = ['--config', box.configPath];
   await box.process.start();
   assert.equal((await runTool('storescu', [...endsOf(box), original])).code, 0);
-  const sent = await fetched(box);
-  for (const cutMs of cutsMs) {
-    await box.process.stop();
-    const child = spawn(process.execPath, [mainPath, 'forget', '--config', box.configPath], {
-      stdio: 'ignore',
-    });
+  await sendMore(box);
+  const kept = new Map<string, Buffer>();
+  for (const uid of [study, ...moreStudies]) kept.set(uid, await fetched(box, uid));
+  await box.process.stop();
+  const begun = performance.now();
+  assert.equal((await runProgram(['forget', ...config])).status, 0);
+  const durationMs = performance.now() - begun;
+  for (let number = 0; number < cuts; number++) {
+    const child = spawn(process.execPath, [mainPath, 'forget', ...config], { stdio: 'ignore' });
     const ended = once(child, 'close');
-    await Promise.race([ended, delay(cutMs)]);
-    child.kill('SIGKILL');
-    await ended;
+    await Promise.race([ended, delay(moment(number) * durationMs * 1.2)]);
+    await cutPower(child);
     await box.process.start();
-    assert.ok(sent.equals(await fetched(box)));
+    for (const [uid, bytes] of kept)
+      assert.ok(bytes.equals(await fetched(box, uid)), `cut ${number}: study ${uid}`);
+    await box.process.stop();
   }
 });

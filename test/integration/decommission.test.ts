@@ -1,12 +1,16 @@
 /** A box is put out of service though the power is cut on the way: what the record and the TPM say decides. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { copyFileSync, watch } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { decommission } from '../../firmware/src/box/decommission.ts';
+import { askStanding, type RecordStanding } from '../../firmware/src/box/record-standing.ts';
+import { waitFor } from '../../provisioning/demo/waiting.ts';
 import { LoneBox, runProgram } from '../support/lone-box.ts';
 import { readConfig } from '../../firmware/src/config.ts';
+import { systemClock } from '../support/manual-clock.ts';
 import { refused } from '../support/refused.ts';
 
 const keyFiles = ['keys.json', 'recovery', 'index.key'];
@@ -106,4 +110,21 @@ test('a file that is no record of this box is not written over', async (t) => {
   await refused('DECOMMISSION_REFUSED', give());
   assert.equal(await readFile(recordFile, 'utf8'), 'the minutes of a meeting');
   assert.equal((await left()).length, 3);
+});
+
+test('a record of a box that the ledger still names is told as not withdrawn, by proofs alone', async (t) => {
+  const box = await LoneBox.makeMember(t, 'ashdown');
+  const enrolment = await readFile(join(box.dataFolder, 'enrolment.json'), 'utf8');
+  const { keys } = JSON.parse(enrolment) as { readonly keys: { readonly identity: string } };
+  const identityDigest = createHash('sha256').update(keys.identity, 'hex').digest('hex');
+  const client = await box.startFirst();
+  await waitFor('a block', 60, async () => ((await client.overview()).ledger.height > 0 ? true : undefined));
+  const genesis = join(box.folder, 'genesis.json');
+  const ask = (origin: string): Promise<RecordStanding> =>
+    askStanding({ institution: 'ashdown', identityDigest }, genesis, origin, systemClock);
+  const { isWithdrawn, words } = await ask(box.process.origin);
+  assert.equal(isWithdrawn, false);
+  assert.match(words, /^ashdown is a member with this very box.*\. Proved by https:.* for block \d+ of 20/);
+  await box.process.stop();
+  await refused('PEER_UNREACHABLE', ask(box.process.origin));
 });

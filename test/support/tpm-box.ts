@@ -1,15 +1,17 @@
 /**
  * A process that opens a box's keys in the folder that it is told, says so, and waits to be killed. Told `restore` and a
- * recovery code in hexadecimal, it restores them before. Told `changes`, it rotates keys, renews the box key, and approves and confirms firmware without end, and says each change that is done.
+ * recovery code in hexadecimal, it restores them before; told `rescue`, a code and the offline key's secret, it has them
+ * rescued. Told `changes`, it rotates keys, renews the box key, and approves and confirms firmware without end, and says each change that is done.
  */
 import { join } from 'node:path';
-import { openDeviceKeys, restoreKeys, SoftwareTpm } from '../../firmware/tpm/index.ts';
+import { openDeviceKeys, rescueKeys, restoreKeys, SoftwareTpm } from '../../firmware/tpm/index.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import { fromHex, u32 } from '../../firmware/src/encoding/bytes.ts';
 import { RecordingLogger } from './recording-logger.ts';
 import { rewrapIndexKey } from './index-key.ts';
+import { signWith } from './offline-key.ts';
 
-const [, , folder, story, code] = process.argv;
+const [, , folder, story, code = '', offlineSecret = ''] = process.argv;
 if (folder === undefined) throw new Error('which folder?');
 const logger = new RecordingLogger();
 const softwareTpm = new SoftwareTpm({
@@ -24,7 +26,16 @@ if (story === 'restore') {
     keysFile,
     institutionId: 'north',
     logger,
-    code: fromHex(code ?? ''),
+    code: fromHex(code),
+  });
+}
+if (story === 'rescue') {
+  await rescueKeys({
+    endpoint: softwareTpm,
+    keysFile,
+    logger,
+    code: fromHex(code),
+    sign: (message) => Promise.resolve(signWith(offlineSecret, message)),
   });
 }
 const keys = await openDeviceKeys({

@@ -130,3 +130,24 @@ test('a command that is altered on the bus does nothing, and an altered answer i
   bus.alterAnswer = (answer) => answer;
   assert.equal((await keys.signWithIdentity(utf8('x'))).length, 64);
 });
+
+test('registers that are exchanged on the bus are not believed, so that nobody has them approved', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  const keys = await openDeviceKeys(over(bus, tpm));
+  t.after(() => keys.stop());
+  const [authority] = await keys.attester.readRegisters([7, 11]);
+  assert.ok(authority);
+  let exchanged = 0;
+  bus.alterAnswer = (answer) => {
+    const at = answer.indexOf(authority);
+    if (at < 0) return answer;
+    exchanged++;
+    return Buffer.concat([answer.subarray(0, at), Buffer.alloc(32, 0xee), answer.subarray(at + 32)]);
+  };
+  await assert.rejects(
+    keys.attester.readRegisters([7, 11]),
+    (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG',
+  );
+  assert.ok(exchanged > 0);
+});

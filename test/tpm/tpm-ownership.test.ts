@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { utf8 } from '../../firmware/src/encoding/bytes.ts';
-import { fixedEndpoint, joinRecoveryCode } from '../../firmware/tpm/index.ts';
+import { AppError } from '../../firmware/src/errors.ts';
+import { fixedEndpoint, joinRecoveryCode, openDeviceKeys } from '../../firmware/tpm/index.ts';
 import { BrokerClient } from '../../firmware/tpm/broker/client.ts';
 import { decodeKeysFile, writeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
 import { ApprovedFirmwares } from '../../firmware/tpm/keys/approved-firmware.ts';
@@ -16,6 +17,7 @@ import { provision } from '../../firmware/tpm/keys/provision.ts';
 import { restoreKeys } from '../../firmware/tpm/keys/restore.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { refused } from '../support/refused.ts';
+import { TappedBus } from '../support/tapped-bus.ts';
 
 const run = promisify(execFile);
 
@@ -255,4 +257,24 @@ test('a restore that ends before the TPM is taken is given again, and one that i
   await assert.rejects(new Stranger(tpm).does('changeauth', '-c', 'o', 'mine'), /0x0*9A2/i);
   await refused('TPM_OWNED', restoreKeys(restoring));
   assert.deepEqual((await tpm.openKeys()).boxKey, boxKey);
+});
+
+test('an unfinished box that nobody attends leaves its TPM as it is, however often it is started', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  await cutBeforeTaking(tpm, new Uint8Array(32).fill(3));
+  const before = await readFile(tpm.keysFile, 'utf8');
+  await tpm.softwareTpm.start();
+  const bus = await TappedBus.between(t, tpm);
+  const nobody = new AppError('KEYS_NOT_MADE', 'nobody takes the code');
+  const attempt = openDeviceKeys({
+    endpoint: fixedEndpoint(bus.tcti),
+    keysFile: tpm.keysFile,
+    institutionId: 'north',
+    logger: tpm.logger,
+    onMaking: () => Promise.reject(nobody),
+    onRecoveryCode: () => assert.fail('a code was made'),
+  });
+  assert.equal(await refused('KEYS_NOT_MADE', attempt), nobody);
+  assert.deepEqual(bus.commandCodes, []);
+  assert.equal(await readFile(tpm.keysFile, 'utf8'), before);
 });

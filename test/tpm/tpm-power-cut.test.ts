@@ -6,7 +6,6 @@
  */
 import assert from 'node:assert/strict';
 import { fork, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { access, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,35 +18,12 @@ import { joinRecoveryCode, restoreKeys } from '../../firmware/tpm/index.ts';
 import { openByForeignFirmware } from '../support/foreign-firmware.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { indexKey, rewrapIndexKey } from '../support/index-key.ts';
+import { cutPower, cutsUnlessTold, moment } from '../support/power-cut.ts';
 
-const cuts = Number(process.env['HILUM_TPM_POWER_CUTS'] ?? 6);
-const seed = process.env['HILUM_TPM_POWER_CUT_SEED'] ?? 'hilum';
-
-/** 0 to 1, the same for one seed. */
-function moment(number: number): number {
-  return createHash('sha256').update(`${seed} ${number}`).digest().readUInt32BE() / 2 ** 32;
-}
+const cuts = cutsUnlessTold(6);
 
 function startBox(folder: string, ...story: string[]): ChildProcess {
   return fork(join(import.meta.dirname, '..', 'support', 'tpm-box.ts'), [folder, ...story], { execArgv: [] });
-}
-
-/** All of it at once, as a power cut: no process gets to clean up after another. */
-async function cutPower(box: ChildProcess): Promise<void> {
-  const pid = box.pid as number;
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  const ended = once(box, 'exit');
-  process.kill(pid, 'SIGSTOP');
-  for (const child of children.trim().split(' ').filter(Boolean).map(Number)) {
-    try {
-      process.kill(child, 'SIGKILL');
-    } catch (failure) {
-      // It ended by itself meanwhile: the set-up of a TPM starts many short programs.
-      if ((failure as NodeJS.ErrnoException).code !== 'ESRCH') throw failure;
-    }
-  }
-  process.kill(pid, 'SIGKILL');
-  await ended;
 }
 
 async function textOf(file: string): Promise<string | undefined> {

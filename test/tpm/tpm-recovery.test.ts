@@ -1,10 +1,9 @@
 /** How a hospital gets its data back: the running firmware approved from outside, or another TPM. And how nobody else does. */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { concatBytes, u8, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { decodeKeysFile, encodeKeysFile, type StoredKeys } from '../../firmware/tpm/keys/keys-file.ts';
 import {
   openRecovery,
@@ -20,28 +19,9 @@ import {
   restoreKeys,
 } from '../../firmware/tpm/index.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
+import { offlineKey } from '../support/offline-key.ts';
 import { refused } from '../support/refused.ts';
 import { TappedBus } from '../support/tapped-bus.ts';
-
-interface OfflineKey {
-  /** SEC1, uncompressed. */
-  readonly point: Uint8Array;
-  readonly sign: (message: Uint8Array) => Promise<Uint8Array>;
-}
-
-function offlineKey(): OfflineKey {
-  const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } = generateKeyPairSync(
-    'ec',
-    {
-      namedCurve: 'P-256',
-    },
-  );
-  const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
-  return {
-    point: concatBytes(u8(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')),
-    sign: (message) => Promise.resolve(sign('sha256', message, privateKey)),
-  };
-}
 
 function codeOf({ recoveryHalves }: FreshTpm): Uint8Array {
   const [first, second] = recoveryHalves ?? assert.fail('no recovery code was shown');

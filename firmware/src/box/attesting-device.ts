@@ -30,7 +30,7 @@ export class TpmDevice implements AttestingDevice {
   readonly #authorities: () => Promise<readonly Uint8Array[]>;
   #claim: Promise<Claim> | undefined;
 
-  /** @param authorities DER of certificates that the TPM does not hold: the vendor's authorities and root. */
+  /** @param authorities DER of the vendor's authorities and root, as files have them: they come before the TPM's own. */
   constructor(attester: Attester, authorities: () => Promise<readonly Uint8Array[]>) {
     this.#attester = attester;
     this.#authorities = authorities;
@@ -53,7 +53,7 @@ export class TpmDevice implements AttestingDevice {
     const { certified, taken, creation, registers, rescue } = attester.origin;
     return {
       type: 'claim',
-      certificates: endorsementPath(certificate, [...chain, ...(await this.#authorities())]),
+      certificates: endorsementPath(certificate, [...(await this.#authorities()), ...chain]),
       endorsementKey: publicArea,
       attestationKey: attester.attestationPublicArea,
       identityKey: attester.identityPublicArea,

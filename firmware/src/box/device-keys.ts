@@ -1,6 +1,6 @@
 /** The keys of the box, from the TPM that its configuration names. */
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   fixedEndpoint,
@@ -60,7 +60,6 @@ export async function openKeys(
   undo: Undo,
 ): Promise<OpenDeviceKeys> {
   refuseDataWithoutKeys(config.dataDir, keysFileOf(config));
-  if (!existsSync(keysFileOf(config))) await custody.prepare();
   const endpoint = await openTpm(config, logger, undo);
   const rescueKey = readRescueKey(config);
   const keys = await openDeviceKeys({
@@ -69,6 +68,7 @@ export async function openKeys(
     institutionId: config.institution.id,
     clock,
     logger,
+    onMaking: () => custody.prepare(),
     onRecoveryCode: (halves) => custody.hand(halves),
     ...(rescueKey && { rescueKey }),
   });

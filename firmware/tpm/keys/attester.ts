@@ -53,7 +53,8 @@ export class TpmAttester implements Attester {
   }
 
   readRegisters(registers: readonly number[]): Promise<Uint8Array[]> {
-    return this.#broker.call('readPcrs', { registers });
+    const { rootName } = this.#stored;
+    return this.#broker.call('readPcrs', { registers, rootName });
   }
 
   async eventLog(): Promise<Uint8Array> {

@@ -43,6 +43,8 @@ export type DeviceKeysOptions = {
   readonly clock?: TimerSource;
   /** The hospital's offline rescue key (P-256, uncompressed SEC1); only what is made new takes it. */
   readonly rescueKey?: Uint8Array;
+  /** Asked before keys are made, while the TPM is still as it was. What it throws ends the opening. */
+  readonly onMaking?: () => Promise<void>;
   /**
    * Shows the recovery code of keys that are made, before they are kept: after a power cut the last one shown is the one
    * that counts. Never told again.
@@ -140,8 +142,9 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     this.transaction = held('transaction', ed25519Signer);
     this.transport = held('transport', transportKey);
     this.attester = new TpmAttester(broker, stored, endpoint.eventLogFile);
-    const { rootName } = stored;
+    const { rootName, firstStart } = stored;
     this.starts = {
+      first: firstStart,
       value: () => broker.call('readCounter', { counter: 'starts', rootName }),
       advance: () =>
         broker.call('stepCounter', { counter: 'starts', authorizations: firmware.authorizations() }),
@@ -347,8 +350,10 @@ export async function openDeviceKeys(options: DeviceKeysOptions): Promise<OpenDe
   const broker = new BrokerClient({ ...options, endpoint, logger });
   try {
     const isUnfinished = before !== undefined && (await areUnfinished(before, keysFile));
-    if (isUnfinished) await giveBack(broker, new KeysRecord(keysFile, before), logger);
     const isNew = before === undefined || isUnfinished;
+    // A service manager starts an unfinished box again and again: its TPM's memory must not wear out by it.
+    if (isNew) await options.onMaking?.();
+    if (isUnfinished) await giveBack(broker, new KeysRecord(keysFile, before), logger);
     const record = new KeysRecord(keysFile, isNew ? await makeKeys(broker, options) : before);
     return await openStored(broker, endpoint, record, options, isNew);
   } catch (failure) {

@@ -2,11 +2,15 @@
  * What a box proves of its TPM to others: the attestation key and what it signs, and the endorsement key by which the
  * vendor vouches for the chip. The answers are for others to verify; nothing is verified here.
  */
-import { X509Certificate } from 'node:crypto';
+import { concatBytes } from '../../../src/encoding/bytes.ts';
 import { sha256 } from '../../../src/encoding/hash.ts';
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
-import { endorsementChainLengthMax } from '../../limits.ts';
+import {
+  endorsementCertificateBytesMax,
+  endorsementChainBytesMax,
+  endorsementChainLengthMax,
+} from '../../limits.ts';
 import { sessionAttribute, sessionType } from '../../wire/constants.ts';
 import {
   chainIndices,
@@ -26,6 +30,7 @@ import {
   type ObjectBlob,
 } from '../../wire/structures.ts';
 import { attestationTemplate } from '../../wire/templates.ts';
+import { certificatesIn } from '../certificates-in.ts';
 import { create, type CreationRecord } from '../guarded.ts';
 import { readVendorIndex } from '../nv-content.ts';
 import type { Tpm } from '../tpm.ts';
@@ -90,13 +95,10 @@ export interface AttestationOperations {
 
 /** Without the bytes with which some vendors fill the index up: they would be part of the certificate's digest. */
 function certificateIn(stored: Uint8Array, kind: EndorsementKind): Uint8Array {
-  try {
-    return new Uint8Array(new X509Certificate(stored).raw);
-  } catch (cause) {
-    throw new AppError('TPM_FAILED', `the endorsement certificate ${kind} of the TPM cannot be read`, {
-      cause,
-    });
-  }
+  const [certificate] = certificatesIn(stored);
+  if (certificate === undefined)
+    throw new AppError('TPM_FAILED', `the endorsement certificate ${kind} of the TPM cannot be read`);
+  return certificate;
 }
 
 export const attestationOperations: Handlers<AttestationOperations> = {
@@ -104,7 +106,11 @@ export const attestationOperations: Handlers<AttestationOperations> = {
 
   readEndorsement: async (tpm, request) => {
     const kind = request.kind ?? (await strongestKind(tpm));
-    const stored = await readVendorIndex(tpm, endorsementRows[kind].certificateIndex);
+    const stored = await readVendorIndex(
+      tpm,
+      endorsementRows[kind].certificateIndex,
+      endorsementCertificateBytesMax,
+    );
     if (!stored) throw new AppError('TPM_FAILED', `the TPM has no endorsement certificate ${kind}`);
     const certificate = certificateIn(stored, kind);
     const chain = await readChain(tpm);
@@ -184,13 +190,18 @@ async function strongestKind(tpm: Tpm): Promise<EndorsementKind> {
   throw new AppError('TPM_FAILED', 'the TPM has no endorsement certificate');
 }
 
-async function readChain(tpm: Tpm): Promise<Uint8Array[]> {
-  const chain: Uint8Array[] = [];
+/**
+ * All authorities that the vendor stored, in one index or in several, where one may go on in the next (2.2.1.5.2 of the
+ * profile). What follows the last certificate that can be read fills the index up, or is somebody else's.
+ */
+async function readChain(tpm: Tpm): Promise<readonly Uint8Array[]> {
+  const parts: Uint8Array[] = [];
   for (const index of await tpm.handles(chainIndices.first, endorsementChainLengthMax)) {
-    const certificate = index <= chainIndices.last ? await readVendorIndex(tpm, index) : undefined;
-    if (certificate) chain.push(certificate);
+    const part =
+      index <= chainIndices.last ? await readVendorIndex(tpm, index, endorsementChainBytesMax) : undefined;
+    if (part) parts.push(part);
   }
-  return chain;
+  return certificatesIn(concatBytes(...parts));
 }
 
 /** Derives the key, which the endorsement seed always yields again, and flushes it afterwards. */
