@@ -100,9 +100,11 @@ function contract(name: string, newBox: (t: TestContext) => Promise<Box>): void 
       const box = await newBox(t);
       const { starts } = await box.open();
       const first = await starts.value();
+      assert.equal(starts.first, first);
       assert.equal(await starts.value(), first);
       assert.equal(await starts.advance(), first + 1);
       const again = await box.open();
+      assert.equal(again.starts.first, first);
       assert.equal(await again.starts.value(), first + 1);
       assert.equal(await again.starts.advance(), first + 2);
     });

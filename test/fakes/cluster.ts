@@ -50,6 +50,17 @@ export interface ClusterOptions {
   readonly bodiesKeptEpochs?: number;
 }
 
+function emptyDisks(): Omit<Disks, 'keys' | 'starts'> {
+  return {
+    votes: { records: [] },
+    blocks: { records: [] },
+    state: new MemoryStateStore(),
+    handovers: new MemoryStore(),
+    headers: { records: [] },
+    snapshots: new Map(),
+  };
+}
+
 /** Validators on one virtual time and one network in memory, with real keys and the real ledger. */
 export class Cluster {
   readonly fixture: LedgerFixture;
@@ -82,21 +93,19 @@ export class Cluster {
       },
     });
     for (const id of ids) {
-      this.disks.set(id, {
-        votes: { records: [] },
-        blocks: { records: [] },
-        state: new MemoryStateStore(),
-        keys: new MemoryVotingKeys(id, this.fixture.box(id).voting),
-        starts: new MemoryStartCounter(),
-        handovers: new MemoryStore(),
-        headers: { records: [] },
-        snapshots: new Map(),
-      });
+      const keys = new MemoryVotingKeys(id, this.fixture.box(id).voting);
+      this.disks.set(id, { ...emptyDisks(), keys, starts: new MemoryStartCounter() });
     }
   }
 
   get ids(): string[] {
     return [...this.disks.keys()];
+  }
+
+  /** All that a data folder holds is gone; the TPM and the keys are as they were. */
+  loseLedger(id: string): void {
+    const { keys, starts } = this.disksOf(id);
+    this.disks.set(id, { ...emptyDisks(), keys, starts });
   }
 
   async startAll(): Promise<void> {

@@ -67,6 +67,7 @@ export class StoredVotingKeys implements VotingKeys {
 }
 
 export class StoredStartCounter implements StartCounter {
+  readonly first = 0;
   readonly #store: KeyValueStore;
   #count: number;
 

@@ -48,7 +48,8 @@ export class MemoryVotingKeys extends MemoryHeldKeys<Signer> {
 
 /** As a TPM begins it: somewhere. */
 export class MemoryStartCounter implements StartCounter {
-  count = 7;
+  readonly first = 7;
+  count = this.first;
   fails = false;
 
   value(): Promise<number> {

@@ -36,6 +36,7 @@ const stored: StoredKeys = {
   rescue: { key: bytes(65, 4), lock: blob(16) },
   recoveryKey: bytes(32, 17),
   generation: 5,
+  firstStart: 2,
   authorizations: blob(18),
   identity: blob(10),
   attestation: blob(12),

@@ -69,6 +69,22 @@ test('a log of an earlier start was set back: the box does not vote', async (t) 
   );
 });
 
+test('a box whose ledger is gone with its vote log is no new box: the TPM has counted its starts', async (t) => {
+  const cluster = await startedCluster(t);
+  cluster.crash('south');
+  cluster.loseLedger('south');
+  const { validator, health } = await cluster.start('south');
+  assert.equal(validator.consensus().isVoting, false);
+  assert.deepEqual(
+    health.list().map(({ code }) => code),
+    ['VOTE_LOG_CORRUPT'],
+  );
+  await cluster.time.pass(15_000, () => validator.consensus().isVoting);
+  assert.equal(validator.consensus().isVoting, true);
+  assert.ok((validator.state().institution('south')?.version ?? 0) >= 2, 'it has named a fresh key');
+  for (const { validator: other } of cluster.boxes.values()) assert.deepEqual(other.misbehaviour(), []);
+});
+
 test('a box that may have forgotten votes names a fresh key, and votes again after the block that holds it', async (t) => {
   const cluster = await startedCluster(t);
   cluster.crash('south');

@@ -23,7 +23,7 @@ export interface VoteLogContent {
   readonly bytes: number;
   /** Count of the last start that the log knows of. */
   readonly start: number | undefined;
-  /** True of a box that has never voted. */
+  /** True where neither log nor ledger know of anything: the TPM's count of starts says whether the box never voted. */
   readonly isNew: boolean;
   /** The log without what belongs to earlier epochs, as `replace` takes it; undefined if nothing does, or votes lack. */
   readonly withoutEarlier: readonly Uint8Array[] | undefined;

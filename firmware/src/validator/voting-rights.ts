@@ -104,8 +104,9 @@ export class VotingRights {
       const { starts } = this.#options.keys;
       const counted = await starts.value();
       const { start, isNew, isComplete, gap } = await readVoteLog(log, place);
-      // One ahead: the box stopped between the two steps below, and has not voted since.
-      const isOurs = isNew || start === counted || start === counted + 1;
+      // An empty log is the one of a box that never voted only if the TPM says so too: with the log the ledger may have
+      // gone. One ahead: the box stopped between the two steps below, and has not voted since.
+      const isOurs = isNew ? counted === starts.first : start === counted || start === counted + 1;
       this.#start = counted + 1;
       const records: VoteRecord[] = [{ type: 'start', number: this.#start }];
       if (!isOurs) records.unshift({ type: 'gap' });

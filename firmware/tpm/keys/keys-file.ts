@@ -34,6 +34,8 @@ export interface StoredKeys {
   readonly recoveryKey: Uint8Array;
   /** Goes up when the TPM is taken and with each erasure of a key; a file in which it is below the keys-file counter of the TPM is an old one. */
   readonly generation: number;
+  /** What the TPM's count of starts was when the keys were made. */
+  readonly firstStart: number;
   readonly boxKey: StoredBoxKey;
   /** The one that is just taking its place: keys are being wrapped under it. */
   readonly nextBoxKey?: StoredBoxKey;
@@ -116,6 +118,7 @@ const Content = Type.Object(
     rescue: Type.Optional(Type.Object({ key: Hex, lock: Blob }, strict)),
     recoveryKey: Hex,
     generation: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    firstStart: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
     authorizations: Blob,
     identity: Blob,
     attestation: Blob,
@@ -239,6 +242,7 @@ function contentOf(keys: UnauthenticatedKeys): Content {
     ...(keys.rescue && { rescue: { key: toHex(keys.rescue.key), lock: storedBlob(keys.rescue.lock) } }),
     recoveryKey: toHex(keys.recoveryKey),
     generation: keys.generation,
+    firstStart: keys.firstStart,
     authorizations: storedBlob(keys.authorizations),
     identity: storedBlob(keys.identity),
     attestation: storedBlob(keys.attestation),
@@ -287,6 +291,7 @@ export function decodeKeysFile(text: string, file: string): StoredKeys {
     }),
     recoveryKey: fromHex(content.recoveryKey),
     generation: content.generation,
+    firstStart: content.firstStart,
     authorizations: loadedBlob(content.authorizations),
     identity: loadedBlob(content.identity),
     attestation: loadedBlob(content.attestation),

@@ -140,6 +140,7 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
   });
   const erasuresMax = await broker.call('readCounter', { counter: 'erasures', rootName });
   const generation = await broker.call('readCounter', { counter: 'keysFiles', rootName });
+  const firstStart = await broker.call('readCounter', { counter: 'starts', rootName });
   const fresh = (name: string, length?: number): Promise<Uint8Array> =>
     freshSecret(broker, rootName, name, length);
   const keys: UnauthenticatedKeys = {
@@ -149,6 +150,7 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
     ...(rescue && { rescue }),
     recoveryKey: recoveryKeyOf(made.code),
     generation,
+    firstStart,
     authorizations: await seal(broker, creation, await fresh('authorizations', authorizationsBytes)),
     identity: identity.blob,
     attestation,
