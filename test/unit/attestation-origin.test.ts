@@ -1,6 +1,7 @@
 /** Where an identity key comes from: under which policy, made by which firmware, and who has taken its TPM. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { noFormerOrigins, type Expectation } from '../../firmware/src/attestation/expectation.ts';
 import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
 import { judgeOrigin } from '../../firmware/src/attestation/judge-origin.ts';
 import type { Claim } from '../../firmware/src/attestation/messages.ts';
@@ -43,7 +44,7 @@ const otherBoot = [authorityMeasured, other];
 /** The checks of the first round that failed, and that of the origin. */
 async function judged(
   claim: Claim,
-  named: { readonly bootAuthorities?: readonly Uint8Array[]; readonly releases?: readonly Uint8Array[] } = {},
+  named: Partial<Pick<Expectation, 'bootAuthorities' | 'releases' | 'former'>> = {},
 ): Promise<{ readonly failures: readonly string[]; readonly origin: Check | undefined }> {
   const { checks, device } = await judgeClaim(claim, {
     trust: { roots: [vendor.pin], development: false },
@@ -52,6 +53,7 @@ async function judged(
   const accepted = {
     bootAuthorities: [values[0] ?? assert.fail()],
     releases: [values[1] ?? assert.fail()],
+    former: noFormerOrigins,
     ...named,
   };
   const failures = checks.filter(({ passed }) => !passed).map(({ name }) => name);
@@ -186,8 +188,23 @@ test('values and creation data that the TPM did not certify are refused', async 
   assert.match(await findingOn({ ...north.parts, originRegisters: [] }), /^failed: The TPM did not make/);
 });
 
+test('keys that were made under what was dropped since pass, each register for itself; others do not', async () => {
+  const [authority, firmware] = values as [Uint8Array, Uint8Array];
+  const others = { bootAuthorities: [bytesOf('newer authority')], releases: [bytesOf('newer release')] };
+  assert.match(await findingOn(north.parts, others), /^failed: .*boot authority/);
+  const both = { bootAuthorities: [authority], releases: [firmware] };
+  assert.match(await findingOn(north.parts, { ...others, former: both }), /^passed/);
+  for (const [former, finding] of [
+    [{ ...both, bootAuthorities: [] }, /^failed: .*boot authority/],
+    [{ ...both, releases: [] }, /^failed: .*no release/],
+    // What one register held says nothing of the other.
+    [{ bootAuthorities: [firmware], releases: [authority] }, /^failed: .*boot authority/],
+  ] as const)
+    assert.match(await findingOn(north.parts, { ...others, former }), finding);
+});
+
 test('a consortium that has named nothing takes the keys of a simulator only', async () => {
-  const nothing = { bootAuthorities: [], releases: [] };
+  const nothing = { bootAuthorities: [], releases: [], former: noFormerOrigins };
   assert.match(await findingOn(north.parts, nothing), /^failed/);
   const { device } = await judgeClaim(north.parts, {
     trust: { roots: [vendor.pin], development: false },

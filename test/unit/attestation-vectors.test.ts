@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { beginAttempt, type Attempt } from '../../firmware/src/attestation/challenge.ts';
 import { readEventLog, replay } from '../../firmware/src/attestation/event-log.ts';
-import type { Expectation } from '../../firmware/src/attestation/expectation.ts';
+import { noFormerOrigins, type Expectation } from '../../firmware/src/attestation/expectation.ts';
 import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
 import { judgeEvidence } from '../../firmware/src/attestation/judge-evidence.ts';
 import { decodeRecord } from '../../firmware/src/attestation/judge-record.ts';
@@ -59,6 +59,7 @@ function expecting(name: 'north' | 'south', change: Partial<Expectation> = {}): 
     trust: { roots: [], development: true },
     record: decodeRecord(evidenceOf(name).record),
     proposed: false,
+    former: noFormerOrigins,
     evadedSince: undefined,
     provenTpms: [],
     bootAuthorities: [],

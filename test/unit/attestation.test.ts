@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { beginAttempt, type Attempt } from '../../firmware/src/attestation/challenge.ts';
-import type { Expectation } from '../../firmware/src/attestation/expectation.ts';
+import { noFormerOrigins, type Expectation } from '../../firmware/src/attestation/expectation.ts';
 import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
 import { judgeEvidence } from '../../firmware/src/attestation/judge-evidence.ts';
 import { encodeRecord } from '../../firmware/src/attestation/judge-record.ts';
@@ -58,6 +58,7 @@ function expecting(change: Partial<Expectation> = {}): Expectation {
     trust: { roots: [vendor.pin], development: false },
     record: north.record,
     proposed: false,
+    former: noFormerOrigins,
     evadedSince: undefined,
     provenTpms: [],
     bootAuthorities: [authority],

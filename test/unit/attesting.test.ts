@@ -1,6 +1,7 @@
 /** Watching over the members, with a clock and a chance that the test holds. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { noFormerOrigins } from '../../firmware/src/attestation/expectation.ts';
 import { encodeAttestationAnswer } from '../../firmware/src/attestation/messages.ts';
 import { readEndorsementKey } from '../../firmware/src/attestation/public-area.ts';
 import { subjectPublicKeyInfo } from '../../firmware/src/attestation/web-key.ts';
@@ -110,6 +111,7 @@ class Watching {
         trust: trust(),
         record: this.known,
         proposed: false,
+        former: noFormerOrigins,
         evadedSince: undefined,
         provenTpms,
         bootAuthorities: [authority],
@@ -242,6 +244,42 @@ test('a connected member that puts its questioners off is an alarm within minute
     assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []]);
     await watching.stop();
   }
+});
+
+test('who hangs up on its questioners, and comes for what it wants in between, is an alarm as soon', async () => {
+  const device = await FakeDevice.make('north', vendor);
+  const watching = new Watching();
+  watching.device = device;
+  watching.known = device.record;
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  watching.answers = 'not';
+  const released: boolean[] = [];
+  for (let visit = 0; visit < refusalsMax + 1; visit++) {
+    released.push(!watching.watch.suspendsAsker('north'));
+    const { asked } = watching;
+    while (watching.asked === asked) await watching.pass(30_000);
+  }
+  assert.deepEqual(released, [...Array<boolean>(refusalsMax).fill(true), false]);
+  assert.deepEqual([results(watching), watching.alarms()], silentAlarm);
+  // Whoever did that, and was started anew meanwhile, ran what nobody has seen.
+  device.resets += 1;
+  watching.answers = 'honestly';
+  await watching.pass(2 * retryMsMax);
+  assert.deepEqual(results(watching), ['north failed']);
+  assert.equal(watching.watch.list()[0]?.checks.find(({ passed }) => !passed)?.name, 'resets');
+  await watching.stop();
+});
+
+test('one visit counts for one question: who was cut off after it is not silent soon', async () => {
+  const watching = new Watching();
+  await watching.start();
+  await watching.pass(firstAskMsMax);
+  assert.equal(watching.watch.suspendsAsker('north'), false);
+  watching.answers = 'not';
+  await watching.pass(silentIntervals * everyMs);
+  assert.deepEqual([results(watching), watching.alarms()], [['north passed'], []]);
+  await watching.stop();
 });
 
 test('who was started anew while it put its questioners off fails, and who was started between two answers does not', async () => {

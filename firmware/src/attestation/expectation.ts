@@ -12,6 +12,14 @@ export interface ProvenTpm {
   readonly endorsementKey: Uint8Array | undefined;
 }
 
+/** Firmware that made keys which are still in use, and that the consortium names no more. */
+export interface FormerOrigins {
+  readonly bootAuthorities: readonly Uint8Array[];
+  readonly releases: readonly Uint8Array[];
+}
+
+export const noFormerOrigins: FormerOrigins = { bootAuthorities: [], releases: [] };
+
 export interface Expectation {
   readonly chain: ChainId;
   /** Institution ids. */
@@ -33,6 +41,11 @@ export interface Expectation {
    * hold it against, which only a simulator passes.
    */
   readonly releases: readonly Uint8Array[];
+  /**
+   * What was named and accepted when the candidate's device came onto the ledger, and was dropped since: it judges who made
+   * its keys, which nobody can make anew without another record, and never what runs.
+   */
+  readonly former: FormerOrigins;
   /** What the last verdict proved, if the candidate has put its questioner off since. */
   readonly evadedSince: ResetCount | undefined;
   /** UTC milliseconds. */

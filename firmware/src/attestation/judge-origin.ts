@@ -62,30 +62,30 @@ function contradiction(device: ClaimedDevice): string | undefined {
     : 'The firmware that took the TPM is not the one that made the identity key.';
 }
 
-/** Why the consortium does not take that firmware; undefined if it does. */
+type OriginExpectation = Pick<Expectation, 'bootAuthorities' | 'releases' | 'former'>;
+
+/** Why the consortium does not take that firmware; undefined if it does, or did when it took the device. */
 function objection(
   { origin: { registers }, development }: ClaimedDevice,
-  { bootAuthorities, releases }: Pick<Expectation, 'bootAuthorities' | 'releases'>,
+  { bootAuthorities, releases, former }: OriginExpectation,
 ): string | undefined {
   const [authority, firmware] = [
     registerOf(registers, authorityRegister),
     registerOf(registers, firmwareRegister),
   ];
   const told = (value: Uint8Array): string => toHex(value).slice(0, 16);
+  // What was dropped says nothing where nothing is named: then a development consortium does not judge at all.
   const mayBeAnything = (list: readonly Uint8Array[]): boolean => development && list.length === 0;
   if (!development && registers.some((value) => equalBytes(value, unmeasured)))
     return 'The identity key was made in a boot that nothing measured.';
-  if (!mayBeAnything(bootAuthorities) && !isNamed(authority, bootAuthorities))
+  if (!mayBeAnything(bootAuthorities) && !isNamed(authority, [...bootAuthorities, ...former.bootAuthorities]))
     return `The identity key was made under a boot authority that the consortium does not name (PCR 7 began with ${told(authority)}).`;
-  if (!mayBeAnything(releases) && !isOfRelease(firmware, releases))
+  if (!mayBeAnything(releases) && !isOfRelease(firmware, [...releases, ...former.releases]))
     return `The identity key was made by a firmware that is no release that the consortium accepted (PCR 11 began with ${told(firmware)}).`;
   return undefined;
 }
 
-export function judgeOrigin(
-  device: ClaimedDevice,
-  expectation: Pick<Expectation, 'bootAuthorities' | 'releases'>,
-): Check {
+export function judgeOrigin(device: ClaimedDevice, expectation: OriginExpectation): Check {
   const finding = contradiction(device) ?? objection(device, expectation);
   if (finding !== undefined) return failed(name, finding);
   const { bootAuthorities, releases } = expectation;

@@ -5,7 +5,12 @@ import { AttestationAnswerer } from '../attesting/answerer.ts';
 import { askMember } from '../attesting/member-exchange.ts';
 import { MemberWatch } from '../attesting/member-watch.ts';
 import { Standings } from '../attesting/standing.ts';
-import type { Expectation, ProvenTpm } from '../attestation/expectation.ts';
+import {
+  noFormerOrigins,
+  type Expectation,
+  type FormerOrigins,
+  type ProvenTpm,
+} from '../attestation/expectation.ts';
 import { challengeRandomBytes } from '../attestation/limits.ts';
 import { attest, type Attestation } from '../attestation/verify.ts';
 import type { Config } from '../config.ts';
@@ -13,7 +18,7 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { askOverHttps } from '../http/attestation-client.ts';
 import { toReleaseDigest } from '../ledger/index.ts';
-import type { Genesis, Institution, LedgerState } from '../ledger/types.ts';
+import type { FormerValue, Genesis, Institution, InstitutionRecord, LedgerState } from '../ledger/types.ts';
 import type { InstitutionId, Ledger, Network } from '../ports.ts';
 import { simulatorAuthorityFiles } from '../../tpm/index.ts';
 import { TpmDevice } from './attesting-device.ts';
@@ -90,9 +95,22 @@ export function expectationOf(
         : [{ institution: verifier, device: own.keys.device, endorsementKey: undefined }, ...provenTpms],
     bootAuthorities: state.parameters().bootAuthorities,
     releases: state.releases().filter((digest) => isAccepted(state, digest)),
+    former: formerOrigins(state, proposed === undefined ? state.institution(candidate) : undefined),
     evadedSince: undefined,
     now,
   };
+}
+
+/** What counted when the ledger began to name this device: whose record is none of the ledger's has nothing of before. */
+function formerOrigins(
+  state: LedgerState,
+  record: Pick<InstitutionRecord, 'deviceSince'> | undefined,
+): FormerOrigins {
+  if (record === undefined) return noFormerOrigins;
+  const counted = (values: readonly FormerValue[]): readonly Uint8Array[] =>
+    values.filter(({ until }) => record.deviceSince <= until).map(({ value }) => value);
+  const { bootAuthorities, releases } = state.formerOrigins();
+  return { bootAuthorities: counted(bootAuthorities), releases: counted(releases) };
 }
 
 function isAccepted(state: LedgerState, digest: Uint8Array): boolean {
