@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import test from 'node:test';
-import type { Expectation } from '../../firmware/src/attestation/expectation.ts';
+import { noFormerOrigins, type Expectation } from '../../firmware/src/attestation/expectation.ts';
 import { challengeRandomBytes } from '../../firmware/src/attestation/limits.ts';
 import { attest, type Attestation } from '../../firmware/src/attestation/verify.ts';
 import { askOverHttps } from '../../firmware/src/http/attestation-client.ts';
@@ -25,6 +25,7 @@ test('a stranger sees which TPM the box has, and that it is a simulator', async 
         trust: { roots: [], development: true },
         record: institution,
         proposed: false,
+        former: noFormerOrigins,
         evadedSince: undefined,
         provenTpms: [],
         bootAuthorities: [],

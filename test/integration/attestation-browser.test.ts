@@ -29,7 +29,8 @@ export async function judge({ vectors, name, development }) {
     evadedSince: undefined,
     provenTpms: [],
     bootAuthorities: [],
- releases: [],
+    releases: [],
+    former: { bootAuthorities: [], releases: [] },
     now: vectors.now,
   };
   const judged = await judgeClaim(decodeAttestationAnswer(fromHex(claim)), expectation);

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 import { beginAttempt } from '../../firmware/src/attestation/challenge.ts';
 import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
-import type { Expectation } from '../../firmware/src/attestation/expectation.ts';
+import { noFormerOrigins, type Expectation } from '../../firmware/src/attestation/expectation.ts';
 import { challengeRandomBytes } from '../../firmware/src/attestation/limits.ts';
 import { attest, type Attestation } from '../../firmware/src/attestation/verify.ts';
 import { AttestationAnswerer } from '../../firmware/src/attesting/answerer.ts';
@@ -93,6 +93,7 @@ class AttestingBox {
       trust: { roots: [], development: true },
       record,
       proposed: false,
+      former: noFormerOrigins,
       evadedSince: undefined,
       provenTpms: [],
       bootAuthorities: [],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { judgeClaim } from '../../firmware/src/attestation/judge-claim.ts';
+import { noFormerOrigins } from '../../firmware/src/attestation/expectation.ts';
 import { judgeOrigin } from '../../firmware/src/attestation/judge-origin.ts';
 import type { Claim } from '../../firmware/src/attestation/messages.ts';
 import { TpmDevice } from '../../firmware/src/box/attesting-device.ts';
@@ -75,7 +76,9 @@ async function failuresOf(claim: Claim, accepted: readonly Uint8Array[]): Promis
     trust: { roots: [], development: true },
     now: Date.now(),
   });
-  const origin = device && judgeOrigin(device, { bootAuthorities: [authority], releases: [firmware] });
+  const origin =
+    device &&
+    judgeOrigin(device, { bootAuthorities: [authority], releases: [firmware], former: noFormerOrigins });
   return [...checks, ...(origin ? [origin] : [])].filter(({ passed }) => !passed).map(({ name }) => name);
 }
 
