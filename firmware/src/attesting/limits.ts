@@ -40,8 +40,9 @@ export const intervalSpreadPercent = 50;
 export const retryMsMax = 300_000;
 
 /**
- * A connected member that put its questioner off so often in a row counts as silent: some ten minutes, in which a box may
- * start or its TPM be busy, and too few to run another firmware until a time of one's own choice.
+ * A member that put its questioner off so often in a row, while it was connected or came for releases in between, counts as
+ * silent: some ten minutes, in which a box may start or its TPM be busy, and too few to run another firmware until a time of
+ * one's own choice.
  */
 export const refusalsMax = 3;
 

@@ -62,6 +62,9 @@ function mayBeOfAnotherBlock({ checks }: Verdict): boolean {
 export class MemberWatch implements Service {
   readonly #options: MemberWatchOptions;
   readonly #dueAt = new Map<InstitutionId, number>();
+  /** When the last question to each ended, and when each last wanted something: since this box started, milliseconds. */
+  readonly #askedAt = new Map<InstitutionId, number>();
+  readonly #wantedAt = new Map<InstitutionId, number>();
   readonly #listeners = new Set<() => void>();
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -102,6 +105,15 @@ export class MemberWatch implements Service {
     return (result !== 'unknown' && result !== 'passed') || this.#isReplaced(standing);
   }
 
+  /**
+   * The same, asked whenever this member wants a release, and while one is sent to it. It is there then, whatever its
+   * connection says when this box has a question: who is asked decides whether there is one, since no question dials.
+   */
+  suspendsAsker(member: InstitutionId): boolean {
+    this.#wantedAt.set(member, this.#options.clock.now());
+    return this.suspends(member);
+  }
+
   /** Called when what `list` or `suspends` say may have changed. */
   onChange(listener: () => void): Unsubscribe {
     this.#listeners.add(listener);
@@ -139,16 +151,16 @@ export class MemberWatch implements Service {
 
   /**
    * Silence lasts from the first question that brought no verdict, also over restarts of this box, and is judged when
-   * another one brings none: nobody is silent for the time in which this box did not ask. Who is connected and puts this
-   * box off is silent soon: he could wait with his answer until it suits him.
+   * another one brings none: nobody is silent for the time in which this box did not ask. Who is there and puts this box
+   * off, or hangs up, is silent soon: he could wait with his answer until it suits him.
    */
-  async #unheard(member: InstitutionId, wasConnected: boolean): Promise<void> {
+  async #unheard(member: InstitutionId, wasThere: boolean): Promise<void> {
     const { clock, rule, logger, standings } = this.#options;
     const standing = standings.get(member);
     if (standing === undefined) return;
     const now = clock.now();
     const { result } = standing;
-    const refusals = standing.refusals + (wasConnected ? 1 : 0);
+    const refusals = standing.refusals + (wasThere ? 1 : 0);
     const silentSince = standing.silentSince ?? now;
     const isLong = now - silentSince > silentIntervals * rule().everyMs || refusals >= refusalsMax;
     const silence = { ...standing, silentSince, refusals };
@@ -224,7 +236,7 @@ export class MemberWatch implements Service {
     }
     for (const { institution } of standings.all()) {
       if (members.has(institution)) continue;
-      this.#dueAt.delete(institution);
+      for (const times of [this.#dueAt, this.#askedAt, this.#wantedAt]) times.delete(institution);
       health.clear('ATTESTATION_FAILED', institution);
       health.clear('ATTESTATION_MISSING', institution);
       await standings.forget(institution);
@@ -233,15 +245,24 @@ export class MemberWatch implements Service {
 
   /** True if there is a verdict. */
   async #askOne(member: InstitutionId, signal: AbortSignal): Promise<boolean> {
-    const wasConnected = this.#options.isConnected(member);
+    const { clock, isConnected } = this.#options;
+    const wasConnected = isConnected(member);
     let judged = await this.#judge(member, signal);
     if (judged !== undefined && mayBeOfAnotherBlock(judged.verdict)) {
-      await this.#options.clock.sleep(memberAnswerMsMin, signal);
+      await clock.sleep(memberAnswerMsMin, signal);
       judged = (await this.#judge(member, signal)) ?? judged;
     }
-    if (judged === undefined) await this.#unheard(member, wasConnected);
+    const wasThere = wasConnected || this.#hasWanted(member);
+    this.#askedAt.set(member, clock.now());
+    if (judged === undefined) await this.#unheard(member, wasThere);
     else await this.#judged(member, judged);
     return judged !== undefined;
+  }
+
+  /** Since the last question to it; each time counts once. */
+  #hasWanted(member: InstitutionId): boolean {
+    const at = this.#wantedAt.get(member);
+    return at !== undefined && at >= (this.#askedAt.get(member) ?? at);
   }
 
   /** By the ledger as it is now. Undefined if the member does not answer, or not now. */
@@ -318,7 +339,7 @@ export class MemberWatch implements Service {
         'ATTESTATION_MISSING',
         institution,
         standing.refusals >= refusalsMax
-          ? `It is connected, and put off ${standing.refusals} questions in a row.`
+          ? `It was there, and put off ${standing.refusals} questions in a row.`
           : `It has not attested for ${silentIntervals} intervals.`,
       );
     else health.clear('ATTESTATION_MISSING', institution);

@@ -29,7 +29,7 @@ export interface MemberStanding {
   readonly heardAt: number;
   /** When the first question was asked that brought no verdict, since the last that did, UTC milliseconds. */
   readonly silentSince: number | null;
-  /** Questions in a row that it did not answer with a verdict while it was connected. */
+  /** Questions in a row that brought no verdict, though it was connected or had wanted a release since the one before. */
   readonly refusals: number;
   /** Of the last verdict, check by check; empty if there was none. */
   readonly checks: readonly Check[];

@@ -156,7 +156,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const watch = await openMemberWatch({ foundation, genesis, ledger: validator, network });
   const source = new ReleaseSource({
     ...common,
-    suspends: (member) => watch.suspends(member),
+    suspends: (member) => watch.suspendsAsker(member),
     sessions: new OpenSessions(index),
     signer: transaction,
     verify: verifyEd25519,
