@@ -15,6 +15,7 @@ import { refusalAnswerMs, refusalsMax } from '../../firmware/src/release/limits.
 import { retryLongestMs } from '../../firmware/src/retry/limits.ts';
 import { encodeReleaseAnswer } from '../../firmware/src/release/messages.ts';
 import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
+import { OpenShares } from '../../firmware/src/release/open-shares.ts';
 import { ReleaseSource } from '../../firmware/src/release/source.ts';
 import { StudyReceiver } from '../../firmware/src/release/study-receiver.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
@@ -43,6 +44,7 @@ class Scene {
     network: this.world.hub.join('north'),
     catalogue: this.world.catalogue,
     sessions: new OpenSessions(new MemoryStore()),
+    shares: new OpenShares(),
     disclosures: new Disclosures(new MemoryStore(), this.world.clock),
     signer: this.world.fixture.box('north').transaction,
     suspends: () => false,

@@ -32,7 +32,8 @@ import {
 } from '../../firmware/src/validator/limits.ts';
 import { Mempool } from '../../firmware/src/validator/mempool.ts';
 import { newlyKeyed } from '../../firmware/src/validator/newly-keyed.ts';
-import { boxOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { rememberVerified } from '../../firmware/src/validator/signature-cache.ts';
+import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { registerBulk } from '../fakes/ledger-studies.ts';
 import { applied } from '../support/ledger-outcome.ts';
@@ -76,6 +77,24 @@ function revocation(): Uint8Array {
 function kindOf(mempool: Mempool, from: string, bytes: Uint8Array, now = 0): string {
   return mempool.add(from, bytes, final, now).kind;
 }
+
+test('a source that takes back what never comes costs nobody a signature at each block', () => {
+  let checks = 0;
+  const verify = rememberVerified((...signed) => {
+    checks++;
+    return verifySignature(...signed);
+  });
+  const mempool = new Mempool({ self: 'north', verify });
+  for (let number = 0; number < 16; number++) {
+    const change = { validUntil: genesisTime + 86_400_000 + number };
+    const body = ledger.revokeBody(study, { basisId: bytesOf(`never ${number}`) }, change);
+    const bytes = encodeTransaction(ledger.sign(body, ledger.box('south').transaction));
+    assert.equal(mempool.add('south', bytes, final, 0).kind, 'waiting');
+  }
+  checks = 0;
+  mempool.afterFinal([], final, 1);
+  assert.equal(checks, 0);
+});
 
 test('a duplicate waits once, whoever brings it again', () => {
   const mempool = pool();

@@ -19,6 +19,7 @@ import {
   streamMessage,
 } from '../../firmware/src/release/messages.ts';
 import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
+import { OpenShares } from '../../firmware/src/release/open-shares.ts';
 import { ReleaseSource } from '../../firmware/src/release/source.ts';
 import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
@@ -39,6 +40,7 @@ class Scene {
   readonly askers = new Map(['south', 'east'].map((id) => [id, this.world.hub.join(id)]));
   disclosures = new Disclosures(this.store, this.world.clock);
   readonly suspended = new Set<string>();
+  readonly shares = new OpenShares();
   source = this.#make();
 
   #make(): ReleaseSource {
@@ -48,6 +50,7 @@ class Scene {
       network: this.network,
       catalogue: this.world.catalogue,
       sessions: new OpenSessions(this.store),
+      shares: this.shares,
       disclosures: this.disclosures,
       signer: this.world.fixture.box('north').transaction,
       suspends: (member) => this.suspended.has(member),
@@ -230,6 +233,17 @@ test('every ground gives one and the same answer after one and the same time; th
   const usedUp = await scene.ask(await resign({ openNo: 3 }));
   assert.deepEqual(usedUp, { answer: refusedAnswer, afterMs: refusalAnswerMs });
   assert.equal(scene.disclosures.list()[0]?.reason, 'the grant is used up');
+});
+
+test('whoever has opened its share of an epoch is refused like anybody else', async () => {
+  const { scene, study, grant } = await granted();
+  const { bytes } = await openRequest(scene, study, grant);
+  const epoch = scene.world.ledger.state().epoch().number;
+  while (scene.shares.take('south', epoch));
+  const { answer, afterMs } = await scene.ask(bytes);
+  assert.deepEqual(answer, refusedAnswer);
+  assert.equal(afterMs, refusalAnswerMs);
+  assert.equal(scene.disclosures.list()[0]?.reason, 'the institution has opened too much in this epoch');
 });
 
 test('a receipt is final before it is answered, and its session is kept before it is sent', async () => {

@@ -16,6 +16,7 @@ import { Disclosures } from '../release/disclosures.ts';
 import { FetchJobs } from '../release/fetch-jobs.ts';
 import { Grantee } from '../release/grantee.ts';
 import { OpenSessions } from '../release/open-sessions.ts';
+import { OpenShares } from '../release/open-shares.ts';
 import { ReleaseSource } from '../release/source.ts';
 import { StudyReceiver } from '../release/study-receiver.ts';
 import { studyIdOf } from '../studies/ledger-place.ts';
@@ -158,6 +159,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     ...common,
     suspends: (member) => watch.suspendsAsker(member),
     sessions: new OpenSessions(index),
+    shares: new OpenShares(),
     signer: transaction,
     verify: verifyEd25519,
     health,

@@ -26,6 +26,7 @@ export type RefusalGround =
   | 'the study was erased'
   | 'the grant is addressed to another institution'
   | 'the grant is used up'
+  | 'the institution has opened too much in this epoch'
   | 'the grant does not cover this version'
   | 'the signature is wrong'
   | 'the digest is not of what was sent'

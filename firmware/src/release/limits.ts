@@ -27,3 +27,9 @@ export const fetchesAtOnceMax = 4;
 
 /** Objects of one stream that wait for the disk while the next come in: as many segment buffers are held. */
 export const objectsFinishingMax = 4;
+
+/**
+ * Releases that one member may open here in an epoch (24 h), but for emergencies, which count for who declares them: an
+ * eighth of what the ledger lets a source sign, two records each. More than the studies that the largest hospital makes in two weeks.
+ */
+export const opensOfMemberMax = 8_192;

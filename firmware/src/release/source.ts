@@ -35,6 +35,7 @@ import {
   type ReceiptRequest,
   type StreamRequest,
 } from './messages.ts';
+import type { OpenShares } from './open-shares.ts';
 import { openOnLedger, type OpenSession, type OpenSessions } from './open-sessions.ts';
 import { streamObjects } from './stream.ts';
 
@@ -44,6 +45,7 @@ export interface SourceOptions {
   readonly network: Network;
   readonly catalogue: Catalogue;
   readonly sessions: OpenSessions;
+  readonly shares: OpenShares;
   /** Members to which the consortium's rule on attestation lets nothing be released now. */
   readonly suspends: (member: InstitutionId) => boolean;
   readonly disclosures: Disclosures;
@@ -183,6 +185,9 @@ export class ReleaseSource implements Service {
     if (admission.kind === 'refused') return admission.ground;
     if (!verify(admission.basis.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
     if (this.#objectsUnder(toStudyId(body.studyId), body.head) === undefined) return 'no such study here';
+    const isCounted = admission.basis.emergency === null;
+    if (isCounted && !this.#options.shares.take(asker, ledger.state().epoch().number))
+      return 'the institution has opened too much in this epoch';
     await sessions.keep({
       openId: Buffer.from(id, 'hex'),
       grantId: body.basisId,

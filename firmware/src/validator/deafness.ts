@@ -1,6 +1,6 @@
 /**
- * Who sends what does not decode is not read for a while: to decode four megabytes of the densest CBOR takes a box the
- * better part of a second, in which it does nothing else. The time goes by the length, so that a newer version's short
+ * Who sends what does not decode is not read for a while: to find that out takes a box up to 15 ms, in which it does nothing
+ * else (`messageItemsMax`), and one message may follow the other. The time goes by the length, so that a newer version's short
  * message, which this one does not know, costs its sender nothing to speak of.
  */
 import type { Clock, InstitutionId } from '../ports.ts';

@@ -98,7 +98,8 @@ export const blocksUnfinalMax = 4;
 
 /**
  * For how long a peer is not read after bytes that did not decode, nanoseconds a byte: fifty times as long as the densest
- * CBOR takes (0.2 µs a byte), so that none takes more than a fiftieth of the box. 42 s after the longest message.
+ * CBOR takes (0.2 µs a byte, up to 65,536 of them), so that none takes more than a fiftieth of the box. 42 s after the
+ * longest message.
  */
 export const deafNsPerByte = 10000;
 

@@ -73,8 +73,9 @@ function revokeOne(
   if (basis === undefined) {
     if (isRevokedAhead(study, target)) return 'already-revoked';
     // Perhaps of a referral that is still on its way: it waits, since only the owner's word is kept for what has not come.
-    if (!context.signedBy(study.ownerKey))
-      return signedBySource(state, study, context) ? 'unknown-basis' : 'bad-signature';
+    // The source's key is tried first: whoever judges it again at each block remembers a good signature, but no bad one.
+    if (signedBySource(state, study, context)) return 'unknown-basis';
+    if (!context.signedBy(study.ownerKey)) return 'bad-signature';
     if (study.revokedAhead.length >= revocationsAheadMax) return 'too-many-revocations';
     return state.put(studyRecord, stateKeys.study(studyKey), {
       ...study,
