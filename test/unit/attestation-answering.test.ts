@@ -14,7 +14,7 @@ import {
   answersWaitingMax,
   memberAnswerMsMin,
   strangerAnswerMsMin,
-  wrongStrangerMs,
+  strangerHoldMs,
 } from '../../firmware/src/attesting/limits.ts';
 import { FakeDevice } from '../fakes/attesting-device.ts';
 import { bytesOf, keysExpiry } from '../fakes/ledger.ts';
@@ -115,8 +115,41 @@ test('a stranger whose challenge cannot be answered takes no turn, and is not he
   assert.deepEqual(await box.ask(here, garbage), { type: 'refused', reason: 'not-answerable' });
   assert.deepEqual(await box.ask(here, garbage), { type: 'refused', reason: 'busy' });
   assert.equal(await box.resultOf(there, 'east'), 'evidence');
-  box.clock.advance(wrongStrangerMs);
+  box.clock.advance(strangerHoldMs);
   assert.equal(await box.resultOf(here, 'east'), 'evidence');
+});
+
+test('an address that was answered takes no second turn while another waits for its first', async () => {
+  const box = new Answering(north);
+  const [greedy, patient] = [{ stranger: '192.0.2.1' }, { stranger: '198.51.100.1' }];
+  assert.equal(await box.resultOf(greedy, 'west'), 'evidence');
+  assert.equal(await box.resultOf(patient, 'east'), 'busy');
+  for (let at = 0; at < 3; at++) {
+    box.clock.advance(strangerAnswerMsMin);
+    // Whoever is always there first.
+    assert.equal(await box.resultOf(greedy, 'west'), 'busy');
+  }
+  assert.equal(await box.resultOf(patient, 'east'), 'evidence');
+  box.clock.advance(strangerAnswerMsMin);
+  assert.equal(await box.resultOf(greedy, 'west'), 'evidence', 'nobody waits any more');
+  assert.equal(await box.resultOf(patient, 'east'), 'busy');
+  box.clock.advance(strangerAnswerMsMin);
+  assert.equal(
+    await box.resultOf(greedy, 'west'),
+    'evidence',
+    'who was answered lately waits for no first turn',
+  );
+});
+
+test('a stranger that waits and does not come back holds the others up for a while only', async () => {
+  const box = new Answering(north);
+  const [here, gone] = [{ stranger: '192.0.2.1' }, { stranger: '198.51.100.1' }];
+  assert.equal(await box.resultOf(here, 'west'), 'evidence');
+  assert.equal(await box.resultOf(gone, 'east'), 'busy');
+  box.clock.advance(strangerHoldMs - 1);
+  assert.equal(await box.resultOf(here, 'west'), 'busy');
+  box.clock.advance(1);
+  assert.equal(await box.resultOf(here, 'west'), 'evidence');
 });
 
 test('strangers wait only where few do: members find a place', async () => {

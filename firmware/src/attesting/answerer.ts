@@ -14,8 +14,8 @@ import type { Institution } from '../ledger/types.ts';
 import type { Clock, InstitutionId } from '../ports.ts';
 import type { AttestingDevice } from './device.ts';
 import { memberAnswerMsMin, strangerAnswerMsMin, strangersWaitingMax } from './limits.ts';
+import { Strangers } from './strangers.ts';
 import { TpmTurns } from './tpm-turns.ts';
-import { WrongStrangers } from './wrong-strangers.ts';
 
 export interface AnswererOptions {
   readonly self: InstitutionId;
@@ -40,7 +40,7 @@ const refused = (reason: AttestationRefusal['reason']): AttestationRefusal => ({
 export class AttestationAnswerer {
   readonly #options: AnswererOptions;
   readonly #turns = new TpmTurns();
-  readonly #wrong = new WrongStrangers();
+  readonly #strangers = new Strangers();
 
   constructor(options: AnswererOptions) {
     this.#options = options;
@@ -66,17 +66,21 @@ export class AttestationAnswerer {
     return evidence ?? refused('busy');
   }
 
-  /** Whoever sends what no box can answer takes nobody's turn, and is not heard again at once. */
+  /** Whoever sends what no box can answer takes nobody's turn. */
   async #proveToStranger(address: string, challenge: Challenge): Promise<AttestationAnswer> {
     const { clock } = this.#options;
     const now = clock.now();
-    if (this.#wrong.isHeld(address, now)) return refused('busy');
+    if (!this.#strangers.mayTakeTurn(address, now)) return refused('busy');
     const evidence = this.#turns.take(turnOfStrangers, now, () => this.#evidence(challenge));
-    if (evidence === undefined) return refused('busy');
+    if (evidence === undefined) {
+      this.#strangers.waits(address, now);
+      return refused('busy');
+    }
+    this.#strangers.takesTurn(address, now);
     const answer = await evidence;
     if (answer.type === 'refused') {
       this.#turns.giveBack(turnOfStrangers.asker, now);
-      this.#wrong.hold(address, clock.now());
+      this.#strangers.wasWrong(address, clock.now());
     }
     return answer;
   }

@@ -8,7 +8,7 @@ export const memberAnswerMsMin = 10_000;
 
 /**
  * All who are no members together are answered this often at most: they share what members leave of the TPM. A challenge
- * that could not be answered takes no such turn from the others.
+ * that could not be answered takes no such turn from the others, and an answered address no second one while others wait.
  */
 export const strangerAnswerMsMin = 5_000;
 
@@ -16,13 +16,14 @@ export const strangerAnswerMsMin = 5_000;
 export const strangersWaitingMax = 2;
 
 /**
- * An address whose challenge this box could not answer is refused for so long: a voting member asks a candidate again
- * only after minutes, and one wrong challenge costs the TPM half a second.
+ * So long a stranger's address is remembered: one whose challenge this box could not answer, which is refused meanwhile; one
+ * that was answered, which makes room meanwhile for those that wait; and one that waits. A voting member asks a candidate
+ * again only after minutes, and one wrong challenge costs the TPM half a second.
  */
-export const wrongStrangerMs = 60_000;
+export const strangerHoldMs = 60_000;
 
-/** Such addresses that are remembered; beyond them the oldest is forgotten. */
-export const wrongStrangersMax = 1024;
+/** Addresses that are remembered of each of these kinds; beyond them the oldest is forgotten. */
+export const strangersRememberedMax = 1024;
 
 /** One request of an attestation, with all that wait before it. */
 export const attestationRequestMsMax = 60_000;
