@@ -4,7 +4,7 @@ export { SoftwareTpm, type SoftwareTpmOptions } from './simulator/software-tpm.t
 export { boundRegisters } from './keys/device-policy.ts';
 export { ownDevelopmentRegisters } from './simulator/measurement.ts';
 export { simulatorAuthorityFiles } from './simulator/setup.ts';
-export { TpmError } from './response-code.ts';
+export { kindOf, TpmError, type ResponseKind } from './response-code.ts';
 export { fixedEndpoint, type TpmEndpoint, type TpmTarget } from './endpoint.ts';
 export { BrokerClient, type BrokerClientOptions } from './broker/client.ts';
 export type { OperationName, Operations } from './broker/messages.ts';

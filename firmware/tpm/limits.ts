@@ -70,5 +70,8 @@ export const triesForgottenAfterS = 600;
  * keep the box from ending a lock-out for longer. */
 export const lockoutRecoveryS = 0;
 
+/** Approvals since an old keys file that a rescue with it retires besides: a hospital has a few updates in a year. */
+export const unknownApprovalsMax = 16;
+
 /** Two keys of 32 bytes in HPKE take 141 bytes; more is not a recovery file. */
 export const recoveryFileBytesMax = 4_096;

@@ -94,27 +94,30 @@ test('a rescue that is refused after a power cut leaves what the TPM approves', 
   assert.deepEqual((await tpm.openKeys()).boxKey, keys.boxKey);
 });
 
-test('a rescue retires an update that was approved and never confirmed', async (t) => {
-  const tpm = await FreshTpm.make(t);
-  const offline = offlineKey();
-  tpm.rescueKey = offline.point;
-  const keys = await tpm.openKeys();
-  await keys.firmware.approveNext(await tpm.installFirmware('bad\n'));
-  const stored = async (): Promise<StoredKeys> =>
-    decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
-  const countsMax = (await stored()).approval.map(({ countMax }) => countMax);
-  await tpm.powerOff();
-  await tpm.installFirmware('mended\n');
-  const { keysFile, logger, softwareTpm: endpoint } = tpm;
-  await rescueKeys({ endpoint, keysFile, logger, code: codeOf(tpm), sign: offline.sign });
-  await tpm.powerOff();
-  await tpm.openKeys();
-  const { rootName } = await stored();
-  const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger });
-  const count = await broker.call('readCounter', { counter: 'firmware', rootName });
-  await broker.close();
-  assert.ok(count > Math.max(...countsMax), `${count}`);
-});
+for (const which of ['the newest keys file', 'one from before it'])
+  test(`a rescue with ${which} retires an update that was approved and never confirmed`, async (t) => {
+    const tpm = await FreshTpm.make(t);
+    const offline = offlineKey();
+    tpm.rescueKey = offline.point;
+    const keys = await tpm.openKeys();
+    const older = await readFile(tpm.keysFile);
+    await keys.firmware.approveNext(await tpm.installFirmware('bad\n'));
+    const stored = async (): Promise<StoredKeys> =>
+      decodeKeysFile(await readFile(tpm.keysFile, 'utf8'), tpm.keysFile);
+    const countsMax = (await stored()).approval.map(({ countMax }) => countMax);
+    await tpm.powerOff();
+    if (which !== 'the newest keys file') await writeFile(tpm.keysFile, older);
+    await tpm.installFirmware('mended\n');
+    const { keysFile, logger, softwareTpm: endpoint } = tpm;
+    await rescueKeys({ endpoint, keysFile, logger, code: codeOf(tpm), sign: offline.sign });
+    await tpm.powerOff();
+    await tpm.openKeys();
+    const { rootName } = await stored();
+    const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger });
+    const count = await broker.call('readCounter', { counter: 'firmware', rootName });
+    await broker.close();
+    assert.ok(count > Math.max(...countsMax), `${count}`);
+  });
 
 test('a rescue approves what the TPM says that runs, and nothing that a chip on the bus says', async (t) => {
   const tpm = await FreshTpm.make(t);

@@ -5,7 +5,7 @@ import { attestedRegisters, type Claim } from '../attestation/messages.ts';
 import type { AttestingDevice } from '../attesting/device.ts';
 import { AppError } from '../errors.ts';
 import type { Attester } from '../ports.ts';
-import { TpmError } from '../../tpm/index.ts';
+import { kindOf, TpmError } from '../../tpm/index.ts';
 
 /**
  * The endorsement key's certificate, then its issuer's, and so on, as far as these lead; the rest is left out. Whether the
@@ -23,6 +23,21 @@ export function endorsementPath(own: Uint8Array, others: readonly Uint8Array[]):
     last = next.certificate;
   }
   return path;
+}
+
+/**
+ * The TPM refuses credentials that were made for other keys, or that are none: whoever sent them hears no more. That it is
+ * gone, busy or not believed is no fault of his. @throws AppError of the TPM.
+ */
+export async function unlessRefused(activation: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+  try {
+    return await activation;
+  } catch (error) {
+    const cause = error instanceof AppError ? error.cause : undefined;
+    if (cause instanceof TpmError && ['integrity', 'refused'].includes(kindOf(cause.code, cause.command)))
+      return undefined;
+    throw error;
+  }
 }
 
 export class TpmDevice implements AttestingDevice {
@@ -68,14 +83,8 @@ export class TpmDevice implements AttestingDevice {
     };
   }
 
-  /** The TPM refuses credentials that were made for other keys, or that are none: whoever sent them hears no more. */
-  async activate(blob: Uint8Array, seed: Uint8Array): Promise<Uint8Array | undefined> {
-    try {
-      return await this.#attester.activate(blob, seed);
-    } catch (error) {
-      if (error instanceof AppError && error.cause instanceof TpmError) return undefined;
-      throw error;
-    }
+  activate(blob: Uint8Array, seed: Uint8Array): Promise<Uint8Array | undefined> {
+    return unlessRefused(this.#attester.activate(blob, seed));
   }
 
   async quote(binding: Uint8Array): Promise<{ readonly attest: Uint8Array; readonly signature: Uint8Array }> {

@@ -7,10 +7,11 @@ import { AppError } from '../../src/errors.ts';
 import type { Logger } from '../../src/ports.ts';
 import { BrokerClient } from '../broker/client.ts';
 import type { TpmEndpoint } from '../endpoint.ts';
+import { unknownApprovalsMax } from '../limits.ts';
 import { rescueKeyArea } from '../wire/templates.ts';
 import { countMaxAfter, heldApproval, measuredRegisters } from './approved-firmware.ts';
-import { approvalContent, deviceBranches, type Approval } from './device-policy.ts';
-import { readKeysFile, writeKeysFile } from './keys-file.ts';
+import { approvalContent, deviceBranches, type Approval, type ApprovedFirmware } from './device-policy.ts';
+import { readKeysFile, writeKeysFile, type StoredKeys } from './keys-file.ts';
 import { lockValueOf } from './provision.ts';
 
 export interface RescueOptions {
@@ -24,6 +25,11 @@ export interface RescueOptions {
    * for this rescue alone.
    */
   readonly sign: (message: Uint8Array) => Promise<Uint8Array>;
+}
+
+/** All that the file names, whether the TPM holds it or not. */
+function approvalsIn({ approval, approving }: StoredKeys): readonly ApprovedFirmware[] {
+  return [...approval, ...(approving ?? [])];
 }
 
 /** @returns r ‖ s, 64 bytes. @throws AppError RECOVERY_REFUSED */
@@ -54,7 +60,9 @@ export async function rescueKeys({ endpoint, keysFile, logger, code, sign }: Res
     const count = await broker.call('readCounter', { counter: 'firmware', rootName });
     const held = await heldApproval(broker, stored);
     // The box's next start steps the counter there, and what was approved before is dead, an update that waits as well.
-    const approval: Approval = [{ values, countMax: countMaxAfter(count, held ?? []) }];
+    // Which updates wait, a file of another time does not know: each was given one step more than what was before it.
+    const beyond = held === undefined ? count + unknownApprovalsMax : count;
+    const approval: Approval = [{ values, countMax: countMaxAfter(beyond, held ?? approvalsIn(stored)) }];
     const message = await broker.call('beginRescue', { rootName });
     const signature = plainSignature(await sign(message));
     // As before an update: what the TPM then holds decides. A rescue that is refused must not lose what it holds now,
