@@ -31,7 +31,11 @@ export interface ModelPoint {
 
 export type ModelInput =
   | { readonly tag: 'Nothing' }
-  | { readonly tag: 'Restart' }
+  | { readonly tag: 'Restart' | 'Forget' }
+  | {
+      readonly tag: 'TakeOrder';
+      readonly value: { readonly view: number; readonly floor: number; readonly counts: boolean };
+    }
   | { readonly tag: 'ReceiveProposal' | 'Built'; readonly value: ModelHeader }
   | { readonly tag: 'ReceiveVerdict'; readonly value: ModelPoint & { readonly valid: boolean } }
   | { readonly tag: 'ReceiveVote'; readonly value: ModelVote }

@@ -15,6 +15,9 @@ const outputBytesMax = 64 * 1024 * 1024;
 export interface Walks {
   /** A module of instances.qnt. */
   readonly instance: string;
+  /** Actions of the model; `init` and `step` by default. */
+  readonly init?: string;
+  readonly step?: string;
   readonly invariant: string;
   readonly walks: number;
   readonly stepsMax: number;
@@ -58,11 +61,21 @@ export async function runStories(instance: string): Promise<number> {
   return Number(passed[1]);
 }
 
-function argumentsOf({ instance, invariant, walks, stepsMax, seed }: Walks): string[] {
+function argumentsOf({
+  instance,
+  init = 'init',
+  step = 'step',
+  invariant,
+  walks,
+  stepsMax,
+  seed,
+}: Walks): string[] {
   return [
     '--backend=typescript',
     '--verbosity=1',
     `--main=${instance}`,
+    `--init=${init}`,
+    `--step=${step}`,
     `--invariant=${invariant}`,
     `--max-samples=${walks}`,
     `--max-steps=${stepsMax}`,

@@ -11,7 +11,9 @@ import type {
   Effect,
   Input,
   PersistRecord,
+  Restart,
 } from '../../firmware/src/consensus/state.ts';
+import { viewOf } from '../../firmware/src/consensus/state.ts';
 import type {
   Certificate,
   ProposalHeader,
@@ -22,7 +24,13 @@ import type {
 import { leaderOf } from '../../firmware/src/consensus/types.ts';
 import type { ModelCertificate, ModelEffect, ModelEvent, ModelHeader, ModelInput, ModelVote } from './itf.ts';
 
-type BoxInput = Exclude<ModelInput, { tag: 'Nothing' } | { tag: 'Restart' }>;
+/** It begins anew, from what is on its disk. */
+type Beginning = Extract<ModelInput, { tag: 'Restart' | 'Forget' | 'TakeOrder' }>;
+type BoxInput = Exclude<ModelInput, { tag: 'Nothing' } | Beginning>;
+
+function isBeginning(input: ModelInput): input is Beginning {
+  return input.tag === 'Restart' || input.tag === 'Forget' || input.tag === 'TakeOrder';
+}
 
 /** The network of the model makes no forgeries. */
 const verified = <T>(value: T): Verified<T> => value as Verified<T>;
@@ -60,7 +68,7 @@ function headerOf({ view, digest, parentView, parentDigest }: ModelHeader): Prop
   return { epoch: 0, view, digest: digestOf(digest), parentView, parentDigest: digestOf(parentDigest) };
 }
 
-function inputOf(input: Exclude<ModelInput, { tag: 'Nothing' | 'Restart' }>, validators: number): Input {
+function inputOf(input: BoxInput, validators: number): Input {
   switch (input.tag) {
     case 'ReceiveProposal': {
       const header = headerOf(input.value);
@@ -135,29 +143,42 @@ function isMessage({ kind }: Effect): boolean {
   return kind === 'broadcastVote' || kind === 'broadcastProposal' || kind === 'broadcastCertificate';
 }
 
+function isFinalization(record: PersistRecord): boolean {
+  return record.kind === 'certificate' && record.certificate.kind === 'finalize';
+}
+
 function recordText(record: PersistRecord): string {
   return record.kind === 'vote' ? voteText(record.vote) : certificateText(record.certificate);
 }
 
 class ReplayedBox {
-  readonly #options: CoreOptions;
+  readonly #self: number;
+  readonly #validators: number;
   #state: CoreState;
-  /** The vote log. */
-  readonly #records: PersistRecord[] = [];
+  /** The vote log, and of the block log the certificates. */
+  #records: PersistRecord[] = [];
+  #isVoting = true;
+  #order: Restart | undefined;
 
   constructor(self: number, validators: number) {
-    this.#options = { epoch: 0, validators, self, sign: () => signatureOf(self) };
+    this.#self = self;
+    this.#validators = validators;
     const final = { view: 0, digest: digestOf(0), certificate: undefined };
     this.#state = recover(this.#options, { final, floor: 0, records: [] }).state;
+  }
+
+  get #options(): CoreOptions {
+    const self = this.#isVoting ? this.#self : undefined;
+    return { epoch: 0, validators: this.#validators, self, sign: () => signatureOf(this.#self) };
   }
 
   /** What differs from the model, in words; nothing if all is alike. */
   take({ input, ...event }: ModelEvent): string[] {
     if (input.tag === 'Nothing') return [];
-    const effects = input.tag === 'Restart' ? this.#restart() : this.#step(input);
+    const effects = isBeginning(input) ? this.#begin(input) : this.#step(input);
     const unwritten = this.#execute(effects);
-    // Messages of a restart repeat older ones, which the model's network can do at any time.
-    const told = input.tag === 'Restart' ? effects.filter((effect) => !isMessage(effect)) : effects;
+    // Messages of a beginning repeat older ones, which the model's network can do at any time.
+    const told = isBeginning(input) ? effects.filter((effect) => !isMessage(effect)) : effects;
     const accused = effects.flatMap((effect) =>
       effect.kind === 'evidence'
         ? [`${effect.evidence.kind} ${effect.evidence.view} ${effect.evidence.validator}`]
@@ -181,16 +202,31 @@ class ReplayedBox {
   }
 
   #step(input: BoxInput): readonly Effect[] {
-    const { state, effects } = step(this.#state, inputOf(input, this.#options.validators));
+    const { state, effects } = step(this.#state, inputOf(input, this.#validators));
     this.#state = state;
     return effects;
   }
 
-  #restart(): readonly Effect[] {
+  /** As the validator does it: voting-rights.ts says what the vote log has then, and participant.ts what an order adds. */
+  #begin(input: Beginning): readonly Effect[] {
+    if (input.tag === 'TakeOrder') this.#take(input.value);
+    if (input.tag === 'Forget') this.#isVoting = false;
+    // Who follows without a vote has the block log alone.
+    if (!this.#isVoting) this.#records = this.#records.filter(isFinalization);
     const { final } = this.#state;
-    const { state, effects } = recover(this.#options, { final, floor: 0, records: this.#records });
+    const restart = this.#order;
+    const { state, effects } = recover(this.#options, { final, floor: 0, records: this.#records, restart });
     this.#state = state;
     return effects;
+  }
+
+  #take({ view, floor, counts }: Restart & { readonly counts: boolean }): void {
+    this.#order = { view, floor };
+    if (this.#isVoting || !counts) return;
+    const { notarization } = viewOf(this.#state, view);
+    this.#records = this.#records.filter(isFinalization);
+    if (notarization !== undefined) this.#records.push({ kind: 'certificate', certificate: notarization });
+    this.#isVoting = true;
   }
 
   /** Writes what is to be written, in order. @returns messages that are sent before a record of theirs. */

@@ -3,10 +3,17 @@ import type { Walks } from './quint.ts';
 
 type Expected = Omit<Walks, 'walks' | 'seed'>;
 
+/** Walks in which boxes forget how they voted, and an order says where to go on. */
+function restarting(step: string): Omit<Expected, 'instance'> {
+  return { init: 'initRestarts', step, invariant: 'safeRestarts', stepsMax: 100 };
+}
+
 /** `safe` is all invariants together. */
 export const sound: readonly Expected[] = [
   { instance: 'four', invariant: 'safe', stepsMax: 60 },
   { instance: 'seven', invariant: 'safe', stepsMax: 90 },
+  { ...restarting('stepRestarts'), instance: 'fourRestarting' },
+  { ...restarting('stepRestarts'), instance: 'sixRestarting' },
 ];
 
 /** Consortiums in which one rule is broken: an invariant must notice, or the model shows nothing. */
@@ -42,9 +49,29 @@ export const broken: readonly (Expected & { readonly what: string })[] = [
     stepsMax: 60,
     what: 'views that were given up are finalized',
   },
+  {
+    ...restarting('stepWithOldBlock'),
+    instance: 'fourRestarting',
+    what: 'an order names another than the newest block',
+  },
+  {
+    ...restarting('stepWithLowFloor'),
+    instance: 'fourRestarting',
+    what: 'boxes have voted above the floor of an order',
+  },
+  {
+    ...restarting('stepWithoutRest'),
+    instance: 'fourRestarting',
+    what: 'boxes go on between the question and the order',
+  },
 ];
 
-export const validatorsOf: Readonly<Record<string, number>> = { four: 4, seven: 7 };
+export const validatorsOf: Readonly<Record<string, number>> = {
+  four: 4,
+  seven: 7,
+  fourRestarting: 4,
+  sixRestarting: 6,
+};
 
 export interface Vector extends Walks {
   /** test/vectors/quint/<name>.itf.json. */
@@ -90,6 +117,22 @@ export const vectors: readonly Vector[] = [
   { name: 'four-long', instance: 'four', invariant: 'safe', walks: 1, stepsMax: 200, seed: 6 },
   { name: 'seven-final', instance: 'seven', invariant: 'noneIsFinal', walks: 200, stepsMax: 90, seed: 7 },
   { name: 'seven-long', instance: 'seven', invariant: 'safe', walks: 1, stepsMax: 250, seed: 8 },
+  {
+    ...restarting('stepRestarts'),
+    name: 'four-restarted',
+    instance: 'fourRestarting',
+    invariant: 'noneIsFinalAfterOrder',
+    walks: 200,
+    seed: 1,
+  },
+  {
+    ...restarting('stepRestarts'),
+    name: 'six-restarted',
+    instance: 'sixRestarting',
+    invariant: 'noneIsFinalAfterOrder',
+    walks: 200,
+    seed: 1,
+  },
 ];
 
 export function vectorFile({ name }: Vector): URL {
