@@ -8,12 +8,13 @@ import { institutionRecord, membersRecord, stateKeys } from '../ledger/index.ts'
 import type { InstitutionRecord } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Ledger, Logger, Network, Service, Timer } from '../ports.ts';
 import { BoxClient } from '../../wallet/box-client.ts';
-import { LightClient, type Refused } from '../../wallet/light-client.ts';
-import { handoversFollowedMax, proofKeysMax, trustMsMax } from '../../wallet/limits.ts';
+import { LightClient } from '../../wallet/light-client.ts';
+import { proofKeysMax } from '../../wallet/limits.ts';
 import type { WalletTransport } from '../../wallet/wallet-ports.ts';
 import { LedgerTransport } from './ledger-transport.ts';
 import { introductionLonelyMs, introductionTickMs } from './limits.ts';
 import type { Members } from './members.ts';
+import { ProvenLedger } from './proven-ledger.ts';
 import type { Undo } from './undo.ts';
 
 /** The members as they stand after a block. */
@@ -92,57 +93,33 @@ export class Introductions implements Service {
   /** @throws AppError PEER_UNREACHABLE, PEER_MISBEHAVED, LEDGER_UNPROVEN. */
   async #ask({ id, endpoints }: InstitutionRecord): Promise<Introduced> {
     const { ledger, transport } = this.#options;
-    // Everything is proven: whose certificate it is decides nothing.
-    const client = new BoxClient(transport, { origin: endpoints.https, certificateSha256: '' });
     const state = ledger.state();
-    const light = new LightClient(state.chain, state.epoch());
-    await this.#follow(light, client, id);
-    const [list] = await this.#read(light, client, id, [stateKeys.institutions]);
-    const listed = membersRecord.decode(list?.value ?? new Uint8Array());
-    if (listed.kind === 'refused') throw unproven(id, 'its list of members');
+    const proven = new ProvenLedger({
+      light: new LightClient(state.chain, state.epoch()),
+      // Everything is proven: whose certificate it is decides nothing.
+      client: new BoxClient(transport, { origin: endpoints.https, certificateSha256: '' }),
+      member: id,
+      clock: this.#options.clock,
+    });
+    await proven.follow();
+    const list = await proven.read([stateKeys.institutions]);
+    const listed = membersRecord.decode(list.values[0] ?? new Uint8Array());
+    if (listed.kind === 'refused') throw proven.unproven('its list of members');
     const { ids } = listed.value;
     const members: InstitutionRecord[] = [];
-    let height = list?.height ?? 0;
+    let { height } = list;
     for (let at = 0; at < ids.length; at += proofKeysMax) {
       const keys = ids.slice(at, at + proofKeysMax).map((member) => stateKeys.institution(member));
-      for (const read of await this.#read(light, client, id, keys)) {
-        const record = institutionRecord.decode(read.value ?? new Uint8Array());
+      const read = await proven.read(keys);
+      height = Math.min(height, read.height);
+      for (const value of read.values) {
+        const record = institutionRecord.decode(value ?? new Uint8Array());
         // One that was removed between two answers.
-        if (record.kind === 'refused') throw unproven(id, 'a record of a member');
+        if (record.kind === 'refused') throw proven.unproven('a record of a member');
         members.push(record.value);
-        height = Math.min(height, read.height);
       }
     }
     return { height, members };
-  }
-
-  /**
-   * A wallet stops trusting after 90 days; a box that catches up by certificates has no such bound, and is not led further
-   * by what it learns here than it would go by itself. So each step is judged at a time within the trust of its epoch.
-   */
-  async #follow(light: LightClient, client: BoxClient, id: InstitutionId): Promise<void> {
-    const { clock } = this.#options;
-    for (let steps = 0; steps < handoversFollowedMax; steps++) {
-      const handover = await client.handover(light.epoch.number);
-      if (handover === undefined) return;
-      const followed = await light.follow(
-        handover,
-        Math.min(clock.now(), light.epoch.startTime + trustMsMax),
-      );
-      if (followed.kind === 'refused') throw unproven(id, `a handover (${followed.reason})`);
-    }
-  }
-
-  async #read(
-    light: LightClient,
-    client: BoxClient,
-    id: InstitutionId,
-    keys: readonly string[],
-  ): Promise<readonly { readonly height: number; readonly value: Uint8Array | null }[]> {
-    const { evidence, proofs } = await client.proofs(keys);
-    const proven = await light.verifyValues(evidence, keys, proofs, this.#options.clock.now());
-    if (proven.kind === 'refused') throw unproven(id, (proven satisfies Refused).reason);
-    return proven.values.map((value) => ({ height: proven.header.height, value }));
   }
 }
 
@@ -165,8 +142,4 @@ export function openIntroductions(modules: IntroductionModules, undo: Undo): Int
     introduce: (introduced) => members.introduce(introduced),
     logger: logger.child({ room: 'p2p' }),
   });
-}
-
-function unproven(id: InstitutionId, what: string): AppError {
-  return new AppError('LEDGER_UNPROVEN', `${id} could not prove ${what}.`);
 }
