@@ -1,16 +1,25 @@
 import { X509Certificate } from 'node:crypto';
+import { concatBytes } from '../../src/encoding/bytes.ts';
 import { endorsementChainLengthMax } from '../limits.ts';
 
-/** DER of the certificates that stand at the beginning of these bytes, one after the other, without whatever follows them. */
-export function certificatesIn(stored: Uint8Array): readonly Uint8Array[] {
+/**
+ * DER of the certificates in what the vendor stored, index by index: an index may hold several, be filled up behind them,
+ * or end in the middle of one that goes on in the next.
+ */
+export function certificatesIn(indexes: readonly Uint8Array[]): readonly Uint8Array[] {
   const certificates: Uint8Array[] = [];
-  for (let left = stored; certificates.length < endorsementChainLengthMax;) {
-    const certificate = firstIn(left);
-    if (certificate === undefined) break;
-    certificates.push(certificate);
-    left = left.subarray(certificate.length);
+  let before: Uint8Array = new Uint8Array(0);
+  for (const index of indexes) {
+    const goingOn = concatBytes(before, index);
+    // What stood at the end of the one before only filled it up, if a certificate begins here.
+    let left = firstIn(goingOn) === undefined && firstIn(index) !== undefined ? index : goingOn;
+    for (let next = firstIn(left); next !== undefined; next = firstIn(left)) {
+      certificates.push(next);
+      left = left.subarray(next.length);
+    }
+    before = left;
   }
-  return certificates;
+  return certificates.slice(0, endorsementChainLengthMax);
 }
 
 /** OpenSSL reads one certificate, and leaves what follows it. */

@@ -2,7 +2,6 @@
  * What a box proves of its TPM to others: the attestation key and what it signs, and the endorsement key by which the
  * vendor vouches for the chip. The answers are for others to verify; nothing is verified here.
  */
-import { concatBytes } from '../../../src/encoding/bytes.ts';
 import { sha256 } from '../../../src/encoding/hash.ts';
 import { AppError } from '../../../src/errors.ts';
 import { esysHandle } from '../../esys/functions.ts';
@@ -95,7 +94,7 @@ export interface AttestationOperations {
 
 /** Without the bytes with which some vendors fill the index up: they would be part of the certificate's digest. */
 function certificateIn(stored: Uint8Array, kind: EndorsementKind): Uint8Array {
-  const [certificate] = certificatesIn(stored);
+  const [certificate] = certificatesIn([stored]);
   if (certificate === undefined)
     throw new AppError('TPM_FAILED', `the endorsement certificate ${kind} of the TPM cannot be read`);
   return certificate;
@@ -192,16 +191,16 @@ async function strongestKind(tpm: Tpm): Promise<EndorsementKind> {
 
 /**
  * All authorities that the vendor stored, in one index or in several, where one may go on in the next (2.2.1.5.2 of the
- * profile). What follows the last certificate that can be read fills the index up, or is somebody else's.
+ * profile).
  */
 async function readChain(tpm: Tpm): Promise<readonly Uint8Array[]> {
-  const parts: Uint8Array[] = [];
+  const indexes: Uint8Array[] = [];
   for (const index of await tpm.handles(chainIndices.first, endorsementChainLengthMax)) {
-    const part =
+    const content =
       index <= chainIndices.last ? await readVendorIndex(tpm, index, endorsementChainBytesMax) : undefined;
-    if (part) parts.push(part);
+    if (content) indexes.push(content);
   }
-  return certificatesIn(concatBytes(...parts));
+  return certificatesIn(indexes);
 }
 
 /** Derives the key, which the endorsement seed always yields again, and flushes it afterwards. */
