@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { Mutation } from './mutation.ts';
 import type { SeedResult, SeedRun } from './seed-run.ts';
 
-/** A world leaves up to 15 MB behind that its thread does not give back: this bounds a thread to less than 1 GB. */
-const seedsOfThreadMax = 50;
+/** What worlds have in common is kept for the next ones, 0.3 MB a seed: this bounds a thread to some 300 MB. */
+const seedsOfThreadMax = 500;
 
 export interface PoolOptions {
   readonly threads: number;
