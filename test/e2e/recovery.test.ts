@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -93,9 +93,22 @@ test('a box is rescued and restored by what its hospital holds, and by nothing l
   assert.deepEqual(await identityOf(box), identity);
   assert.doesNotMatch(enrolled.stdout + again.stdout, halfPattern);
 
+  // Something is kept, and wrapped anew.
+  await box.process.start();
+  await box.process.stop();
+  const recovery = join(box.dataFolder, 'recovery');
+  const older = await readFile(recovery);
+  assert.equal((await runProgram(['forget', ...config])).status, 0);
+  const newest = await readFile(recovery);
+
   // The mainboard is exchanged.
   await rm(join(box.dataFolder, 'swtpm'), { recursive: true });
   assert.match((await runProgram(['enrol', ...config])).words.join(), /TPM_WRONG/);
+  await writeFile(recovery, older);
+  const tooOld = await converse(['restore', ...config], [second, first]);
+  assert.equal(tooOld.status, 1);
+  assert.match(tooOld.faults, /recovery is of another time: it opens nothing.*\[RECOVERY_REFUSED\]/);
+  await writeFile(recovery, newest);
   const restored = await converse(['restore', ...config], [second, first]);
   assert.equal(restored.status, 0, restored.faults);
   assert.equal((await runProgram(['enrol', ...config])).status, 0);

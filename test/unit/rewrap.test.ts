@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { AppError } from '../../firmware/src/errors.ts';
 import { unwrapKey, wrapKey } from '../../firmware/src/store/key-wrap.ts';
-import { rewrapKeys } from '../../firmware/src/store/rewrap.ts';
+import { opensAny, rewrapKeys } from '../../firmware/src/store/rewrap.ts';
 
 const boxKey = new Uint8Array(32).fill(1);
 const nextBoxKey = new Uint8Array(32).fill(2);
@@ -52,4 +52,18 @@ test('a key that opens under neither stops the renewal', async (t) => {
     rewrapKeys({ studyFolders: [], dataKeys: [{ folder, name: 'index' }], boxKey, nextBoxKey }),
     (failure) => failure instanceof AppError && failure.code === 'STORE_CORRUPT',
   );
+});
+
+test('box keys fit what lies there if they open any of it, a damaged key apart; nothing there fits all', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hilum-test-rewrap-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const keys = { studyFolders: [join(folder, 'objects')], dataKeys: [{ folder, name: 'index' }] };
+  assert.equal(await opensAny(keys, [boxKey]), true);
+  await writeFile(join(folder, 'index.key'), 'damaged');
+  assert.equal(await opensAny(keys, [boxKey]), false);
+  await mkdir(join(folder, 'objects', kept), { recursive: true });
+  await writeFile(join(folder, 'objects', kept, 'study.key'), wrapKey(boxKey, Buffer.from(kept), kept));
+  assert.equal(await opensAny(keys, [boxKey]), true);
+  assert.equal(await opensAny(keys, [nextBoxKey]), false);
+  assert.equal(await opensAny(keys, [nextBoxKey, boxKey]), true);
 });

@@ -44,7 +44,8 @@ const chainFindings: Readonly<Record<ChainFailure, string>> = {
   'not-an-endorsement-certificate': 'is not for an endorsement key',
   'not-issued-by-the-next': 'was not issued by the next one',
   'issuer-is-no-authority': 'may not issue certificates',
-  'unknown-extension': 'has a critical extension that is not known here',
+  'unknown-extension':
+    'has a critical extension that is not judged here (name or policy constraints, perhaps)',
   'weak-signature': 'is signed with a hash that is too weak',
   'bad-signature': 'is not signed by the next one',
   'not-yet-valid': 'is not valid yet',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { OpenDeviceKeys } from '../../tpm/index.ts';
 import type { Config } from '../config.ts';
 import { claimDataFolder } from '../store/data-folder.ts';
-import { rewrapKeys } from '../store/rewrap.ts';
+import { rewrapKeys, type WrappedKeys } from '../store/rewrap.ts';
 import { nobodysCustody } from './code-custody.ts';
 import { openKeys } from './device-keys.ts';
 import { openLog } from './pino-log.ts';
@@ -14,16 +14,17 @@ import { Undo } from './undo.ts';
 const studyFolderNames = ['objects', 'quarantine'] as const;
 const indexKeyName = 'index';
 
+/** All that the box key wraps in this folder. */
+export function wrappedIn(dataDir: string): WrappedKeys {
+  return {
+    studyFolders: studyFolderNames.map((name) => join(dataDir, name)),
+    dataKeys: [{ folder: dataDir, name: indexKeyName }],
+  };
+}
+
 /** Begins a renewal of the box key, or ends one. No store may be open. @throws AppError of TPM and store. */
 export function renewBoxKey(dataDir: string, keys: OpenDeviceKeys): Promise<void> {
-  return keys.renewBoxKey((boxKey, nextBoxKey) =>
-    rewrapKeys({
-      studyFolders: studyFolderNames.map((name) => join(dataDir, name)),
-      dataKeys: [{ folder: dataDir, name: indexKeyName }],
-      boxKey,
-      nextBoxKey,
-    }),
-  );
+  return keys.renewBoxKey((boxKey, nextBoxKey) => rewrapKeys({ ...wrappedIn(dataDir), boxKey, nextBoxKey }));
 }
 
 /** For a box that is stopped. @throws AppError as renewBoxKey. */

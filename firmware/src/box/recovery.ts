@@ -12,7 +12,9 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../ports.ts';
 import { claimDataFolder } from '../store/data-folder.ts';
+import { opensAny } from '../store/rewrap.ts';
 import { keysFileOf, openTpm, readRescueKey } from './device-keys.ts';
+import { wrappedIn } from './erasure.ts';
 import { openLog } from './pino-log.ts';
 import type { Terminal } from './terminal.ts';
 import { Undo } from './undo.ts';
@@ -101,6 +103,7 @@ export async function restore(config: Config, terminal: Terminal): Promise<void>
       institutionId: config.institution.id,
       logger,
       code,
+      fits: (boxKeys) => opensAny(wrappedIn(config.dataDir), boxKeys),
       ...(rescueKey && { rescueKey }),
     }),
   );

@@ -22,16 +22,18 @@ export interface RestoreOptions {
   readonly logger: Logger;
   readonly code: Uint8Array;
   readonly rescueKey?: Uint8Array;
+  /** Whether these box keys are those of the data that lie there: asked before anything is made. */
+  readonly fits?: (boxKeys: readonly Uint8Array[]) => Promise<boolean>;
 }
 
 /**
  * Makes the keys of a box anew around its box key and its account's seed. The recovery code stays the same. A power cut
  * leaves the old keys file, or a new one that is not finished; it may be repeated until it is.
- * @throws AppError RECOVERY_REFUSED (another code, a damaged file, another institution); STORE_CORRUPT without a recovery
+ * @throws AppError RECOVERY_REFUSED (another code, a damaged file, another institution, or what it holds does not fit); STORE_CORRUPT without a recovery
  * file; TPM_OWNED, and of the TPM.
  */
 export async function restoreKeys(options: RestoreOptions): Promise<void> {
-  const { endpoint, keysFile, institutionId, logger, code, rescueKey } = options;
+  const { endpoint, keysFile, institutionId, logger, code, rescueKey, fits } = options;
   const file = await readRecoveryFile(keysFile);
   const path = recoveryFileBeside(keysFile);
   if (file === undefined) throw new AppError('STORE_CORRUPT', `there is no ${path} to restore from`);
@@ -39,6 +41,13 @@ export async function restoreKeys(options: RestoreOptions): Promise<void> {
   if (recovered === undefined) {
     throw new AppError('RECOVERY_REFUSED', `the recovery code does not open ${path} for ${institutionId}`);
   }
+  const { boxKey, nextBoxKey } = recovered;
+  // The box writes the file anew at its next start: whoever brings the right one then would come too late.
+  if (fits && !(await fits(nextBoxKey ? [boxKey, nextBoxKey] : [boxKey])))
+    throw new AppError(
+      'RECOVERY_REFUSED',
+      `${path} is of another time: it opens nothing that lies beside it`,
+    );
   const broker = new BrokerClient({ endpoint, logger });
   try {
     const before = await readKeysFile(keysFile);
