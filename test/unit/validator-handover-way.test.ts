@@ -28,3 +28,15 @@ test('a handover is missing once it was missing for a while; each epoch has its 
   complete.add(3).add(4);
   assert.deepEqual(await alarms(6, 2 * handoverMissingMs + 2000), []);
 });
+
+test('asked by several at a time, the way passes over no epoch that is missing', async () => {
+  const health = new Health(new ManualClock(0), new RecordingLogger());
+  const way = new HandoverWay(
+    (epoch) => Promise.resolve(epoch === 3 ? undefined : new Uint8Array(1)),
+    health,
+  );
+  const asked = [way.leadsTo(9), way.leadsTo(9), way.look(9, 0), way.leadsTo(2)];
+  assert.deepEqual(await Promise.all(asked), [false, false, undefined, true]);
+  assert.equal(await way.leadsTo(3), false);
+  assert.equal(way.next, 3);
+});

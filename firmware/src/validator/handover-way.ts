@@ -30,7 +30,12 @@ export class HandoverWay {
    * STORE_FAILED.
    */
   async leadsTo(epoch: number): Promise<boolean> {
-    while (this.#next <= epoch && (await this.#completed(this.#next)) !== undefined) this.#next++;
+    while (this.#next <= epoch) {
+      const asked = this.#next;
+      if ((await this.#completed(asked)) === undefined) break;
+      // Another call may have come this far meanwhile: counted up once more, it would pass over the next one unseen.
+      this.#next = Math.max(this.#next, asked + 1);
+    }
     return epoch < this.#next;
   }
 
