@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
+import type { FragmentTurns } from './fragment-turns.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
 import { errorCommentCharactersMax, pduBytesMax } from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
@@ -37,6 +38,7 @@ export interface AcceptorContext {
   readonly timers: { readonly artimMs: number; readonly idleMsMax: number; readonly stallMsMax: number };
   readonly services: readonly DimseService[];
   readonly identifiers: HeldIdentifiers;
+  readonly fragmentTurns: FragmentTurns;
   /** Decides on a request. */
   admit(request: AssociateRequest, peer: Peer): Promise<Admitted | AssociateReject>;
   /** Takes one of the limited places for associations; false if there is none. */
@@ -49,7 +51,7 @@ export interface AcceptorContext {
 export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   readonly #context: AcceptorContext;
   readonly #upperLayer: UpperLayer;
-  readonly #messages = new MessageReader(this);
+  readonly #messages: MessageReader;
   readonly #sender: MessageSender;
   readonly #services: ServiceDispatch;
   #logger: Logger;
@@ -68,6 +70,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
 
   constructor(socket: Socket, context: AcceptorContext, certificate?: PeerCertificate) {
     this.#context = context;
+    this.#messages = new MessageReader(this, context.fragmentTurns);
     const remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#peer = {
       callingAeTitle: '',

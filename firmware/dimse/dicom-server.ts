@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Logger, Service } from '../src/ports.ts';
 import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
+import { FragmentTurns } from './fragment-turns.ts';
 import { HeldIdentifiers } from './held-identifiers.ts';
 import {
   artimMs,
@@ -90,10 +91,12 @@ export class DicomServer implements Service, AcceptorContext {
   readonly #pending = new Set<AcceptedAssociation>();
   readonly #associations = new Set<AcceptedAssociation>();
   readonly identifiers = new HeldIdentifiers();
+  readonly fragmentTurns: FragmentTurns;
   #tls: TlsListener | undefined;
 
   constructor(options: DicomServerOptions) {
     this.#options = options;
+    this.fragmentTurns = new FragmentTurns(options.clock);
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       this.#connected(readingIntoOneBuffer(socket));

@@ -27,8 +27,17 @@ export const commandBytesMax = 16_384;
 /** Smaller fragments of a data set are joined up to this before they are handed on: each piece costs 100 bytes and more. */
 export const fragmentBytesMin = 1_024;
 
-/** Smaller ones that are read before everybody else has a turn, below 1 ms: a peer may send nothing but empty ones. */
-export const smallFragmentsWithoutRestMax = 1_000;
+/** A fragment below this many bytes is small: it costs more by itself than by its bytes. No known peer sends such by plan. */
+export const smallFragmentBytesMax = 128;
+
+/** Small fragments that are read of an association at one go, below 1 ms: a peer may send nothing but empty ones. */
+export const smallFragmentsPerTurnMax = 1_000;
+
+/** Between two such goes, of all associations: so they take a tenth of the time, and 200,000 fragments a second pass. */
+export const smallFragmentsTurnMs = 5;
+
+/** Commands that are read of an association before everybody else has a turn: as many C-ECHOs take 1 ms. */
+export const commandsWithoutRestMax = 100;
 
 /** Associations served at once: a large department has some 50 modalities with up to 4 associations each. */
 export const associationsMax = 200;

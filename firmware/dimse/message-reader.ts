@@ -5,7 +5,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Command, decodeCommand } from './command.ts';
 import { FragmentGatherer } from './fragment-gatherer.ts';
-import { commandBytesMax, fragmentBytesMin, smallFragmentsWithoutRestMax } from './limits.ts';
+import type { FragmentTurns } from './fragment-turns.ts';
+import {
+  commandBytesMax,
+  commandsWithoutRestMax,
+  smallFragmentBytesMax,
+  smallFragmentsPerTurnMax,
+} from './limits.ts';
 import type { Fragment } from './pdu-reader.ts';
 
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
@@ -37,31 +43,38 @@ interface GatheredCommand {
 
 export class MessageReader {
   readonly #target: MessageTarget;
+  readonly #turns: FragmentTurns;
   #command: GatheredCommand | undefined;
   #dataSet: { readonly contextId: number; readonly target: FragmentGatherer } | undefined;
   #smallFragments = 0;
+  #commands = 0;
 
-  constructor(target: MessageTarget) {
+  constructor(target: MessageTarget, turns: FragmentTurns) {
     this.#target = target;
+    this.#turns = turns;
   }
 
   get midMessage(): boolean {
     return this.#command !== undefined || this.#dataSet !== undefined;
   }
 
-  /** A promise that it returns holds back what follows; now and then only so that everybody else has a turn. */
+  /** A promise that it returns holds back what follows, now and then only for the others' sake. */
   read(fragment: Fragment): Promise<void> | undefined {
     const taken = fragment.command ? this.#readCommand(fragment) : this.#readDataSet(fragment);
-    if (!this.#isRestDue(fragment)) return taken;
-    return taken === undefined ? nextTurn() : taken.then(() => nextTurn());
+    const rest = this.#restAfter(fragment);
+    if (rest === undefined) return taken;
+    return taken === undefined ? rest() : taken.then(rest);
   }
 
-  /** Empty fragments and those of one byte are legal, any number of them: one read of the socket has 10,000. */
-  #isRestDue({ bytes }: Fragment): boolean {
-    if (bytes.length >= fragmentBytesMin || ++this.#smallFragments < smallFragmentsWithoutRestMax)
-      return false;
-    this.#smallFragments = 0;
-    return true;
+  /** Undefined if none is due. The end of a message is small by itself, and no sign of anything. */
+  #restAfter({ command, last, bytes }: Fragment): (() => Promise<void>) | undefined {
+    if (command && last) {
+      this.#commands = (this.#commands + 1) % commandsWithoutRestMax;
+      return this.#commands === 0 ? () => nextTurn() : undefined;
+    }
+    if (last || bytes.length >= smallFragmentBytesMax) return undefined;
+    this.#smallFragments = (this.#smallFragments + 1) % smallFragmentsPerTurnMax;
+    return this.#smallFragments === 0 ? () => this.#turns.next() : undefined;
   }
 
   #readCommand({ contextId, last, bytes }: Fragment): Promise<void> | undefined {

@@ -9,6 +9,7 @@ import { AppError } from '../src/errors.ts';
 import { type AssociationLimits, type AssociationOptions, describeReject } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
 import { decodeDataSet, type DecodedDataSet, decodeLongDataSet } from './data-set.ts';
+import { FragmentTurns } from './fragment-turns.ts';
 import { GatheredIdentifier, HeldIdentifiers } from './held-identifiers.ts';
 import { IncomingRequests } from './incoming-requests.ts';
 import {
@@ -60,7 +61,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
   readonly #options: AssociationOptions;
   readonly #limits: AssociationLimits;
   readonly #upperLayer: UpperLayer;
-  readonly #messages = new MessageReader(this);
+  readonly #messages: MessageReader;
   readonly #sender: MessageSender;
   readonly #identifiers = new HeldIdentifiers();
   readonly #incoming: IncomingRequests;
@@ -81,6 +82,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
   constructor(options: AssociationOptions) {
     this.#peer = `${options.calledAeTitle} at ${options.host}:${options.port}`;
     this.#options = options;
+    this.#messages = new MessageReader(this, new FragmentTurns(options.clock));
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#proposed = options.contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
       id: 2 * index + 1,

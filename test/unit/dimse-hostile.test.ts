@@ -1,13 +1,15 @@
 /** Peers that mean harm, or are broken as if they did: none takes more than its share of time, places and memory. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { encodeCommand } from '../../firmware/dimse/command.ts';
+import { FragmentTurns } from '../../firmware/dimse/fragment-turns.ts';
 import { GatheredIdentifier, HeldIdentifiers } from '../../firmware/dimse/held-identifiers.ts';
 import { limits } from '../../firmware/dimse/index.ts';
 import { MessageReader } from '../../firmware/dimse/message-reader.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
 import { concatBytes, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { realClock } from '../fakes/real-clock.ts';
 import {
   associateRequest,
   dataPdu,
@@ -28,6 +30,7 @@ import { mostCallsInOneTurn } from '../support/work-in-one-turn.ts';
 
 const options = { timeout: 30_000 };
 const { paceMsMax, paceBytesMin, stallMsMax, artimMs } = limits;
+const { commandsWithoutRestMax, smallFragmentsPerTurnMax, smallFragmentsTurnMs } = limits;
 
 /** A C-STORE whose data set has begun. */
 const begunStore = concatBytes(
@@ -198,9 +201,52 @@ test('a read that is full of empty fragments keeps nobody waiting, and is taken'
     peer.send(filled(empty), filled(single), dataPdu(pdv(1, 'data', true, utf8('B'))));
     assert.equal(await peer.status(), 0);
   });
-  assert(most > 0 && most <= 2 * limits.smallFragmentsWithoutRestMax, `${most} fragments at one go`);
+  assert(most > 0 && most <= 2 * smallFragmentsPerTurnMax, `${most} fragments at one go`);
   const expected = `${'A'.repeat(fragments)}B`;
   assert.equal(store.kept.map(({ bytes }) => Buffer.from(bytes).toString()).join('|'), expected);
+});
+
+test('who sends small fragments without an end takes turns, and nobody else waits', options, async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const scp = await started(store, { clock });
+  const empty = Array.from({ length: 3 * smallFragmentsPerTurnMax }, () =>
+    pdv(1, 'data', false, new Uint8Array(0)),
+  );
+  const flooding = [await associated(scp), await associated(scp)];
+  const read = mock.method(MessageReader.prototype, 'read', {}).mock;
+  try {
+    for (const peer of flooding) {
+      peer.send(dataPdu(pdv(1, 'command', true, storeCommand())), dataPdu(...empty));
+      await until(() => store.opened > flooding.indexOf(peer));
+    }
+    const fragmentsOf = (turns: number): number => turns * smallFragmentsPerTurnMax;
+    let others = flooding.length;
+    await until(() => read.callCount() === others + fragmentsOf(2));
+    for (const turns of [3, 4]) {
+      const fair = await associated(scp);
+      fair.send(storeMessage(utf8('AAAA')));
+      assert.equal(await fair.status(), 0);
+      others += 2;
+      assert.equal(read.callCount(), others + fragmentsOf(turns - 1), 'who floods waits');
+      clock.advance(smallFragmentsTurnMs);
+      await until(() => read.callCount() === others + fragmentsOf(turns));
+    }
+  } finally {
+    read.restore();
+  }
+});
+
+test('commands without an end keep nobody waiting', options, async () => {
+  const scp = await started(new MemoryStore());
+  const peer = await associated(scp);
+  const echoes = 10 * commandsWithoutRestMax;
+  const echo = dataPdu(pdv(3, 'command', true, echoCommand()));
+  const most = await mostCallsInOneTurn(MessageReader.prototype, 'read', async () => {
+    peer.send(concatBytes(...Array.from({ length: echoes }, () => echo)));
+    for (let n = 0; n < echoes; n++) assert.equal(await peer.status(), 0);
+  });
+  assert(most > 0 && most <= 2 * commandsWithoutRestMax, `${most} commands at one go`);
 });
 
 /** Fragments of one byte cost what their bytes cost, and little more. */
@@ -214,11 +260,15 @@ test('data in fragments of one byte takes no more memory than its bytes', option
     whole.push(bytes);
     return undefined;
   });
-  const reader = new MessageReader({
-    command: () => undefined,
-    commandWithDataSet: () => Promise.resolve(gathered),
-    violation: assert.fail,
-  });
+  const hurried = { ...realClock, sleep: () => Promise.resolve() };
+  const reader = new MessageReader(
+    {
+      command: () => undefined,
+      commandWithDataSet: () => Promise.resolve(gathered),
+      violation: assert.fail,
+    },
+    new FragmentTurns(hurried),
+  );
   const fragment = (command: boolean, last: boolean, bytes: Uint8Array) => ({
     contextId: 1,
     command,

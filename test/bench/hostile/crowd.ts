@@ -9,6 +9,9 @@ import type { Target } from '../ingest/sender.ts';
 const ctImageStorage = '1.2.840.10008.5.1.4.1.1.2';
 const explicitLittleEndian = '1.2.840.10008.1.2.1';
 
+/** What a hostile P-DATA-TF holds: the box announces twice as much. */
+const pduBytes = 65_536;
+
 /** Connections that never say a word. */
 const idleConnections = 1_000;
 /** Peers that send their association request a byte a second. */
@@ -20,6 +23,11 @@ const oversizedPerSecond = 50;
 /** Associations that send objects whose headers were made to harm, each this many a second. */
 const hostileSenders = 2;
 const hostileObjectsPerSecond = 2;
+/** Associations that send a data set of nothing but empty fragments, as fast as they are read. */
+const floods = 2;
+
+/** All of them, but for those that come and go. */
+export const hostilePeers = idleConnections + slowRequests + slowAssociations + hostileSenders + floods;
 
 export interface CrowdCounts {
   /** Connections that the box has ended. */
@@ -56,6 +64,13 @@ export class HostileCrowd {
       const socket = this.#open();
       socket.write(Uint8Array.of(1, 0, 0xff, 0xff, 0xff, 0xff, 0, 1));
     });
+    const empty = emptyFragments(pduBytes);
+    for (let n = 0; n < floods; n++) {
+      this.#keepOpen((socket) => {
+        socket.write(concatBytes(request, storeCommand(1)));
+        this.#flood(socket, empty);
+      });
+    }
     const bodies = [deeplyNested(2_000), manyElements(200_000), longPrivateElement(8_000_000)];
     for (let n = 0; n < hostileSenders; n++)
       this.#keepOpen((socket) => this.#sendObjects(socket, request, bodies));
@@ -97,6 +112,14 @@ export class HostileCrowd {
       if (socket.writable && at < bytes.length) socket.write(wrap(bytes.subarray(at, ++at)));
     });
     socket.once('close', () => this.#clear(timer));
+  }
+
+  #flood(socket: Socket, bytes: Uint8Array): void {
+    const more = (): void => {
+      while (socket.writable && !socket.writableNeedDrain) socket.write(bytes);
+    };
+    socket.on('drain', more);
+    more();
   }
 
   #sendObjects(socket: Socket, request: Uint8Array, bodies: readonly Uint8Array[]): void {
@@ -146,6 +169,17 @@ export class HostileCrowd {
       },
     });
   }
+}
+
+/** A P-DATA-TF of PDVs that hold nothing. */
+function emptyFragments(bytes: number): Uint8Array {
+  const pdv = pdvHeader(1, false, false, 0).subarray(6);
+  const pdvs = Math.floor(bytes / pdv.length);
+  const pdu = new Uint8Array(6 + pdvs * pdv.length);
+  new DataView(pdu.buffer).setUint32(2, pdvs * pdv.length);
+  pdu[0] = 4;
+  for (let n = 0; n < pdvs; n++) pdu.set(pdv, 6 + n * pdv.length);
+  return pdu;
 }
 
 function storeCommand(messageId: number): Uint8Array {

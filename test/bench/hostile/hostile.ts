@@ -9,7 +9,7 @@ import { startBox } from '../ingest/receivers.ts';
 import { median } from '../ingest/runs.ts';
 import { send, writeLogConfiguration } from '../ingest/sender.ts';
 import { ctSlices, Workload } from '../ingest/workload.ts';
-import { HostileCrowd } from './crowd.ts';
+import { HostileCrowd, hostilePeers } from './crowd.ts';
 
 const objects = 100;
 /** Each alone and in the crowd. */
@@ -54,7 +54,7 @@ export async function benchHostile(): Promise<BenchResult> {
     return {
       rows: [
         [`${objects} CT slices alone`, `${median(alone).toFixed(2)} s`],
-        ['the same beside 1,072 hostile peers', `${median(beside).toFixed(2)} s`],
+        [`the same beside ${hostilePeers} hostile peers`, `${median(beside).toFixed(2)} s`],
         ['speed that is kept', `${(100 * besideVsAlone).toFixed(0)} %`],
         ['hostile objects, hostile connections that were ended', `${counts.hostileObjects}, ${counts.ended}`],
         ['memory before, and at its peak', `${mb(residentBytes)} MB, ${mb(peakBytes)} MB`],
