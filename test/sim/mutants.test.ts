@@ -84,7 +84,7 @@ const mutants: readonly Mutant[] = [
     from: 'if (repeatsParent(header)) return closesEpoch(executed);',
     to: 'if (repeatsParent(header)) return true;',
     mode: 'byzantine',
-    firstSeed: 66,
+    firstSeed: 139,
     seenAs: /the last final block has no certificate/,
   },
   {
@@ -128,7 +128,7 @@ const mutants: readonly Mutant[] = [
     from: 'if (computed === undefined || !equalBytes(computed, root)) return',
     to: 'if (computed === undefined) return',
     mode: 'snapshots',
-    firstSeed: 28,
+    firstSeed: 60,
     seenAs: /left behind|ledger damaged/,
   },
   {
