@@ -204,6 +204,13 @@ test('a member is removed by vote, and its box is put out of service with a reco
   assert.match(checked.stdout, /Nothing was changed since it was signed. Hospital: porto-celeste/);
   assert.match(checked.stdout, /this box was its last: its membership is withdrawn. Proved by https:/);
   assert.equal(checked.status, 0);
+  // Withdrawn it is, but nobody says that the keys are dead.
+  const begun = join(consortium.folder, 'begun.txt');
+  const [signed = ''] = (await readFile(record, 'utf8')).split('\nDone: ');
+  await writeFile(begun, signed);
+  const unended = await runProgram(['check-record', begun, ...genesis, '--ask', box('harrowmere').origin]);
+  assert.match(unended.stdout, /begun and not ended(.|\n)*its membership is withdrawn/);
+  assert.equal(unended.status, 1);
   const again = await runProgram(['run', '--config', join(gone.folder, 'config.json')]);
   assert.match(again.words.join('\n'), /STORE_CORRUPT/);
 });
