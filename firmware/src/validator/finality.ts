@@ -3,7 +3,7 @@
  * snapshot in the place of blocks; and what follows from each.
  */
 import type { CoreState, FinalPoint, Input } from '../consensus/state.ts';
-import { isTakenOut } from '../consensus/state.ts';
+import { endsRestart, isTakenOut } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { LedgerState } from '../ledger/types.ts';
@@ -130,7 +130,10 @@ export class Finality {
     if (restart === undefined || epoch !== core.options.epoch || view > restart.floor) return false;
     return blocks.every(
       ({ certificate }) =>
-        certificate === null || (certificate.epoch === epoch && isTakenOut(core, certificate.view)),
+        certificate === null ||
+        (certificate.epoch === epoch &&
+          isTakenOut(core, certificate.view) &&
+          !endsRestart(core, certificate.view)),
     );
   }
 
@@ -165,7 +168,7 @@ export class Finality {
       // A box that an order has given its vote back names a fresh key too, and goes on voting: all of them may do so in
       // one block, and with none of them in the view after it there would be no quorum.
       if (rights.isForgetful) await rights.votedUpTo(floor);
-      restarts.keyIsNamed();
+      await restarts.keyIsNamed();
     }
     this.#forgetPast();
   }

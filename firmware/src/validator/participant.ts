@@ -315,14 +315,14 @@ export class Participant {
     for (const block of content?.blocks ?? []) this.#tree.add(block);
     const { floor, records, bytes } = content ?? { floor: 0, records: [], bytes: 0 };
     for (const record of records) if (record.kind === 'certificate') this.#book.note(record.certificate);
-    const { restart } = this.#restarts;
+    const restart = this.#restarts.begin();
     const stepped = recover(core, { final: this.#finality.point, floor, records, restart });
     return { electorate: this.chain.electorate, stepped, voteLog, voteLogBytes: bytes, start };
   }
 
   #observe(): Stepped {
     const core = this.#rights.coreWithout(this.chain.electorate);
-    const { restart } = this.#restarts;
+    const restart = this.#restarts.begin();
     return recover(core, { final: this.#finality.point, floor: 0, records: [], restart });
   }
 
@@ -369,7 +369,7 @@ export class Participant {
     await this.#finality.write();
     assertFormatKnown(this.chain.state, this.chain.head.height + 1);
     const { electorate, place } = this.chain;
-    const isRestarted = await this.#takeRestart();
+    const isRestarted = (await this.#takeRestart()) || this.#restarts.haveChanged;
     if (place.epoch !== this.#engine.core.options.epoch || this.#rights.haveChanged || isRestarted) {
       // The block that closed the epoch is final and on disk; or the box has learned up to where it may have voted, or
       // that what was voted counts no more.

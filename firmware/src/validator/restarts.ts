@@ -18,7 +18,7 @@ import { isAfter } from './place.ts';
 export interface RestartsOptions {
   readonly self: InstitutionId;
   readonly chain: FinalChain;
-  /** The key `restart`. */
+  /** The keys `restart` and `restart-key`. */
   readonly store: KeyValueStore;
   /** What the administrator has brought. */
   readonly restartOrder?: Uint8Array | undefined;
@@ -45,6 +45,8 @@ type Judged =
 type Standing = 'before' | 'at' | 'beyond' | 'voted' | 'other-view' | 'over';
 
 const storeKey = 'restart';
+/** There while this box still owes the ledger the voting key that its order asks for. */
+const owedKey = 'restart-key';
 const alarmSubject = 'restart order';
 
 const floorTooLow: RestartRefusal = 'floor-too-low';
@@ -56,7 +58,9 @@ export class Restarts {
   #taken: Kept | undefined;
   /** Verified, and not taken: what this box has or has said stands against it. */
   #refused: Kept | undefined;
-  #isKeyNamed = false;
+  #owesKey = false;
+  /** What consensus runs by. */
+  #begun: RestartOrder | undefined;
   /** Of the administrator, where it is an order of this consortium. */
   #brought: RestartOrder | undefined;
   /** Of the administrator too, and of an epoch that this box has not reached. */
@@ -102,6 +106,7 @@ export class Restarts {
     const stored = await this.#options.store.get(storeKey);
     if (stored === undefined) return;
     const bytes = new Uint8Array(stored);
+    this.#owesKey = (await this.#options.store.get(owedKey)) !== undefined;
     try {
       this.#taken = { order: decodeRestartOrder(bytes).order, bytes };
     } catch (cause) {
@@ -109,30 +114,47 @@ export class Restarts {
     }
   }
 
-  /** The order that holds where the box stands now. */
-  get current(): RestartOrder | undefined {
+  /**
+   * The order that holds where the box stands now. One that was taken holds no more once a later block than its own is
+   * final, and where one that was signed after it goes on from a block that it had taken out: to come there, the box
+   * must know what was said in those views.
+   */
+  get #current(): RestartOrder | undefined {
     const order = this.#taken?.order;
-    return order === undefined || this.#isOver(order) ? undefined : order;
+    return order === undefined || this.#hasEnded(order) || this.#isSuperseded(order) ? undefined : order;
   }
 
-  /** For the core. */
-  get restart(): Restart | undefined {
-    const { current } = this;
-    return current && { view: current.view, floor: current.floor };
+  /** For the core, which runs by it from then on. */
+  begin(): Restart | undefined {
+    const order = this.#current;
+    this.#begun = order;
+    return order && { view: order.view, floor: order.floor };
   }
 
-  /** True while this box is one that has forgotten, and has not yet named a voting key that no copy of it can have. */
+  /** What `begin` said last holds no more. An order that a block above its floor has ended is in nobody's way. */
+  get haveChanged(): boolean {
+    const begun = this.#begun;
+    return begun !== this.#current && (begun === undefined || !this.#isOver(begun));
+  }
+
+  /**
+   * True from when an order is taken that names this box as one that has forgotten, until a voting key that no copy of it
+   * can have is named: the standstill may have lasted longer than a transaction is valid.
+   */
   get asksForFreshKey(): boolean {
-    return !this.#isKeyNamed && this.#isAbstaining(this.current);
+    return this.#owesKey;
   }
 
-  keyIsNamed(): void {
-    this.#isKeyNamed = true;
+  /** @throws AppError STORE_FAILED. */
+  async keyIsNamed(): Promise<void> {
+    if (!this.#owesKey) return;
+    await this.#options.store.write([{ delete: owedKey }]);
+    this.#owesKey = false;
   }
 
   /** The encoded order, for a box of this epoch that stands below its floor. */
   orderFor(epoch: number, from: number): Uint8Array | undefined {
-    const { current } = this;
+    const current = this.#current;
     return current?.epoch === epoch && from <= current.floor ? this.#taken?.bytes : undefined;
   }
 
@@ -162,9 +184,9 @@ export class Restarts {
     if (this.#isKnown((known) => equalBytes(restartMessage(known.order), message))) return { kind: 'known' };
     const { state } = chain;
     if (order.epoch > state.epoch().number) return { kind: 'later', order };
-    const { current } = this;
-    if (order.floor <= Math.max(this.#waiting?.order.floor ?? 0, current?.floor ?? 0))
-      return { kind: 'lower' };
+    const taken = this.#taken?.order;
+    const floor = taken === undefined || this.#isOver(taken) ? undefined : taken.floor;
+    if (order.floor <= Math.max(this.#waiting?.order.floor ?? 0, floor ?? 0)) return { kind: 'lower' };
     const verified = verifyRestart(signed, {
       chain: state.chain,
       epoch: state.epoch(),
@@ -173,7 +195,7 @@ export class Restarts {
     });
     if (verified.kind === 'refused') return verified;
     // Above the floor of the one that was taken boxes have voted since, and some may have forgotten that again.
-    if (current !== undefined && order.floor - current.floor < restartViewsMin)
+    if (floor !== undefined && order.floor - floor < restartViewsMin)
       return { kind: 'refused', reason: floorTooLow };
     return { kind: 'new', order, bytes: encodeRestartOrder(verified.signed) };
   }
@@ -196,9 +218,15 @@ export class Restarts {
       await this.#takeBrought(later.bytes);
     }
     const waiting = this.#waiting;
-    if (waiting === undefined) return undefined;
+    if (waiting === undefined) {
+      this.#tellIfLeft();
+      return undefined;
+    }
     const standing = this.#standingAt(waiting.order, core);
-    if (standing === 'before') return undefined;
+    if (standing === 'before') {
+      this.#tellIfWaiting(waiting);
+      return undefined;
+    }
     if (standing === 'at') return waiting.order;
     this.#waiting = undefined;
     if (standing === 'over') {
@@ -222,10 +250,17 @@ export class Restarts {
   async taken(isOnDisk: boolean): Promise<void> {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
-    if (isOnDisk) await this.#options.store.write([{ put: storeKey, value: waiting.bytes }]);
+    const owesKey = this.#owesKey || this.#isAbstaining(waiting.order);
+    if (isOnDisk) {
+      await this.#options.store.write([
+        { put: storeKey, value: waiting.bytes },
+        ...(owesKey ? [{ put: owedKey, value: new Uint8Array() }] : []),
+      ]);
+    }
     this.#waiting = undefined;
+    this.#refused = undefined;
     this.#taken = waiting;
-    this.#isKeyNamed = false;
+    this.#owesKey = owesKey;
     this.#options.health.clear('RESTART_REFUSED', alarmSubject);
     if (isOnDisk) await this.#discardIf(waiting);
   }
@@ -239,12 +274,33 @@ export class Restarts {
     return order.abstaining.some(({ institution, start }) => institution === self && start === gap);
   }
 
-  #isAbstaining(order: RestartOrder | undefined): boolean {
-    return order?.abstaining.some(({ institution }) => institution === this.#options.self) === true;
+  #isAbstaining({ abstaining }: RestartOrder): boolean {
+    return abstaining.some(({ institution }) => institution === this.#options.self);
   }
 
   #isKnown(isIt: (kept: Kept) => boolean): boolean {
     return [this.#waiting, this.#taken, this.#refused].some((kept) => kept !== undefined && isIt(kept));
+  }
+
+  /** The ledger has gone on without the order that this box had taken. */
+  #tellIfLeft(): void {
+    const taken = this.#taken;
+    if (taken === undefined || taken === this.#refused) return;
+    if (!this.#hasEnded(taken.order) || this.#isOver(taken.order)) return;
+    this.#refused = taken;
+    this.#refuse(
+      `The others have gone on from block ${taken.order.height} without the order. This box follows them, and votes again in the next epoch.`,
+    );
+  }
+
+  /** Nobody votes by the order before it: whoever has signed this one must see that it leads on. */
+  #tellIfWaiting(waiting: Kept): void {
+    const taken = this.#taken?.order;
+    if (taken === undefined || this.#isOver(taken) || waiting === this.#refused) return;
+    this.#refused = waiting;
+    this.#refuse(
+      `The second order goes on from block ${waiting.order.height}, which this box does not have yet.`,
+    );
   }
 
   /** The others have gone on by it, and this box with them: nothing of it is left to look after. */
@@ -268,6 +324,17 @@ export class Restarts {
   /** Something was final after it, or the epoch is another. */
   #isOver({ epoch, floor }: RestartOrder): boolean {
     return isAfter(this.#options.chain.place, { epoch, view: floor });
+  }
+
+  /** A later block than its own is final here, by it or without it. */
+  #hasEnded({ epoch, view }: RestartOrder): boolean {
+    return isAfter(this.#options.chain.place, { epoch, view });
+  }
+
+  /** Above the floor of the one that was taken, boxes have said what leads to the one that waits: then it holds on. */
+  #isSuperseded({ epoch, floor }: RestartOrder): boolean {
+    const waiting = this.#waiting?.order;
+    return waiting?.epoch === epoch && waiting.view <= floor;
   }
 
   /**

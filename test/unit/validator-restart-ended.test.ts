@@ -1,0 +1,155 @@
+/** Orders that were not needed after all, or that another one follows: the boxes that have taken them part from them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
+import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import { Cluster } from '../fakes/cluster.ts';
+import { MemoryStateStore } from '../fakes/state-store.ts';
+import { signedOrder } from '../support/restart-orders.ts';
+import { abstainingOf, forgetful, orderOf, signers, standstill } from '../support/standstill.ts';
+
+/** Whether this box has the alarm, and what it says. */
+function alarm(cluster: Cluster, id: string): string | undefined {
+  return cluster
+    .box(id)
+    .health.list()
+    .find(({ code }) => code === 'RESTART_REFUSED')?.detail;
+}
+
+for (const bringer of ['administrator', 'peer']) {
+  test(`the ledger went on while a box was off, and an order by its ${bringer} does not hold it up`, async (t) => {
+    const cluster = new Cluster(undefined, { parameters: { epochMs: 180_000 } });
+    t.after(() => cluster.stopAll());
+    await cluster.startAll();
+    await cluster.time.pass(35_000);
+    const abstaining = ['east', 'north'].map((institution) => ({ institution, start: 8 }));
+    const order = signedOrder(orderOf(cluster, { abstaining }), signers);
+    const { epoch } = cluster.box('south').validator.evidence().block.header;
+    cluster.crash('south');
+    await cluster.time.pass(60_000);
+    await cluster.start('south', bringer === 'administrator' ? { restartOrder: order } : {});
+    if (bringer === 'peer')
+      cluster.hub.member('south')?.arrive('west', encodeMessage({ type: 'restart', order }));
+    await cluster.time.pass(30_000);
+    assert.equal(new Set(cluster.heights()).size, 1);
+    assert.match(alarm(cluster, 'south') ?? '', /without the order/);
+    const isVoting = (): boolean => cluster.box('south').validator.consensus().isVoting;
+    assert.equal(isVoting(), false, 'below the floor it votes no more');
+    cluster.crash('south');
+    await cluster.start('south');
+    await cluster.time.pass(10_000);
+    assert.equal(new Set(cluster.heights()).size, 1, 'after a start too');
+    await cluster.time.pass(120_000);
+    assert.ok(cluster.box('south').validator.state().epoch().number > epoch);
+    assert.deepEqual([isVoting(), alarm(cluster, 'south')], [true, undefined]);
+    for (const id of cluster.ids) assert.deepEqual(cluster.box(id).validator.misbehaviour(), [], id);
+  });
+}
+
+test('boxes that took an order take the next one, which goes on from a final block that the first had left out', async (t) => {
+  const cluster = new Cluster();
+  t.after(() => cluster.stopAll());
+  await cluster.startAll();
+  await cluster.time.pass(35_000);
+  const { validator } = cluster.box('west');
+  const { block } = validator.evidence();
+  const { height, digest } = validator.head();
+  const { epoch, view, parent, parentView } = block.header;
+  const { chain } = validator.state();
+  for (const id of cluster.ids) cluster.crash(id);
+  // West alone has written the newest final block; the others have forgotten how they voted.
+  for (const id of forgetful) {
+    const disks = cluster.disksOf(id);
+    disks.votes.records.length = 0;
+    disks.blocks.records.pop();
+    Object.assign(disks, { state: new MemoryStateStore() });
+    await cluster.start(id);
+  }
+  await cluster.time.pass(2000);
+  const east = abstainingOf(cluster, 'east');
+  const first = {
+    chain,
+    epoch,
+    height: height - 1,
+    digest: parent,
+    view: parentView,
+    floor: parentView + restartViewsMin,
+    // East is named with another start: too few vote by this order.
+    abstaining: [
+      { ...east, start: east.start + 1 },
+      ...['north', 'south'].map((id) => abstainingOf(cluster, id)),
+    ],
+  };
+  cluster.crash('north');
+  await cluster.start('north', { restartOrder: signedOrder(first, signers) });
+  await cluster.time.pass(20_000);
+  for (const id of forgetful) assert.ok(cluster.box(id).validator.consensus().view > first.floor, id);
+  await cluster.start('west');
+  await cluster.time.pass(2000);
+  assert.match(alarm(cluster, 'west') ?? '', /other or later final blocks/);
+  const reached = Math.max(...cluster.ids.map((id) => cluster.box(id).validator.consensus().view));
+  const floor = reached + restartViewsMin;
+  const second = {
+    ...{ chain, epoch, height, digest, view, floor },
+    abstaining: [abstainingOf(cluster, 'east')],
+  };
+  cluster.crash('west');
+  await cluster.start('west', { restartOrder: signedOrder(second, signers) });
+  await cluster.time.pass(60_000);
+  for (const id of cluster.ids) {
+    assert.ok(cluster.box(id).validator.consensus().finalView > floor, id);
+    assert.equal(alarm(cluster, id), undefined, id);
+    assert.deepEqual(cluster.box(id).validator.misbehaviour(), [], id);
+  }
+});
+
+test('a second order whose block nobody has says so, and a third one leads on', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(2000);
+  const first = orderOf(cluster, { abstaining: [abstainingOf(cluster, 'north')] });
+  const bring = async (order: typeof first): Promise<void> => {
+    cluster.crash('west');
+    await cluster.start('west', { restartOrder: signedOrder(order, signers) });
+    await cluster.time.pass(20_000);
+  };
+  await bring(first);
+  const abstaining = ['east', 'south'].map((id) => abstainingOf(cluster, id));
+  const second = {
+    ...first,
+    abstaining,
+    height: first.height + 1,
+    view: first.view + 2,
+    digest: new Uint8Array(32).fill(7),
+    floor: first.floor + restartViewsMin,
+  };
+  await bring(second);
+  assert.match(alarm(cluster, 'west') ?? '', /does not have yet/);
+  const third = { ...first, abstaining, floor: second.floor + restartViewsMin };
+  await bring(third);
+  for (const id of cluster.ids) {
+    assert.ok(cluster.box(id).validator.consensus().finalView > third.floor, id);
+    assert.equal(alarm(cluster, id), undefined, id);
+  }
+});
+
+test('boxes that have forgotten name fresh keys also where the standstill outlasted their first attempts', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.startAll();
+  await cluster.time.pass(20 * 60_000);
+  const order = orderOf(cluster);
+  cluster.crash('west');
+  await cluster.start('west', { restartOrder: signedOrder(order, signers) });
+  // One of them stops before anything is final above the floor.
+  await cluster.time.pass(60_000, () => cluster.box('east').validator.consensus().view > order.floor);
+  cluster.crash('east');
+  await cluster.time.pass(5000);
+  await cluster.start('east');
+  await cluster.time.pass(3 * 60_000);
+  for (const id of cluster.ids) {
+    const { validator } = cluster.box(id);
+    assert.ok(validator.consensus().finalView > order.floor, id);
+    assert.equal(validator.state().institution(id)?.version, forgetful.includes(id) ? 2 : 1, id);
+  }
+  assert.equal(await cluster.disksOf('east').handovers.get('restart-key'), undefined);
+});
