@@ -14,5 +14,5 @@ export { endorsementKinds, type EndorsementKind } from './wire/endorsement.ts';
 export { pcrPolicyDigest, type PcrPolicy } from './wire/policy.ts';
 export { nameOf, type ObjectBlob } from './wire/structures.ts';
 export { joinRecoveryCode, type RecoveryCodeRefusal, type RecoveryHalves } from './keys/recovery-code.ts';
-export { rescueKeys, type RescueOptions } from './keys/rescue.ts';
-export { restoreKeys, type RestoreOptions } from './keys/restore.ts';
+export { rescuableKeys, rescueKeys, type RescueOptions } from './keys/rescue.ts';
+export { recoverableFile, restoreKeys, type RestoreOptions } from './keys/restore.ts';

@@ -127,4 +127,15 @@ test('no log gets a recovery code: without a terminal, keys of a machine are not
   const { status, stdout } = await runProgram(['enrol', '--config', box.configPath]);
   assert.equal(status, 0);
   assert.doesNotMatch(stdout, halfPattern);
+
+  // Nobody types a code where it cannot help.
+  for (const [command, words] of [
+    ['rescue', /made without an offline rescue key \[RECOVERY_REFUSED\]/],
+    ['restore', /there is no .*recovery to restore from \[STORE_CORRUPT\]/],
+  ] as const) {
+    if (command === 'restore') await rm(join(box.dataFolder, 'recovery'));
+    const { said, faults } = await converse([command, '--config', box.configPath], []);
+    assert.match(faults, words);
+    assert.doesNotMatch(said, /half of the recovery code/);
+  }
 });

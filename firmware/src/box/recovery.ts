@@ -3,6 +3,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   joinRecoveryCode,
+  recoverableFile,
+  rescuableKeys,
   rescueKeys,
   restoreKeys,
   type RecoveryCodeRefusal,
@@ -84,6 +86,7 @@ async function signOffline(dataDir: string, message: Uint8Array, terminal: Termi
 
 /** Approves the firmware that runs now. @throws AppError as rescueKeys. */
 export async function rescue(config: Config, terminal: Terminal): Promise<void> {
+  await rescuableKeys(keysFileOf(config));
   const code = await askCode(terminal);
   await withTpm(config, async (endpoint, logger) => {
     const sign = (message: Uint8Array): Promise<Uint8Array> => signOffline(config.dataDir, message, terminal);
@@ -94,6 +97,7 @@ export async function rescue(config: Config, terminal: Terminal): Promise<void> 
 
 /** Makes new keys on this TPM around what was recovered. @throws AppError as restoreKeys. */
 export async function restore(config: Config, terminal: Terminal): Promise<void> {
+  await recoverableFile(keysFileOf(config));
   const code = await askCode(terminal);
   const rescueKey = readRescueKey(config);
   await withTpm(config, (endpoint, logger) =>

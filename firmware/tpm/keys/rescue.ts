@@ -10,7 +10,13 @@ import type { TpmEndpoint } from '../endpoint.ts';
 import { unknownApprovalsMax } from '../limits.ts';
 import { rescueKeyArea } from '../wire/templates.ts';
 import { countMaxAfter, heldApproval, measuredRegisters } from './approved-firmware.ts';
-import { approvalContent, deviceBranches, type Approval, type ApprovedFirmware } from './device-policy.ts';
+import {
+  approvalContent,
+  deviceBranches,
+  type Approval,
+  type ApprovedFirmware,
+  type Rescue,
+} from './device-policy.ts';
 import { readKeysFile, writeKeysFile, type StoredKeys } from './keys-file.ts';
 import { lockValueOf } from './provision.ts';
 
@@ -42,17 +48,26 @@ function plainSignature(der: Uint8Array): Uint8Array {
 }
 
 /**
+ * The keys of a box that can be rescued at all: asked before two custodians type the code.
+ * @throws AppError STORE_CORRUPT without a keys file, RECOVERY_REFUSED without a rescue branch in it.
+ */
+export async function rescuableKeys(keysFile: string): Promise<StoredKeys & { readonly rescue: Rescue }> {
+  const stored = await readKeysFile(keysFile);
+  if (stored === undefined) throw new AppError('STORE_CORRUPT', `there is no ${keysFile} to rescue`);
+  const { rescue } = stored;
+  if (rescue === undefined)
+    throw new AppError('RECOVERY_REFUSED', `${keysFile} was made without an offline rescue key`);
+  return { ...stored, rescue };
+}
+
+/**
  * Approves the running firmware, alone. A power cut leaves the keys with the old approval or with the new one.
  * @throws AppError STORE_CORRUPT without a keys file or a rescue branch in it; TPM_WRONG; TPM_POLICY (nothing was
  * measured); RECOVERY_REFUSED.
  */
 export async function rescueKeys({ endpoint, keysFile, logger, code, sign }: RescueOptions): Promise<void> {
-  const stored = await readKeysFile(keysFile);
-  if (stored === undefined) throw new AppError('STORE_CORRUPT', `there is no ${keysFile} to rescue`);
+  const stored = await rescuableKeys(keysFile);
   const { rescue, rootName } = stored;
-  if (rescue === undefined) {
-    throw new AppError('RECOVERY_REFUSED', `${keysFile} was made without an offline rescue key`);
-  }
   const broker = new BrokerClient({ endpoint, logger });
   try {
     // What is approved here opens the keys at the next start, whatever runs now.

@@ -26,6 +26,13 @@ export interface RestoreOptions {
   readonly fits?: (boxKeys: readonly Uint8Array[]) => Promise<boolean>;
 }
 
+/** The file from which a box is restored: asked before two custodians type the code. @throws AppError STORE_CORRUPT without one. */
+export async function recoverableFile(keysFile: string): Promise<Uint8Array> {
+  const file = await readRecoveryFile(keysFile);
+  if (file !== undefined) return file;
+  throw new AppError('STORE_CORRUPT', `there is no ${recoveryFileBeside(keysFile)} to restore from`);
+}
+
 /**
  * Makes the keys of a box anew around its box key and its account's seed. The recovery code stays the same. A power cut
  * leaves the old keys file, or a new one that is not finished; it may be repeated until it is.
@@ -34,9 +41,8 @@ export interface RestoreOptions {
  */
 export async function restoreKeys(options: RestoreOptions): Promise<void> {
   const { endpoint, keysFile, institutionId, logger, code, rescueKey, fits } = options;
-  const file = await readRecoveryFile(keysFile);
+  const file = await recoverableFile(keysFile);
   const path = recoveryFileBeside(keysFile);
-  if (file === undefined) throw new AppError('STORE_CORRUPT', `there is no ${path} to restore from`);
   const recovered = await openRecovery(code, institutionId, file);
   if (recovered === undefined) {
     throw new AppError('RECOVERY_REFUSED', `the recovery code does not open ${path} for ${institutionId}`);
