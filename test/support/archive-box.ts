@@ -1,5 +1,5 @@
 /** A box that workstations ask, over disks in memory: keeper and Query/Retrieve as composed, on a plain and a TLS port. */
-import { DicomServer, digestPixels, HeaderScanner } from '../../firmware/dimse/index.ts';
+import { DicomServer, digestPixels } from '../../firmware/dimse/index.ts';
 import { openCertificates, serveTls } from '../../firmware/src/box/dicom-tls.ts';
 import { Health } from '../../firmware/src/box/health.ts';
 import { openQuery } from '../../firmware/src/box/query.ts';
@@ -12,6 +12,7 @@ import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { MemoryObjectStore } from '../fakes/object-store.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { ampleDisk } from './ample-room.ts';
+import { openPlainHeaderScanner } from './plain-header-scanner.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
 export const archiveAeTitle = 'HILUM';
@@ -69,14 +70,7 @@ export class ArchiveBox {
       quarantine: new Quarantine({ ...common, store: new MemoryObjectStore() }),
       digestPixels,
       disk: ampleDisk,
-      openHeaderScanner: (syntax) => {
-        const scanner = new HeaderScanner(syntax);
-        return {
-          push: (chunk) => scanner.push(chunk),
-          end: () => scanner.end(),
-          close: () => undefined,
-        };
-      },
+      openHeaderScanner: openPlainHeaderScanner,
     });
     const server = new DicomServer({
       ...common,

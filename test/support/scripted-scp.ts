@@ -4,7 +4,12 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { uids } from '../../firmware/dimse/index.ts';
 import { type PduEvent, PduReader } from '../../firmware/dimse/pdu-reader.ts';
-import { type AssociateAccept, encodeAddressing, encodeAssociateAccept } from '../../firmware/dimse/pdu.ts';
+import {
+  type AssociateAccept,
+  encodeAddressing,
+  encodeAssociateAccept,
+  type UserInformation,
+} from '../../firmware/dimse/pdu.ts';
 import { running } from './dimse-scp-fixture.ts';
 
 /** Stopped after the test. @returns its port. */
@@ -35,11 +40,15 @@ export async function scriptedScp(script: (event: PduEvent, socket: Socket) => v
 }
 
 /** Its A-ASSOCIATE-AC. */
-export function acceptPdu(contexts: AssociateAccept['contexts'], pduBytesMax = 16_384): Uint8Array {
+export function acceptPdu(
+  contexts: AssociateAccept['contexts'],
+  pduBytesMax = 16_384,
+  roles: UserInformation['roles'] = [],
+): Uint8Array {
   return encodeAssociateAccept(
     {
       contexts,
-      userInformation: { pduBytesMax, implementationClassUid: '1.2.3', roles: [], extendedNegotiation: [] },
+      userInformation: { pduBytesMax, implementationClassUid: '1.2.3', roles, extendedNegotiation: [] },
     },
     encodeAddressing('HILUM', 'SENDER'),
     uids.applicationContextName,

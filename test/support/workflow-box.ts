@@ -1,6 +1,6 @@
 /** A box's DICOM side over disks in memory: keeper, quarantine, storage commitment and procedure steps, on a real port. */
 import { randomBytes } from 'node:crypto';
-import { DicomServer, type DimseService, digestPixels, HeaderScanner } from '../../firmware/dimse/index.ts';
+import { DicomServer, type DimseService, digestPixels } from '../../firmware/dimse/index.ts';
 import { openWorkflow, type Workflow } from '../../firmware/src/box/workflow.ts';
 import { decodeConfig } from '../../firmware/src/config.ts';
 import { Keeper } from '../../firmware/src/ingest/keeper.ts';
@@ -13,6 +13,7 @@ import { MemoryObjectStore } from '../fakes/object-store.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { ampleDisk } from './ample-room.ts';
 import { MemoryStore } from './memory-store.ts';
+import { openPlainHeaderScanner } from './plain-header-scanner.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
 export const workflowAeTitle = 'HILUM';
@@ -59,14 +60,7 @@ export class WorkflowBox {
       ...box,
       digestPixels,
       disk: ampleDisk,
-      openHeaderScanner: (syntax) => {
-        const scanner = new HeaderScanner(syntax);
-        return {
-          push: (chunk) => scanner.push(chunk),
-          end: () => scanner.end(),
-          close: () => undefined,
-        };
-      },
+      openHeaderScanner: openPlainHeaderScanner,
     });
     box.#server = new DicomServer({
       host: '127.0.0.1',

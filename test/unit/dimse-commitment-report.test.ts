@@ -3,23 +3,18 @@
  * Implicit VR Little Endian (PS3.4 J.3.3). Gateways that proposed anything else were not heard by some modalities.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { type Command, decodeCommand, encodeCommand } from '../../firmware/dimse/command.ts';
 import { type DataSet, decodeDataSet } from '../../firmware/dimse/data-set.ts';
 import { reportCommitment, uids } from '../../firmware/dimse/index.ts';
-import { PduReader } from '../../firmware/dimse/pdu-reader.ts';
 import {
   type AssociateRequest,
-  encodeAddressing,
-  encodeAssociateAccept,
   encodeReleaseResponse,
   type UserInformation,
 } from '../../firmware/dimse/pdu.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { dataPdu, pdv } from '../support/dimse-peer.ts';
-import { running } from '../support/dimse-scp-fixture.ts';
+import { acceptPdu, scriptedScp } from '../support/scripted-scp.ts';
 
 const options = { timeout: 20_000 };
 const { storageCommitmentSopClass, implicitVrLittleEndian } = uids;
@@ -33,50 +28,32 @@ interface Heard {
 /** A modality that answers roles as it does, if at all, and the report with this status. */
 async function modality(roles: UserInformation['roles'], status: number) {
   const heard: Heard = {};
-  const converse = (socket: Socket): void => {
-    const reader = new PduReader(0xffffffff);
-    socket.on('error', (error) => assert.match(error.message, /ECONNRESET|EPIPE/));
-    socket.on('data', (chunk: Uint8Array) => {
-      reader.push(chunk);
-      for (let event = reader.next(); event !== undefined; event = reader.next()) {
-        if (event.kind === 'associate-request') {
-          heard.request = event.request;
-          const { pduBytesMax, implementationClassUid } = event.request.userInformation;
-          const userInformation = { pduBytesMax, implementationClassUid, roles, extendedNegotiation: [] };
-          const contexts = [{ id: 1, result: 0, transferSyntax: implicitVrLittleEndian }];
-          const addressing = encodeAddressing('CT1', 'HILUM');
-          socket.write(
-            encodeAssociateAccept({ contexts, userInformation }, addressing, uids.applicationContextName),
-          );
-        }
-        if (event.kind === 'release-request') socket.end(encodeReleaseResponse());
-        if (event.kind !== 'data') continue;
-        if (event.fragment.command) {
-          const decoded = decodeCommand(event.fragment.bytes);
-          assert.ok(decoded.kind === 'command');
-          heard.report = decoded.command;
-          continue;
-        }
-        const decoded = decodeDataSet(event.fragment.bytes, implicitVrLittleEndian);
-        assert.ok(decoded.kind === 'data-set');
-        heard.dataSet = decoded.dataSet;
-        const response = {
-          commandField: 0x8100,
-          hasDataSet: false,
-          messageIdBeingRespondedTo: heard.report?.messageId ?? 0,
-          status,
-        };
-        socket.write(dataPdu(pdv(1, 'command', true, encodeCommand(response))));
-      }
-    });
-  };
-  const server = createServer(converse);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  running.push({ stop: () => server.close() });
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return { heard, port: address.port };
+  const port = await scriptedScp((event, socket) => {
+    if (event.kind === 'associate-request') {
+      heard.request = event.request;
+      const contexts = [{ id: 1, result: 0, transferSyntax: implicitVrLittleEndian }];
+      socket.write(acceptPdu(contexts, undefined, roles));
+    }
+    if (event.kind === 'release-request') socket.end(encodeReleaseResponse());
+    if (event.kind !== 'data') return;
+    if (event.fragment.command) {
+      const decoded = decodeCommand(event.fragment.bytes);
+      assert.ok(decoded.kind === 'command');
+      heard.report = decoded.command;
+      return;
+    }
+    const decoded = decodeDataSet(event.fragment.bytes, implicitVrLittleEndian);
+    assert.ok(decoded.kind === 'data-set');
+    heard.dataSet = decoded.dataSet;
+    const response = {
+      commandField: 0x8100,
+      hasDataSet: false,
+      messageIdBeingRespondedTo: heard.report?.messageId ?? 0,
+      status,
+    };
+    socket.write(dataPdu(pdv(1, 'command', true, encodeCommand(response))));
+  });
+  return { heard, port };
 }
 
 const committed = { sopClassUid: '1.2.840.10008.5.1.4.1.1.2', sopInstanceUid: '1.2.3.1' };
