@@ -8,7 +8,7 @@ import type {
   Stepped,
   Transition,
 } from './state.ts';
-import { changeView, emptyView, endsRestart, isTakenOut, viewOf } from './state.ts';
+import { changeView, emptyView, isTakenOut, viewOf } from './state.ts';
 import { becomeFinal, certifyIfQuorum, continueView, recordVote, step } from './simplex.ts';
 import type { Certificate, Vote } from './types.ts';
 import { leaderOf } from './types.ts';
@@ -72,10 +72,7 @@ function restoreVote(
 function restoreCertificate(transition: Transition, certificate: Certificate): void {
   const { options, final } = transition.state;
   if (certificate.epoch !== options.epoch || certificate.view <= final.view) return;
-  if (isTakenOut(transition.state, certificate.view)) {
-    if (certificate.kind !== 'finalize' || !endsRestart(transition.state, certificate.view)) return;
-    transition.state = { ...transition.state, restart: undefined };
-  }
+  if (isTakenOut(transition.state, certificate.view)) return;
   if (certificate.kind === 'finalize') {
     becomeFinal(transition, certificate);
     return;

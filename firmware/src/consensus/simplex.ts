@@ -20,7 +20,7 @@ import { finalizeVotesResentMax, viewsAheadMax, viewsWithVotesMax } from './limi
 import { justificationOf, parentFor, parentStands, viewBefore } from './parents.ts';
 import { noDigest } from './signatures.ts';
 import type { CoreState, Input, Stepped, Transition, ViewState } from './state.ts';
-import { changeView, emptyView, endsRestart, isTakenOut, viewOf } from './state.ts';
+import { changeView, emptyView, isTakenOut, viewOf } from './state.ts';
 import type { Certificate, Evidence, ProposalHeader, Vote, VoteKind } from './types.ts';
 import { leaderOf, quorum } from './types.ts';
 
@@ -194,10 +194,7 @@ function accuse(transition: Transition, kind: Evidence['kind'], first: Vote, sec
 function acceptCertificate(transition: Transition, certificate: Certificate): void {
   const { state } = transition;
   if (certificate.epoch !== state.options.epoch || certificate.view <= state.final.view) return;
-  if (isTakenOut(state, certificate.view)) {
-    if (certificate.kind !== 'finalize' || !endsRestart(state, certificate.view)) return;
-    transition.state = { ...state, restart: undefined };
-  }
+  if (isTakenOut(state, certificate.view)) return;
   const view = viewOf(state, certificate.view);
   if (certificate.kind === 'notarize' && view.notarization !== undefined) return;
   if (certificate.kind === 'nullify' && view.nullification !== undefined) return;

@@ -67,7 +67,7 @@ export interface CoreState {
   readonly final: FinalPoint;
   /** No vote is cast in this view of the epoch or an earlier one: the box may have voted there and forgotten it. */
   readonly floor: number;
-  /** Undefined once it has ended, and of no account any more once a view above its floor is final. */
+  /** Undefined, and of no account any more once a view above its floor is final. */
   readonly restart: Restart | undefined;
   /** Views after the final one. */
   readonly views: ReadonlyMap<number, ViewState>;
@@ -142,23 +142,11 @@ export interface Transition {
 }
 
 /**
- * True of a view that a restart has taken out. Who was away may bring a certificate of it at any time: whoever has voted
- * for a block above the floor leaves it (`endsRestart`), so that nobody follows both.
+ * True of a view that a restart has taken out. Who was away may bring a certificate of it at any time, and some may have
+ * voted above the floor by then: all boxes that follow the order leave it, so that they agree.
  */
 export function isTakenOut({ restart }: Pick<CoreState, 'restart'>, view: number): boolean {
   return restart !== undefined && view <= restart.floor && view !== restart.view;
-}
-
-/**
- * True if a final block of this view ends the restart here: the order was not needed, others have gone on without it,
- * and this box may go with them, since it has voted for no block above the floor. It votes in no view up to the floor
- * afterwards either, so that nobody's votes stand both for a block above it and for one that was taken out.
- */
-export function endsRestart({ restart, views }: Pick<CoreState, 'restart' | 'views'>, view: number): boolean {
-  if (restart === undefined || view <= restart.view || view > restart.floor) return false;
-  const hasVotedFor = ({ own }: ViewState): boolean =>
-    own.notarize !== undefined || own.finalize !== undefined;
-  return ![...views].some(([number, above]) => number > restart.floor && hasVotedFor(above));
 }
 
 export function viewOf(state: CoreState, view: number): ViewState {

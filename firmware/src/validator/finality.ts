@@ -3,7 +3,7 @@
  * snapshot in the place of blocks; and what follows from each.
  */
 import type { CoreState, FinalPoint, Input } from '../consensus/state.ts';
-import { endsRestart, isTakenOut } from '../consensus/state.ts';
+import { isTakenOut } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { LedgerState } from '../ledger/types.ts';
@@ -130,10 +130,7 @@ export class Finality {
     if (restart === undefined || epoch !== core.options.epoch || view > restart.floor) return false;
     return blocks.every(
       ({ certificate }) =>
-        certificate === null ||
-        (certificate.epoch === epoch &&
-          isTakenOut(core, certificate.view) &&
-          !endsRestart(core, certificate.view)),
+        certificate === null || (certificate.epoch === epoch && isTakenOut(core, certificate.view)),
     );
   }
 

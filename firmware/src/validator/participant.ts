@@ -229,6 +229,9 @@ export class Participant {
         return reason;
       },
       restartFor: (epoch, from) => restarts.orderFor(epoch, from),
+      peerStands: (from, place) => {
+        if (restarts.peerStands(from, place)) this.#wake();
+      },
       gotTransaction: (from, transaction) => this.#gotTransaction(from, transaction),
       send: (to, message) => network.send(to, encodeMessage(message)),
     });

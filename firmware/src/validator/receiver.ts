@@ -18,6 +18,7 @@ import { HeldMessages } from './held-messages.ts';
 import { helpMsMin, restartResendMs, wrongRestartMs } from './limits.ts';
 import type { Message } from './messages.ts';
 import { decodeMessage } from './messages.ts';
+import type { Place } from './place.ts';
 
 export interface ReceiverOptions {
   readonly electorate: () => Electorate;
@@ -38,6 +39,8 @@ export interface ReceiverOptions {
   readonly gotRestart: (order: Uint8Array) => string | undefined;
   /** The encoded restart order that a box lacks which stands there. */
   readonly restartFor: (epoch: number, from: number) => Uint8Array | undefined;
+  /** Where the newest final block of a peer stands, as it says. */
+  readonly peerStands: (from: InstitutionId, place: Place) => void;
   readonly send: (to: InstitutionId, message: Message) => void;
 }
 
@@ -167,8 +170,9 @@ export class Receiver {
 
   /** Helps a peer that is behind, or asks it for help if it is ahead. */
   #standing(from: InstitutionId, { standing, height }: MessageOf<'standing'>): void {
-    const { catchUp, closingOf, headHeight, restartFor, send } = this.#options;
+    const { catchUp, closingOf, headHeight, peerStands, restartFor, send } = this.#options;
     catchUp.peerIsAt(from, height);
+    peerStands(from, { epoch: standing.epoch, view: standing.finalView });
     if (!this.#mayHelp(from)) return;
     const core = this.#options.core();
     const own = standingOf(core);

@@ -4,6 +4,7 @@
  */
 import type { CoreState, Restart } from '../consensus/state.ts';
 import { viewOf } from '../consensus/state.ts';
+import { quorum } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { HealthBoard, InstitutionId, KeyValueStore, Logger, VerifySignature } from '../ports.ts';
@@ -13,6 +14,7 @@ import { decodeRestartOrder, encodeRestartOrder, restartMessage } from '../resta
 import type { RestartRefusal } from '../restart/verify.ts';
 import { verifyRestart } from '../restart/verify.ts';
 import type { FinalChain } from './final-chain.ts';
+import type { Place } from './place.ts';
 import { isAfter } from './place.ts';
 
 export interface RestartsOptions {
@@ -59,6 +61,10 @@ export class Restarts {
   /** Verified, and not taken: what this box has or has said stands against it. */
   #refused: Kept | undefined;
   #owesKey = false;
+  /** The order that was taken, once the others have gone on without it. */
+  #left: Kept | undefined;
+  /** Where the newest final block of each peer stands, as it has said since this start. */
+  readonly #places = new Map<InstitutionId, Place>();
   /** What consensus runs by. */
   #begun: RestartOrder | undefined;
   /** Of the administrator, where it is an order of this consortium. */
@@ -116,12 +122,20 @@ export class Restarts {
 
   /**
    * The order that holds where the box stands now. One that was taken holds no more once a later block than its own is
-   * final, and where one that was signed after it goes on from a block that it had taken out: to come there, the box
-   * must know what was said in those views.
+   * final, by it or without it, and where one that was signed after it goes on from a block that it had taken out: to
+   * come there, the box must know what was said in those views.
    */
   get #current(): RestartOrder | undefined {
-    const order = this.#taken?.order;
-    return order === undefined || this.#hasEnded(order) || this.#isSuperseded(order) ? undefined : order;
+    const taken = this.#taken;
+    if (taken === undefined || taken === this.#left) return undefined;
+    return this.#hasEnded(taken.order) || this.#isSuperseded(taken.order) ? undefined : taken.order;
+  }
+
+  /** True if it speaks against the order by which this box runs. */
+  peerStands(peer: InstitutionId, place: Place): boolean {
+    this.#places.set(peer, place);
+    const current = this.#current;
+    return current !== undefined && isWithout(current, place);
   }
 
   /** For the core, which runs by it from then on. */
@@ -219,7 +233,7 @@ export class Restarts {
     }
     const waiting = this.#waiting;
     if (waiting === undefined) {
-      this.#tellIfLeft();
+      this.#leaveIfAlone(core);
       return undefined;
     }
     const standing = this.#standingAt(waiting.order, core);
@@ -282,15 +296,33 @@ export class Restarts {
     return [this.#waiting, this.#taken, this.#refused].some((kept) => kept !== undefined && isIt(kept));
   }
 
-  /** The ledger has gone on without the order that this box had taken. */
-  #tellIfLeft(): void {
+  /**
+   * Parts from the order that was taken if the ledger has gone on without it. A final block without it is not enough:
+   * one whose votes were forgotten may come to light when others have gone on by the order (docs/adr, 0038).
+   */
+  #leaveIfAlone(core: CoreState): void {
     const taken = this.#taken;
-    if (taken === undefined || taken === this.#refused) return;
-    if (!this.#hasEnded(taken.order) || this.#isOver(taken.order)) return;
+    if (taken === undefined || taken === this.#left || this.#isOver(taken.order)) return;
+    if (!this.#hasEnded(taken.order) && (hasVotedAbove(taken.order, core) || !this.#areWithout(taken.order)))
+      return;
+    this.#left = taken;
     this.#refused = taken;
     this.#refuse(
       `The others have gone on from block ${taken.order.height} without the order. This box follows them, and votes again in the next epoch.`,
     );
+  }
+
+  /** With this box they are a quorum: those who go on by the order are none, now and later. */
+  #areWithout(order: RestartOrder): boolean {
+    const { chain, self } = this.#options;
+    const validators = chain.state.epoch().validators.map(({ id }) => id);
+    const without = validators.filter((id) => {
+      const place = this.#places.get(id);
+      return id !== self && place !== undefined && isWithout(order, place);
+    });
+    const needed = quorum(validators.length) - (validators.includes(self) ? 1 : 0);
+    // A validator alone has nobody to hear.
+    return without.length > 0 && without.length >= needed;
   }
 
   /** Nobody votes by the order before it: whoever has signed this one must see that it leads on. */
@@ -361,6 +393,19 @@ export class Restarts {
     logger.error({ code: 'RESTART_REFUSED', reason: message }, 'a restart order is not taken');
     health.raise('RESTART_REFUSED', alarmSubject, message);
   }
+}
+
+/** A peer is past the order's block, and not by the order; in a later epoch it can have come there only past it. */
+function isWithout(order: RestartOrder, place: Place): boolean {
+  if (place.epoch !== order.epoch) return place.epoch > order.epoch;
+  return place.view > order.view && place.view <= order.floor;
+}
+
+/** True if this box has voted for a block above the floor. */
+function hasVotedAbove({ floor }: RestartOrder, { views }: CoreState): boolean {
+  return [...views].some(
+    ([number, { own }]) => number > floor && (own.notarize !== undefined || own.finalize !== undefined),
+  );
 }
 
 /** True if this box has voted to finalize another block in a view after the order's. */
