@@ -73,11 +73,12 @@ function judgeNodes(options: NodeWorldOptions, result: NodeWorldResult): Outcome
       crashes: result.crashes,
       forks: isForked ? 1 : 0,
       ...(isStuck ? { stuck: 1 } : {}),
+      ...(result.isLost ? { lost: 1 } : {}),
       guilty: result.guilty.size,
       ...(options.areBlocksDropped === true
         ? { snapshotsTaken: result.snapshotsTaken, pruned: result.pruned }
         : {}),
-      ...(isForked || isStuck ? {} : { viewsToProgressMax: result.viewsToProgress }),
+      ...(isForked || isStuck || result.isLost ? {} : { viewsToProgressMax: result.viewsToProgress }),
     },
   };
 }

@@ -97,6 +97,15 @@ const mutants: readonly Mutant[] = [
     seenAs: /votes twice|nullifies and finalizes/,
   },
   {
+    name: 'a box that tells no height of a block that it has voted for',
+    file: 'validator/standstill.ts',
+    from: 'height: tree.body(known)?.header.height',
+    to: 'height: undefined',
+    mode: 'restarts',
+    firstSeed: 14,
+    seenAs: /has voted for the last block, and does not tell it/,
+  },
+  {
     name: 'a block log that keeps nothing of how its views went',
     file: 'validator/certificate-book.ts',
     from: '({ ...block, shown: this.#shown(block) })',

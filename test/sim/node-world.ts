@@ -313,7 +313,8 @@ class NodeWorld {
     return isFarBehind ? 0.005 : 0.0004;
   }
 
-  #crash(node: SimNode, withPower: boolean, fault?: LogFault): void {
+  /** True if its disk was damaged. */
+  #crash(node: SimNode, withPower: boolean, fault?: LogFault): boolean {
     this.#crashes++;
     this.#note(`${withPower ? 'cut power of' : 'kill'} ${node.name}`);
     this.#checkMisbehaviour(node);
@@ -321,8 +322,13 @@ class NodeWorld {
     const own =
       flaw !== undefined && flaw in diskFlaws ? diskFlaws[flaw as keyof typeof diskFlaws] : undefined;
     const diskFault = fault ?? own;
-    if (!withPower) node.kill();
-    else if (node.cutPower(diskFault)) this.#note(`the disk of ${node.name}: ${diskFault?.kind}`);
+    if (!withPower) {
+      node.kill();
+      return false;
+    }
+    const isDamaged = node.cutPower(diskFault);
+    if (isDamaged) this.#note(`the disk of ${node.name}: ${diskFault?.kind}`);
+    return isDamaged;
   }
 
   #blackout(): void {
@@ -375,9 +381,9 @@ class NodeWorld {
    * order can be made: of the newest block the certificate alone is left (docs/adr, 0038).
    */
   async #restart(count: number): Promise<boolean> {
-    const nodes = this.#nodes.slice(0, count);
-    for (const node of nodes) {
-      this.#crash(node, true, diskFlaws['flipped-vote']);
+    const damaged = new Set<string>();
+    for (const node of this.#nodes.slice(0, count)) {
+      if (this.#crash(node, true, diskFlaws['flipped-vote'])) damaged.add(node.institution);
       this.#startLater(node, this.#random.below(2000));
     }
     await this.#time.pass(20_000);
@@ -385,12 +391,15 @@ class NodeWorld {
       validator === undefined ? [] : [[institution, validator] as const],
     );
     const order = restartOrder(new Map(boxes));
-    if (order === 'no content') {
-      this.#note('nobody has the last block');
-      return false;
-    }
     if (order === undefined) {
       this.#report('boxes at a standstill are in different epochs');
+      return false;
+    }
+    if ('withoutContent' in order) {
+      const { withoutContent: last } = order;
+      this.#note('nobody has the last block');
+      for (const voter of this.#voteWatch.votersFor(last, last.digest))
+        if (!damaged.has(voter)) this.#report(`${voter} has voted for the last block, and does not tell it`);
       return false;
     }
     this.#note(`the roots order to go on from block ${order.height}`);

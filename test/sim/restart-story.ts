@@ -5,13 +5,21 @@ import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
 import { encodeRestartOrder, restartMessage } from '../../firmware/src/restart/restart-order.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { isAfter } from '../../firmware/src/validator/place.ts';
+import type { LastBlock } from '../../firmware/src/validator/standstill.ts';
 import type { Validator } from '../../firmware/src/validator/validator.ts';
 import { rootSignerOf } from '../fakes/ledger.ts';
 import type { Random } from './random.ts';
 import type { Signatures } from './sim-fixture.ts';
 
-/** The newest block that any of these boxes knows, if one has its content; undefined if they are not all in one epoch. */
-export function restartOrder(boxes: ReadonlyMap<string, Validator>): RestartOrder | 'no content' | undefined {
+/** A block of which the boxes that were asked have the certificate alone. */
+export interface WithoutContent {
+  readonly withoutContent: LastBlock;
+}
+
+/** The newest block that any of these boxes knows; undefined if they are not all in one epoch. */
+export function restartOrder(
+  boxes: ReadonlyMap<string, Validator>,
+): RestartOrder | WithoutContent | undefined {
   const validators = [...boxes.values()];
   const [first] = validators;
   if (first === undefined) throw new Error('nobody can be asked');
@@ -22,7 +30,7 @@ export function restartOrder(boxes: ReadonlyMap<string, Validator>): RestartOrde
     if (isAfter(other, last) || (last.height === undefined && other.view === last.view)) last = other;
   }
   const { height } = last;
-  if (height === undefined) return 'no content';
+  if (height === undefined) return { withoutContent: last };
   const { chain } = first.state();
   const abstaining = [...boxes].flatMap(([institution, validator]) => {
     const start = validator.forgottenSince();
