@@ -1,10 +1,13 @@
 /** A member sends what does not decode: it costs the box little, and the others nothing. */
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { viewsAheadMax } from '../../firmware/src/consensus/limits.ts';
+import { noDigest } from '../../firmware/src/consensus/signatures.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
-import { deafNsPerByte, retransmitMs } from '../../firmware/src/validator/limits.ts';
+import { deafNsPerByte, deafToForgersMs, retransmitMs } from '../../firmware/src/validator/limits.ts';
 import type { Validator } from '../../firmware/src/validator/validator.ts';
 import { Cluster } from '../fakes/cluster.ts';
+import { vote } from '../fakes/core-box.ts';
 
 /** As many items as bytes. */
 function dense(bytes: number): Uint8Array {
@@ -61,6 +64,20 @@ test('who sends a long message that does not decode is read again after a time t
   assert.equal(hear('south', standing(validator)), undefined);
   await cluster.time.pass(2000);
   assert.equal(isRead, true);
+  assert.equal(hear('west', standing(validator)), undefined);
+});
+
+test('who sends a vote whose signature does not verify is not read for a moment; one far ahead is not looked at', async (t) => {
+  const { cluster, hear, validator } = await listening(t);
+  const { view } = validator.consensus();
+  const forged = (ahead: number): Uint8Array =>
+    encodeMessage({ type: 'vote', vote: vote('nullify', view + ahead, 3, noDigest) });
+  void hear('west', forged(viewsAheadMax + 1));
+  assert.equal(hear('west', standing(validator)), undefined);
+  const read = hear('west', forged(1));
+  assert.ok(read !== undefined);
+  await cluster.time.pass(deafToForgersMs + 1);
+  await read;
   assert.equal(hear('west', standing(validator)), undefined);
 });
 

@@ -1,10 +1,11 @@
 /**
  * Who sends what does not decode is not read for a while: to find that out takes a box up to 15 ms, in which it does nothing
  * else (`messageItemsMax`), and one message may follow the other. The time goes by the length, so that a newer version's short
- * message, which this one does not know, costs its sender nothing to speak of.
+ * message, which this one does not know, costs its sender nothing to speak of. The same for signatures that do not verify:
+ * a certificate has up to a few hundred of them, and nobody honest sends one that he has not made or checked.
  */
 import type { Clock, InstitutionId } from '../ports.ts';
-import { deafNsPerByte } from './limits.ts';
+import { deafNsPerByte, deafToForgersMs } from './limits.ts';
 
 export class Deafness {
   readonly #clock: Clock;
@@ -22,7 +23,12 @@ export class Deafness {
 
   /** So many bytes of it did not decode. */
   refused(peer: InstitutionId, bytes: number): void {
-    this.#until.set(peer, this.#clock.now() + Math.ceil((bytes * deafNsPerByte) / 1e6));
+    this.#for(peer, Math.ceil((bytes * deafNsPerByte) / 1e6));
+  }
+
+  /** A signature in it did not verify. */
+  forged(peer: InstitutionId): void {
+    this.#for(peer, deafToForgersMs);
   }
 
   /** What it says meanwhile, on a new connection too, is dropped unread. */
@@ -34,6 +40,10 @@ export class Deafness {
   over(peer: InstitutionId): Promise<void> | undefined {
     const ms = this.#msLeft(peer);
     return ms > 0 ? this.#wait(ms) : undefined;
+  }
+
+  #for(peer: InstitutionId, ms: number): void {
+    this.#until.set(peer, Math.max(this.#until.get(peer) ?? 0, this.#clock.now() + ms));
   }
 
   async #wait(ms: number): Promise<void> {

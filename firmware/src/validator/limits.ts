@@ -103,6 +103,12 @@ export const blocksUnfinalMax = 4;
  */
 export const deafNsPerByte = 10000;
 
+/**
+ * For how long a peer is not read after a signature of a box that did not verify, milliseconds: the largest certificate,
+ * of 400 validators, takes some 30 ms to find out, so that lies take a thirtieth of the box at most.
+ */
+export const deafToForgersMs = 1000;
+
 /** A message between boxes: a block, its leader's vote and the certificates that show its parent. */
 export const messageBytesMax = 4194304;
 

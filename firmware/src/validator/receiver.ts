@@ -94,10 +94,12 @@ export class Receiver {
         this.#proposal(from, message);
         break;
       case 'vote': {
+        // The core would part with it; nobody waits for it to be looked at.
+        if (message.vote.view > this.#options.core().view + viewsAheadMax) break;
         const { votingKeys } = this.#options.electorate();
         const checked = this.#options.checks.vote(this.#options.core(), votingKeys, message.vote);
         if (checked.kind === 'verified') this.#options.input({ kind: 'vote', vote: checked.value });
-        if (checked.kind === 'forged') this.#refuse(from, 'a vote with a wrong signature');
+        if (checked.kind === 'forged') this.#forged(from, 'a vote with a wrong signature');
         break;
       }
       case 'certificate':
@@ -144,7 +146,7 @@ export class Receiver {
       return;
     }
     const checked = checks.proposal(core, votingKeys, decoded.block, vote);
-    if (checked.kind === 'forged') this.#refuse(from, 'a proposal with a wrong signature');
+    if (checked.kind === 'forged') this.#forged(from, 'a proposal with a wrong signature');
     if (checked.kind !== 'verified') return;
     const { proposal, notarization } = viewOf(core, vote.view);
     const { digest } = checked.value.header;
@@ -163,7 +165,7 @@ export class Receiver {
       const { checks, core, electorate } = this.#options;
       const checked = checks.certificate(core(), electorate().votingKeys, certificate);
       if (checked.kind === 'verified') inputs.push({ kind: 'certificate', certificate: checked.value });
-      if (checked.kind === 'forged') this.#refuse(from, 'a certificate that does not verify');
+      if (checked.kind === 'forged') this.#forged(from, 'a certificate that does not verify');
     }
     return inputs;
   }
@@ -221,6 +223,11 @@ export class Receiver {
   #sendStanding(to: InstitutionId): void {
     const { core, headHeight, send } = this.#options;
     send(to, { type: 'standing', standing: standingOf(core()), height: headHeight() });
+  }
+
+  #forged(from: InstitutionId, reason: string): void {
+    this.#refuse(from, reason);
+    this.#deafness.forged(from);
   }
 
   #refuse(from: InstitutionId, reason: string): void {
