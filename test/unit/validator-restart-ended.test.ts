@@ -1,9 +1,15 @@
 /** Orders that were not needed after all, or that another one follows: the boxes that have taken them part from them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { leaderOf } from '../../firmware/src/consensus/types.ts';
+import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
+import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
+import type { VoteRecord } from '../../firmware/src/validator/vote-records.ts';
+import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
+import { signerOf } from '../fakes/ledger.ts';
 import { MemoryStateStore } from '../fakes/state-store.ts';
 import { signedOrder } from '../support/restart-orders.ts';
 import { abstainingOf, forgetful, orderOf, signers, standstill } from '../support/standstill.ts';
@@ -153,3 +159,55 @@ test('boxes that have forgotten name fresh keys also where the standstill outlas
   }
   assert.equal(await cluster.disksOf('east').handovers.get('restart-key'), undefined);
 });
+
+/** Says to a box that the newest final block of another one lies after the order's block, in a view that it takes out. */
+function claimsToBePast(cluster: Cluster, order: RestartOrder, from: string, to: string): void {
+  const standing = { epoch: order.epoch, finalView: order.view + 1, from: order.view + 2 };
+  const message = encodeMessage({ type: 'standing', standing, height: order.height + 1 });
+  cluster.hub.member(to)?.arrive(from, message);
+}
+
+test('one liar does not make a box part from an order', async (t) => {
+  const cluster = await standstill(t);
+  for (const id of ['north', 'west']) await cluster.start(id);
+  await cluster.time.pass(2000);
+  const order = orderOf(cluster);
+  cluster.crash('west');
+  await cluster.start('west', { restartOrder: signedOrder(order, signers) });
+  for (const id of ['north', 'west']) claimsToBePast(cluster, order, 'east', id);
+  await cluster.time.pass(2000);
+  await cluster.start('south');
+  await cluster.time.pass(20_000);
+  for (const id of ['north', 'south', 'west']) {
+    const { finalView, isVoting } = cluster.box(id).validator.consensus();
+    assert.ok(finalView > order.floor && isVoting, id);
+    assert.equal(alarm(cluster, id), undefined, id);
+  }
+});
+
+for (const hasVoted of [false, true]) {
+  test(`a box that has ${hasVoted ? '' : 'not '}voted for a block above the floor ${hasVoted ? 'stays with' : 'parts from'} the order`, async (t) => {
+    const cluster = await standstill(t);
+    await cluster.start('west');
+    const order = orderOf(cluster);
+    cluster.crash('west');
+    const leader = cluster.ids[leaderOf(order.epoch, order.floor + 1, cluster.ids.length)] ?? '';
+    const box = hasVoted ? leader : (cluster.ids.find((id) => id !== leader) ?? '');
+    const { validator, voteLog } = await cluster.start(box, { restartOrder: signedOrder(order, signers) });
+    const { transaction } = cluster.fixture.register(box, 'one', [signerOf('one')]);
+    validator
+      .submit(encodeTransaction(transaction))
+      .catch((error: unknown) => assert.ok(error instanceof Error));
+    await cluster.time.pass(30_000);
+    const records: VoteRecord[] = [];
+    for await (const record of voteLog.read()) records.push(decodeVoteRecord(new Uint8Array(record)));
+    const above = records.flatMap((record) =>
+      record.type === 'vote' && record.vote.view > order.floor ? record.vote.kind : [],
+    );
+    assert.equal(above.includes('notarize'), hasVoted);
+    assert.ok(above.length > 0, 'it has given up the view, at least');
+    for (const id of cluster.ids.filter((other) => other !== box)) claimsToBePast(cluster, order, id, box);
+    await cluster.time.pass(3000);
+    assert.equal(alarm(cluster, box) === undefined, hasVoted);
+  });
+}
