@@ -55,13 +55,15 @@ class World {
     this.reported.push({ ...result, to: callingAeTitle });
   };
 
-  commitments(limits?: StorageCommitmentLimits): StorageCommitments {
-    return new StorageCommitments({
+  async started(limits?: StorageCommitmentLimits): Promise<StorageCommitments> {
+    const commitments = new StorageCommitments({
       ...this,
       ...(limits !== undefined && { limits }),
       sopClassOf: (uid) => this.held.get(uid),
       report: (to, result, signal) => this.report(to, result, signal),
     });
+    await commitments.start();
+    return commitments;
   }
 
   get alarms(): readonly string[] {
@@ -95,8 +97,7 @@ test('a request comes back from its record as it was', () => {
 
 test('a request is on disk before it is accepted, and is removed when its result was taken', async () => {
   const world = new World();
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   const write = world.store.write.bind(world.store);
   const writing = Promise.withResolvers<void>();
   world.store.write = async (changes) => {
@@ -129,8 +130,7 @@ test('a request is on disk before it is accepted, and is removed when its result
 
 test('a request that cannot be written is not accepted, and is not reported either', async () => {
   const world = new World();
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   world.store.write = () => Promise.reject(new AppError('STORE_FAILED', 'the disk is full'));
   await assert.rejects(commitments.accept(request('1.9')), { code: 'STORE_FAILED' });
   await settle();
@@ -141,8 +141,7 @@ test('a request that cannot be written is not accepted, and is not reported eith
 test('a requestor that is away is tried again after growing pauses, with an alarm that ends with it', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   await commitments.accept(request('1.9'));
   const due: number[] = [];
   for (const pause of [1_000, 2_000, 4_000]) {
@@ -167,8 +166,7 @@ test('a requestor that is away is tried again after growing pauses, with an alar
 test('one that is away holds up no other; its own are reported in order when it is back', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   for (const uid of ['1.9.1', '1.9.2']) await commitments.accept(request(uid));
   await commitments.accept(request('1.9.3', 'MR_1'));
   await until(() => world.reported.length === 1, 'the other report');
@@ -187,8 +185,7 @@ test('one that is away holds up no other; its own are reported in order when it 
 test('a Transaction UID in use takes its own request again, in any order, and no other', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const before = world.commitments();
-  await before.start();
+  const before = await world.started();
   const asked = request('1.9');
   const shorter = { ...asked, instances: asked.instances.slice(0, 2) };
   const otherClass = {
@@ -202,8 +199,7 @@ test('a Transaction UID in use takes its own request again, in any order, and no
   assert.equal(await before.accept({ ...shorter, callingAeTitle: 'MR_1' }), 'accepted', 'of somebody else');
   await until(() => world.reported.length === 1, 'the report to the other');
   await before.stop();
-  const after = world.commitments();
-  await after.start();
+  const after = await world.started();
   assert.equal(await after.accept(shorter), 'transaction in use', 'after a restart too');
   await until(() => world.tries.filter((tried) => tried === 'CT_1 1.9').length >= 2, 'a try');
   await settle();
@@ -219,8 +215,7 @@ test('a Transaction UID in use takes its own request again, in any order, and no
 test('the same request while the first is being written: kept once, and accepted when it is on disk', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   const write = world.store.write.bind(world.store);
   const writing = Promise.withResolvers<void>();
   world.store.write = async (changes) => {
@@ -242,15 +237,13 @@ test('the same request while the first is being written: kept once, and accepted
 test('what waited when the box stopped is reported after its start, by what is held then', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const before = world.commitments();
-  await before.start();
+  const before = await world.started();
   await before.accept(request('1.9'));
   await until(() => world.tries.length === 1, 'a try');
   await before.stop();
   world.away.clear();
   world.held.set('1.2.2', ct);
-  const after = world.commitments();
-  await after.start();
+  const after = await world.started();
   await until(() => world.reported.length === 1, 'the report');
   assert.equal(world.reported[0]?.committed.length, 2);
   await after.stop();
@@ -260,8 +253,7 @@ test('what waited when the box stopped is reported after its start, by what is h
 test('given up after its time, with an alarm that stays', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   await commitments.accept(request('1.9'));
   await until(() => world.tries.length === 1, 'a try');
   await settle();
@@ -275,8 +267,7 @@ test('given up after its time, with an alarm that stays', async () => {
 test('what waits is bounded in number and in objects', async () => {
   const world = new World();
   world.away.add('CT_1');
-  const byObjects = world.commitments({ commitmentsWaitingMax, commitmentInstancesWaitingMax: 7 });
-  await byObjects.start();
+  const byObjects = await world.started({ commitmentsWaitingMax, commitmentInstancesWaitingMax: 7 });
   assert.equal(await byObjects.accept(request('1.9')), 'accepted');
   assert.equal(await byObjects.accept(request('1.10', 'MR_1')), 'accepted');
   assert.equal(await byObjects.accept(request('1.11')), 'full');
@@ -285,8 +276,7 @@ test('what waits is bounded in number and in objects', async () => {
   assert.equal(await byObjects.accept(request('1.11')), 'accepted', 'what was delivered takes no room');
   await byObjects.stop();
 
-  const byNumber = world.commitments({ commitmentsWaitingMax: 2, commitmentInstancesWaitingMax });
-  await byNumber.start();
+  const byNumber = await world.started({ commitmentsWaitingMax: 2, commitmentInstancesWaitingMax });
   assert.equal(byNumber.waiting, 2);
   assert.equal(
     await byNumber.accept(request('1.9')),
@@ -299,8 +289,7 @@ test('what waits is bounded in number and in objects', async () => {
 
 test('no UID of an object is logged', async () => {
   const world = new World();
-  const commitments = world.commitments();
-  await commitments.start();
+  const commitments = await world.started();
   await commitments.accept(request('1.9'));
   await until(() => commitments.waiting === 0, 'the report');
   await commitments.stop();
