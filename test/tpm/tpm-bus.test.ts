@@ -26,6 +26,7 @@ function over(bus: TappedBus, { keysFile, logger }: FreshTpm): DeviceKeysOptions
 /** TPM_CC (part 2, table 12). */
 const startAuthSession = 0x0000_0176;
 const sign = 0x0000_015d;
+const createPrimary = 0x0000_0131;
 
 test('neither making nor opening the keys shows a secret on the bus', async (t) => {
   const tpm = await FreshTpm.make(t);
@@ -150,4 +151,26 @@ test('registers that are exchanged on the bus are not believed, so that nobody h
     (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG',
   );
   assert.ok(exchanged > 0);
+});
+
+test('a storage root key that is made in another hierarchy, by four bytes on the bus, is noticed', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  /** TPM_RH_OWNER and TPM_RH_ENDORSEMENT (part 2, table 28), where the command's first handle stands. */
+  const [owner, endorsement, handleAt] = [0x4000_0001, 0x4000_000b, 10];
+  let exchanged = 0;
+  bus.alterCommand = (command) => {
+    if (command.length < handleAt + 4 || command.readUInt32BE(6) !== createPrimary) return command;
+    if (command.readUInt32BE(handleAt) !== owner) return command;
+    exchanged++;
+    const altered = Buffer.from(command);
+    altered.writeUInt32BE(endorsement, handleAt);
+    return altered;
+  };
+  await assert.rejects(
+    openDeviceKeys(over(bus, tpm)),
+    (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG',
+  );
+  assert.ok(exchanged > 0);
+  await assert.rejects(readFile(tpm.keysFile), { code: 'ENOENT' });
 });

@@ -1,9 +1,11 @@
 /** Making the keys of a box: on a new machine, or again on another TPM. */
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { concatBytes, utf8 } from '../../src/encoding/bytes.ts';
+import { concatBytes, equalBytes, utf8 } from '../../src/encoding/bytes.ts';
 import { hash, sha256 } from '../../src/encoding/hash.ts';
+import { AppError } from '../../src/errors.ts';
 import type { BrokerClient } from '../broker/client.ts';
 import type { Creation } from '../broker/guarded.ts';
+import { ownersQualifiedName, parentQualifiedName } from '../wire/creation.ts';
 import type { ObjectBlob } from '../wire/structures.ts';
 import { guardedBy, measuredRegisters } from './approved-firmware.ts';
 import {
@@ -117,7 +119,7 @@ export function lockValueOf(code: Uint8Array): Uint8Array {
 /**
  * Makes all keys of a box. What stays in the TPM (storage root key, counters, the approval of the running firmware)
  * binds nobody until `takeOwnership`, so that a power cut before the keys file is on disk leaves the box new.
- * @throws AppError TPM_OWNED, TPM_POLICY (nothing was measured), and of the TPM.
+ * @throws AppError TPM_OWNED, TPM_POLICY (nothing was measured), TPM_WRONG (another root key than asked for), and of the TPM.
  */
 export async function provision(broker: BrokerClient, made: Provisioning): Promise<StoredKeys> {
   const values = await measuredRegisters(broker);
@@ -132,6 +134,9 @@ export async function provision(broker: BrokerClient, made: Provisioning): Promi
   const creation: Creation = { rootName, policy: devicePolicyDigest(rescue) };
   const attestation = await broker.call('createAttestationKey', { rootName });
   const identity = await broker.call('createIdentity', { ...creation, registers: boundRegisters });
+  // A key of the endorsement hierarchy has the same Name, and outlives TPM2_Clear: whoever drives the bus can have it made.
+  if (!equalBytes(parentQualifiedName(identity.creation.data), ownersQualifiedName(rootName)))
+    throw new AppError('TPM_WRONG', "the storage root key is not one of the owner's hierarchy");
   const certified = await broker.call('certifyCreation', {
     attestationKey: attestation,
     rootName,

@@ -105,7 +105,12 @@ export const permanentAttribute = {
 export const structureTag = { noSessions: 0x8001, sessions: 0x8002, hashCheck: 0x8024 } as const;
 
 /** TPM_RH, table 28. */
-export const reservedHandle = { null: 0x4000_0007, password: 0x4000_0009, platform: 0x4000_000c } as const;
+export const reservedHandle = {
+  owner: 0x4000_0001,
+  null: 0x4000_0007,
+  password: 0x4000_0009,
+  platform: 0x4000_000c,
+} as const;
 
 /** TPM_SU, table 20. */
 export const startupType = { clear: 0x0000 } as const;
