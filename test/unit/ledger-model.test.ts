@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import {
   applyTransaction,
   basisId,
@@ -30,6 +31,7 @@ import type {
   StudyRecord,
   TransactionBody,
 } from '../../firmware/src/ledger/types.ts';
+import type { VerifySignature } from '../../firmware/src/ports.ts';
 import { bytesOf, genesisTime, LedgerFixture, signerOf } from '../fakes/ledger.ts';
 import {
   completeBody,
@@ -134,6 +136,13 @@ function comparable(record: StudyRecord | undefined) {
   );
 }
 
+const sourceKey = ledger.box('north').transaction.publicKey;
+
+/** By whom the rule asks for; where the owner or the source may sign, by the owner. */
+function signedAsItMust({ type }: TransactionBody): VerifySignature {
+  return (key) => type !== 'access.revoke' || !equalBytes(key, sourceKey);
+}
+
 class Play {
   readonly model = new StudyModel({
     ...ledger.initial.parameters(),
@@ -160,7 +169,7 @@ class Play {
     const outcome = applyTransaction(
       before,
       { body, signatures: Array.from({ length: signerCount(body) }, () => new Uint8Array(64)) },
-      { height: 1, time: this.time, verify: () => true },
+      { height: 1, time: this.time, verify: signedAsItMust(body) },
     );
     const told = outcome.kind === 'applied' ? 'applied' : outcome.reason;
     assert.equal(outcome.kind === 'applied', allowed, `${body.type}: ${told}`);
@@ -422,7 +431,7 @@ test('a refusal that stands for ever does so: what was refused so never applies 
           applyTransaction(
             play.state,
             { body, signatures: Array.from({ length: signerCount(body) }, () => new Uint8Array(64)) },
-            { height: 1, time: play.time, verify: () => true },
+            { height: 1, time: play.time, verify: signedAsItMust(body) },
           );
         const refusedForEver = bodies.filter((body) => {
           const outcome = judge(body);
