@@ -1,6 +1,7 @@
 /** Orders that were not needed after all, or that another one follows: the boxes that have taken them part from them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { viewsAheadMax } from '../../firmware/src/consensus/limits.ts';
 import { leaderOf } from '../../firmware/src/consensus/types.ts';
 import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
@@ -160,9 +161,12 @@ test('boxes that have forgotten name fresh keys also where the standstill outlas
   assert.equal(await cluster.disksOf('east').handovers.get('restart-key'), undefined);
 });
 
-/** Says to a box that the newest final block of another one lies after the order's block, in a view that it takes out. */
-function claimsToBePast(cluster: Cluster, order: RestartOrder, from: string, to: string): void {
-  const standing = { epoch: order.epoch, finalView: order.view + 1, from: order.view + 2 };
+/**
+ * Says to a box that the newest final block of another one lies after the order's block, in a view that it takes out, or
+ * in a later epoch.
+ */
+function claimsToBePast(cluster: Cluster, order: RestartOrder, from: string, to: string, epochs = 0): void {
+  const standing = { epoch: order.epoch + epochs, finalView: order.view + 1, from: order.view + 2 };
   const message = encodeMessage({ type: 'standing', standing, height: order.height + 1 });
   cluster.hub.member(to)?.arrive(from, message);
 }
@@ -209,5 +213,26 @@ for (const hasVoted of [false, true]) {
     for (const id of cluster.ids.filter((other) => other !== box)) claimsToBePast(cluster, order, id, box);
     await cluster.time.pass(3000);
     assert.equal(alarm(cluster, box) === undefined, hasVoted);
+    const { finalView, view } = validator.consensus();
+    assert.equal(
+      view > order.floor,
+      hasVoted,
+      'who parts is among the others again, with as many open views as they',
+    );
+    assert.ok(hasVoted || view <= finalView + viewsAheadMax);
   });
 }
+
+test('others in a later epoch may have come there by the order: a box does not part from it for them', async (t) => {
+  const cluster = await standstill(t);
+  await cluster.start('west');
+  const order = orderOf(cluster);
+  cluster.crash('west');
+  const leader = cluster.ids[leaderOf(order.epoch, order.floor + 1, cluster.ids.length)] ?? '';
+  const box = cluster.ids.find((id) => id !== leader) ?? '';
+  await cluster.start(box, { restartOrder: signedOrder(order, signers) });
+  await cluster.time.pass(3000);
+  for (const id of cluster.ids.filter((other) => other !== box)) claimsToBePast(cluster, order, id, box, 1);
+  await cluster.time.pass(3000);
+  assert.equal(alarm(cluster, box), undefined);
+});

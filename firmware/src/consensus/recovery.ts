@@ -1,4 +1,5 @@
 /** The core's state after a start: from the last final block and what the vote log holds of the views since. */
+import { viewsAheadMax } from './limits.ts';
 import type {
   CoreOptions,
   CoreState,
@@ -88,14 +89,18 @@ function restoreCertificate(transition: Transition, certificate: Certificate): v
   );
 }
 
-/** After the highest certified view, and never before a view in which the box has voted. */
-function viewReached(state: CoreState): number {
-  let reached = Math.max(state.final.view, state.restart?.floor ?? 0) + 1;
-  for (const [number, view] of state.views) {
-    if (view.notarization !== undefined || view.nullification !== undefined)
-      reached = Math.max(reached, number + 1);
-    if (Object.keys(view.own).length > 0) reached = Math.max(reached, number);
-  }
+/**
+ * After the highest certified view, and not before a view in which the box has voted. A vote that lies further ahead than
+ * votes are taken was cast by a restart order from which the box has parted since: all views between would be open.
+ */
+function viewReached({ final, restart, views }: CoreState): number {
+  let certified = Math.max(final.view, restart?.floor ?? 0);
+  for (const [number, { notarization, nullification }] of views)
+    if (notarization !== undefined || nullification !== undefined) certified = Math.max(certified, number);
+  let reached = certified + 1;
+  for (const [number, { own }] of views)
+    if (Object.keys(own).length > 0 && number <= certified + viewsAheadMax)
+      reached = Math.max(reached, number);
   return reached;
 }
 

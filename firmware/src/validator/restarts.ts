@@ -395,10 +395,9 @@ export class Restarts {
   }
 }
 
-/** A peer is past the order's block, and not by the order; in a later epoch it can have come there only past it. */
+/** A peer is past the order's block, and not by the order. How one that is in a later epoch came there it does not say. */
 function isWithout(order: RestartOrder, place: Place): boolean {
-  if (place.epoch !== order.epoch) return place.epoch > order.epoch;
-  return place.view > order.view && place.view <= order.floor;
+  return place.epoch === order.epoch && place.view > order.view && place.view <= order.floor;
 }
 
 /** True if this box has voted for a block above the floor. */
