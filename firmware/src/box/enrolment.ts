@@ -1,6 +1,6 @@
 /** What an institution gives to the consortium: its name, its certified keys, its account and where it is reached. */
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Config } from '../config.ts';
 import { fromHex, utf8 } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
@@ -22,7 +22,7 @@ import type { CodeCustody } from './code-custody.ts';
 import { openKeys } from './device-keys.ts';
 import { readGenesis } from './genesis-file.ts';
 import { assertGenesisFits } from './genesis-fit.ts';
-import { enrolmentFile, handedIn } from './handed-in.ts';
+import { enrolmentFile, handedInBefore } from './handed-in.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
 import { Undo } from './undo.ts';
@@ -99,10 +99,6 @@ async function enrolmentRecord(
 /** That of the genesis file, where there is one: a box that enrols for the genesis document has none yet. */
 async function genesisToJoin({ genesisFile }: Config): Promise<Genesis | undefined> {
   return genesisFile === undefined || !existsSync(genesisFile) ? undefined : readGenesis(genesisFile);
-}
-
-async function handedInBefore(config: Config): Promise<Institution | undefined> {
-  return existsSync(join(config.dataDir, enrolmentFile)) ? handedIn(config) : undefined;
 }
 
 /** Makes the box's keys if it has none, and writes the record to this file. */

@@ -1,4 +1,5 @@
 /** The record that this institution handed in last, kept in the data folder. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
@@ -26,4 +27,11 @@ export async function handedIn({
   const parsed = parseInstitution(json);
   if (parsed.kind === 'read') return parsed.institution;
   throw new AppError('STORE_CORRUPT', `${path} is no record of an institution: ${parsed.reason}.`);
+}
+
+/** Undefined if the record is gone: what stands on the ledger needs it no more. @throws AppError STORE_CORRUPT. */
+export async function handedInBefore(
+  config: Pick<Config, 'dataDir' | 'institution'>,
+): Promise<Institution | undefined> {
+  return existsSync(join(config.dataDir, enrolmentFile)) ? handedIn(config) : undefined;
 }

@@ -31,7 +31,7 @@ import type { Foundation } from './foundation.ts';
 import type { OpenForwarding } from './forwarding.ts';
 import { readGenesis } from './genesis-file.ts';
 import { assertGenesisFits } from './genesis-fit.ts';
-import { handedIn } from './handed-in.ts';
+import { handedInBefore } from './handed-in.ts';
 import { openIntroductions } from './introductions.ts';
 import { LedgerStatusBoard, type LedgerStatus } from './ledger-status.ts';
 import { openLedgerDisks } from './ledger-disks.ts';
@@ -80,7 +80,7 @@ export async function openMembership(modules: MembershipModules): Promise<Member
     foundation;
   const self = config.institution.id;
   const genesis = await readGenesis(genesisFile);
-  await assertGenesisFits(genesis, config, keys, () => handedIn(config));
+  await assertGenesisFits(genesis, config, keys, () => handedInBefore(config));
   const chain = chainId(genesis);
   await catalogue.load((study) => studyIdOf(study, chain, self), new ReadingProgress(clock, logger));
 
