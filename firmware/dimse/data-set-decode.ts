@@ -20,6 +20,7 @@ import {
   dataSetTextBytesMax,
   dataSetValueMemoryBytes,
   dataSetValuesMax,
+  decodedAtOnceBytesMax,
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
@@ -40,6 +41,11 @@ export type DecodedDataSet =
  */
 export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): DecodedDataSet {
   return withoutRests(decode(bytes, transferSyntaxUid));
+}
+
+/** Whether it is decoded sooner than anybody waits. One that is deflated may be anything. */
+export function isShortDataSet({ length }: Uint8Array, transferSyntaxUid: string): boolean {
+  return length <= decodedAtOnceBytesMax && !dataSetSyntax(transferSyntaxUid).deflated;
 }
 
 /** The same of a data set that may be long: everybody else has a turn after each millisecond or so of it. */

@@ -30,6 +30,12 @@ export const fragmentBytesMin = 1_024;
 /** A fragment below this many bytes is small: it costs more by itself than by its bytes. No known peer sends such by plan. */
 export const smallFragmentBytesMax = 128;
 
+/**
+ * Fragments that are parted with after a rejection or an A-ABORT, until the peer has heard of it; then the connection is
+ * closed without waiting for it. What a sender of an object may have on its way, in the shortest PDUs that are in use.
+ */
+export const ignoredFragmentsMax = 2_000;
+
 /** Small fragments that are read of an association at one go, below 1 ms: a peer may send nothing but empty ones. */
 export const smallFragmentsPerTurnMax = 1_000;
 

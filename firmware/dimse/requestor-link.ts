@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { AppError } from '../src/errors.ts';
 import { type AssociationLimits, type AssociationOptions, describeReject } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
-import { decodeDataSet, type DecodedDataSet, decodeLongDataSet } from './data-set.ts';
+import { decodeDataSet, type DecodedDataSet, decodeLongDataSet, isShortDataSet } from './data-set.ts';
 import { FragmentTurns } from './fragment-turns.ts';
 import { GatheredIdentifier, HeldIdentifiers } from './held-identifiers.ts';
 import { IncomingRequests } from './incoming-requests.ts';
@@ -16,7 +16,6 @@ import {
   artimMs,
   associateAnswerMsMax,
   connectMsMax,
-  decodedAtOnceBytesMax,
   keepAliveMs,
   pduBytesMax,
   responseMsMax,
@@ -37,10 +36,10 @@ import {
 } from './pdu.ts';
 import { type Response, ResponseInbox } from './response-inbox.ts';
 import { isPending } from './status.ts';
-import { connectOptions } from './tls-profile.ts';
+import { connectedEvent, connectOptions } from './tls-profile.ts';
 import { applicationContextName, implementationClassUid, implementationVersionName } from './uids.ts';
 import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
-import { connectedEvent, UpperLayer } from './upper-layer.ts';
+import { UpperLayer } from './upper-layer.ts';
 
 /** A presentation context that the peer accepted. */
 export interface AcceptedContext {
@@ -354,7 +353,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
         this.violation(`a response whose data set is ${decoded?.reason ?? 'too long'}`);
         return undefined;
       };
-      if (bytes !== undefined && bytes.length > decodedAtOnceBytesMax)
+      if (bytes !== undefined && !isShortDataSet(bytes, transferSyntax))
         return decodeLongDataSet(bytes, transferSyntax).then(deliver);
       return deliver(bytes && decodeDataSet(bytes, transferSyntax));
     });

@@ -4,9 +4,8 @@
  */
 import type { Permission } from '../src/access/permissions.ts';
 import { type Command, commandField } from './command.ts';
-import { decodeDataSet, decodeLongDataSet, type DecodedDataSet } from './data-set.ts';
+import { decodeDataSet, decodeLongDataSet, isShortDataSet, type DecodedDataSet } from './data-set.ts';
 import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
-import { decodedAtOnceBytesMax } from './limits.ts';
 import { type AcceptedContext, serviceFor } from './negotiation.ts';
 import { type OperationLink, RunningOperation } from './running-operation.ts';
 import type { DimseService } from './service.ts';
@@ -88,7 +87,8 @@ export class ServiceDispatch {
         this.#perform(dispatched, { gathered, bytes, decoded });
       };
       // Nothing more is read from this peer meanwhile, so that its next message finds the operation running.
-      if (bytes.length > decodedAtOnceBytesMax) return decodeLongDataSet(bytes, transferSyntax).then(perform);
+      if (!isShortDataSet(bytes, transferSyntax))
+        return decodeLongDataSet(bytes, transferSyntax).then(perform);
       perform(decodeDataSet(bytes, transferSyntax));
       return undefined;
     });

@@ -3,8 +3,8 @@
  * B.12) and with it the Non-Downgrading BCP 195 TLS Profile (PS3.15 B.10): TLS 1.3 and 1.2, nothing older.
  */
 import { createHash } from 'node:crypto';
-import { isIP } from 'node:net';
-import { type ConnectionOptions, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { isIP, type Socket } from 'node:net';
+import { type ConnectionOptions, type SecureContextOptions, TLSSocket } from 'node:tls';
 import type { PeerCertificate } from './service.ts';
 
 /** All in PEM. */
@@ -83,4 +83,9 @@ export function commonNameIn(subject: string): string | undefined {
   return value.replaceAll(/\\([0-9A-Fa-f]{2}|.)/g, (_, escaped: string) =>
     escaped.length === 2 ? String.fromCharCode(Number.parseInt(escaped, 16)) : escaped,
   );
+}
+
+/** When a socket that was given connecting is ready: with TLS not before the peer's certificate is verified. */
+export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {
+  return socket instanceof TLSSocket ? 'secureConnect' : 'connect';
 }

@@ -5,9 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type { Timer } from '../src/ports.ts';
-import { shutdownMsMax } from './limits.ts';
+import { ignoredFragmentsMax, shutdownMsMax } from './limits.ts';
 import { Pace } from './pace.ts';
 import { type Fragment, type PduEvent, PduReader } from './pdu-reader.ts';
 import {
@@ -24,6 +23,7 @@ import {
   encodeReleaseResponse,
   reject,
 } from './pdu.ts';
+import { connectedEvent } from './tls-profile.ts';
 import type { UpperLayerOptions, UpperLayerUser } from './upper-layer-user.ts';
 import { type Action, actionFor, type Event, type State } from './state-table.ts';
 
@@ -57,6 +57,8 @@ export class UpperLayer {
   #held = false;
   #ended = false;
   #error: Error | undefined;
+  /** Fragments that came after our last word. */
+  #ignored = 0;
   #request: AssociateRequest | undefined;
   /** Those that wait for the socket to take more. */
   #waiting: (() => void)[] = [];
@@ -398,6 +400,7 @@ export class UpperLayer {
         });
         return;
       case 'AA-6':
+        if (cause.fragment !== undefined && ++this.#ignored > ignoredFragmentsMax) this.#close();
         return;
       case 'AA-7':
         this.#write(encodeAbort(cause.abort ?? unexpectedPdu));
@@ -489,11 +492,6 @@ export class UpperLayer {
     this.abort();
     this.#user.abortIndication({ kind });
   }
-}
-
-/** When a socket that was given connecting is ready: with TLS not before the peer's certificate is verified. */
-export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {
-  return socket instanceof TLSSocket ? 'secureConnect' : 'connect';
 }
 
 const userAbort: Abort = { source: 0, reason: 0 };

@@ -52,6 +52,19 @@ test('a request that drips in is ended by ARTIM, however often a byte comes', op
   assert.deepEqual(await peer.rest(), []);
 });
 
+test('who goes on sending after our last word is cut off, without waiting for ARTIM', options, async () => {
+  const scp = await started(new MemoryStore(), { clock: new ManualClock() });
+  const peer = closing(await RawPeer.connect(scp.port));
+  // Data before an association: A-ABORT, and what follows is ignored until the peer has closed (PS3.8 table 9-10).
+  const empty = pdv(1, 'data', false, new Uint8Array());
+  peer.send(dataPdu(...Array.from({ length: limits.ignoredFragmentsMax }, () => empty)));
+  await settle();
+  assert(!peer.socket.destroyed);
+  peer.send(dataPdu(empty, empty));
+  await peer.rest();
+  assert(peer.socket.destroyed);
+});
+
 test('a byte before each silence limit does not hold a place for ever', options, async () => {
   const clock = new ManualClock();
   const store = new MemoryStore();

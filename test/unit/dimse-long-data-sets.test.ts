@@ -7,6 +7,7 @@ import {
   decodeDataSet,
   encodeDataSet,
   encodeLongDataSet,
+  isShortDataSet,
 } from '../../firmware/dimse/data-set.ts';
 import { uids } from '../../firmware/dimse/index.ts';
 import {
@@ -42,6 +43,15 @@ const referring = (objects: number): DataSet => ({
     })),
   },
 });
+test('what is deflated is never taken for short: it may be a hundred times as long', () => {
+  const bytes = new Uint8Array(decodedAtOnceBytesMax);
+  assert.deepEqual(
+    syntaxes.map((syntax) => isShortDataSet(bytes, syntax)),
+    [true, true, true, false],
+  );
+  assert.ok(!isShortDataSet(new Uint8Array(decodedAtOnceBytesMax + 1), explicitVrLittleEndian));
+});
+
 const long = referring(5_000);
 assert(encodeDataSet(long, implicitVrLittleEndian).length > decodedAtOnceBytesMax);
 
