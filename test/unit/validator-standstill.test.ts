@@ -11,7 +11,7 @@ import { RecordingLogger } from '../support/recording-logger.ts';
 
 const digestOf = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
-/** Final here: block 7 of view 3. Of the blocks that are named only the one of view 4 is at hand. */
+/** Final here: block 7 of view 3. Of the blocks that are named only the one of view 4 is at hand with all before it. */
 function standstill(finalView: number, notarizedViews: readonly number[], gap?: number, hasLog = true) {
   const clock = new ManualClock();
   const logger = new RecordingLogger();
@@ -31,10 +31,13 @@ function standstill(finalView: number, notarizedViews: readonly number[], gap?: 
     final: { view: finalView, digest: digestOf(finalView), certificate: undefined },
     views: new Map(views),
   } as unknown as CoreState;
-  const body = (digest: Uint8Array) => (digest[0] === 4 ? { header: { height: 8 } } : undefined);
+  const lookup = (digest: Uint8Array) =>
+    digest[0] === 4
+      ? { kind: 'executed', block: { block: { header: { height: 8 } } } }
+      : { kind: 'missing', digest: digestOf(5) };
   const options = {
     chain: { head: { height: 7, digest: digestOf(3) }, place: { epoch: 2, view: 3 } },
-    tree: { body },
+    tree: { lookup },
     clock,
     logger,
     rights: { gap, hasLog },

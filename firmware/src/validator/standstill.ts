@@ -20,7 +20,7 @@ export interface StandstillOptions {
 export interface LastBlock {
   readonly epoch: number;
   readonly view: number;
-  /** Undefined if this box has only its certificate: whoever has the block tells its height. */
+  /** Undefined if this box has only its certificate, or lacks a block before it: whoever has all tells the height. */
   readonly height: number | undefined;
   readonly digest: Uint8Array;
 }
@@ -51,9 +51,12 @@ export class Standstill {
     ];
     for (const { view, digest: known } of certified) {
       if (known === undefined || view <= last.view) continue;
-      last = { epoch: last.epoch, view, height: tree.body(known)?.header.height, digest: known };
+      last = { epoch: last.epoch, view, height: undefined, digest: known };
     }
-    return last;
+    if (last.height !== undefined) return last;
+    // Nobody can go on from it who lacks a block before it.
+    const found = tree.lookup(last.digest);
+    return found.kind === 'executed' ? { ...last, height: found.block.block.header.height } : last;
   }
 
   /** Says once in each standstill where this box is. `ageMs`: of the newest final block. */
