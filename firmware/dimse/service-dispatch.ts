@@ -2,6 +2,7 @@
  * The services of one accepted association: which of them performs a request, its data set gathered and decoded, and
  * the one operation that runs (PS3.7 clauses 9 and 10).
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Permission } from '../src/access/permissions.ts';
 import { type Command, commandField } from './command.ts';
 import { decodeDataSet, decodeLongDataSet, isShortDataSet, type DecodedDataSet } from './data-set.ts';
@@ -90,7 +91,8 @@ export class ServiceDispatch {
       if (!isShortDataSet(bytes, transferSyntax))
         return decodeLongDataSet(bytes, transferSyntax).then(perform);
       perform(decodeDataSet(bytes, transferSyntax));
-      return undefined;
+      // A peer may send one after the other, each as costly as its length allows.
+      return nextTurn();
     });
     this.#gathering = gathered;
     return gathered;

@@ -57,7 +57,7 @@ export class UpperLayer {
   #held = false;
   #ended = false;
   #error: Error | undefined;
-  /** Fragments that came after our last word. */
+  /** What came after our last word, in fragments. */
   #ignored = 0;
   #request: AssociateRequest | undefined;
   /** Those that wait for the socket to take more. */
@@ -400,10 +400,11 @@ export class UpperLayer {
         });
         return;
       case 'AA-6':
-        if (cause.fragment !== undefined && ++this.#ignored > ignoredFragmentsMax) this.#close();
-        return;
       case 'AA-7':
-        this.#write(encodeAbort(cause.abort ?? unexpectedPdu));
+        // Nobody has more than a release and an abort on its way beside its fragments.
+        this.#ignored += cause.fragment === undefined ? ignoredFragmentsMax / 4 : 1;
+        if (this.#ignored > ignoredFragmentsMax) this.#close();
+        else if (action === 'AA-7') this.#write(encodeAbort(cause.abort ?? unexpectedPdu));
         return;
       case 'AA-8': {
         const abort = cause.abort ?? unexpectedPdu;

@@ -63,6 +63,10 @@ test('who goes on sending after our last word is cut off, without waiting for AR
   peer.send(dataPdu(empty, empty));
   await peer.rest();
   assert(peer.socket.destroyed);
+  const releasing = closing(await RawPeer.connect(scp.port));
+  releasing.send(concatBytes(dataPdu(empty), ...Array.from({ length: 5 }, () => releaseRequestPdu)));
+  await releasing.rest();
+  assert(releasing.socket.destroyed);
 });
 
 test('a byte before each silence limit does not hold a place for ever', options, async () => {

@@ -72,7 +72,7 @@ function dispatching() {
   return { dispatch, gathered: dispatch.gather(dispatched), performed, isFree };
 }
 
-test('a long data set holds back its peer until its operation runs; a short one does not', async () => {
+test('a long data set holds back its peer until its operation runs; a short one runs at once, and the peer has to wait for its turn', async () => {
   const waiting = dispatching();
   waiting.gathered.write(long);
   const held = waiting.gathered.end();
@@ -83,8 +83,10 @@ test('a long data set holds back its peer until its operation runs; a short one 
 
   const short = dispatching();
   short.gathered.write(encodeDataSet(listOf(1), context.transferSyntax));
-  assert.equal(short.gathered.end(), undefined);
+  const turn = short.gathered.end();
   assert.deepEqual(short.dispatch.running?.dataSet, listOf(1));
+  assert.ok(turn instanceof Promise);
+  await turn;
 });
 
 test('an association that ends while its data set is decoded leaves no operation, and no room once it is', async () => {
