@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import type { Abstaining, RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { Cluster, type ClusterOptions } from '../fakes/cluster.ts';
 
 export const forgetful = ['east', 'north', 'south'];
@@ -32,6 +33,21 @@ export function orderOf(cluster: Cluster, change: Partial<RestartOrder> = {}): R
   const { chain } = validator.state();
   const abstaining = forgetful.map((id) => abstainingOf(cluster, id));
   return { chain, epoch, height, digest, view, floor, abstaining, ...change };
+}
+
+/**
+ * Tells a box, in the name of others, where their newest final block stands: at the order's block, or where `place` says.
+ */
+export function say(
+  cluster: Cluster,
+  { epoch, view, height }: RestartOrder,
+  from: readonly string[],
+  to: string,
+  place = { epoch, view },
+): void {
+  const standing = { epoch: place.epoch, finalView: place.view, from: place.view + 1 };
+  const message = encodeMessage({ type: 'standing', standing, height: height + (place.view - view) });
+  for (const id of from) if (id !== to) cluster.hub.member(to)?.arrive(id, message);
 }
 
 /** As the box says, or will say when it starts. */

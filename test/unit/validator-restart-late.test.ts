@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import { Cluster, type Disks } from '../fakes/cluster.ts';
 import { signedOrder } from '../support/restart-orders.ts';
+import { say } from '../support/standstill.ts';
 
 /** What a box forgets that is set back. */
 function copyOf({ blocks, state }: Disks): (disks: Disks) => void {
@@ -46,6 +47,7 @@ test('a final block that an order leaves out is taken of nobody, and the others 
   const order = { chain, epoch, height, digest, view, floor, abstaining };
   cluster.crash('north');
   await cluster.start('north', { restartOrder: signedOrder(order, ['north', 'east', 'south']) });
+  say(cluster, order, ['east', 'south'], 'north');
   await cluster.time.pass(2000);
   await cluster.start('west');
   await cluster.time.pass(5000);

@@ -12,7 +12,7 @@ import { decodeVoteRecord, encodeVoteRecord } from '../../firmware/src/validator
 import type { Cluster } from '../fakes/cluster.ts';
 import { signerOf } from '../fakes/ledger.ts';
 import { signedOrder } from '../support/restart-orders.ts';
-import { abstainingOf, forgetful, orderOf, signers, standstill } from '../support/standstill.ts';
+import { abstainingOf, forgetful, orderOf, say, signers, standstill } from '../support/standstill.ts';
 
 function submit(cluster: Cluster, id: string, study: string) {
   const { transaction } = cluster.fixture.register(id, study, [signerOf(study)]);
@@ -52,6 +52,7 @@ test('an order that was taken holds after a crash, and a box that comes later le
   const order = orderOf(cluster);
   cluster.crash('west');
   await cluster.start('west', { restartOrder: signedOrder(order, ['north', 'south', 'west']) });
+  for (const id of ['north', 'west']) say(cluster, order, ['east', 'south'], id);
   await cluster.time.pass(5000);
   for (const id of ['north', 'west']) {
     assert.equal(cluster.box(id).validator.consensus().view > order.floor, true, id);
@@ -119,7 +120,8 @@ test('a power cut between the two writes of taking an order leaves an order that
   const cluster = await standstill(t);
   await cluster.startAll();
   await cluster.time.pass(2000);
-  const bytes = signedOrder(orderOf(cluster), signers);
+  const order = orderOf(cluster);
+  const bytes = signedOrder(order, signers);
   for (const id of cluster.ids) cluster.crash(id);
   // Of each box that has forgotten one write reaches the disk: it stops at the next.
   for (const id of forgetful) {
@@ -139,6 +141,7 @@ test('a power cut between the two writes of taking an order leaves an order that
         ? cut(() => write(operations))
         : write(operations);
     cluster.hub.member(id)?.arrive('west', encodeMessage({ type: 'restart', order: bytes }));
+    say(cluster, order, cluster.ids, id);
     await cluster.time.pass(2000);
     assert.equal(written, 2);
     cluster.crash(id);
@@ -267,6 +270,7 @@ test('an order is not sent each second to who has it', async (t) => {
   const bytes = signedOrder(order, signers);
   await cluster.start('west', { restartOrder: bytes });
   await cluster.start('north', { restartOrder: bytes });
+  for (const id of ['north', 'west']) say(cluster, order, ['east', 'south'], id);
   const sent = ordersSent(cluster, 'north', 'west');
   await cluster.time.pass(25_000);
   assert.ok(sent() > 0 && sent() <= 3, `${sent()} times`);

@@ -131,11 +131,11 @@ export class Restarts {
     return this.#hasEnded(taken.order) || this.#isSuperseded(taken.order) ? undefined : taken.order;
   }
 
-  /** True if it speaks against the order by which this box runs. */
+  /** True if it matters: an order waits for what the others say, or it speaks against the one by which this box runs. */
   peerStands(peer: InstitutionId, place: Place): boolean {
     this.#places.set(peer, place);
     const current = this.#current;
-    return current !== undefined && isWithout(current, place);
+    return this.#waiting !== undefined || (current !== undefined && isWithout(current, place));
   }
 
   /** For the core, which runs by it from then on. */
@@ -241,7 +241,7 @@ export class Restarts {
       this.#tellIfWaiting(waiting);
       return undefined;
     }
-    if (standing === 'at') return waiting.order;
+    if (standing === 'at') return this.#isNeeded(waiting.order) ? waiting.order : undefined;
     this.#waiting = undefined;
     if (standing === 'over') {
       await this.#discardIf(waiting);
@@ -312,17 +312,32 @@ export class Restarts {
     );
   }
 
+  /**
+   * With this box they are a quorum that stands no further than the order's block. At a standstill each says so every
+   * second; where the ledger has gone on, by the order or without it, this box follows.
+   */
+  #isNeeded({ epoch, view }: RestartOrder): boolean {
+    return this.#areQuorum((place) => !isAfter(place, { epoch, view }));
+  }
+
   /** With this box they are a quorum: those who go on by the order are none, now and later. */
   #areWithout(order: RestartOrder): boolean {
-    const { chain, self } = this.#options;
-    const validators = chain.state.epoch().validators.map(({ id }) => id);
-    const without = validators.filter((id) => {
-      const place = this.#places.get(id);
-      return id !== self && place !== undefined && isWithout(order, place);
-    });
-    const needed = quorum(validators.length) - (validators.includes(self) ? 1 : 0);
     // A validator alone has nobody to hear.
-    return without.length > 0 && without.length >= needed;
+    return this.#validators.length > 1 && this.#areQuorum((place) => isWithout(order, place));
+  }
+
+  get #validators(): readonly InstitutionId[] {
+    return this.#options.chain.state.epoch().validators.map(({ id }) => id);
+  }
+
+  /** Of those who have said since this start where they stand, and this box. */
+  #areQuorum(are: (place: Place) => boolean): boolean {
+    const { self } = this.#options;
+    const those = this.#validators.filter((id) => {
+      const place = this.#places.get(id);
+      return id === self || (place !== undefined && are(place));
+    });
+    return those.length >= quorum(this.#validators.length);
   }
 
   /** Nobody votes by the order before it: whoever has signed this one must see that it leads on. */
@@ -379,6 +394,8 @@ export class Restarts {
     if (this.#isOver(order)) return 'over';
     // Consensus of the epoch that has just begun on the ledger begins in a moment.
     if (core.options.epoch < order.epoch) return 'before';
+    // It was carried out, as a certificate says whose block this box fetches.
+    if (core.final.view > order.floor) return 'before';
     if (head.height === order.height && equalBytes(head.digest, order.digest) && place.view !== order.view)
       return 'other-view';
     if (head.height > order.height || core.final.view > order.view) return 'beyond';

@@ -118,7 +118,7 @@ ${table(
   ],
 )}
 
-The state machine is that of PS3.8 table 9-10. Any legal fragmentation is accepted: several PDVs in a PDU, one PDV in several PDUs, fragments of one byte. A peer that breaks the upper layer protocol gets an A-ABORT with source 2 and the reason of PS3.8 table 9-26; one that breaks the message protocol, or keeps the box waiting, gets an A-ABORT with source 0. Data in a presentation context that was not accepted ends the association.
+The state machine is that of PS3.8 table 9-10. Any legal fragmentation is accepted: several PDVs in a PDU, commands and data sets over any number of PDUs, fragments of one byte. A peer that breaks the upper layer protocol gets an A-ABORT with source 2 and the reason of PS3.8 table 9-26; one that breaks the message protocol, or keeps the box waiting, gets an A-ABORT with source 0. Data in a presentation context that was not accepted ends the association.
 
 #### N.7.1.2 Times and sizes
 
