@@ -16,8 +16,8 @@ export interface ClientOptions {
   readonly pauseMsMax: number;
   /** Validators that run and are honest. */
   readonly running: () => readonly Validator[];
-  /** What a validator says. False: another one may know better. */
-  readonly answered: (id: TransactionId, outcome: Submitted, validator: Validator) => boolean;
+  /** What a validator says, whose head was at this height when it was asked. False: another one may know better. */
+  readonly answered: (id: TransactionId, outcome: Submitted, height: number) => boolean;
 }
 
 interface Waiting {
@@ -75,9 +75,11 @@ export class Client {
     waiting.submittedAt = events.now;
     const validators = running();
     const validator = validators[random.below(validators.length)];
-    validator?.submit(waiting.bytes).then(
+    if (validator === undefined) return;
+    const { height } = validator.head();
+    validator.submit(waiting.bytes).then(
       (outcome) => {
-        if (this.#waiting.has(waiting.id) && answered(waiting.id, outcome, validator))
+        if (this.#waiting.has(waiting.id) && answered(waiting.id, outcome, height))
           this.#waiting.delete(waiting.id);
       },
       // The box has stopped or cannot write: another one is asked after a while.

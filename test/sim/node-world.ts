@@ -141,11 +141,11 @@ class NodeWorld {
       transactions,
       ...pace,
       running: () => this.#honest().flatMap(({ validator }) => validator ?? []),
-      answered: (id, outcome, validator) => {
+      answered: (id, outcome, height) => {
         if (outcome.kind === 'final') this.#conflictOr(this.#agreement.answered(id, outcome.height));
-        // A box that has restarted since refuses it as one that was final already; one that is behind knows no better.
+        // A box that has restarted since refuses it as one that was final already; one that was behind knew no better.
         else if (this.#agreement.isFinal(id)) return true;
-        else if (validator.head().height < this.#agreement.height) return false;
+        else if (height < this.#agreement.height) return false;
         else this.#report(`a good transaction was refused: ${outcome.reason}`);
         return true;
       },

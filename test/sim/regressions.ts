@@ -35,4 +35,16 @@ export const regressions: readonly Regression[] = [
     found:
       'several asked for the way of handovers at once, and it passed over an epoch: blocks behind it were dropped',
   },
+  {
+    mode: 'restarts',
+    seed: 32696,
+    found:
+      'boxes had the newest notarized block and not the one before it, and were ordered to go on from there',
+  },
+  {
+    mode: 'changes',
+    seed: 34447,
+    found:
+      'a box refused what it judged while it was catching up: a rule of the harness, which looked at its head later',
+  },
 ];
