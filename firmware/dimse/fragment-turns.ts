@@ -1,5 +1,5 @@
 /**
- * How fast one server reads small fragments, of all of its associations together. PDVs of a byte, or of none, are legal
+ * How fast one server reads small fragments, and commands that bring nothing, of all of its associations together. PDVs of a byte, or of none, are legal
  * in any number (PS3.8 annex E), and each costs as much as one of a kilobyte: peers that send nothing else, as fast as
  * they can, would have nearly all of the event loop's time. So they take turns, and the others have the rest.
  */

@@ -42,7 +42,10 @@ export const smallFragmentsPerTurnMax = 1_000;
 /** Between two such goes, of all associations: so they take a tenth of the time, and 200,000 fragments a second pass. */
 export const smallFragmentsTurnMs = 5;
 
-/** Commands that are read of an association before everybody else has a turn: as many C-ECHOs take 1 ms. */
+/**
+ * Commands without an object that are read of an association at one go; then it takes turns as with small fragments. As
+ * many C-ECHOs take 1 ms, and 20,000 a second pass.
+ */
 export const commandsWithoutRestMax = 100;
 
 /** Associations served at once: a large department has some 50 modalities with up to 4 associations each. */

@@ -2,13 +2,13 @@
  * Messages out of fragments (PS3.7 6.3, PS3.8 annex E): a command set is gathered (bounded), its data set is handed on
  * piece by piece. Knows nothing of services.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Command, decodeCommand } from './command.ts';
 import { FragmentGatherer } from './fragment-gatherer.ts';
 import type { FragmentTurns } from './fragment-turns.ts';
 import {
   commandBytesMax,
   commandsWithoutRestMax,
+  fragmentBytesMin,
   smallFragmentBytesMax,
   smallFragmentsPerTurnMax,
 } from './limits.ts';
@@ -47,6 +47,7 @@ export class MessageReader {
   #command: GatheredCommand | undefined;
   #dataSet: { readonly contextId: number; readonly target: FragmentGatherer } | undefined;
   #smallFragments = 0;
+  /** Without data worth naming, since the last rest. */
   #commands = 0;
 
   constructor(target: MessageTarget, turns: FragmentTurns) {
@@ -66,12 +67,16 @@ export class MessageReader {
     return taken === undefined ? rest() : taken.then(rest);
   }
 
-  /** Undefined if none is due. The end of a message is small by itself, and no sign of anything. */
+  /**
+   * Undefined if none is due. The end of a message is small by itself, and no sign of anything; a command that brings an
+   * object with it has its rests while that is kept.
+   */
   #restAfter({ command, last, bytes }: Fragment): (() => Promise<void>) | undefined {
     if (command && last) {
       this.#commands = (this.#commands + 1) % commandsWithoutRestMax;
-      return this.#commands === 0 ? () => nextTurn() : undefined;
+      return this.#commands === 0 ? () => this.#turns.next() : undefined;
     }
+    if (!command && bytes.length >= fragmentBytesMin) this.#commands = Math.max(0, this.#commands - 1);
     if (last || bytes.length >= smallFragmentBytesMax) return undefined;
     this.#smallFragments = (this.#smallFragments + 1) % smallFragmentsPerTurnMax;
     return this.#smallFragments === 0 ? () => this.#turns.next() : undefined;

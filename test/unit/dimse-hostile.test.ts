@@ -266,6 +266,26 @@ test('commands without an end keep nobody waiting', options, async () => {
   assert(most > 0 && most <= 2 * commandsWithoutRestMax, `${most} commands at one go`);
 });
 
+test('of all associations together, commands that bring nothing are read in turns', options, async () => {
+  const clock = new ManualClock();
+  const scp = await started(new MemoryStore(), { clock });
+  const peers = [await associated(scp), await associated(scp)];
+  const echo = dataPdu(pdv(3, 'command', true, echoCommand()));
+  const answered = [0, 0];
+  for (const [index, peer] of peers.entries()) {
+    peer.send(concatBytes(...Array.from({ length: 3 * commandsWithoutRestMax }, () => echo)));
+    void (async () => {
+      while ((await peer.next()) !== undefined) answered[index] = (answered[index] ?? 0) + 1;
+    })();
+  }
+  await until(() => answered.every((count) => count === commandsWithoutRestMax));
+  // The second waits twice as long.
+  clock.advance(smallFragmentsTurnMs);
+  await until(() => Math.max(...answered) === 2 * commandsWithoutRestMax);
+  await settle();
+  assert.equal(Math.min(...answered), commandsWithoutRestMax);
+});
+
 /** Fragments of one byte cost what their bytes cost, and little more. */
 const overheadBytesMax = 8 * 1024 * 1024;
 

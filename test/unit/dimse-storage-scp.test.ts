@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { uids } from '../../firmware/dimse/index.ts';
 import { encodeCommand } from '../../firmware/dimse/command.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
@@ -354,8 +355,15 @@ test('idle connections do not keep a modality out: the oldest gives way', option
   assert.deepEqual(await idle[0]?.rest(), []);
 });
 
+/** Whoever waits for a turn has it at once. */
+class HurriedClock extends ManualClock {
+  override sleep(): Promise<void> {
+    return nextTurn();
+  }
+}
+
 test('a peer that reads no answers is not read from, and is given up after a while', options, async () => {
-  const clock = new ManualClock();
+  const clock = new HurriedClock();
   const scp = await started(new MemoryStore(), { clock });
   const peer = await associated(scp);
   peer.socket.pause();
