@@ -10,8 +10,20 @@ export function withoutRests<Result>(work: Generator<undefined, Result>): Result
   }
 }
 
-/** Everybody else has a turn wherever it yields. */
-export async function withRests<Result>(work: Generator<undefined, Result>): Promise<Result> {
+/** The newest of those that wait for each other. There is one event loop for all associations, so there is one queue. */
+let newest: Promise<unknown> = Promise.resolve();
+
+/**
+ * Everybody else has a turn wherever it yields. One work after the other, in the order of the calls: many at a time would
+ * each have a part of every turn, and nothing would be left to those who wait for bytes.
+ */
+export function withRests<Result>(work: Generator<undefined, Result>): Promise<Result> {
+  const done = newest.then(() => toItsEnd(work));
+  newest = Promise.allSettled([done]);
+  return done;
+}
+
+async function toItsEnd<Result>(work: Generator<undefined, Result>): Promise<Result> {
   for (;;) {
     const { done, value } = work.next();
     if (done === true) return value;
