@@ -99,7 +99,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a box that tells no height of a block that it has voted for',
     file: 'validator/standstill.ts',
-    from: 'height: tree.body(known)?.header.height',
+    from: 'height: found.block.block.header.height',
     to: 'height: undefined',
     mode: 'restarts',
     firstSeed: 14,
