@@ -7,7 +7,6 @@ import { describe, test, type TestContext } from 'node:test';
 import type {
   CborValue,
   FoundStudy,
-  ObjectReader,
   ObjectStore,
   SealedObject,
   StoredObject,
@@ -18,6 +17,7 @@ import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { sealOnLoop, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import { StudyStore } from '../../firmware/src/store/study-store.ts';
 import { openSealThreads } from '../support/seal-threads.ts';
+import { readToEnd } from '../support/stored-object.ts';
 import { MemoryObjectDisk, MemoryObjectStore } from '../fakes/object-store.ts';
 
 /** Opens the same store again and again, as a box that is restarted does. */
@@ -90,18 +90,8 @@ async function keep(study: StudyFolder, bytes: Uint8Array, pieceBytes: number): 
   return append(await write(study, bytes, pieceBytes));
 }
 
-async function readAll(reader: ObjectReader): Promise<Buffer> {
-  try {
-    const parts: Uint8Array[] = [];
-    for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
-    return Buffer.concat(parts);
-  } finally {
-    await reader.close();
-  }
-}
-
 async function read(study: StudyFolder, object: StoredObject): Promise<Buffer> {
-  return readAll(await study.openObject(object));
+  return readToEnd(await study.openObject(object));
 }
 
 for (const { name, prepare } of implementations) {
@@ -275,7 +265,7 @@ for (const { name, prepare } of implementations) {
       for (const length of [10, chunkBytes, 2 * chunkBytes + 5]) {
         const body = randomBytes(length);
         const sealed = await write(study, body, 60_000);
-        assert.ok((await readAll(await sealed.open())).equals(body));
+        assert.ok((await readToEnd(await sealed.open())).equals(body));
         assert.ok((await read(study, await append(sealed))).equals(body));
       }
     });

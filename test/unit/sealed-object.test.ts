@@ -14,6 +14,7 @@ import { newObjectKey, saltBytes, openSegment } from '../../firmware/src/store/o
 import { SealingWriter } from '../../firmware/src/store/object-writer.ts';
 import { sealOnLoop, type OpenSegmentOf } from '../../firmware/src/store/segment-sealing.ts';
 import { openSealThreads } from '../support/seal-threads.ts';
+import { readToEnd } from '../support/stored-object.ts';
 import vector from '../vectors/sealed-object.json' with { type: 'json' };
 
 const studyRef = '00112233445566778899aabbccddeeff';
@@ -52,14 +53,7 @@ async function write(bytes: Uint8Array, pieceBytes: number): Promise<StoredObjec
 
 async function read(stored: StoredObject, of: Partial<ObjectPlace> = {}): Promise<Buffer> {
   const place = { files: nodeFileSystem, folder, log: 'study.log', studyRef, studyKey, ...of };
-  const reader = await SealedReader.open(place, stored);
-  try {
-    const parts: Uint8Array[] = [];
-    for (let index = 0; index < reader.segmentCount; index++) parts.push(await reader.segment(index));
-    return Buffer.concat(parts);
-  } finally {
-    await reader.close();
-  }
+  return readToEnd(await SealedReader.open(place, stored));
 }
 
 /** Reads it with a file that was changed, and puts the file right again. */
