@@ -16,7 +16,8 @@ export async function wrongHeaders(
   const isWhole = headers.first === 0 && headers.length >= first;
   if (!isWhole && !agreement.hasJumped(name))
     wrong.push(`${name} has dropped blocks below ${first} and keeps ${headers.first} to ${headers.length}`);
-  for (let height = headers.first; height < headers.length; height++) {
+  // The box works on meanwhile, and may begin its headers anew after a snapshot.
+  for (let height = headers.first; height < headers.length; height = Math.max(height + 1, headers.first)) {
     const { header } = decodeHeaderRecord(new Uint8Array(await headers.at(height)));
     if (header.height !== height) wrong.push(`${name} keeps the header of ${header.height} at ${height}`);
     const violation = agreement.kept(name, height, blockDigest(header));

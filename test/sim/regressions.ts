@@ -47,4 +47,9 @@ export const regressions: readonly Regression[] = [
     found:
       'a box refused what it judged while it was catching up: a rule of the harness, which looked at its head later',
   },
+  {
+    mode: 'snapshots',
+    seed: 37821,
+    found: 'a record of a long log was read while its piece was closed: a fault of the disk that was none',
+  },
 ];

@@ -101,3 +101,39 @@ test('a piece that lacks its end, or is gone, is noticed; what a crash left of a
   await assert.rejects(log.at(Number.parseInt(third ?? '', 10) - 1), { code: 'STORE_CORRUPT' });
   await log.close();
 });
+
+test('records are read while pieces are begun, closed, dropped and replaced', async (t) => {
+  const folder = await folderOf(t);
+  const log = await openLog(folder);
+  await fill(log, 60);
+  // Of so many pieces that each read lets another one be closed, twice over.
+  const everywhere = Array.from({ length: 120 }, (_, at) => (at * 7) % 60);
+  const reads = everywhere.map((index) => log.at(index));
+  const growing = fill(log, 20);
+  for (const [at, read] of reads.entries())
+    assert.deepEqual(new Uint8Array(await read), record(everywhere[at] ?? 0));
+  await growing;
+  const oldest = Array.from({ length: 30 }, (_, index) => log.at(log.first + index));
+  const dropping = log.dropBefore(30);
+  for (const [index, read] of oldest.entries()) assert.deepEqual(new Uint8Array(await read), record(index));
+  await dropping;
+  const { first, length } = log;
+  const rest = Array.from({ length: length - first }, (_, index) => log.at(first + index));
+  const restarting = log.restartAt(500);
+  for (const [index, read] of rest.entries())
+    assert.deepEqual(new Uint8Array(await read), record(first + index));
+  await assert.rejects(log.at(first), RangeError);
+  await restarting;
+  await log.append([record(500)]);
+  await assertHolds(log, 500, 501);
+  assert.deepEqual(await readdir(folder), ['000000000500.log']);
+  await log.close();
+});
+
+test('what asks for the bytes waits for pieces that are being removed', async (t) => {
+  const log = await openLog(await folderOf(t));
+  await fill(log, 40);
+  const [, bytes] = await Promise.all([log.dropBefore(39), log.bytes()]);
+  assert.equal(bytes, await log.bytes());
+  await log.close();
+});

@@ -1,21 +1,24 @@
 /**
  * One long log in pieces, so that the oldest can be dropped whole and opening it reads the newest alone. Each piece is a
  * log of its own under the index of its first record; the pieces follow each other without a gap, in every state that a
- * crash can leave.
+ * crash can leave. Records are read while pieces come and go: a piece is closed once its readers are done.
  */
 import { AppError } from '../errors.ts';
 import type { LogFolder, PrunableLog, SizedLog } from '../ports.ts';
 import { openSegmentsMax, segmentBytesMax } from './limits.ts';
+import { ReadPiece } from './read-piece.ts';
 
 export class SegmentedLog implements PrunableLog {
   readonly #logs: LogFolder;
   readonly #segmentBytesMax: number;
   /** Index of the first record of each piece, ascending; never empty. */
   #firsts: number[];
-  /** The newest piece: the one that grows. */
-  #last: SizedLog;
+  /** The newest piece, as it is read. */
+  #last: ReadPiece;
+  /** The same, as it grows; undefined until it is begun. */
+  #growing: SizedLog | undefined;
   /** Older ones that were read lately, by the index of their first record, in the order of last use. */
-  readonly #opened = new Map<number, Promise<SizedLog>>();
+  readonly #opened = new Map<number, ReadPiece>();
   /** What changes the pieces, one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -23,7 +26,8 @@ export class SegmentedLog implements PrunableLog {
     this.#logs = logs;
     this.#segmentBytesMax = bytesMax;
     this.#firsts = firsts;
-    this.#last = last;
+    this.#last = new ReadPiece(Promise.resolve(last));
+    this.#growing = last;
   }
 
   /**
@@ -41,17 +45,18 @@ export class SegmentedLog implements PrunableLog {
   }
 
   get length(): number {
-    return this.#lastFirst + this.#last.length;
+    return this.#lastFirst + (this.#growing?.length ?? 0);
   }
 
   bytes(): Promise<number> {
-    return this.#logs.bytes();
+    return this.#inTurn(() => this.#logs.bytes());
   }
 
   append(records: readonly Uint8Array[]): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#last.bytes >= this.#segmentBytesMax && this.#last.length > 0) await this.#begin(this.length);
-      await this.#last.append(records);
+      const { bytes, length } = await this.#last.log;
+      if (bytes >= this.#segmentBytesMax && length > 0) await this.#begin(this.length);
+      await (await this.#last.log).append(records);
     });
   }
 
@@ -63,7 +68,8 @@ export class SegmentedLog implements PrunableLog {
     const first = this.#firsts.findLast((candidate) => candidate <= index);
     if (first === undefined || index >= this.length) throw new RangeError(`no record ${index} in this log`);
     if (first === this.#lastFirst) return await this.#last.at(index - first);
-    return await (await this.#older(first)).at(index - first);
+    const [record] = await Promise.all([this.#older(first).at(index - first), this.#closeLeastUsed()]);
+    return record;
   }
 
   dropBefore(index: number): Promise<void> {
@@ -71,21 +77,21 @@ export class SegmentedLog implements PrunableLog {
       for (;;) {
         const [first, next] = this.#firsts;
         if (first === undefined || next === undefined || next > index) return;
+        this.#firsts.shift();
         await this.#closeOlder(first);
         await this.#logs.remove(first);
-        this.#firsts.shift();
       }
     });
   }
 
   restartAt(index: number): Promise<void> {
     return this.#inTurn(async () => {
-      for (const first of [...this.#opened.keys()]) await this.#closeOlder(first);
-      await this.#last.close();
-      // From the oldest on, so that a crash leaves no gap.
-      for (const first of this.#firsts) await this.#logs.remove(first);
+      const begun = this.#replaceAll(index, this.#firsts, [...this.#opened.values(), this.#last]);
       this.#firsts = [index];
-      this.#last = await this.#logs.open(index);
+      this.#opened.clear();
+      this.#last = new ReadPiece(begun);
+      this.#growing = undefined;
+      this.#growing = await begun;
     });
   }
 
@@ -101,22 +107,35 @@ export class SegmentedLog implements PrunableLog {
   }
 
   async #begin(index: number): Promise<void> {
-    const last = await this.#logs.open(index);
-    await this.#last.close();
-    this.#last = last;
+    const begun = await this.#logs.open(index);
+    const full = this.#last;
     this.#firsts.push(index);
+    this.#last = new ReadPiece(Promise.resolve(begun));
+    this.#growing = begun;
+    await full.close();
   }
 
-  async #older(first: number): Promise<SizedLog> {
-    const known = this.#opened.get(first);
-    const log = known ?? this.#openOlder(first);
+  async #replaceAll(
+    index: number,
+    firsts: readonly number[],
+    pieces: readonly ReadPiece[],
+  ): Promise<SizedLog> {
+    for (const piece of pieces) await piece.close();
+    // From the oldest on, so that a crash leaves no gap.
+    for (const first of firsts) await this.#logs.remove(first);
+    return await this.#logs.open(index);
+  }
+
+  #older(first: number): ReadPiece {
+    const piece = this.#opened.get(first) ?? new ReadPiece(this.#openOlder(first));
     this.#opened.delete(first);
-    this.#opened.set(first, log);
-    for (const oldest of this.#opened.keys()) {
-      if (this.#opened.size <= openSegmentsMax) break;
-      await this.#closeOlder(oldest);
-    }
-    return await log;
+    this.#opened.set(first, piece);
+    return piece;
+  }
+
+  async #closeLeastUsed(): Promise<void> {
+    const spare = [...this.#opened.keys()].slice(0, Math.max(0, this.#opened.size - openSegmentsMax));
+    for (const first of spare) await this.#closeOlder(first);
   }
 
   async #openOlder(first: number): Promise<SizedLog> {
@@ -136,12 +155,12 @@ export class SegmentedLog implements PrunableLog {
   }
 
   async #closeOlder(first: number): Promise<void> {
-    const log = this.#opened.get(first);
+    const piece = this.#opened.get(first);
     this.#opened.delete(first);
-    if (log !== undefined) await (await log).close();
+    await piece?.close();
   }
 
-  #inTurn(change: () => Promise<void>): Promise<void> {
+  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
     const done = this.#changes.then(change);
     // Who asked hears of the failure; the next one finds out by itself.
     this.#changes = done.then(
