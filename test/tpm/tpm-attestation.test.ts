@@ -1,11 +1,8 @@
 /** What a TPM says of itself to others, on a software TPM: endorsement, credential, certified identity key, quote. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { promisify } from 'node:util';
 import { concatBytes, toHex } from '../../firmware/src/encoding/bytes.ts';
 import { sha256 } from '../../firmware/src/encoding/hash.ts';
 import {
@@ -28,9 +25,7 @@ import {
 import { eventLogBytesMax } from '../../firmware/tpm/wire/limits.ts';
 import { parseSigningPoint, pcrSelection } from '../../firmware/tpm/wire/structures.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
-import { TpmVendor } from '../support/tpm-vendor.ts';
 
-const run = promisify(execFile);
 const registers = [7, 11];
 /** The kinds of which swtpm has a certificate. */
 const kinds: readonly EndorsementKind[] = ['ecc-p384-high', 'rsa-2048'];
@@ -184,25 +179,3 @@ test('an event log that no member would read is told by the box itself', async (
   assert.equal(code, 'TPM_FAILED');
   assert.match(message, /longer than 262144 bytes/);
 });
-
-test("the vendor's authorities are found in one index or several, and without what fills these up", async (t) => {
-  const { tpm, broker } = await device(t);
-  const vendor = await TpmVendor.make({ from: Date.UTC(2026, 0, 1) });
-  const [authority = new Uint8Array(), root = new Uint8Array()] = vendor.authorities;
-  const split = root.length / 2;
-  // One and a half certificates, the other half, and what no certificate is.
-  await storeAtIndex(tpm, '0x01c00100', concatBytes(authority, root.subarray(0, split)));
-  await storeAtIndex(tpm, '0x01c00101', concatBytes(root.subarray(split), new Uint8Array(40).fill(0xff)));
-  const { chain } = await broker.call('readEndorsement', {});
-  assert.deepEqual(chain.map(toHex), [authority, root].map(toHex));
-});
-
-/** As the maker of the TPM would, but that the owner does it. */
-async function storeAtIndex(tpm: FreshTpm, index: string, content: Uint8Array): Promise<void> {
-  const file = join(tpm.folder, 'content');
-  await writeFile(file, content);
-  const tcti = ['-T', await tpm.tcti()];
-  const attributes = 'ownerread|ownerwrite|authread|authwrite|no_da';
-  await run('tpm2_nvdefine', [...tcti, index, '-C', 'o', '-s', String(content.length), '-a', attributes]);
-  await run('tpm2_nvwrite', [...tcti, index, '-C', 'o', '-i', file]);
-}

@@ -39,6 +39,8 @@ export const nvAttribute = {
   authRead: 0x0004_0000,
   noDa: 0x0200_0000,
   written: 0x2000_0000,
+  /** Only the platform's firmware or the maker of the TPM can set it (part 3, 31.3.1). */
+  platformCreate: 0x4000_0000,
 } as const;
 
 /** TPM_NT, table 203. */

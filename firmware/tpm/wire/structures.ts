@@ -178,12 +178,13 @@ export function parseProperties(wire: Uint8Array): Map<number, number> {
   return values;
 }
 
-/** Bytes that an NV index holds, from its TPM2B_NV_PUBLIC (13.6). */
-export function parseNvSize(wire: Uint8Array): number {
+/** What the TPM says of an NV index: its attributes and how many bytes it holds (TPM2B_NV_PUBLIC, 13.6). */
+export function parseNvPublic(wire: Uint8Array): { readonly attributes: number; readonly bytes: number } {
   const reader = new WireReader(unsized(wire));
-  reader.bytes(4 + 2 + 4); // nvIndex, nameAlg and attributes
+  reader.bytes(4 + 2); // nvIndex and nameAlg
+  const attributes = reader.u32();
   reader.sized(); // authPolicy
-  const size = reader.u16();
+  const bytes = reader.u16();
   reader.end();
-  return size;
+  return { attributes, bytes };
 }

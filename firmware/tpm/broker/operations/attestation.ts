@@ -31,7 +31,7 @@ import {
 import { attestationTemplate } from '../../wire/templates.ts';
 import { certificatesIn } from '../certificates-in.ts';
 import { create, type CreationRecord } from '../guarded.ts';
-import { readVendorIndex } from '../nv-content.ts';
+import { hasVendorIndex, readVendorIndex } from '../nv-content.ts';
 import type { Tpm } from '../tpm.ts';
 import type { Handlers } from './family.ts';
 
@@ -183,8 +183,7 @@ function signed(attested: Uint8Array, signature: Uint8Array): SignedAttestation 
 
 async function strongestKind(tpm: Tpm): Promise<EndorsementKind> {
   for (const kind of endorsementKinds) {
-    const { certificateIndex } = endorsementRows[kind];
-    if ((await tpm.handles(certificateIndex, 1)).includes(certificateIndex)) return kind;
+    if (await hasVendorIndex(tpm, endorsementRows[kind].certificateIndex)) return kind;
   }
   throw new AppError('TPM_FAILED', 'the TPM has no endorsement certificate');
 }
