@@ -12,6 +12,7 @@ import {
 } from '../../firmware/src/validator/final-records.ts';
 import {
   catchUpRequestMs,
+  catchUpRetryMs,
   heartbeatMs,
   lyingPeerMs,
   slowAnswerMs,
@@ -164,6 +165,21 @@ test('a peer that alone says to have dropped the next block raises no alarm, and
   // Twice where a block became final meanwhile.
   assert.ok(liar.asked <= 2, `${liar.asked} requests`);
   assert.ok(asked.asked <= 2, `${asked.asked} requests`);
+  assert.deepEqual(
+    health.list().filter(({ code }) => code === 'CATCH_UP_STUCK'),
+    [],
+  );
+});
+
+test('a peer that has dropped the next block is no liar while no other has spoken', async (t) => {
+  const cluster = await behind(t);
+  for (const id of ['south', 'east']) cluster.crash(id);
+  const asked = answer(cluster, 'north', () => Promise.resolve(encodeBlockAnswer(blocks / 2, [])));
+  const { health } = await cluster.start('west');
+  await cluster.time.pass(lyingPeerMs / 2);
+  // Its snapshot may be the only way: it is asked again as soon as anybody would be.
+  assert.ok(asked.asked > 2, `${asked.asked} requests`);
+  assert.ok(asked.asked <= lyingPeerMs / 2 / catchUpRetryMs + 2, `${asked.asked} requests`);
   assert.deepEqual(
     health.list().filter(({ code }) => code === 'CATCH_UP_STUCK'),
     [],

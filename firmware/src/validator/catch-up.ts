@@ -182,6 +182,8 @@ export class CatchUp {
   /** Neither blocks nor a snapshot: where the ledger is known to reach so far, that is for an administrator. */
   #nobodyHas(oldest: ReadonlyMap<InstitutionId, number>): void {
     const { peers } = this.#options;
+    // Where too few have spoken for one of them to be as he should, nobody is known to lie.
+    if (peers.heights().length <= faultsTolerated(this.#options.validators())) return;
     const believed = this.#believedHeight;
     for (const [peer, first] of oldest) {
       if (first <= believed) this.#isStranded(true);
