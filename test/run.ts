@@ -76,23 +76,30 @@ async function runChecks(some: readonly Check[]): Promise<Outcome[]> {
   return outcomes;
 }
 
-async function runSuite(suite: Suite, files: readonly string[], selection: Selection): Promise<Outcome> {
-  const startedAt = performance.now();
-  let passed = 0;
-  let failed = 0;
-  const failures: string[] = [];
-  await workThrough(files, async (file) => {
+interface SuiteFile {
+  readonly suite: Suite;
+  readonly file: string;
+}
+
+/** One suite goes into the next: no processor waits for the last file of a suite. Seconds are those of its files. */
+async function runSuites(files: readonly SuiteFile[], selection: Selection): Promise<Outcome[]> {
+  const outcomes = new Map<Suite, Outcome>();
+  await workThrough(files, async ({ suite, file }) => {
     const result = await runTestFile(join(root, file), suite.timeoutMs, selection.nodeOptions);
     const name = relative('test', file);
     const ok = result.failed === 0;
-    passed += result.passed;
-    failed += result.failed;
+    const before = outcomes.get(suite);
+    outcomes.set(suite, {
+      name: suite.name,
+      passed: (before?.passed ?? 0) + result.passed,
+      failed: (before?.failed ?? 0) + result.failed,
+      seconds: (before?.seconds ?? 0) + result.seconds,
+      failures: [...(before?.failures ?? []), ...(ok ? [] : [name])],
+    });
     sayResult(ok, name, `${result.passed + result.failed} tests`, result.seconds);
-    if (ok) return;
-    failures.push(name);
-    sayOutput(name, result.problems, result.output);
+    if (!ok) sayOutput(name, result.problems, result.output);
   });
-  return { name: suite.name, passed, failed, seconds: (performance.now() - startedAt) / 1000, failures };
+  return [...outcomes.values()];
 }
 
 function saySummary(outcomes: readonly Outcome[]): void {
@@ -112,10 +119,10 @@ async function main(words: readonly string[]): Promise<boolean> {
   const selection = selectionOf(words);
   const startedAt = performance.now();
   const outcomes = await runChecks(selection.checks);
-  for (const suite of selection.suites) {
-    const files = filesOf(suite, selection);
-    if (files.length > 0) outcomes.push(await runSuite(suite, files, selection));
-  }
+  const files = selection.suites.flatMap((suite) =>
+    filesOf(suite, selection).map((file) => ({ suite, file })),
+  );
+  outcomes.push(...(await runSuites(files, selection)));
   if (selection.fileParts.length > 0 && outcomes.length === selection.checks.length) {
     say(`No test file has ${selection.fileParts.join(' or ')} in its path.`);
     return false;
