@@ -1,4 +1,5 @@
 /** The wires between a box and its TPM in somebody else's hands: what passes is kept, and can be exchanged. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ const commandCodeOffset = 6;
 export class TappedBus {
   /** Every byte both ways. */
   readonly captured: Buffer[] = [];
+  /** What the box commanded. */
+  readonly commands: Buffer[] = [];
   /** Codes of the commands that passed. */
   readonly commandCodes: number[] = [];
   /** What the TPM answers, as the box is to hear it. */
@@ -28,7 +31,7 @@ export class TappedBus {
     const bus = new TappedBus();
     t.after(() => bus.#close());
     const target = (await tpm.tcti()).replace(tctiPrefix, '');
-    bus.#path = join(tpm.folder, 'bus');
+    bus.#path = join(tpm.folder, `bus-${randomBytes(4).toString('hex')}`);
     await bus.#listen(bus.#path, target);
     await bus.#listen(`${bus.#path}.ctrl`, `${target}.ctrl`);
     return bus;
@@ -48,6 +51,7 @@ export class TappedBus {
       const tpm = connect(target);
       this.#pass(client, tpm, (command) => {
         if (command.length >= commandCodeOffset + 4) {
+          this.commands.push(command);
           this.commandCodes.push(command.readUInt32BE(commandCodeOffset));
         }
         return this.alterCommand(command);

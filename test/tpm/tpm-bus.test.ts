@@ -11,12 +11,18 @@ import { utf8 } from '../../firmware/src/encoding/bytes.ts';
 import {
   BrokerClient,
   fixedEndpoint,
+  joinRecoveryCode,
   nameOf,
   openDeviceKeys,
+  rescueKeys,
   type DeviceKeysOptions,
+  type RecoveryHalves,
 } from '../../firmware/tpm/index.ts';
 import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
+import { sessionAttribute } from '../../firmware/tpm/wire/constants.ts';
+import { WireReader } from '../../firmware/tpm/wire/reader.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
+import { offlineKey } from '../support/offline-key.ts';
 import { TappedBus } from '../support/tapped-bus.ts';
 
 function over(bus: TappedBus, { keysFile, logger }: FreshTpm): DeviceKeysOptions {
@@ -27,6 +33,29 @@ function over(bus: TappedBus, { keysFile, logger }: FreshTpm): DeviceKeysOptions
 const startAuthSession = 0x0000_0176;
 const sign = 0x0000_015d;
 const createPrimary = 0x0000_0131;
+
+/** Commands with a secret as their first parameter, and those with one in the answer's: what encrypts it (part 1, 21). */
+const secretCommands: readonly (readonly [name: string, code: number, attribute: number])[] = [
+  ['TPM2_Create', 0x0000_0153, sessionAttribute.decrypt],
+  ['TPM2_HierarchyChangeAuth', 0x0000_0129, sessionAttribute.decrypt],
+  ['TPM2_Unseal', 0x0000_015e, sessionAttribute.encrypt],
+];
+
+/** Of all sessions of a command with one handle (part 1, 18.6). */
+function sessionAttributesOf(command: Buffer): number {
+  const reader = new WireReader(command);
+  reader.bytes(10 + 4); // header and handle
+  const bytes = reader.u32();
+  const parameters = reader.remaining - bytes;
+  let attributes = 0;
+  while (reader.remaining > parameters) {
+    reader.u32();
+    reader.sized(); // nonce
+    attributes |= reader.u8();
+    reader.sized(); // HMAC
+  }
+  return attributes;
+}
 
 test('neither making nor opening the keys shows a secret on the bus', async (t) => {
   const tpm = await FreshTpm.make(t);
@@ -44,6 +73,49 @@ test('neither making nor opening the keys shows a secret on the bus', async (t) 
     for (let from = 0; from + 8 <= secret.length; from += 8) {
       assert.ok(!bus.heard(secret.slice(from, from + 8)));
     }
+  }
+});
+
+test("whatever brings or opens a secret crosses the bus encrypted, over all of a box's life", async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  const offline = offlineKey();
+  const halves: RecoveryHalves[] = [];
+  const options = {
+    ...over(bus, tpm),
+    rescueKey: offline.point,
+    onRecoveryCode: (shown: RecoveryHalves) => void halves.push(shown),
+  };
+  await (await openDeviceKeys(options)).stop();
+  const keys = await openDeviceKeys(options);
+  await keys.starts.advance();
+  await keys.voting.make();
+  await keys.transaction.make();
+  await keys.renewBoxKey(() => Promise.resolve());
+  await keys.resetLockout();
+  await keys.firmware.approveNext(await tpm.installFirmware('next'));
+  await keys.stop();
+  // Another firmware than was approved: a rescue.
+  await tpm.powerOff();
+  await tpm.installFirmware('mended');
+  const [[first, second] = assert.fail()] = halves;
+  const joined = joinRecoveryCode(first, second);
+  assert.ok(joined.kind === 'code');
+  const again = await TappedBus.between(t, tpm);
+  const { keysFile, logger } = tpm;
+  const rescue = { keysFile, logger, code: joined.code, sign: offline.sign };
+  await rescueKeys({ ...rescue, endpoint: fixedEndpoint(again.tcti) });
+  const rescued = await openDeviceKeys({ ...over(again, tpm) });
+  await rescued.firmware.confirm();
+  await rescued.clear();
+  await rescued.stop();
+
+  const commands = [...bus.commands, ...again.commands];
+  for (const [name, code, attribute] of secretCommands) {
+    const sent = commands.filter((command) => command.readUInt32BE(6) === code);
+    assert.ok(sent.length > 0, name);
+    const inClear = sent.filter((command) => (sessionAttributesOf(command) & attribute) === 0);
+    assert.deepEqual(inClear, [], name);
   }
 });
 
