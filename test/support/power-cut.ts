@@ -22,8 +22,7 @@ export async function cutPower(box: ChildProcess): Promise<void> {
   const pid = box.pid as number;
   const ended = once(box, 'exit');
   process.kill(pid, 'SIGSTOP');
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  for (const child of children.trim().split(' ').filter(Boolean).map(Number)) {
+  for (const child of await childrenOf(pid)) {
     try {
       process.kill(child, 'SIGKILL');
     } catch (failure) {
@@ -33,4 +32,17 @@ export async function cutPower(box: ChildProcess): Promise<void> {
   }
   process.kill(pid, 'SIGKILL');
   await ended;
+}
+
+/** None if it has ended by itself in this moment: what it started it has then stopped. */
+async function childrenOf(pid: number): Promise<readonly number[]> {
+  let children: string;
+  try {
+    children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  } catch (failure) {
+    const { code = '' } = failure as NodeJS.ErrnoException;
+    if (['ENOENT', 'ESRCH'].includes(code)) return [];
+    throw failure;
+  }
+  return children.trim().split(' ').filter(Boolean).map(Number);
 }
