@@ -24,8 +24,10 @@ const old = boxOf('north');
 const renewed = boxOf('renewed');
 const keys = certifiedKeys(ledger.chain, 'north', 'renewed');
 
-function nextEpoch(state: LedgerState): LedgerState {
-  const time = state.epoch().startTime + state.parameters().epochMs;
+function nextEpoch(
+  state: LedgerState,
+  time = state.epoch().startTime + state.parameters().epochMs,
+): LedgerState {
   return buildBlock(state, ledger.genesisHeader, {
     view: 1,
     time,
@@ -204,6 +206,12 @@ test('a certificate that has run out stops everything but its own renewal', () =
   assert.equal(refusal(initial, consortium.signal('north', 2), time), 'institution-keys-expired');
   const state = applied(initial, transaction, time);
   assert.ok(applied(state, consortium.signal('north', 2, renewed.transaction), time));
+});
+
+test('a certificate that has run out takes nobody from the validators', () => {
+  const next = nextEpoch(initial, keysExpiry);
+  assert.equal(next.epoch().number, 1);
+  assert.deepEqual(next.epoch().validators, initial.epoch().validators);
 });
 
 test('two of three root keys replace a dead box, identity and all, without a vote', () => {
