@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import type { Abstaining, RestartOrder } from '../../firmware/src/restart/restart-order.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
-import { Cluster, type ClusterOptions } from '../fakes/cluster.ts';
+import { Cluster, type ClusterOptions, type Disks } from '../fakes/cluster.ts';
 
 export const forgetful = ['east', 'north', 'south'];
 
@@ -54,4 +54,19 @@ export function say(
 export function abstainingOf(cluster: Cluster, institution: string): Abstaining {
   const running = cluster.boxes.get(institution)?.validator.forgottenSince();
   return { institution, start: running ?? cluster.disksOf(institution).starts.count + 1 };
+}
+
+/** Puts a box's disks back to what these hold now, without any votes. */
+export function copyOf({ blocks, state }: Disks): (disks: Disks) => void {
+  const records = [...blocks.records];
+  const entries = [...state.entries];
+  const { height, digest } = state;
+  return (disks) => {
+    disks.votes.records.length = 0;
+    disks.blocks.records = [...records];
+    disks.state.entries.clear();
+    for (const [key, value] of entries) disks.state.entries.set(key, value);
+    disks.state.height = height;
+    disks.state.digest = digest;
+  };
 }

@@ -56,6 +56,28 @@ for (const bringer of ['administrator', 'peer']) {
   });
 }
 
+test('the ledger went on while a box was cut off, and an order that was not needed does not hold it up', async (t) => {
+  const cluster = new Cluster(undefined, { parameters: { epochMs: 180_000 } });
+  t.after(() => cluster.stopAll());
+  await cluster.startAll();
+  await cluster.time.pass(35_000);
+  const abstaining = ['east', 'north'].map((institution) => ({ institution, start: 8 }));
+  const order = orderOf(cluster, { abstaining });
+  // It stands at the order's block, and has heard of all others that they do.
+  const others = cluster.ids.filter((id) => id !== 'south');
+  for (const id of others) cluster.hub.setConnected('south', id, false);
+  await cluster.time.pass(400_000);
+  cluster.hub.setConnected('south', 'west', true);
+  const brought = encodeMessage({ type: 'restart', order: signedOrder(order, signers) });
+  cluster.hub.member('south')?.arrive('west', brought);
+  await cluster.time.pass(1);
+  assert.ok(cluster.box('south').validator.consensus().view < order.floor, 'it has not taken the order');
+  for (const id of others) cluster.hub.setConnected('south', id, true);
+  await cluster.time.pass(120_000);
+  assert.equal(new Set(cluster.heights()).size, 1);
+  assert.equal(cluster.box('south').validator.consensus().isVoting, true);
+});
+
 test('boxes that took an order take the next one, which goes on from a final block that the first had left out', async (t) => {
   const cluster = new Cluster();
   t.after(() => cluster.stopAll());

@@ -2,24 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
-import { Cluster, type Disks } from '../fakes/cluster.ts';
+import { Cluster } from '../fakes/cluster.ts';
 import { signedOrder } from '../support/restart-orders.ts';
-import { say } from '../support/standstill.ts';
-
-/** What a box forgets that is set back. */
-function copyOf({ blocks, state }: Disks): (disks: Disks) => void {
-  const records = [...blocks.records];
-  const entries = [...state.entries];
-  const { height, digest } = state;
-  return (disks) => {
-    disks.votes.records.length = 0;
-    disks.blocks.records = [...records];
-    disks.state.entries.clear();
-    for (const [key, value] of entries) disks.state.entries.set(key, value);
-    disks.state.height = height;
-    disks.state.digest = digest;
-  };
-}
+import { copyOf, say } from '../support/standstill.ts';
 
 test('a final block that an order leaves out is taken of nobody, and the others go on without it', async (t) => {
   const cluster = new Cluster();

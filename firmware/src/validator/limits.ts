@@ -21,6 +21,12 @@ export const finalityPatienceMs = 500;
 /** How often a stuck box says again what others may have missed. */
 export const retransmitMs = 1000;
 
+/**
+ * How long what a peer says of where it stands tells that it still stands there. At a standstill it says so every second;
+ * what was said before a line was cut tells nothing.
+ */
+export const standingFreshMs = 5000;
+
 /** How often one peer is helped with certificates; it asks once a second when it is stuck. */
 export const helpMsMin = 200;
 

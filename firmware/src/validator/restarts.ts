@@ -7,13 +7,14 @@ import { viewOf } from '../consensus/state.ts';
 import { quorum } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import type { HealthBoard, InstitutionId, KeyValueStore, Logger, VerifySignature } from '../ports.ts';
+import type { Clock, HealthBoard, InstitutionId, KeyValueStore, Logger, VerifySignature } from '../ports.ts';
 import { restartViewsMin } from '../restart/limits.ts';
 import type { RestartOrder, SignedRestartOrder } from '../restart/restart-order.ts';
 import { decodeRestartOrder, encodeRestartOrder, restartMessage } from '../restart/restart-order.ts';
 import type { RestartRefusal } from '../restart/verify.ts';
 import { verifyRestart } from '../restart/verify.ts';
 import type { FinalChain } from './final-chain.ts';
+import { standingFreshMs } from './limits.ts';
 import type { Place } from './place.ts';
 import { isAfter } from './place.ts';
 
@@ -27,6 +28,7 @@ export interface RestartsOptions {
   /** Called when that order is taken or over. */
   readonly discardRestartOrder?: (() => Promise<void>) | undefined;
   readonly verify: VerifySignature;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly health: HealthBoard;
 }
@@ -34,6 +36,12 @@ export interface RestartsOptions {
 interface Kept {
   readonly order: RestartOrder;
   readonly bytes: Uint8Array;
+}
+
+/** Where a peer's newest final block stands, as it said at this time, UTC milliseconds. */
+interface Said {
+  readonly place: Place;
+  readonly at: number;
 }
 
 /** `lower`: this box has or awaits one with this floor or a higher one. */
@@ -63,8 +71,8 @@ export class Restarts {
   #owesKey = false;
   /** The order that was taken, once the others have gone on without it. */
   #left: Kept | undefined;
-  /** Where the newest final block of each peer stands, as it has said since this start. */
-  readonly #places = new Map<InstitutionId, Place>();
+  /** By each peer since this start. */
+  readonly #said = new Map<InstitutionId, Said>();
   /** What consensus runs by. */
   #begun: RestartOrder | undefined;
   /** Of the administrator, where it is an order of this consortium. */
@@ -133,7 +141,7 @@ export class Restarts {
 
   /** True if it matters: an order waits for what the others say, or it speaks against the one by which this box runs. */
   peerStands(peer: InstitutionId, place: Place): boolean {
-    this.#places.set(peer, place);
+    this.#said.set(peer, { place, at: this.#options.clock.now() });
     const current = this.#current;
     return this.#waiting !== undefined || (current !== undefined && isWithout(current, place));
   }
@@ -317,13 +325,19 @@ export class Restarts {
    * second; where the ledger has gone on, by the order or without it, this box follows.
    */
   #isNeeded({ epoch, view }: RestartOrder): boolean {
-    return this.#areQuorum((place) => !isAfter(place, { epoch, view }));
+    return this.#waitsQuorum({ epoch, view });
+  }
+
+  /** With this box they are a quorum that stands no further, as they say again and again. */
+  #waitsQuorum(there: Place): boolean {
+    const now = this.#options.clock.now();
+    return this.#areQuorum(({ place, at }) => now - at <= standingFreshMs && !isAfter(place, there));
   }
 
   /** With this box they are a quorum: those who go on by the order are none, now and later. */
   #areWithout(order: RestartOrder): boolean {
     // A validator alone has nobody to hear.
-    return this.#validators.length > 1 && this.#areQuorum((place) => isWithout(order, place));
+    return this.#validators.length > 1 && this.#areQuorum(({ place }) => isWithout(order, place));
   }
 
   get #validators(): readonly InstitutionId[] {
@@ -331,11 +345,11 @@ export class Restarts {
   }
 
   /** Of those who have said since this start where they stand, and this box. */
-  #areQuorum(are: (place: Place) => boolean): boolean {
+  #areQuorum(are: (said: Said) => boolean): boolean {
     const { self } = this.#options;
     const those = this.#validators.filter((id) => {
-      const place = this.#places.get(id);
-      return id === self || (place !== undefined && are(place));
+      const said = this.#said.get(id);
+      return id === self || (said !== undefined && are(said));
     });
     return those.length >= quorum(this.#validators.length);
   }
@@ -378,10 +392,14 @@ export class Restarts {
     return isAfter(this.#options.chain.place, { epoch, view });
   }
 
-  /** Above the floor of the one that was taken, boxes have said what leads to the one that waits: then it holds on. */
-  #isSuperseded({ epoch, floor }: RestartOrder): boolean {
+  /**
+   * One waits that goes on from a block in the views that this one takes out: to come there, the box must know what was
+   * said in them. Not while it may be that the others have gone on by this one: what was said there is out for them.
+   */
+  #isSuperseded({ epoch, view, floor }: RestartOrder): boolean {
     const waiting = this.#waiting?.order;
-    return waiting?.epoch === epoch && waiting.view <= floor;
+    if (waiting?.epoch !== epoch || waiting.view === view || waiting.view > floor) return false;
+    return this.#waitsQuorum({ epoch, view: floor });
   }
 
   /**
