@@ -19,7 +19,7 @@ import {
   type RecoveryHalves,
 } from '../../firmware/tpm/index.ts';
 import { decodeKeysFile } from '../../firmware/tpm/keys/keys-file.ts';
-import { sessionAttribute } from '../../firmware/tpm/wire/constants.ts';
+import { counterBytes, sessionAttribute } from '../../firmware/tpm/wire/constants.ts';
 import { WireReader } from '../../firmware/tpm/wire/reader.ts';
 import { FreshTpm } from '../support/fresh-tpm.ts';
 import { offlineKey } from '../support/offline-key.ts';
@@ -33,6 +33,7 @@ function over(bus: TappedBus, { keysFile, logger }: FreshTpm): DeviceKeysOptions
 const startAuthSession = 0x0000_0176;
 const sign = 0x0000_015d;
 const createPrimary = 0x0000_0131;
+const nvRead = 0x0000_014e;
 
 /** Commands with a secret as their first parameter, and those with one in the answer's: what encrypts it (part 1, 21). */
 const secretCommands: readonly (readonly [name: string, code: number, attribute: number])[] = [
@@ -223,6 +224,62 @@ test('registers that are exchanged on the bus are not believed, so that nobody h
     (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG',
   );
   assert.ok(exchanged > 0);
+});
+
+/** Where TPM2_NV_Read answers with the content (part 3, 31.13): after header, parameterSize and the content's own size. */
+const nvContentAt = 10 + 4 + 2;
+
+test('counters and approval that are exchanged on the bus are not believed, and nothing is approved by them', async (t) => {
+  const tpm = await FreshTpm.make(t);
+  const bus = await TappedBus.between(t, tpm);
+  await (await openDeviceKeys(over(bus, tpm))).stop();
+  const keysFile = await readFile(tpm.keysFile);
+  const { rootName } = decodeKeysFile(keysFile.toString(), tpm.keysFile);
+  const heldApproval = async (): Promise<Uint8Array | undefined> => {
+    const broker = new BrokerClient({ endpoint: fixedEndpoint(await tpm.tcti()), logger: tpm.logger });
+    try {
+      return await broker.call('readApproval', { rootName });
+    } finally {
+      await broker.close();
+    }
+  };
+  const approval = (await heldApproval()) ?? assert.fail();
+
+  const keys = await openDeviceKeys(over(bus, tpm));
+  t.after(() => keys.stop());
+  const starts = await keys.starts.value();
+  const next = await tpm.installFirmware('next');
+  let isRead = false;
+  let exchanged = 0;
+  bus.alterCommand = (command) => {
+    isRead = command.length > 10 && command.readUInt32BE(6) === nvRead;
+    return command;
+  };
+  bus.alterAnswer = (answer) => {
+    if (!isRead || answer.length < nvContentAt + counterBytes) return answer;
+    exchanged++;
+    const altered = Buffer.from(answer);
+    // Of a counter this is 2^40 and more: an update bound to it would never be retired.
+    altered.writeUInt32BE(0xff, nvContentAt);
+    return altered;
+  };
+  const disbelieved = async (work: Promise<unknown>): Promise<void> => {
+    exchanged = 0;
+    await assert.rejects(work, (failure) => failure instanceof AppError && failure.code === 'TPM_WRONG');
+    assert.equal(exchanged, 1);
+  };
+  await disbelieved(keys.starts.value());
+  await disbelieved(keys.firmware.approveNext(next));
+  await disbelieved(keys.firmware.confirm());
+  await keys.stop();
+  await disbelieved(openDeviceKeys(over(bus, tpm)));
+
+  bus.alterAnswer = (answer) => answer;
+  assert.deepEqual(await readFile(tpm.keysFile), keysFile);
+  assert.deepEqual(await heldApproval(), approval);
+  const again = await openDeviceKeys(over(bus, tpm));
+  t.after(() => again.stop());
+  assert.equal(await again.starts.value(), starts);
 });
 
 test('a storage root key that is made in another hierarchy, by four bytes on the bus, is noticed', async (t) => {
