@@ -20,7 +20,13 @@ import {
   sized,
   unsized,
 } from '../../firmware/tpm/wire/structures.ts';
-import { identityTemplate, sealedTemplate, storageRootTemplate } from '../../firmware/tpm/wire/templates.ts';
+import {
+  attestationTemplate,
+  identityTemplate,
+  rescueLockTemplate,
+  sealedTemplate,
+  storageRootTemplate,
+} from '../../firmware/tpm/wire/templates.ts';
 
 const policy = new Uint8Array(32).fill(0x5a);
 const policyHex = '5a'.repeat(32);
@@ -45,6 +51,17 @@ test('the identity key signs under its policy only', () => {
     toHex(identityTemplate(policy)),
     `00380023000b000404320020${policyHex}00100018000b0003001000000000`,
   );
+});
+
+test('the attestation key signs what its TPM says alone, for whoever asks, in a lock-out too', () => {
+  assert.equal(
+    toHex(attestationTemplate()),
+    '00180023000b0005047200000010' + '0018000b' + '0003001000000000',
+  );
+});
+
+test('what the recovery code opens is no prey of a lock-out', () => {
+  assert.equal(toHex(rescueLockTemplate()), '000e0008000b00000452' + '0000' + '0010' + '0000');
 });
 
 test('a sealed secret opens under its policy only', () => {
