@@ -7,7 +7,6 @@ import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
-import type { FragmentTurns } from './fragment-turns.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
 import { errorCommentCharactersMax, pduBytesMax } from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
@@ -20,6 +19,7 @@ import { type DispatchLink, ServiceDispatch } from './service-dispatch.ts';
 import type { DimseService, Peer, PeerCertificate } from './service.ts';
 import { isStored, status, statusText } from './status.ts';
 import { StoreOperation, type StoreOutcome, type StoreRequest, type StoreSink } from './store-operation.ts';
+import { type Turns, WorkAccount } from './turns.ts';
 import { isStorageSopClass, isUid } from './uids.ts';
 import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
 import { UpperLayer } from './upper-layer.ts';
@@ -38,7 +38,7 @@ export interface AcceptorContext {
   readonly timers: { readonly artimMs: number; readonly idleMsMax: number; readonly stallMsMax: number };
   readonly services: readonly DimseService[];
   readonly identifiers: HeldIdentifiers;
-  readonly fragmentTurns: FragmentTurns;
+  readonly turns: Turns;
   /** Decides on a request. */
   admit(request: AssociateRequest, peer: Peer): Promise<Admitted | AssociateReject>;
   /** Takes one of the limited places for associations; false if there is none. */
@@ -50,6 +50,7 @@ export interface AcceptorContext {
 
 export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   readonly #context: AcceptorContext;
+  readonly #account: WorkAccount;
   readonly #upperLayer: UpperLayer;
   readonly #messages: MessageReader;
   readonly #sender: MessageSender;
@@ -67,10 +68,12 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   #cutOff: Promise<void> = Promise.resolve();
   #stored = 0;
   #failed = 0;
+  readonly #toldFailures = new Set<number>();
 
   constructor(socket: Socket, context: AcceptorContext, certificate?: PeerCertificate) {
     this.#context = context;
-    this.#messages = new MessageReader(this, context.fragmentTurns);
+    this.#account = new WorkAccount(context.turns);
+    this.#messages = new MessageReader(this, this.#account);
     const remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#peer = {
       callingAeTitle: '',
@@ -271,6 +274,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       clock,
       services,
       identifiers,
+      account: this.#account,
       sender: this.#sender,
       may: (permission) => this.#may.has(permission),
       extendedNegotiation: (sopClassUid) => this.#extendedNegotiation.get(sopClassUid),
@@ -377,6 +381,9 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       return;
     }
     this.#failed++;
+    // Told once of each kind: a peer may go on with what is refused, and their number is told at the end.
+    if (this.#toldFailures.has(outcome.status)) return;
+    this.#toldFailures.add(outcome.status);
     this.#logger.warn({ status: statusText(outcome.status) }, 'C-STORE answered with a failure');
   }
 

@@ -12,25 +12,50 @@ interface CharacterSet {
   decode(run: Uint8Array): string;
 }
 
-function byPlatform(encoding: string, bytes: 1 | 2 = 1): CharacterSet {
+/** Bytes of one set that are decoded sooner by the platform than by looking them up. */
+const runByPlatformMin = 32;
+
+function doubleByte(encoding: string): CharacterSet {
   // Made once: making a decoder costs more than decoding a name.
   const decoder = new TextDecoder(encoding);
-  return { bytes, decode: (run) => decoder.decode(run) };
+  return { bytes: 2, decode: (run) => decoder.decode(run) };
+}
+
+/**
+ * Of one byte each: what is written with a new set for each character would cost a call of the platform's decoder, many
+ * times what its bytes do. Looked up from the first text on that needs it.
+ */
+function singleByte(encoding: string): CharacterSet {
+  const decoder = new TextDecoder(encoding);
+  let characters: readonly string[] | undefined;
+  return {
+    bytes: 1,
+    decode: (run) => {
+      if (run.length >= runByPlatformMin) return decoder.decode(run);
+      characters ??= Array.from({ length: 256 }, (_, byte) => decoder.decode(Uint8Array.of(byte)));
+      let text = '';
+      for (const byte of run) text += characters[byte] as string;
+      return text;
+    },
+  };
 }
 
 const upper = (run: Uint8Array): Uint8Array => run.map((byte) => byte | 0x80);
 
-const ascii = byPlatform('ascii');
+const ascii = singleByte('ascii');
+const latin1 = singleByte('windows-1252');
 /** JIS X 0201 katakana: half-width forms in the order of the standard. */
 const katakana: CharacterSet = {
   bytes: 1,
-  decode: (run) =>
-    Array.from(run, (byte) =>
-      byte >= 0xa1 && byte <= 0xdf ? String.fromCharCode(0xff61 + byte - 0xa1) : '\ufffd',
-    ).join(''),
+  decode: (run) => {
+    let text = '';
+    for (const byte of run)
+      text += byte >= 0xa1 && byte <= 0xdf ? String.fromCharCode(0xff61 + byte - 0xa1) : '\ufffd';
+    return text;
+  },
 };
 /** EUC-JP holds both: JIS X 0208 as pairs above 80, JIS X 0212 as such pairs after 8F. */
-const eucJp = byPlatform('euc-jp', 2);
+const eucJp = doubleByte('euc-jp');
 const jisX0208: CharacterSet = { bytes: 2, decode: (run) => eucJp.decode(upper(run)) };
 const jisX0212: CharacterSet = {
   bytes: 2,
@@ -58,28 +83,32 @@ const designations: ReadonlyMap<string, readonly Designation[]> = new Map<string
       { escape: ')I', to: 'g1', set: katakana },
     ],
   ],
-  ['58', [{ escape: '$)A', to: 'g1', set: byPlatform('gbk', 2) }]],
+  ['58', [{ escape: '$)A', to: 'g1', set: doubleByte('gbk') }]],
   ['87', [{ escape: '$B', to: 'g0', set: jisX0208 }]],
-  ['100', [{ escape: '-A', to: 'g1', set: byPlatform('windows-1252') }]],
-  ['101', [{ escape: '-B', to: 'g1', set: byPlatform('iso-8859-2') }]],
-  ['109', [{ escape: '-C', to: 'g1', set: byPlatform('iso-8859-3') }]],
-  ['110', [{ escape: '-D', to: 'g1', set: byPlatform('iso-8859-4') }]],
-  ['126', [{ escape: '-F', to: 'g1', set: byPlatform('iso-8859-7') }]],
-  ['127', [{ escape: '-G', to: 'g1', set: byPlatform('iso-8859-6') }]],
-  ['138', [{ escape: '-H', to: 'g1', set: byPlatform('iso-8859-8') }]],
-  ['144', [{ escape: '-L', to: 'g1', set: byPlatform('iso-8859-5') }]],
-  ['148', [{ escape: '-M', to: 'g1', set: byPlatform('windows-1254') }]],
-  ['149', [{ escape: '$)C', to: 'g1', set: byPlatform('euc-kr', 2) }]],
+  ['100', [{ escape: '-A', to: 'g1', set: latin1 }]],
+  ['101', [{ escape: '-B', to: 'g1', set: singleByte('iso-8859-2') }]],
+  ['109', [{ escape: '-C', to: 'g1', set: singleByte('iso-8859-3') }]],
+  ['110', [{ escape: '-D', to: 'g1', set: singleByte('iso-8859-4') }]],
+  ['126', [{ escape: '-F', to: 'g1', set: singleByte('iso-8859-7') }]],
+  ['127', [{ escape: '-G', to: 'g1', set: singleByte('iso-8859-6') }]],
+  ['138', [{ escape: '-H', to: 'g1', set: singleByte('iso-8859-8') }]],
+  ['144', [{ escape: '-L', to: 'g1', set: singleByte('iso-8859-5') }]],
+  ['148', [{ escape: '-M', to: 'g1', set: singleByte('windows-1254') }]],
+  ['149', [{ escape: '$)C', to: 'g1', set: doubleByte('euc-kr') }]],
   ['159', [{ escape: '$(D', to: 'g0', set: jisX0212 }]],
-  ['166', [{ escape: '-T', to: 'g1', set: byPlatform('windows-874') }]],
-  ['203', [{ escape: '-b', to: 'g1', set: byPlatform('iso-8859-15') }]],
+  ['166', [{ escape: '-T', to: 'g1', set: singleByte('windows-874') }]],
+  ['203', [{ escape: '-b', to: 'g1', set: singleByte('iso-8859-15') }]],
 ]);
 
-/** Whatever is announced: devices use escape sequences that (0008,0005) does not list. */
-const everyDesignation = [...designations.values()].flat().map((designation) => ({
-  ...designation,
-  codes: Array.from(designation.escape, (character) => character.charCodeAt(0)),
-}));
+/** Whatever is announced: devices use escape sequences that (0008,0005) does not list. By the bytes after ESC, two or three. */
+const byEscape: ReadonlyMap<number, Designation> = new Map(
+  [...designations.values()]
+    .flat()
+    .map((designation) => [
+      Buffer.from(designation.escape, 'latin1').readUIntBE(0, designation.escape.length),
+      designation,
+    ]),
+);
 
 const escapeByte = 0x1b;
 const delimiters = new Set(Array.from('\\^=\t\n\f\r', (character) => character.charCodeAt(0)));
@@ -98,7 +127,7 @@ export function* codeExtensionsDecoding(
 ): Generator<undefined, string> {
   const [first = ''] = specificCharacterSet.split('\\');
   const initial = designations.get(first.trim().replace(/^ISO(_IR| 2022 IR) /, '')) ?? [];
-  const initialG1 = initial.find(({ to }) => to === 'g1')?.set ?? byPlatform('windows-1252');
+  const initialG1 = initial.find(({ to }) => to === 'g1')?.set ?? latin1;
   let g0 = ascii;
   let g1 = initialG1;
   let text = '';
@@ -132,8 +161,11 @@ export function* codeExtensionsDecoding(
   return text;
 }
 
+/** None is the beginning of another. */
 function designationAt(bytes: Uint8Array, offset: number): Designation | undefined {
-  return everyDesignation.find(({ codes }) => codes.every((code, index) => bytes[offset + index] === code));
+  const [first = 0, second = 0, third = 0] = [bytes[offset], bytes[offset + 1], bytes[offset + 2]];
+  const two = (first << 8) | second;
+  return byEscape.get(two) ?? byEscape.get((two << 8) | third);
 }
 
 /** Bytes of one half that follow each other, in whole characters as far as there are any, and not too many at a time. */

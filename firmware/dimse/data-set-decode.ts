@@ -2,6 +2,7 @@
  * A small data set out of its bytes (PS3.5 clause 7). Recursive, hence bounded in depth; and in bytes and elements,
  * since each element costs some hundred bytes of memory, whatever its length; and in values and text, which cost time.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { DataElement, DataSet } from '../src/ports.ts';
 import { vrOf } from './data-dictionary.ts';
@@ -20,14 +21,17 @@ import {
   dataSetTextBytesMax,
   dataSetValueMemoryBytes,
   dataSetValuesMax,
-  decodedAtOnceBytesMax,
+  elementCost,
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
+  inflatedBytesPerCost,
   inflatedIdentifierBytesMin,
   inflatedIdentifierRatioMax,
+  textBytesPerCost,
 } from './limits.ts';
-import { Rests, withoutRests, withRests } from './rests.ts';
+import { Rests, withoutRests, withRests, WorkQueue } from './rests.ts';
+import type { WorkAccount } from './turns.ts';
 
 export type DecodedDataSet =
   /** `memoryBytes`: about what the data set takes as long as it is held, whatever its bytes are. */
@@ -40,32 +44,64 @@ export type DecodedDataSet =
  * implicit VR are UN, known ones of VR UN get their VR (PS3.5 6.2.2); group lengths are left out.
  */
 export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): DecodedDataSet {
-  return withoutRests(decode(bytes, transferSyntaxUid));
+  return withoutRests(decode(bytes, transferSyntaxUid, () => undefined));
 }
 
-/** Whether it is decoded sooner than anybody waits. One that is deflated may be anything. */
-export function isShortDataSet({ length }: Uint8Array, transferSyntaxUid: string): boolean {
-  return length <= decodedAtOnceBytesMax && !dataSetSyntax(transferSyntaxUid).deflated;
+/** The box's own. */
+const ownLongWorks = new WorkQueue();
+
+/**
+ * The same of a data set that may be long: everybody else has a turn after each millisecond or so of it.
+ * @param account whom it is charged to; it rests as that must. None for what the box has made itself.
+ */
+export function decodeLongDataSet(
+  bytes: Uint8Array,
+  transferSyntaxUid: string,
+  account?: WorkAccount,
+): Promise<DecodedDataSet> {
+  if (account === undefined)
+    return withRests(
+      decode(bytes, transferSyntaxUid, () => undefined),
+      ownLongWorks,
+    );
+  const work = decode(bytes, transferSyntaxUid, (cost) => {
+    account.charge(cost);
+  });
+  return withRests(work, account.turns.longWorks, () => account.rest() ?? nextTurn());
 }
 
-/** The same of a data set that may be long: everybody else has a turn after each millisecond or so of it. */
-export function decodeLongDataSet(bytes: Uint8Array, transferSyntaxUid: string): Promise<DecodedDataSet> {
-  return withRests(decode(bytes, transferSyntaxUid));
-}
-
-/** Yields where a rest is due. */
-function* decode(bytes: Uint8Array, transferSyntaxUid: string): Generator<undefined, DecodedDataSet> {
+/** Yields where a rest is due, and tells what was done since the last one, also if it fails. */
+function* decode(
+  bytes: Uint8Array,
+  transferSyntaxUid: string,
+  charge: (cost: number) => void,
+): Generator<undefined, DecodedDataSet> {
+  let decoder: Decoder | undefined;
   try {
     const { deflated, encoding } = dataSetSyntax(transferSyntaxUid);
-    const plain = deflated ? inflate(bytes) : bytes;
+    let plain = bytes;
+    if (deflated) {
+      // A few bytes may become thousands: it has its rests before and after.
+      yield;
+      let inflatedBytes = inflatedLengthMax(bytes);
+      try {
+        plain = inflate(bytes, inflatedBytes);
+        inflatedBytes = plain.length;
+      } finally {
+        charge(inflatedBytes / inflatedBytesPerCost);
+      }
+      yield;
+    }
     if (plain.length > identifierBytesMax) throw new Malformed(`more than ${identifierBytesMax} bytes`);
     const explicitVr = plain.length >= 6 ? showsExplicitVr(plain.subarray(4, 6)) : encoding.explicitVr;
-    const decoder = new Decoder(plain);
+    decoder = new Decoder(plain, charge);
     const dataSet = yield* decoder.dataSet({ ...encoding, explicitVr });
     return { kind: 'data-set', dataSet, memoryBytes: decoder.memoryBytes };
   } catch (error) {
     if (error instanceof Malformed) return { kind: 'malformed', reason: error.message };
     throw error;
+  } finally {
+    decoder?.chargeWork();
   }
 }
 
@@ -89,14 +125,17 @@ interface Header {
 class Decoder {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #charge: (cost: number) => void;
+  #charged = 0;
   #offset = 0;
   #elements = 0;
   #values = 0;
   #textBytes = 0;
   readonly #rests = new Rests();
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, charge: (cost: number) => void) {
     this.#bytes = bytes;
+    this.#charge = charge;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -104,6 +143,13 @@ class Decoder {
   get memoryBytes(): number {
     const { length } = this.#bytes;
     return length + this.#elements * dataSetElementMemoryBytes + this.#values * dataSetValueMemoryBytes;
+  }
+
+  /** What was done and not told yet. */
+  chargeWork(): void {
+    const cost = (this.#elements + this.#values) * elementCost + this.#textBytes / textBytesPerCost;
+    this.#charge(cost - this.#charged);
+    this.#charged = cost;
   }
 
   dataSet(encoding: ElementEncoding): Generator<undefined, DataSet> {
@@ -156,7 +202,9 @@ class Decoder {
   }
 
   #isRestDue(): boolean {
-    return this.#rests.isDue(this.#elements + this.#values, this.#textBytes);
+    if (!this.#rests.isDue(this.#elements + this.#values, this.#textBytes)) return false;
+    this.chargeWork();
+    return true;
   }
 
   /** Before it is decoded: what would block everybody else or fill the memory is refused by its length alone. */
@@ -248,11 +296,12 @@ function written(tag: string): string {
   return `(${tag.slice(0, 4)},${tag.slice(4)})`;
 }
 
-function inflate(bytes: Uint8Array): Uint8Array {
-  const lengthMax = Math.min(
-    identifierBytesMax,
-    Math.max(inflatedIdentifierBytesMin, bytes.length * inflatedIdentifierRatioMax),
-  );
+function inflatedLengthMax({ length }: Uint8Array): number {
+  const ofItsBytes = Math.max(inflatedIdentifierBytesMin, length * inflatedIdentifierRatioMax);
+  return Math.min(identifierBytesMax, ofItsBytes);
+}
+
+function inflate(bytes: Uint8Array, lengthMax: number): Uint8Array {
   try {
     // The padding to an even length that follows the deflated stream is left alone.
     return inflateRawSync(bytes, {

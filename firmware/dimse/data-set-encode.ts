@@ -7,11 +7,12 @@ import { dataSetSyntax, type ElementEncoding } from './data-set-syntax.ts';
 import { characterSetOf, encodeValues, isInCharacterSet } from './data-set-values.ts';
 import { encodeElement, encodeItem } from './element-encoder.ts';
 import { joinBytes } from './join-bytes.ts';
-import { Rests, withoutRests, withRests } from './rests.ts';
+import { Rests, withoutRests, withRests, WorkQueue } from './rests.ts';
 
 const specificCharacterSetTag = '00080005';
 const utf8CharacterSet = 'ISO_IR 192';
 const deflate = promisify(deflateRaw);
+const longWorks = new WorkQueue();
 
 /**
  * Text is written in the Specific Character Set that the data set names; where that does not hold it all, in UTF-8
@@ -27,7 +28,7 @@ export function encodeDataSet(dataSet: DataSet, transferSyntaxUid: string): Uint
 /** The same of a data set that may be long: everybody else has a turn after each millisecond or so of it. */
 export async function encodeLongDataSet(dataSet: DataSet, transferSyntaxUid: string): Promise<Uint8Array> {
   const { deflated, encoding } = dataSetSyntax(transferSyntaxUid);
-  const bytes = await withRests(encode(dataSet, encoding));
+  const bytes = await withRests(encode(dataSet, encoding), longWorks);
   return deflated ? evenLength(await deflate(bytes)) : bytes;
 }
 

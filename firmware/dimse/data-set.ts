@@ -2,5 +2,5 @@
 import type { DataElement, DataSet } from '../src/ports.ts';
 
 export type { DataElement, DataSet };
-export { decodeDataSet, decodeLongDataSet, isShortDataSet, type DecodedDataSet } from './data-set-decode.ts';
+export { decodeDataSet, decodeLongDataSet, type DecodedDataSet } from './data-set-decode.ts';
 export { encodeDataSet, encodeLongDataSet } from './data-set-encode.ts';

@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Logger, Service } from '../src/ports.ts';
 import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
-import { FragmentTurns } from './fragment-turns.ts';
 import { HeldIdentifiers } from './held-identifiers.ts';
 import {
   artimMs,
@@ -27,6 +26,7 @@ import { readingIntoOneBuffer } from './receive-buffer.ts';
 import type { StoreRequest, StoreSink } from './store-operation.ts';
 import { TlsListener } from './tls-listener.ts';
 import type { TlsCredentials } from './tls-profile.ts';
+import { Turns } from './turns.ts';
 import { applicationContextName } from './uids.ts';
 
 /** Who asks for an association, and for what. */
@@ -91,12 +91,12 @@ export class DicomServer implements Service, AcceptorContext {
   readonly #pending = new Set<AcceptedAssociation>();
   readonly #associations = new Set<AcceptedAssociation>();
   readonly identifiers = new HeldIdentifiers();
-  readonly fragmentTurns: FragmentTurns;
+  readonly turns: Turns;
   #tls: TlsListener | undefined;
 
   constructor(options: DicomServerOptions) {
     this.#options = options;
-    this.fragmentTurns = new FragmentTurns(options.clock);
+    this.turns = new Turns(options.clock);
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       this.#connected(readingIntoOneBuffer(socket));

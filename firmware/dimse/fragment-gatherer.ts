@@ -15,6 +15,10 @@ export class FragmentGatherer implements DataSetTarget {
     this.#target = target;
   }
 
+  get discards(): boolean {
+    return this.#target.discards;
+  }
+
   write(bytes: Uint8Array): Promise<void> | undefined {
     const fits = this.#length + bytes.length <= fragmentBytesMin;
     if (!fits) {

@@ -37,6 +37,10 @@ export class GatheredIdentifier implements DataSetTarget {
     this.#whole = whole;
   }
 
+  get discards(): boolean {
+    return this.#tooLong;
+  }
+
   write(bytes: Uint8Array): undefined {
     if (this.#tooLong) return;
     if (this.#length + bytes.length > identifierBytesMax || !this.#held.take(bytes.length)) {

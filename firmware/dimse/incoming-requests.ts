@@ -12,10 +12,13 @@ import type { DataSetTarget } from './message-reader.ts';
 import type { MessageSender } from './message-sender.ts';
 import { status } from './status.ts';
 import { outcomeOfError, StoreOperation, type StoreOutcome } from './store-operation.ts';
+import type { WorkAccount } from './turns.ts';
 import { isUid } from './uids.ts';
 
 export interface IncomingLink {
   readonly options: AssociationOptions;
+  /** Data sets that are decoded are charged to it. */
+  readonly account: WorkAccount;
   readonly sender: MessageSender;
   remoteAddress(): string;
   isOpen(): boolean;
@@ -113,7 +116,7 @@ export class IncomingRequests {
     command: Command,
     bytes: Uint8Array | undefined,
   ): Promise<void> {
-    const decoded = bytes && (await decodeLongDataSet(bytes, context.transferSyntax));
+    const decoded = bytes && (await decodeLongDataSet(bytes, context.transferSyntax, this.#link.account));
     const outcome =
       decoded === undefined
         ? { status: status.resourceLimitation, comment: 'data set too long' }

@@ -24,11 +24,11 @@ export const userItemsMax = 512;
 /** A command set: real ones have some 200 bytes; N-GET with a long attribute list stays below this. */
 export const commandBytesMax = 16_384;
 
-/** Smaller fragments of a data set are joined up to this before they are handed on: each piece costs 100 bytes and more. */
+/**
+ * Smaller fragments of a data set are joined up to this before they are handed on, each piece costs 100 bytes and more;
+ * and each is charged, as it costs more by itself than by its bytes. No known peer sends such by plan.
+ */
 export const fragmentBytesMin = 1_024;
-
-/** A fragment below this many bytes is small: it costs more by itself than by its bytes. No known peer sends such by plan. */
-export const smallFragmentBytesMax = 128;
 
 /**
  * Fragments that are parted with after a rejection or an A-ABORT, until the peer has heard of it; then the connection is
@@ -36,17 +36,38 @@ export const smallFragmentBytesMax = 128;
  */
 export const ignoredFragmentsMax = 2_000;
 
-/** Small fragments that are read of an association at one go, below 1 ms: a peer may send nothing but empty ones. */
-export const smallFragmentsPerTurnMax = 1_000;
+/**
+ * What an association may cost at one go, in microseconds or less; then it takes turns with the others that cost as much.
+ * An image of 0.5 MB keeps the event loop busy for half as long.
+ */
+export const turnCostMax = 1_000;
 
-/** Between two such goes, of all associations: so they take a tenth of the time, and 200,000 fragments a second pass. */
-export const smallFragmentsTurnMs = 5;
+/** Between two such goes, of all associations of a server: so they take a fifth of the time, at most. */
+export const turnMs = 5;
+
+/** How many goes one of them is made to wait for: as many as there may be associations. */
+export const turnsWaitingMax = 200;
+
+/** A fragment below `fragmentBytesMin`, a microsecond: a peer may send nothing but empty ones, 200,000 a second pass. */
+export const smallFragmentCost = 1;
+
+/** A command, with its answer. Given back to those that bring an object: they have their rests while that is kept. */
+export const commandCost = 10;
 
 /**
- * Commands without an object that are read of an association at one go; then it takes turns as with small fragments. As
- * many C-ECHOs take 1 ms, and 20,000 a second pass.
+ * Data of a refused request that are discarded for the cost of one, since nothing else holds them up: 200 MB a second
+ * pass, more than a network of a gigabit brings.
  */
-export const commandsWithoutRestMax = 100;
+export const discardedBytesPerCost = 1_024;
+
+/** An element, item or value that is decoded: 0.3 to 1 microsecond. */
+export const elementCost = 1;
+
+/** Text that is decoded for the cost of one, where each character switches the set: up to 0.1 microseconds a byte. */
+export const textBytesPerCost = 8;
+
+/** What comes of a deflated data set for the cost of one: it is inflated at some 500 MB a second. */
+export const inflatedBytesPerCost = 512;
 
 /** Associations served at once: a large department has some 50 modalities with up to 4 associations each. */
 export const associationsMax = 200;
@@ -117,7 +138,7 @@ export const headerBytesOnLoopMax = 262_144;
 /** Elements that are parsed on the event loop, below 1 ms; usual headers have some 100, with private groups some 1,000. */
 export const headerElementsOnLoopMax = 4_000;
 
-/** Text of the values that are read, decoded on the event loop at up to 1 µs a byte; all of a usual header has 500. */
+/** Text of the values that are read, decoded on the event loop at up to 0.1 µs a byte; all of a usual header has 500. */
 export const headerTextBytesOnLoopMax = 4_096;
 
 /** Compressed bytes of a deflated object that are inflated on the event loop; usual headers deflate to 1 to 2 KB. */
@@ -168,14 +189,11 @@ export const dataSetElementMemoryBytes = 160;
 /** Memory of one value beside its text: what refers to it, and the head of its string. */
 export const dataSetValueMemoryBytes = 32;
 
-/** Elements and values that are decoded or encoded before everybody else has a turn, a millisecond or two. */
+/** Elements and values that are decoded or encoded before everybody else has a turn, below 1 ms. */
 export const elementsWithoutRestMax = 500;
 
-/** Text that is decoded or encoded before everybody else has a turn, about 1 ms: each character may switch the set. */
-export const textBytesWithoutRestMax = 1_024;
-
-/** A request's data set up to so many bytes is decoded at one go: some 500 elements at most, usually one or two dozens. */
-export const decodedAtOnceBytesMax = 4_096;
+/** Text that is decoded or encoded before everybody else has a turn, below 1 ms: each character may switch the set. */
+export const textBytesWithoutRestMax = 4_096;
 
 /** Values of one element: a list of as many SOP Instance UIDs as one retrieval sends. */
 export const elementValuesMax = 65_535;
@@ -183,10 +201,10 @@ export const elementValuesMax = 65_535;
 /** Values of all elements of one small data set: such a list, and some to spare. */
 export const dataSetValuesMax = 131_072;
 
-/** Text of one element in a Specific Character Set: it is decoded on the event loop, at up to 0.6 µs a byte. */
+/** Text of one element in a Specific Character Set: it is decoded on the event loop, at up to 0.1 µs a byte. */
 export const elementTextBytesMax = 65_536;
 
-/** Such text of one small data set in all, 0.2 s of work between rests: the names and descriptions of 1,000 series. */
+/** Such text of one small data set in all, 30 ms of work between rests: the names and descriptions of 1,000 series. */
 export const dataSetTextBytesMax = 262_144;
 
 /** Sequences within sequences of a small data set: queries and procedure steps reach four. */

@@ -4,18 +4,20 @@
  */
 import { type Command, decodeCommand } from './command.ts';
 import { FragmentGatherer } from './fragment-gatherer.ts';
-import type { FragmentTurns } from './fragment-turns.ts';
 import {
   commandBytesMax,
-  commandsWithoutRestMax,
+  commandCost,
+  discardedBytesPerCost,
   fragmentBytesMin,
-  smallFragmentBytesMax,
-  smallFragmentsPerTurnMax,
+  smallFragmentCost,
 } from './limits.ts';
 import type { Fragment } from './pdu-reader.ts';
+import type { WorkAccount } from './turns.ts';
 
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
 export interface DataSetTarget {
+  /** What is written is thrown away: nothing but the reading holds back who sends it. */
+  readonly discards: boolean;
   /**
    * A view of the receive buffer, to be used or copied until the promise resolves, or before `write` returns if it
    * gives none.
@@ -34,25 +36,32 @@ export interface MessageTarget {
   violation(reason: string): void;
 }
 
-/** A command set that comes in several fragments, in one buffer: a peer may send it byte by byte. */
+/** A command set that comes in several fragments, a peer may send it byte by byte; its bytes are in the one buffer. */
 interface GatheredCommand {
   readonly contextId: number;
-  readonly bytes: Uint8Array;
   readonly length: number;
+}
+
+/** A data set that comes. */
+interface ComingDataSet {
+  readonly contextId: number;
+  readonly target: FragmentGatherer;
+  /** Whether it is worth its command, which costs nothing then. */
+  isWorthIt: boolean;
 }
 
 export class MessageReader {
   readonly #target: MessageTarget;
-  readonly #turns: FragmentTurns;
+  readonly #account: WorkAccount;
+  /** Made when a command comes in several fragments for the first time, and used again. */
+  #commandBytes: Uint8Array | undefined;
   #command: GatheredCommand | undefined;
-  #dataSet: { readonly contextId: number; readonly target: FragmentGatherer } | undefined;
-  #smallFragments = 0;
-  /** Without data worth naming, since the last rest. */
-  #commands = 0;
+  #dataSet: ComingDataSet | undefined;
 
-  constructor(target: MessageTarget, turns: FragmentTurns) {
+  /** @param account what is read is charged to it. */
+  constructor(target: MessageTarget, account: WorkAccount) {
     this.#target = target;
-    this.#turns = turns;
+    this.#account = account;
   }
 
   get midMessage(): boolean {
@@ -62,24 +71,7 @@ export class MessageReader {
   /** A promise that it returns holds back what follows, now and then only for the others' sake. */
   read(fragment: Fragment): Promise<void> | undefined {
     const taken = fragment.command ? this.#readCommand(fragment) : this.#readDataSet(fragment);
-    const rest = this.#restAfter(fragment);
-    if (rest === undefined) return taken;
-    return taken === undefined ? rest() : taken.then(rest);
-  }
-
-  /**
-   * Undefined if none is due. The end of a message is small by itself, and no sign of anything; a command that brings an
-   * object with it has its rests while that is kept.
-   */
-  #restAfter({ command, last, bytes }: Fragment): (() => Promise<void>) | undefined {
-    if (command && last) {
-      this.#commands = (this.#commands + 1) % commandsWithoutRestMax;
-      return this.#commands === 0 ? () => this.#turns.next() : undefined;
-    }
-    if (!command && bytes.length >= fragmentBytesMin) this.#commands = Math.max(0, this.#commands - 1);
-    if (last || bytes.length >= smallFragmentBytesMax) return undefined;
-    this.#smallFragments = (this.#smallFragments + 1) % smallFragmentsPerTurnMax;
-    return this.#smallFragments === 0 ? () => this.#turns.next() : undefined;
+    return taken === undefined ? this.#account.rest() : taken.then(() => this.#account.rest());
   }
 
   #readCommand({ contextId, last, bytes }: Fragment): Promise<void> | undefined {
@@ -91,15 +83,12 @@ export class MessageReader {
     const length = (gathered?.length ?? 0) + bytes.length;
     if (length > commandBytesMax)
       return this.#violate(`the command set is longer than ${commandBytesMax} bytes`);
+    this.#account.charge(last ? commandCost : smallFragmentCost);
     if (gathered === undefined && last) return this.#take(contextId, bytes);
-    const { bytes: all } = (this.#command = {
-      contextId,
-      bytes: gathered?.bytes ?? new Uint8Array(commandBytesMax),
-      length,
-    });
+    const all = (this.#commandBytes ??= new Uint8Array(commandBytesMax));
     all.set(bytes, length - bytes.length);
+    this.#command = last ? undefined : { contextId, length };
     if (!last) return undefined;
-    this.#command = undefined;
     return this.#take(contextId, all.subarray(0, length));
   }
 
@@ -110,7 +99,7 @@ export class MessageReader {
     const { command } = decoded;
     if (!command.hasDataSet) return this.#target.command(contextId, command);
     return this.#target.commandWithDataSet(contextId, command).then((target) => {
-      this.#dataSet = { contextId, target: new FragmentGatherer(target) };
+      this.#dataSet = { contextId, target: new FragmentGatherer(target), isWorthIt: false };
     });
   }
 
@@ -119,10 +108,22 @@ export class MessageReader {
     if (dataSet === undefined) return this.#violate('data came that no command announced');
     if (dataSet.contextId !== contextId)
       return this.#violate('a data set came on another presentation context than its command');
+    this.#chargeData(dataSet, bytes.length, last);
     const written = bytes.length > 0 ? dataSet.target.write(bytes) : undefined;
     if (!last) return written;
     this.#dataSet = undefined;
     return written === undefined ? dataSet.target.end() : written.then(() => dataSet.target.end());
+  }
+
+  /** The end of a message is small by itself, and no sign of anything. */
+  #chargeData(dataSet: ComingDataSet, bytes: number, last: boolean): void {
+    if (bytes < fragmentBytesMin && !last) this.#account.charge(smallFragmentCost);
+    if (dataSet.target.discards) {
+      this.#account.charge(bytes / discardedBytesPerCost);
+    } else if (bytes >= fragmentBytesMin && !dataSet.isWorthIt) {
+      dataSet.isWorthIt = true;
+      this.#account.giveBack(commandCost);
+    }
   }
 
   #violate(reason: string): undefined {

@@ -8,8 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { AppError } from '../src/errors.ts';
 import { type AssociationLimits, type AssociationOptions, describeReject } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
-import { decodeDataSet, type DecodedDataSet, decodeLongDataSet, isShortDataSet } from './data-set.ts';
-import { FragmentTurns } from './fragment-turns.ts';
+import { type DecodedDataSet, decodeLongDataSet } from './data-set.ts';
 import { GatheredIdentifier, HeldIdentifiers } from './held-identifiers.ts';
 import { IncomingRequests } from './incoming-requests.ts';
 import {
@@ -37,6 +36,7 @@ import {
 import { type Response, ResponseInbox } from './response-inbox.ts';
 import { isPending } from './status.ts';
 import { connectedEvent, connectOptions } from './tls-profile.ts';
+import { Turns, WorkAccount } from './turns.ts';
 import { applicationContextName, implementationClassUid, implementationVersionName } from './uids.ts';
 import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';
 import { UpperLayer } from './upper-layer.ts';
@@ -60,6 +60,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
   readonly #options: AssociationOptions;
   readonly #limits: AssociationLimits;
   readonly #upperLayer: UpperLayer;
+  readonly #account: WorkAccount;
   readonly #messages: MessageReader;
   readonly #sender: MessageSender;
   readonly #identifiers = new HeldIdentifiers();
@@ -81,7 +82,8 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
   constructor(options: AssociationOptions) {
     this.#peer = `${options.calledAeTitle} at ${options.host}:${options.port}`;
     this.#options = options;
-    this.#messages = new MessageReader(this, new FragmentTurns(options.clock));
+    this.#account = new WorkAccount(new Turns(options.clock));
+    this.#messages = new MessageReader(this, this.#account);
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#proposed = options.contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
       id: 2 * index + 1,
@@ -105,6 +107,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
     );
     this.#incoming = new IncomingRequests({
       options,
+      account: this.#account,
       sender: this.#sender,
       remoteAddress: () => socket.remoteAddress?.replace(/^::ffff:/, '') ?? '',
       isOpen: () => this.#upperLayer.canSendData,
@@ -300,7 +303,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
     if (context !== undefined && this.#isRequest(command))
       return this.#incoming.commandWithDataSet(contextId, context, command);
     this.violation('a data set that we did not ask for');
-    return Promise.resolve({ write: () => undefined, end: () => undefined });
+    return Promise.resolve({ discards: true, write: () => undefined, end: () => undefined });
   }
 
   violation(reason: string): void {
@@ -353,9 +356,8 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
         this.violation(`a response whose data set is ${decoded?.reason ?? 'too long'}`);
         return undefined;
       };
-      if (bytes !== undefined && !isShortDataSet(bytes, transferSyntax))
-        return decodeLongDataSet(bytes, transferSyntax).then(deliver);
-      return deliver(bytes && decodeDataSet(bytes, transferSyntax));
+      if (bytes === undefined) return deliver(undefined);
+      return decodeLongDataSet(bytes, transferSyntax, this.#account).then(deliver);
     });
     return gathered;
   }

@@ -10,24 +10,43 @@ export function withoutRests<Result>(work: Generator<undefined, Result>): Result
   }
 }
 
-/** The newest of those that wait for each other. There is one event loop for all associations, so there is one queue. */
-let newest: Promise<unknown> = Promise.resolve();
-
 /**
- * Everybody else has a turn wherever it yields. One work after the other, in the order of the calls: many at a time would
- * each have a part of every turn, and nothing would be left to those who wait for bytes.
+ * Works one after the other, in the order of the calls: many at a time would each have a part of every turn, and nothing
+ * would be left to those who wait for bytes.
  */
-export function withRests<Result>(work: Generator<undefined, Result>): Promise<Result> {
-  const done = newest.then(() => toItsEnd(work));
-  newest = Promise.allSettled([done]);
-  return done;
+export class WorkQueue {
+  #newest: Promise<unknown> = Promise.resolve();
+
+  add<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#newest.then(work);
+    this.#newest = Promise.allSettled([done]);
+    return done;
+  }
 }
 
-async function toItsEnd<Result>(work: Generator<undefined, Result>): Promise<Result> {
+/**
+ * Everybody else has a turn, or more, wherever it yields. What is done before it yields for the first time is done by
+ * then; the rest of it waits for those before it in the queue.
+ * @param rest what it waits for where it yields.
+ */
+export async function withRests<Result>(
+  work: Generator<undefined, Result>,
+  queue: WorkQueue,
+  rest: () => Promise<unknown> = () => nextTurn(),
+): Promise<Result> {
+  const { done, value } = work.next();
+  if (done === true) return value;
+  return queue.add(() => toItsEnd(work, rest));
+}
+
+async function toItsEnd<Result>(
+  work: Generator<undefined, Result>,
+  rest: () => Promise<unknown>,
+): Promise<Result> {
   for (;;) {
+    await rest();
     const { done, value } = work.next();
     if (done === true) return value;
-    await nextTurn();
   }
 }
 

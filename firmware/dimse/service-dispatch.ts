@@ -2,21 +2,23 @@
  * The services of one accepted association: which of them performs a request, its data set gathered and decoded, and
  * the one operation that runs (PS3.7 clauses 9 and 10).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Permission } from '../src/access/permissions.ts';
 import { type Command, commandField } from './command.ts';
-import { decodeDataSet, decodeLongDataSet, isShortDataSet, type DecodedDataSet } from './data-set.ts';
+import { decodeLongDataSet, type DecodedDataSet } from './data-set.ts';
 import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
 import { type AcceptedContext, serviceFor } from './negotiation.ts';
 import { type OperationLink, RunningOperation } from './running-operation.ts';
 import type { DimseService } from './service.ts';
 import { status } from './status.ts';
 import type { StoreOutcome } from './store-operation.ts';
+import type { WorkAccount } from './turns.ts';
 
 /** What it needs of its association. */
 export interface DispatchLink extends OperationLink {
   readonly services: readonly DimseService[];
   readonly identifiers: HeldIdentifiers;
+  /** Data sets that are decoded are charged to it. */
+  readonly account: WorkAccount;
   /** What the caller is permitted to do. */
   may(permission: Permission): boolean;
   /** What was answered to SOP Class Extended Negotiation. */
@@ -88,11 +90,7 @@ export class ServiceDispatch {
         this.#perform(dispatched, { gathered, bytes, decoded });
       };
       // Nothing more is read from this peer meanwhile, so that its next message finds the operation running.
-      if (!isShortDataSet(bytes, transferSyntax))
-        return decodeLongDataSet(bytes, transferSyntax).then(perform);
-      perform(decodeDataSet(bytes, transferSyntax));
-      // A peer may send one after the other, each as costly as its length allows.
-      return nextTurn();
+      return decodeLongDataSet(bytes, transferSyntax, this.#link.account).then(perform);
     });
     this.#gathering = gathered;
     return gathered;

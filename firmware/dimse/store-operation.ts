@@ -87,6 +87,10 @@ export class StoreOperation implements DataSetTarget {
     return operation;
   }
 
+  get discards(): boolean {
+    return this.#sink === undefined;
+  }
+
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#sink === undefined) return undefined;
     let written: Promise<void> | undefined;

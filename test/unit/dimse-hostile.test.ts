@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { mock, test } from 'node:test';
 import { encodeCommand } from '../../firmware/dimse/command.ts';
-import { FragmentTurns } from '../../firmware/dimse/fragment-turns.ts';
 import { GatheredIdentifier, HeldIdentifiers } from '../../firmware/dimse/held-identifiers.ts';
 import { limits } from '../../firmware/dimse/index.ts';
 import { MessageReader } from '../../firmware/dimse/message-reader.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
+import { Turns, WorkAccount } from '../../firmware/dimse/turns.ts';
 import { concatBytes, u32, utf8 } from '../../firmware/src/encoding/bytes.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import {
@@ -30,7 +30,10 @@ import { mostCallsInOneTurn } from '../support/work-in-one-turn.ts';
 
 const options = { timeout: 30_000 };
 const { paceMsMax, paceBytesMin, stallMsMax, artimMs } = limits;
-const { commandsWithoutRestMax, smallFragmentsPerTurnMax, smallFragmentsTurnMs } = limits;
+const { commandCost, smallFragmentCost, turnCostMax, turnMs } = limits;
+
+const commandsPerTurn = turnCostMax / commandCost;
+const smallFragmentsPerTurn = turnCostMax / smallFragmentCost;
 
 /** A C-STORE whose data set has begun. */
 const begunStore = concatBytes(
@@ -218,7 +221,7 @@ test('a read that is full of empty fragments keeps nobody waiting, and is taken'
     peer.send(filled(empty), filled(single), dataPdu(pdv(1, 'data', true, utf8('B'))));
     assert.equal(await peer.status(), 0);
   });
-  assert(most > 0 && most <= 2 * smallFragmentsPerTurnMax, `${most} fragments at one go`);
+  assert(most > 0 && most <= 2 * smallFragmentsPerTurn, `${most} fragments at one go`);
   const expected = `${'A'.repeat(fragments)}B`;
   assert.equal(store.kept.map(({ bytes }) => Buffer.from(bytes).toString()).join('|'), expected);
 });
@@ -227,7 +230,7 @@ test('who sends small fragments without an end takes turns, and nobody else wait
   const clock = new ManualClock();
   const store = new MemoryStore();
   const scp = await started(store, { clock });
-  const empty = Array.from({ length: 3 * smallFragmentsPerTurnMax }, () =>
+  const empty = Array.from({ length: 3 * smallFragmentsPerTurn }, () =>
     pdv(1, 'data', false, new Uint8Array(0)),
   );
   const flooding = [await associated(scp), await associated(scp)];
@@ -237,7 +240,9 @@ test('who sends small fragments without an end takes turns, and nobody else wait
       peer.send(dataPdu(pdv(1, 'command', true, storeCommand())), dataPdu(...empty));
       await until(() => store.opened > flooding.indexOf(peer));
     }
-    const fragmentsOf = (turns: number): number => turns * smallFragmentsPerTurnMax;
+    // Each began with a command, which has cost something too.
+    const fragmentsOf = (turns: number): number =>
+      turns * smallFragmentsPerTurn - (flooding.length * commandCost) / smallFragmentCost;
     let others = flooding.length;
     await until(() => read.callCount() === others + fragmentsOf(2));
     for (const turns of [3, 4]) {
@@ -246,7 +251,7 @@ test('who sends small fragments without an end takes turns, and nobody else wait
       assert.equal(await fair.status(), 0);
       others += 2;
       assert.equal(read.callCount(), others + fragmentsOf(turns - 1), 'who floods waits');
-      clock.advance(smallFragmentsTurnMs);
+      clock.advance(turnMs);
       await until(() => read.callCount() === others + fragmentsOf(turns));
     }
   } finally {
@@ -257,13 +262,13 @@ test('who sends small fragments without an end takes turns, and nobody else wait
 test('commands without an end keep nobody waiting', options, async () => {
   const scp = await started(new MemoryStore());
   const peer = await associated(scp);
-  const echoes = 10 * commandsWithoutRestMax;
+  const echoes = 10 * commandsPerTurn;
   const echo = dataPdu(pdv(3, 'command', true, echoCommand()));
   const most = await mostCallsInOneTurn(MessageReader.prototype, 'read', async () => {
     peer.send(concatBytes(...Array.from({ length: echoes }, () => echo)));
     for (let n = 0; n < echoes; n++) assert.equal(await peer.status(), 0);
   });
-  assert(most > 0 && most <= 2 * commandsWithoutRestMax, `${most} commands at one go`);
+  assert(most > 0 && most <= 2 * commandsPerTurn, `${most} commands at one go`);
 });
 
 test('of all associations together, commands that bring nothing are read in turns', options, async () => {
@@ -273,17 +278,17 @@ test('of all associations together, commands that bring nothing are read in turn
   const echo = dataPdu(pdv(3, 'command', true, echoCommand()));
   const answered = [0, 0];
   for (const [index, peer] of peers.entries()) {
-    peer.send(concatBytes(...Array.from({ length: 3 * commandsWithoutRestMax }, () => echo)));
+    peer.send(concatBytes(...Array.from({ length: 3 * commandsPerTurn }, () => echo)));
     void (async () => {
       while ((await peer.next()) !== undefined) answered[index] = (answered[index] ?? 0) + 1;
     })();
   }
-  await until(() => answered.every((count) => count === commandsWithoutRestMax));
-  // The second waits twice as long.
-  clock.advance(smallFragmentsTurnMs);
-  await until(() => Math.max(...answered) === 2 * commandsWithoutRestMax);
+  await until(() => answered.every((count) => count === commandsPerTurn));
+  // The second waits twice as long, and each for what it has cost more where a read ended within a command.
+  clock.advance(1.5 * turnMs);
+  await until(() => Math.max(...answered) === 2 * commandsPerTurn);
   await settle();
-  assert.equal(Math.min(...answered), commandsWithoutRestMax);
+  assert.equal(Math.min(...answered), commandsPerTurn);
 });
 
 /** Fragments of one byte cost what their bytes cost, and little more. */
@@ -304,7 +309,7 @@ test('data in fragments of one byte takes no more memory than its bytes', option
       commandWithDataSet: () => Promise.resolve(gathered),
       violation: assert.fail,
     },
-    new FragmentTurns(hurried),
+    new WorkAccount(new Turns(hurried)),
   );
   const fragment = (command: boolean, last: boolean, bytes: Uint8Array) => ({
     contextId: 1,

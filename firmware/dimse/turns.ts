@@ -1,0 +1,60 @@
+/**
+ * How much of the event loop all associations of one server have together for what costs more than its bytes: small
+ * fragments, commands, data sets that are decoded, and data that are discarded. All of it is legal in any number (PS3.7,
+ * PS3.8 annex E), and peers that send nothing else, as fast as they can, would have nearly all of the time. So they take
+ * turns, each after a rest in proportion to what it has cost, and the others have the rest of the time.
+ */
+import type { Clock } from '../src/ports.ts';
+import { turnCostMax, turnMs, turnsWaitingMax } from './limits.ts';
+import { WorkQueue } from './rests.ts';
+
+export class Turns {
+  readonly #clock: Clock;
+  /** What those that wait have had, in turns. */
+  #waiting = 0;
+  /** Long data sets, decoded one after the other. */
+  readonly longWorks = new WorkQueue();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Resolves when somebody that has had work of this cost may have more; the later the more of it wait.
+   * One that has ended meanwhile waits no longer than any other, so that those who come and go delay nobody for ever.
+   */
+  async next(cost: number): Promise<void> {
+    const had = cost / turnCostMax;
+    this.#waiting += had;
+    await this.#clock.sleep(turnMs * Math.min(this.#waiting, turnsWaitingMax));
+    this.#waiting -= had;
+  }
+}
+
+/** What one association has cost since its last rest. Counted, not timed: what a peer is given depends on nobody else. */
+export class WorkAccount {
+  readonly turns: Turns;
+  #cost = 0;
+
+  constructor(turns: Turns) {
+    this.turns = turns;
+  }
+
+  /** A microsecond each, or less. */
+  charge(cost: number): void {
+    this.#cost += cost;
+  }
+
+  /** What was charged in the first place, at most. */
+  giveBack(cost: number): void {
+    this.#cost = Math.max(0, this.#cost - cost);
+  }
+
+  /** Undefined if none is due. */
+  rest(): Promise<void> | undefined {
+    const cost = this.#cost;
+    if (cost < turnCostMax) return undefined;
+    this.#cost = 0;
+    return this.turns.next(cost);
+  }
+}

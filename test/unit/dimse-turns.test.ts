@@ -1,0 +1,208 @@
+/** What an association is given is held against what it has cost: whatever costs the event loop more than its bytes do. */
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { decodeText } from '../../firmware/dimse/character-set.ts';
+import { commandField, encodeCommand } from '../../firmware/dimse/command.ts';
+import { decodeLongDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
+import { limits, uids } from '../../firmware/dimse/index.ts';
+import { MessageReader } from '../../firmware/dimse/message-reader.ts';
+import { Turns, WorkAccount } from '../../firmware/dimse/turns.ts';
+import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
+import type { DataSet } from '../../firmware/src/ports.ts';
+import { countingTurns } from '../support/counting-turns.ts';
+import {
+  dataPdu,
+  echoCommand,
+  MemoryStore,
+  pdv,
+  type RawPeer,
+  settle,
+  storeCommand,
+  storeMessage,
+  until,
+} from '../support/dimse-peer.ts';
+import { associated, started } from '../support/dimse-scp-fixture.ts';
+import { commitment, service } from '../support/dimse-service-fixture.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+const options = { timeout: 20_000 };
+const { commandCost, discardedBytesPerCost, elementCost, elementsWithoutRestMax } = limits;
+const { receiveBufferBytes, turnCostMax, turnMs } = limits;
+const { implicitVrLittleEndian } = uids;
+
+const itemsOf = (count: number): DataSet => ({
+  '00081199': { vr: 'SQ', values: Array.from({ length: count }, () => ({})) },
+});
+
+function countAnswers(peer: RawPeer): { readonly count: number } {
+  const answers = { count: 0 };
+  void (async () => {
+    while ((await peer.next()) !== undefined) answers.count += 1;
+  })();
+  return answers;
+}
+
+test('who rests waits for what it has cost, and for the others that wait', async () => {
+  const clock = new ManualClock();
+  const turns = new Turns(clock);
+  const over: string[] = [];
+  const spend = (name: string, cost: number): void => {
+    const account = new WorkAccount(turns);
+    account.charge(turnCostMax - 1);
+    assert.equal(account.rest(), undefined, 'none is due yet');
+    account.charge(1 + cost - turnCostMax);
+    void account.rest()?.then(() => over.push(name));
+    assert.equal(account.rest(), undefined, 'it is counted anew');
+  };
+  spend('a', 3 * turnCostMax);
+  spend('b', turnCostMax);
+  const after = async (ms: number): Promise<string> => {
+    clock.advance(ms);
+    await settle();
+    return over.join('');
+  };
+  assert.equal(await after(3 * turnMs - 1), '');
+  assert.equal(await after(1), 'a');
+  assert.equal(await after(turnMs - 1), 'a');
+  assert.equal(await after(1), 'ab');
+  spend('c', turnCostMax);
+  assert.equal(await after(turnMs), 'abc', 'those who had their turn are not waited for');
+});
+
+test('requests that are refused take turns for what it has cost to read them', options, async () => {
+  const clock = new ManualClock();
+  const refusing = service(() => assert.fail(), { sopClasses: [commitment], permission: 'commitment' });
+  const scp = await started(new MemoryStore(), { clock, services: [refusing] });
+  const contexts = [{ id: 5, abstractSyntax: commitment, transferSyntaxes: [implicitVrLittleEndian] }];
+  const peer = await associated(scp, { contexts });
+  const action = encodeCommand({
+    commandField: commandField.actionRequest,
+    hasDataSet: true,
+    messageId: 1,
+    requestedSopClassUid: commitment,
+    requestedSopInstanceUid: '1.2.3',
+    actionTypeId: 1,
+  });
+  // Three of them are as much as may be had at one go.
+  const items = (0.4 * turnCostMax) / elementCost;
+  assert(items < elementsWithoutRestMax);
+  // Ends within an element.
+  const cut = concatBytes(encodeDataSet(itemsOf(items), implicitVrLittleEndian), Uint8Array.of(8));
+  const request = concatBytes(dataPdu(pdv(5, 'command', true, action)), dataPdu(pdv(5, 'data', true, cut)));
+  const answers = countAnswers(peer);
+  peer.send(...Array.from({ length: 20 }, () => request));
+  for (const expected of [3, 6, 9]) {
+    await until(() => answers.count >= expected);
+    await settle();
+    assert.equal(answers.count, expected);
+    clock.advance(2 * turnMs);
+  }
+});
+
+test('a long data set rests as its association must, and others have theirs meanwhile', async () => {
+  const clock = new ManualClock();
+  const turns = new Turns(clock);
+  const account = new WorkAccount(turns);
+  const bytes = encodeDataSet(itemsOf(10_000), implicitVrLittleEndian);
+  const decoded: string[] = [];
+  const decoding = decodeLongDataSet(bytes, implicitVrLittleEndian, account).then(({ kind }) =>
+    decoded.push(kind),
+  );
+  const goes = Math.floor((10_000 * elementCost) / turnCostMax);
+  for (let go = 0; go < goes; go++) {
+    await settle();
+    assert.deepEqual(decoded, [], `after ${go} rests`);
+    clock.advance(turnMs);
+  }
+  await decoding;
+  assert.deepEqual(decoded, ['data-set']);
+  const short = encodeDataSet(itemsOf(10), implicitVrLittleEndian);
+  const stuck = decodeLongDataSet(bytes, implicitVrLittleEndian, new WorkAccount(turns));
+  const { turns: waited } = await countingTurns(() =>
+    decodeLongDataSet(short, implicitVrLittleEndian, new WorkAccount(turns)),
+  );
+  assert.equal(waited, 0, 'a short one does not queue behind it');
+  const isOver = stuck.then(() => true);
+  while (!(await Promise.race([isOver, settle().then(() => false)]))) clock.advance(turnMs);
+});
+
+for (const fragmentBytes of [128, 65_000]) {
+  test(
+    `data in fragments of ${fragmentBytes} bytes that nobody wants are read in turns`,
+    options,
+    async () => {
+      const clock = new ManualClock();
+      const scp = await started(new MemoryStore(), { clock });
+      const peer = await associated(scp);
+      const fragment = pdv(1, 'data', false, new Uint8Array(fragmentBytes));
+      const perPdu = Math.floor(130_000 / fragment.length);
+      const pdu = dataPdu(...Array.from({ length: perPdu }, () => fragment));
+      const read = mock.method(MessageReader.prototype, 'read', {}).mock;
+      try {
+        peer.send(dataPdu(pdv(1, 'command', true, storeCommand(1, 'no UID'))));
+        for (let sent = 0; sent < 4 * turnCostMax * discardedBytesPerCost; sent += pdu.length) peer.send(pdu);
+        const bytesMax = turnCostMax * discardedBytesPerCost + receiveBufferBytes;
+        const bytesRead = (): number =>
+          read.calls.reduce((sum, { arguments: [{ bytes }] }) => sum + bytes.length, 0);
+        for (const turns of [1, 2]) {
+          await until(() => read.callCount() > 0);
+          await settle();
+          const cost = read.callCount() + bytesRead() / discardedBytesPerCost;
+          assert(cost <= turns * (turnCostMax + commandCost + 100), `${read.callCount()} fragments at once`);
+          assert(bytesRead() <= turns * bytesMax, `${bytesRead()} bytes at one go`);
+          const before = read.callCount();
+          clock.advance(2 * turnMs);
+          await until(() => read.callCount() > before);
+        }
+      } finally {
+        read.restore();
+      }
+    },
+  );
+}
+
+test('objects that are kept cost nobody a turn', options, async () => {
+  const store = new MemoryStore();
+  const scp = await started(store, { clock: new ManualClock() });
+  const peer = await associated(scp);
+  const objects = (2 * turnCostMax) / commandCost;
+  const bytes = new Uint8Array(20_000);
+  peer.send(...Array.from({ length: objects }, (_, n) => storeMessage(bytes, n + 1)));
+  for (let n = 0; n < objects; n++) assert.equal(await peer.status(), 0);
+  assert.equal(store.kept.length, objects);
+});
+
+test('commands that come in several fragments are gathered in one buffer', options, async () => {
+  const scp = await started(new MemoryStore());
+  const peer = await associated(scp);
+  const echo = echoCommand();
+  const split = dataPdu(
+    pdv(3, 'command', false, echo.subarray(0, 10)),
+    pdv(3, 'command', true, echo.subarray(10)),
+  );
+  const set = mock.method(Uint8Array.prototype, 'set', {}).mock;
+  const buffers = new Set<unknown>();
+  try {
+    peer.send(...Array.from({ length: 50 }, () => split));
+    for (let n = 0; n < 50; n++) assert.equal(await peer.status(), 0);
+    for (const { this: written } of set.calls)
+      if (written instanceof Uint8Array && written.length === limits.commandBytesMax)
+        buffers.add(written.buffer);
+  } finally {
+    set.restore();
+  }
+  assert.equal(buffers.size, 1);
+});
+
+test('text that switches its set with each character costs no call of a decoder for each', () => {
+  const bytes = Buffer.from('\x1b-A\xe4\x1b-L\xd4'.repeat(500), 'latin1');
+  const text = (): string => decodeText(bytes, 'ISO 2022 IR 100\\ISO 2022 IR 144');
+  assert.equal(text(), 'äд'.repeat(500));
+  const decode = mock.method(TextDecoder.prototype, 'decode', {}).mock;
+  try {
+    assert.equal(text(), 'äд'.repeat(500));
+    assert.equal(decode.callCount(), 0);
+  } finally {
+    decode.restore();
+  }
+});
