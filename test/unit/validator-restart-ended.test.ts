@@ -1,11 +1,12 @@
 /** Orders that were not needed after all, or that another one follows: the boxes that have taken them part from them. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { viewsAheadMax } from '../../firmware/src/consensus/limits.ts';
 import { leaderOf } from '../../firmware/src/consensus/types.ts';
 import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
+import { standingFreshMs } from '../../firmware/src/validator/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import type { VoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
@@ -242,7 +243,8 @@ for (const hasVoted of [false, true]) {
   });
 }
 
-test('others in a later epoch may have come there by the order: a box does not part from it for them', async (t) => {
+/** One box, which does not lead the view after the floor and has been brought the order, before anybody has spoken. */
+async function alone(t: TestContext) {
   const cluster = await standstill(t);
   await cluster.start('west');
   const order = orderOf(cluster);
@@ -250,10 +252,51 @@ test('others in a later epoch may have come there by the order: a box does not p
   const leader = cluster.ids[leaderOf(order.epoch, order.floor + 1, cluster.ids.length)] ?? '';
   const box = cluster.ids.find((id) => id !== leader) ?? '';
   const { validator } = await cluster.start(box, { restartOrder: signedOrder(order, signers) });
-  say(cluster, order, cluster.ids, box);
-  await cluster.time.pass(3000);
-  assert.ok(validator.consensus().view > order.floor);
-  say(cluster, order, cluster.ids, box, { epoch: order.epoch + 1, view: 2 });
-  await cluster.time.pass(3000);
+  const others = cluster.ids.filter((id) => id !== box);
+  return { cluster, order, box, others, isTaken: () => validator.consensus().view > order.floor };
+}
+
+test('an order is taken when a quorum says that it stands no further, and waits aloud for that', async (t) => {
+  const { cluster, order, box, others, isTaken } = await alone(t);
+  const [first = '', second = '', third = ''] = others;
+  await cluster.time.pass(standingFreshMs / 2);
+  assert.equal(alarm(cluster, box), undefined);
+  const speak = async (): Promise<void> => {
+    say(cluster, order, [first], box);
+    say(cluster, order, [second, third], box, past(order));
+    await cluster.time.pass(1000);
+  };
+  for (let spoken = 0; spoken < 6; spoken++) await speak();
+  assert.ok(!isTaken(), 'one of the others is no quorum with this box');
+  assert.match(alarm(cluster, box) ?? '', /waits at block \d+: fewer than 3 validators/);
+  say(cluster, order, [first, second], box);
+  await cluster.time.pass(1000);
+  assert.ok(isTaken());
   assert.equal(alarm(cluster, box), undefined);
 });
+
+test('nobody is told of an order that a peer has brought and that waits', async (t) => {
+  const cluster = await standstill(t);
+  const { validator } = await cluster.start('west');
+  const order = orderOf(cluster);
+  const brought = encodeMessage({ type: 'restart', order: signedOrder(order, signers) });
+  cluster.hub.member('west')?.arrive('north', brought);
+  await cluster.time.pass(3 * standingFreshMs);
+  assert.equal(alarm(cluster, 'west'), undefined);
+  assert.ok(validator.consensus().view < order.floor);
+});
+
+for (const [name, placeAfter] of [
+  ['in a later epoch may have come there', ({ epoch }: RestartOrder) => ({ epoch: epoch + 1, view: 2 })],
+  ['above the floor have come there', ({ epoch, floor }: RestartOrder) => ({ epoch, view: floor + 2 })],
+] as const) {
+  test(`others ${name} by the order: a box does not part from it for them`, async (t) => {
+    const { cluster, order, box, others, isTaken } = await alone(t);
+    say(cluster, order, others, box);
+    await cluster.time.pass(3000);
+    assert.ok(isTaken());
+    say(cluster, order, others, box, placeAfter(order));
+    await cluster.time.pass(3000);
+    assert.equal(alarm(cluster, box), undefined);
+  });
+}

@@ -63,8 +63,10 @@ const floorTooLow: RestartRefusal = 'floor-too-low';
 
 export class Restarts {
   readonly #options: RestartsOptions;
-  /** Verified, and waiting for the box to reach its block. */
+  /** Verified, and waiting for the box to reach its block, and for a quorum that stands no further. */
   #waiting: Kept | undefined;
+  /** Since when, UTC milliseconds. */
+  #waitingSince = 0;
   #taken: Kept | undefined;
   /** Verified, and not taken: what this box has or has said stands against it. */
   #refused: Kept | undefined;
@@ -224,6 +226,7 @@ export class Restarts {
 
   #await({ order, bytes }: Kept): void {
     this.#waiting = { order, bytes };
+    this.#waitingSince = this.#options.clock.now();
     const { epoch, height, floor } = order;
     this.#options.logger.warn({ epoch, height, floor }, 'a restart was ordered');
   }
@@ -246,10 +249,14 @@ export class Restarts {
     }
     const standing = this.#standingAt(waiting.order, core);
     if (standing === 'before') {
-      this.#tellIfWaiting(waiting);
+      this.#tellThatBlockLacks(waiting);
       return undefined;
     }
-    if (standing === 'at') return this.#isNeeded(waiting.order) ? waiting.order : undefined;
+    if (standing === 'at') {
+      if (this.#isNeeded(waiting.order)) return waiting.order;
+      this.#tellThatOthersLack(waiting);
+      return undefined;
+    }
     this.#waiting = undefined;
     if (standing === 'over') {
       await this.#discardIf(waiting);
@@ -355,13 +362,31 @@ export class Restarts {
   }
 
   /** Nobody votes by the order before it: whoever has signed this one must see that it leads on. */
-  #tellIfWaiting(waiting: Kept): void {
+  #tellThatBlockLacks(waiting: Kept): void {
     const taken = this.#taken?.order;
-    if (taken === undefined || this.#isOver(taken) || waiting === this.#refused) return;
-    this.#refused = waiting;
-    this.#refuse(
-      `The second order goes on from block ${waiting.order.height}, which this box does not have yet.`,
+    if (taken === undefined || this.#isOver(taken)) return;
+    const { height } = waiting.order;
+    this.#tellOnce(
+      waiting,
+      `The second order goes on from block ${height}, which this box does not have yet.`,
     );
+  }
+
+  /** To the administrator who has brought it: what peers bring they may bring where nobody needs it. */
+  #tellThatOthersLack(waiting: Kept): void {
+    const { order } = waiting;
+    const waitedMs = this.#options.clock.now() - this.#waitingSince;
+    if (order !== this.#brought || waitedMs <= standingFreshMs) return;
+    this.#tellOnce(
+      waiting,
+      `The order waits at block ${order.height}: fewer than ${quorum(this.#validators.length)} validators say that they stand no further.`,
+    );
+  }
+
+  #tellOnce(waiting: Kept, message: string): void {
+    if (waiting === this.#refused) return;
+    this.#refused = waiting;
+    this.#refuse(message);
   }
 
   /** The others have gone on by it, and this box with them: nothing of it is left to look after. */
