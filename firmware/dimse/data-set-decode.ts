@@ -67,7 +67,7 @@ export function decodeLongDataSet(
   const work = decode(bytes, transferSyntaxUid, (cost) => {
     account.charge(cost);
   });
-  return withRests(work, account.turns.longWorks, () => account.rest() ?? nextTurn());
+  return withRests(work, account.turns.longWorks, () => account.restOfLongWork() ?? nextTurn());
 }
 
 /** Yields where a rest is due, and tells what was done since the last one, also if it fails. */

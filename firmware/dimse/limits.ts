@@ -42,7 +42,10 @@ export const ignoredFragmentsMax = 2_000;
  */
 export const turnCostMax = 1_000;
 
-/** Between two such goes, of all associations of a server: so they take a fifth of the time, at most. */
+/**
+ * Between two such goes, of all associations of a server: so they take a fifth of the time, at most. The long data set
+ * that is decoded now takes as much for itself.
+ */
 export const turnMs = 5;
 
 /** How many goes one of them is made to wait for: as many as there may be associations. */

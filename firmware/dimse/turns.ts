@@ -29,6 +29,14 @@ export class Turns {
     await this.#clock.sleep(turnMs * Math.min(this.#waiting, turnsWaitingMax));
     this.#waiting -= had;
   }
+
+  /**
+   * The same for the one long work that is done now. It waits for nobody else: its parts are many, and if each waited for
+   * all that flood, those behind it in the queue would wait for minutes.
+   */
+  nextPart(cost: number): Promise<void> {
+    return this.#clock.sleep((turnMs * cost) / turnCostMax);
+  }
 }
 
 /** What one association has cost since its last rest. Counted, not timed: what a peer is given depends on nobody else. */
@@ -52,9 +60,20 @@ export class WorkAccount {
 
   /** Undefined if none is due. */
   rest(): Promise<void> | undefined {
+    const cost = this.#due();
+    return cost === undefined ? undefined : this.turns.next(cost);
+  }
+
+  /** Between two parts of a long work; undefined if none is due. */
+  restOfLongWork(): Promise<void> | undefined {
+    const cost = this.#due();
+    return cost === undefined ? undefined : this.turns.nextPart(cost);
+  }
+
+  #due(): number | undefined {
     const cost = this.#cost;
     if (cost < turnCostMax) return undefined;
     this.#cost = 0;
-    return this.turns.next(cost);
+    return cost;
   }
 }
