@@ -1,16 +1,10 @@
 /** A crowd of hostile peers around one SCP: each kind at a fixed pace, so that it is the box that is tried, not this machine. */
 import { connect, type Socket } from 'node:net';
 import { concatBytes } from '../../../firmware/src/encoding/bytes.ts';
-import { encodeCommand } from '../../../firmware/dimse/command.ts';
-import { encodeAddressing, encodeAssociateRequest } from '../../../firmware/dimse/pdu.ts';
 import { pdvHeader } from '../../../firmware/dimse/message-writer.ts';
 import type { Target } from '../ingest/sender.ts';
-
-const ctImageStorage = '1.2.840.10008.5.1.4.1.1.2';
-const explicitLittleEndian = '1.2.840.10008.1.2.1';
-
-/** What a hostile P-DATA-TF holds: the box announces twice as much. */
-const pduBytes = 65_536;
+import { type Flood, floodConnections, floods } from './floods.ts';
+import { associateRequestFor, storeCommand } from './hostile-messages.ts';
 
 /** Connections that never say a word. */
 const idleConnections = 1_000;
@@ -23,11 +17,13 @@ const oversizedPerSecond = 50;
 /** Associations that send objects whose headers were made to harm, each this many a second. */
 const hostileSenders = 2;
 const hostileObjectsPerSecond = 2;
-/** Associations that send a data set of nothing but empty fragments, as fast as they are read. */
-const floods = 2;
+/** Until a peer comes again whose connection the box has closed. */
+const comesAgainMs = 1_000;
+const floodsAgainMs = 50;
 
 /** All of them, but for those that come and go. */
-export const hostilePeers = idleConnections + slowRequests + slowAssociations + hostileSenders + floods;
+export const hostilePeers =
+  idleConnections + slowRequests + slowAssociations + hostileSenders + floodConnections;
 
 export interface CrowdCounts {
   /** Connections that the box has ended. */
@@ -49,7 +45,7 @@ export class HostileCrowd {
   }
 
   start(): void {
-    const request = this.#associateRequest();
+    const request = associateRequestFor(this.#target.aeTitle, this.#callingAeTitle);
     for (let n = 0; n < idleConnections; n++) this.#keepOpen(() => undefined);
     for (let n = 0; n < slowRequests; n++) this.#keepOpen((socket) => this.#drip(socket, request, 1_000));
     for (let n = 0; n < slowAssociations; n++) {
@@ -64,16 +60,22 @@ export class HostileCrowd {
       const socket = this.#open();
       socket.write(Uint8Array.of(1, 0, 0xff, 0xff, 0xff, 0xff, 0, 1));
     });
-    const empty = emptyFragments(pduBytes);
-    for (let n = 0; n < floods; n++) {
-      this.#keepOpen((socket) => {
-        socket.write(concatBytes(request, storeCommand(1)));
-        this.#flood(socket, empty);
-      });
-    }
+    for (const flood of floods) this.flood(flood);
     const bodies = [deeplyNested(2_000), manyElements(200_000), longPrivateElement(8_000_000)];
     for (let n = 0; n < hostileSenders; n++)
       this.#keepOpen((socket) => this.#sendObjects(socket, request, bodies));
+  }
+
+  /** One kind of flood, by itself. */
+  flood({ connections, begin, again }: Flood): void {
+    const first = begin(this.#target.aeTitle, this.#callingAeTitle);
+    for (let n = 0; n < connections; n++) {
+      const behave = (socket: Socket): void => {
+        socket.write(first);
+        this.#repeat(socket, again);
+      };
+      this.#keepOpen(behave, floodsAgainMs);
+    }
   }
 
   stop(): void {
@@ -82,13 +84,13 @@ export class HostileCrowd {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Opened again a second after the box has closed it. */
-  #keepOpen(behave: (socket: Socket) => void): void {
+  /** Opened again a while after the box has closed it. */
+  #keepOpen(behave: (socket: Socket) => void, againMs = comesAgainMs): void {
     const socket = this.#open();
     socket.once('connect', () => behave(socket));
     socket.once('close', () => {
       this.counts.ended++;
-      if (!this.#stopped) setTimeout(() => this.#stopped || this.#keepOpen(behave), 1_000).unref();
+      if (!this.#stopped) setTimeout(() => this.#stopped || this.#keepOpen(behave, againMs), againMs).unref();
     });
   }
 
@@ -114,7 +116,7 @@ export class HostileCrowd {
     socket.once('close', () => this.#clear(timer));
   }
 
-  #flood(socket: Socket, bytes: Uint8Array): void {
+  #repeat(socket: Socket, bytes: Uint8Array): void {
     const more = (): void => {
       while (socket.writable && !socket.writableNeedDrain) socket.write(bytes);
     };
@@ -150,48 +152,6 @@ export class HostileCrowd {
     clearInterval(timer);
     this.#timers.delete(timer);
   }
-
-  #associateRequest(): Uint8Array {
-    const calledAeTitle = this.#target.aeTitle;
-    const callingAeTitle = this.#callingAeTitle;
-    return encodeAssociateRequest({
-      protocolVersion: 1,
-      calledAeTitle,
-      callingAeTitle,
-      addressing: encodeAddressing(calledAeTitle, callingAeTitle),
-      applicationContextName: '1.2.840.10008.3.1.1.1',
-      contexts: [{ id: 1, abstractSyntax: ctImageStorage, transferSyntaxes: [explicitLittleEndian] }],
-      userInformation: {
-        pduBytesMax: 16_384,
-        implementationClassUid: '1.2.3.4',
-        roles: [],
-        extendedNegotiation: [],
-      },
-    });
-  }
-}
-
-/** A P-DATA-TF of PDVs that hold nothing. */
-function emptyFragments(bytes: number): Uint8Array {
-  const pdv = pdvHeader(1, false, false, 0).subarray(6);
-  const pdvs = Math.floor(bytes / pdv.length);
-  const pdu = new Uint8Array(6 + pdvs * pdv.length);
-  new DataView(pdu.buffer).setUint32(2, pdvs * pdv.length);
-  pdu[0] = 4;
-  for (let n = 0; n < pdvs; n++) pdu.set(pdv, 6 + n * pdv.length);
-  return pdu;
-}
-
-function storeCommand(messageId: number): Uint8Array {
-  const command = encodeCommand({
-    commandField: 0x0001,
-    hasDataSet: true,
-    messageId,
-    priority: 0,
-    affectedSopClassUid: ctImageStorage,
-    affectedSopInstanceUid: `1.2.826.0.1.3680043.2.1.${messageId}`,
-  });
-  return concatBytes(pdvHeader(1, true, true, command.length), command);
 }
 
 function header(group: number, element: number, vr: string, length: number): Uint8Array {

@@ -5,6 +5,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Permission } from '../../../firmware/src/access/permissions.ts';
 import { HospitalProcess } from '../../../provisioning/demo/hospital-process.ts';
 import { keep } from '../../../provisioning/demo/keeper.ts';
 import { freePorts } from '../../support/free-ports.ts';
@@ -59,9 +60,13 @@ function environment(noDelay: boolean): NodeJS.ProcessEnv {
 
 /**
  * A box of a hospital that is in no consortium yet: firmware/src/main.ts, a TPM of its own, production's times. Towards
- * the networks it sets its quickack route.
+ * the networks it sets its quickack route. `callers` may associate beside the sender.
  */
-export async function startBox(folder: string, modalityNetworks: readonly string[] = []): Promise<Receiver> {
+export async function startBox(
+  folder: string,
+  modalityNetworks: readonly string[] = [],
+  callers: readonly { readonly aeTitle: string; readonly may: readonly Permission[] }[] = [],
+): Promise<Receiver> {
   const [dicom, p2p, plane, console] = (await freePorts(4)) as [number, number, number, number];
   await mkdir(folder, { recursive: true });
   const configuration = {
@@ -73,6 +78,7 @@ export async function startBox(folder: string, modalityNetworks: readonly string
       port: dicom,
       aeTitle: 'HILUM',
       callingAeTitles: ['DCMSEND'],
+      callers,
       modalityNetworks,
     },
     console: { port: console },
