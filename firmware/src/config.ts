@@ -74,6 +74,12 @@ export const configSchema = section('A Hilum box.', {
           'PEM file with the certificates of the TPM vendor\'s authorities, up to the root that the consortium pins: what others need to verify this TPM, and the TPM does not hold itself (kind "device").',
       }),
     ),
+    eventLogFile: Type.Optional(
+      Type.String({
+        description:
+          'File with what was measured at this boot, which members ask for; the user that runs Hilum has to be able to read it. Without it the one that Linux keeps for the TPM of the number in `device` (tpm0 where it has none), or that of swtpm.',
+      }),
+    ),
     rescueKeyFile: Type.Optional(
       Type.String({
         description:
@@ -297,6 +303,9 @@ export function decodeConfig(raw: unknown, baseDir: string): Config {
       swtpmDir: resolve(dataDir, value.tpm.swtpmDir),
       ...(value.tpm.endorsementAuthorities !== undefined && {
         endorsementAuthorities: resolve(baseDir, value.tpm.endorsementAuthorities),
+      }),
+      ...(value.tpm.eventLogFile !== undefined && {
+        eventLogFile: resolve(baseDir, value.tpm.eventLogFile),
       }),
       ...(value.tpm.rescueKeyFile !== undefined && {
         rescueKeyFile: resolve(baseDir, value.tpm.rescueKeyFile),

@@ -237,6 +237,12 @@ export const errorTable = {
     'none',
     'Restart the box. If it returns, the TPM or its connection is at fault.',
   ),
+  EVENT_LOG_UNUSABLE: row(
+    500,
+    0x0110,
+    'none',
+    'Members do not believe what this box booted until it can show them the file that is named: docs/runbooks/attestation.md says which right its user needs, and when `tpm.eventLogFile` has to name another file. No restart is needed for the right.',
+  ),
   TPM_TIMEOUT: row(
     500,
     0x0110,

@@ -60,10 +60,14 @@ interface EnrolCommand {
 async function writeEnrolment({ config: configPath, recoveryCodeTo }: EnrolCommand): Promise<void> {
   const config = readConfig(configPath);
   const path = join(config.dataDir, 'enrolment.json');
-  if (recoveryCodeTo !== undefined) await enrol(config, path, folderCustody(config, resolve(recoveryCodeTo)));
-  else if (isPersonThere()) await withTerminal((terminal) => enrol(config, path, terminalCustody(terminal)));
-  else await enrol(config, path, nobodysCustody(config, openLog(config)));
+  let fault: AppError | undefined;
+  if (recoveryCodeTo !== undefined)
+    fault = await enrol(config, path, folderCustody(config, resolve(recoveryCodeTo)));
+  else if (isPersonThere())
+    fault = await withTerminal((terminal) => enrol(config, path, terminalCustody(terminal)));
+  else fault = await enrol(config, path, nobodysCustody(config, openLog(config)));
   process.stdout.write(`Enrolment record written: ${path}\n`);
+  if (fault !== undefined) process.stderr.write(`hilum: ${fault.line}\n`);
 }
 
 interface DecommissionCommand {

@@ -125,7 +125,7 @@ export interface Attester {
   quote(nonce: Uint8Array, registers: readonly number[]): Promise<SignedAttestation>;
   /** Their values, 32 bytes each, in the order asked for; the TPM itself says so, nobody between it and the box. */
   readRegisters(registers: readonly number[]): Promise<Uint8Array[]>;
-  /** The TCG event log of this boot, crypto-agile. @throws AppError TPM_FAILED if the machine gives none. */
+  /** The TCG event log of this boot, crypto-agile. @throws AppError EVENT_LOG_UNUSABLE alone, naming the file. */
   eventLog(): Promise<Uint8Array>;
   /** Opens a credential that was made for this endorsement key and this attestation key's Name. */
   activate(credential: Uint8Array, encryptedSecret: Uint8Array): Promise<Uint8Array>;

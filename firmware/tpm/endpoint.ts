@@ -19,13 +19,19 @@ export interface TpmTarget {
   readonly simulator?: SimulatorProcess;
 }
 
-/** Where Linux shows what the boot firmware and the boot loader measured (securityfs). */
-const kernelEventLogFile = '/sys/kernel/security/tpm0/binary_bios_measurements';
+/**
+ * Where Linux shows what the boot firmware and the boot loader measured into this TPM (securityfs). Resource manager, TPM
+ * and log bear one number; a transport without one is taken for the first TPM's.
+ */
+function kernelEventLogFile(tcti: string): string {
+  const [, number = '0'] = /^device:\/dev\/tpm(?:rm)?(\d+)$/.exec(tcti) ?? [];
+  return `/sys/kernel/security/tpm${number}/binary_bios_measurements`;
+}
 
 /** A TPM that the machine has. Its loss shows when it is used. */
 export function fixedEndpoint(tcti: string): TpmEndpoint {
   return {
-    eventLogFile: kernelEventLogFile,
+    eventLogFile: kernelEventLogFile(tcti),
     open: () => Promise.resolve({ tcti }),
     onLost: () => () => undefined,
   };

@@ -176,6 +176,6 @@ test('an event log that no member would read is told by the box itself', async (
   assert.equal((await attester.eventLog()).length, eventLogBytesMax);
   await writeFile(eventLogFile, new Uint8Array(eventLogBytesMax + 1));
   const { code, message } = await refused(attester.eventLog());
-  assert.equal(code, 'TPM_FAILED');
+  assert.equal(code, 'EVENT_LOG_UNUSABLE');
   assert.match(message, /longer than 262144 bytes/);
 });

@@ -20,7 +20,7 @@ import { closedConsortiumDesk } from './consortium-desk.ts';
 import { dicomDesk } from './dicom-desk.ts';
 import { serveTls } from './dicom-tls.ts';
 import { DiskSpace } from './disk-space.ts';
-import { openFoundation, type Foundation } from './foundation.ts';
+import { openFoundation } from './foundation.ts';
 import { forwardingOpener } from './forwarding.ts';
 import { openMembership, type Membership, type MembershipModules } from './membership.ts';
 import { overviewOf, type OverviewSources } from './overview.ts';
@@ -31,6 +31,7 @@ import { ReadingProgress } from './reading-progress.ts';
 import { openSidecar } from './sidecar.ts';
 import { spareSpace } from './spare-space.ts';
 import { systemClock } from './system-clock.ts';
+import { TpmWatch } from './tpm-watch.ts';
 import { Undo } from './undo.ts';
 import { openWorkflow } from './workflow.ts';
 import { closedWalletDesk, walletDesk } from './wallet-desk.ts';
@@ -42,9 +43,6 @@ export interface BoxEvents {
 
 /** Where the set-up puts the console's pages. */
 const consoleDistDir = fileURLToPath(new URL('../../console/dist', import.meta.url));
-
-/** How often the TPM is asked whether it is there and well. */
-const tpmProbeMs = 60_000;
 
 export class Box {
   readonly #undo: Undo;
@@ -150,7 +148,7 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     },
   );
   await start(console);
-  watchTpm(foundation, undo);
+  await start(new TpmWatch(foundation));
   logger.info({ membership: membership === undefined ? 'none' : 'member' }, 'the box is up');
   return (
     `Hilum is up: console https://${config.console.host}:${console.port} ` +
@@ -218,21 +216,4 @@ function boxView(sources: OverviewSources, keeper: Keeper): BoxView {
       return membership.grantee.ask(source, toStudyId(fromHex(studyId)));
     },
   };
-}
-
-/** A TPM that fails while the box runs is an alarm; what was unsealed stays usable. */
-function watchTpm({ keys, health, clock }: Foundation, undo: Undo): void {
-  const subject = 'TPM';
-  const look = async (): Promise<void> => {
-    const state = await keys.probe();
-    if (state === 'ready') health.clear('TPM_FAILED', subject);
-    else health.raise('TPM_FAILED', subject, `The TPM is ${state}.`);
-    if (!stopped) timer = clock.setTimer(tpmProbeMs, () => void look());
-  };
-  let stopped = false;
-  let timer = clock.setTimer(tpmProbeMs, () => void look());
-  undo.later(() => {
-    stopped = true;
-    timer.cancel();
-  });
 }

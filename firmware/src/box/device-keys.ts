@@ -62,6 +62,7 @@ export async function openKeys(
   refuseDataWithoutKeys(config.dataDir, keysFileOf(config));
   const endpoint = await openTpm(config, logger, undo);
   const rescueKey = readRescueKey(config);
+  const { eventLogFile } = config.tpm;
   const keys = await openDeviceKeys({
     endpoint,
     keysFile: keysFileOf(config),
@@ -71,6 +72,7 @@ export async function openKeys(
     onMaking: () => custody.prepare(),
     onRecoveryCode: (halves) => custody.hand(halves),
     ...(rescueKey && { rescueKey }),
+    ...(eventLogFile !== undefined && { eventLogFile }),
   });
   undo.later(() => keys.stop());
   return keys;

@@ -25,6 +25,7 @@ import { assertGenesisFits } from './genesis-fit.ts';
 import { enrolmentFile, handedInBefore } from './handed-in.ts';
 import { openLog } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
+import { eventLogFault } from './tpm-watch.ts';
 import { Undo } from './undo.ts';
 import { newestKey } from './working-keys.ts';
 
@@ -101,8 +102,15 @@ async function genesisToJoin({ genesisFile }: Config): Promise<Genesis | undefin
   return genesisFile === undefined || !existsSync(genesisFile) ? undefined : readGenesis(genesisFile);
 }
 
-/** Makes the box's keys if it has none, and writes the record to this file. */
-export async function enrol(config: Config, path: string, custody: CodeCustody): Promise<void> {
+/**
+ * Makes the box's keys if it has none, and writes the record to this file.
+ * @returns what will keep members from believing this box, as it stands now.
+ */
+export async function enrol(
+  config: Config,
+  path: string,
+  custody: CodeCustody,
+): Promise<AppError | undefined> {
   const undo = new Undo();
   try {
     undo.later(await claimDataFolder(config.dataDir));
@@ -114,6 +122,7 @@ export async function enrol(config: Config, path: string, custody: CodeCustody):
     const text = utf8(formatInstitution(record));
     await writeFileAtomically(config.dataDir, enrolmentFile, text);
     await writeFileAtomically(dirname(path), basename(path), text);
+    return await eventLogFault(keys.attester);
   } finally {
     await undo.run();
   }

@@ -17,12 +17,12 @@ export function isPersonThere(): boolean {
   return process.stdin.isTTY && process.stdout.isTTY;
 }
 
-export async function withTerminal(act: (terminal: Terminal) => Promise<void>): Promise<void> {
+export async function withTerminal<T>(act: (terminal: Terminal) => Promise<T>): Promise<T> {
   // Without a history: what is typed here are halves of recovery codes.
   const lines = createInterface({ input: process.stdin, output: process.stdout, historySize: 0 });
   const typed = lines[Symbol.asyncIterator]();
   try {
-    await act({
+    return await act({
       tell: (line) => process.stdout.write(`${line}\n`),
       ask: async (question) => {
         process.stdout.write(`${question}: `);

@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { sha256 } from '../../src/encoding/hash.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Attester, Endorsement, KeyOrigin, SignedAttestation } from '../../src/ports.ts';
 import type { BrokerClient } from '../broker/client.ts';
-import { eventLogBytesMax } from '../wire/limits.ts';
 import { nameOf } from '../wire/structures.ts';
 import { rescueNames } from './device-policy.ts';
+import { readEventLogFile } from './event-log-file.ts';
 import type { StoredKeys } from './keys-file.ts';
 
 function originOf({ origin, rescue: stored }: StoredKeys): KeyOrigin {
@@ -57,17 +56,8 @@ export class TpmAttester implements Attester {
     return this.#broker.call('readPcrs', { registers, rootName });
   }
 
-  async eventLog(): Promise<Uint8Array> {
-    let log: Uint8Array;
-    try {
-      log = await readFile(this.#eventLogFile);
-    } catch (cause) {
-      throw new AppError('TPM_FAILED', `cannot read the event log ${this.#eventLogFile}`, { cause });
-    }
-    if (log.length > eventLogBytesMax) {
-      throw new AppError('TPM_FAILED', `${this.#eventLogFile} is longer than ${eventLogBytesMax} bytes`);
-    }
-    return new Uint8Array(log);
+  eventLog(): Promise<Uint8Array> {
+    return readEventLogFile(this.#eventLogFile);
   }
 
   activate(credential: Uint8Array, encryptedSecret: Uint8Array): Promise<Uint8Array> {

@@ -43,6 +43,8 @@ export type DeviceKeysOptions = {
   readonly clock?: TimerSource;
   /** The hospital's offline rescue key (P-256, uncompressed SEC1); only what is made new takes it. */
   readonly rescueKey?: Uint8Array;
+  /** What was measured at this boot; the one of the TPM's endpoint unless told. */
+  readonly eventLogFile?: string;
   /** Asked before keys are made, while the TPM is still as it was. What it throws ends the opening. */
   readonly onMaking?: () => Promise<void>;
   /**
@@ -109,6 +111,7 @@ function aboutFile(failure: unknown, file: string): unknown {
 interface OpenedTpm {
   readonly broker: BrokerClient;
   readonly endpoint: TpmEndpoint;
+  readonly eventLogFile: string;
   readonly record: KeysRecord;
   readonly firmware: ApprovedFirmwares;
 }
@@ -130,7 +133,8 @@ class TpmDeviceKeys implements OpenDeviceKeys {
   #boxKey: Uint8Array;
   #health: TpmHealth = 'ready';
 
-  constructor({ broker, endpoint, record, firmware }: OpenedTpm, { boxKey, accountSeed, seeds }: Secrets) {
+  constructor(opened: OpenedTpm, { boxKey, accountSeed, seeds }: Secrets) {
+    const { broker, endpoint, eventLogFile, record, firmware } = opened;
     const { stored } = record;
     this.#broker = broker;
     this.#record = record;
@@ -141,7 +145,7 @@ class TpmDeviceKeys implements OpenDeviceKeys {
     this.voting = held('voting', ed25519Signer);
     this.transaction = held('transaction', ed25519Signer);
     this.transport = held('transport', transportKey);
-    this.attester = new TpmAttester(broker, stored, endpoint.eventLogFile);
+    this.attester = new TpmAttester(broker, stored, eventLogFile);
     const { rootName, firstStart } = stored;
     this.starts = {
       first: firstStart,
@@ -287,7 +291,7 @@ async function openStored(
   broker: BrokerClient,
   endpoint: TpmEndpoint,
   record: KeysRecord,
-  { institutionId, logger }: DeviceKeysOptions,
+  { institutionId, logger, eventLogFile = endpoint.eventLogFile }: DeviceKeysOptions,
   isNew: boolean,
 ): Promise<TpmDeviceKeys> {
   const { file, stored } = record;
@@ -311,7 +315,7 @@ async function openStored(
   await firmware.stepTo('erasures', record.stored.boxKey.erasuresMax);
   await firmware.stepTo('keysFiles', record.stored.generation);
   await writeRecoveryFile(file, record.stored, secrets);
-  const keys = new TpmDeviceKeys({ broker, endpoint, record, firmware }, secrets);
+  const keys = new TpmDeviceKeys({ broker, endpoint, eventLogFile, record, firmware }, secrets);
   if (await broker.call('lockedOut', null)) {
     logger.warn({}, 'the TPM was locked out after failed authorizations; the lock-out is ended');
     await keys.resetLockout();
