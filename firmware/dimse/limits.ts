@@ -58,10 +58,10 @@ export const smallFragmentCost = 1;
 export const commandCost = 10;
 
 /**
- * Data of a refused request that are discarded for the cost of one, since nothing else holds them up: 200 MB a second
- * pass, more than a network of a gigabit brings.
+ * Data of a refused request that are discarded for the cost of one, since nothing else holds them up: 100 MB a second
+ * pass, about what a network of a gigabit brings.
  */
-export const discardedBytesPerCost = 1_024;
+export const discardedBytesPerCost = 512;
 
 /** An element, item or value that is decoded: 0.3 to 1 microsecond. */
 export const elementCost = 1;
