@@ -103,7 +103,7 @@ const mutants: readonly Mutant[] = [
     to: 'height: undefined',
     mode: 'restarts',
     firstSeed: 14,
-    seenAs: /has voted for the last block, and does not tell it/,
+    seenAs: /holds the last block, and does not tell it/,
   },
   {
     name: 'a block log that keeps nothing of how its views went',

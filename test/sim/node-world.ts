@@ -25,7 +25,7 @@ import type { Flaw, NodeWorldOptions, NodeWorldResult } from './node-world-optio
 import { diskFlaws, honestFlaws, sidesOf } from './node-world-options.ts';
 import type { Random } from './random.ts';
 import { randomFrom } from './random.ts';
-import { restartOrder, signedRestart } from './restart-story.ts';
+import { holdsPath, restartOrder, signedRestart } from './restart-story.ts';
 import type { SimFixture, Signatures } from './sim-fixture.ts';
 import { fixtureOf, hashedSignatures, realSignatures } from './sim-fixture.ts';
 import { Trace } from './trace.ts';
@@ -398,8 +398,9 @@ class NodeWorld {
     if ('withoutContent' in order) {
       const { withoutContent: last } = order;
       this.#note('nobody has the last block');
-      for (const voter of this.#voteWatch.votersFor(last, last.digest))
-        if (!damaged.has(voter)) this.#report(`${voter} has voted for the last block, and does not tell it`);
+      for (const { institution, validator, votes } of this.#honest())
+        if (validator && !damaged.has(institution) && holdsPath(votes.held, validator.head(), last.digest))
+          this.#report(`${institution} holds the last block, and does not tell it`);
       return false;
     }
     this.#note(`the roots order to go on from block ${order.height}`);

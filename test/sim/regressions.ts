@@ -52,4 +52,9 @@ export const regressions: readonly Regression[] = [
     seed: 37821,
     found: 'a record of a long log was read while its piece was closed: a fault of the disk that was none',
   },
+  {
+    mode: 'restarts',
+    seed: 101108,
+    found: 'a box had voted for a block whose parent it had in memory alone: a rule of the harness',
+  },
 ];

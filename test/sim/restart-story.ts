@@ -1,11 +1,14 @@
 /** What the members do when more than f boxes have forgotten how they voted: they ask all boxes, and their roots sign. */
 import { quorum } from '../../firmware/src/consensus/types.ts';
+import { toHex } from '../../firmware/src/encoding/bytes.ts';
+import { blockDigest, decodeBlock } from '../../firmware/src/ledger/index.ts';
 import { restartViewsMin } from '../../firmware/src/restart/limits.ts';
 import type { RestartOrder } from '../../firmware/src/restart/restart-order.ts';
 import { encodeRestartOrder, restartMessage } from '../../firmware/src/restart/restart-order.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { isAfter } from '../../firmware/src/validator/place.ts';
 import type { LastBlock } from '../../firmware/src/validator/standstill.ts';
+import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import type { Validator } from '../../firmware/src/validator/validator.ts';
 import { rootSignerOf } from '../fakes/ledger.ts';
 import type { Random } from './random.ts';
@@ -38,6 +41,28 @@ export function restartOrder(
   });
   abstaining.sort((a, b) => (a.institution < b.institution ? -1 : 1));
   return { chain, ...last, height, floor: last.view + restartViewsMin, abstaining };
+}
+
+/**
+ * True if this vote log has the block and all before it down to the final head. Who votes for a block has it on the disk;
+ * its parent he may have from others, in memory alone.
+ */
+export function holdsPath(
+  voteLog: readonly Uint8Array[],
+  head: { readonly digest: Uint8Array },
+  digest: Uint8Array,
+): boolean {
+  const parents = new Map<string, string>();
+  for (const record of voteLog.map(decodeVoteRecord)) {
+    if (record.type !== 'vote' || record.block === null) continue;
+    const decoded = decodeBlock(record.block);
+    if (decoded.kind !== 'block') throw new Error('a vote log holds what is no block');
+    const { header } = decoded.block;
+    parents.set(toHex(blockDigest(header)), toHex(header.parent));
+  }
+  let at: string | undefined = toHex(digest);
+  while (at !== undefined && at !== toHex(head.digest)) at = parents.get(at);
+  return at !== undefined;
 }
 
 /** The order with the roots of a quorum of the epoch, two keys of each, as a message between boxes. */

@@ -41,13 +41,6 @@ export class VoteWatch {
     return undefined;
   }
 
-  /** Who has voted to notarize this block in this view: each had it on its disk before. */
-  votersFor({ epoch, view }: Place, digest: Uint8Array): string[] {
-    const place = ` ${epoch} ${view} notarize`;
-    const cast = [...this.#cast].filter(([key, of]) => key.endsWith(place) && of === toHex(digest));
-    return cast.map(([key]) => key.slice(0, -place.length));
-  }
-
   /** By order nobody votes up to this place any more: those views have not come and gone. */
   skipTo(place: Place): void {
     this.newest = place;
