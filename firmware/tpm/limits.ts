@@ -27,6 +27,10 @@ export const endorsementChainLengthMax = 8;
 /** Real chips make a P-256 key in about a second and sign in 200 ms; one that needs longer than this hangs. */
 export const operationMsMax = 15_000;
 
+/** A chip that spares its memory refuses a write that comes too soon after others, and did nothing (TPM_RC_NV_RATE): how long
+ * until it is asked again. Often enough for a write that needs a second, seldom enough to leave the chip its rest. */
+export const nvRatePauseMs = 250;
+
 /** Some chips derive a key from a hierarchy's seed in tens of seconds: an RSA endorsement key takes the search for two primes. */
 export const derivationMsMax = 120_000;
 

@@ -1,7 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { equalBytes } from '../../src/encoding/bytes.ts';
 import { AppError } from '../../src/errors.ts';
 import { EsysContext } from '../esys/context.ts';
 import { esysHandle, type Arguments, type EsysFunction, type Results } from '../esys/functions.ts';
+import { nvRatePauseMs } from '../limits.ts';
+import { decodeResponse, TpmError } from '../response-code.ts';
 import {
   algorithm,
   capability,
@@ -28,6 +31,11 @@ const handlesPerQueryMax = 64;
 export interface StorageRoot {
   readonly handle: number;
   readonly name: Uint8Array;
+}
+
+/** TPM_RC_NV_RATE (part 2, 6.6): the command was not executed. */
+function isTooSoon(failure: unknown): boolean {
+  return failure instanceof TpmError && decodeResponse(failure.code).name === 'TPM_RC_NV_RATE';
 }
 
 interface KeptKey {
@@ -64,13 +72,22 @@ export class Tpm {
     await this.#esys.close();
   }
 
-  /** @throws TpmError with the response code that is not success. */
+  /**
+   * Asks again as long as the TPM spares its memory: an operation that ended between two writes would be a power cut of our
+   * own making. Who asked for the operation ends this process when it takes too long.
+   * @throws TpmError with the response code that is not success.
+   */
   async call<Name extends EsysFunction>(name: Name, ...args: Arguments<Name>): Promise<Results<Name>> {
-    try {
-      return await this.#esys.call(name, ...args);
-    } catch (failure) {
-      this.#indexes.clear();
-      throw failure;
+    for (;;) {
+      try {
+        return await this.#esys.call(name, ...args);
+      } catch (failure) {
+        if (!isTooSoon(failure)) {
+          this.#indexes.clear();
+          throw failure;
+        }
+      }
+      await delay(nvRatePauseMs);
     }
   }
 
