@@ -154,7 +154,12 @@ export class Mempool {
 
   /** Refused when a block was built: judged again by the final state, dropped if that refuses for ever too. */
   recheck(transactions: readonly Uint8Array[], final: FinalState, now: number): Refusal[] {
-    return this.#recheck(transactions.map(transactionId), final, now);
+    const ids = transactions.map(transactionId);
+    for (const id of ids) {
+      this.#first.tried(id);
+      this.#rest.tried(id);
+    }
+    return this.#recheck(ids, final, now);
   }
 
   /**

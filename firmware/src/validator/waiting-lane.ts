@@ -31,7 +31,10 @@ interface Queue {
   /** In the order in which they came. */
   readonly waiting: Map<TransactionId, WaitingTransaction>;
   bytes: number;
-  /** Virtual time: bytes that have become final, from where the least served one stood when this queue began. */
+  /**
+   * Virtual time: bytes that have become final or were tried in vain, from where the least served one stood when this
+   * queue began.
+   */
   served: number;
 }
 
@@ -109,14 +112,22 @@ export class WaitingLane {
     for (const bringer of [...(this.#bringers.get(id) ?? [])]) this.#take(bringer, id);
   }
 
-  /** It has become final: those who brought it have had their turn. */
-  served(id: TransactionId): void {
-    const waiting = this.get(id);
-    if (waiting === undefined) return;
+  /**
+   * It had a place in a block and did not apply: that was a turn of those who brought it too. Else what can never apply
+   * would always be next, since it is never served.
+   */
+  tried(id: TransactionId): void {
+    const { length } = this.get(id)?.bytes ?? [];
     for (const bringer of this.#bringers.get(id) ?? []) {
       const queue = this.#queues.get(bringer);
-      if (queue !== undefined) queue.served += waiting.bytes.length;
+      if (queue !== undefined) queue.served += length;
     }
+  }
+
+  /** It has become final: those who brought it have had their turn. */
+  served(id: TransactionId): void {
+    if (!this.#bringers.has(id)) return;
+    this.tried(id);
     this.#servedLeast = Math.max(
       this.#servedLeast,
       Math.min(...[...this.#queues.values()].map(({ served }) => served)),

@@ -1,0 +1,79 @@
+/** What waits in vain takes nobody's turn: neither in blocks, nor in what is judged anew after them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
+import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
+import type { StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
+import { Mempool, type FinalState } from '../../firmware/src/validator/mempool.ts';
+import { genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { applied } from '../support/ledger-outcome.ts';
+
+const ledger = new LedgerFixture();
+const owner = signerOf('owner');
+const registered = ledger.register('south', 'one', [owner]);
+const study = registered.ids[0] as StudyId;
+const unknown = ledger.register('south', 'never', [owner]).ids[0] as StudyId;
+const initial = applied(ledger.initial, registered.transaction);
+
+/** Of a batch that never comes: its path is work that is checked later. */
+const leaf = { source: 'south', batch: new Uint8Array(16), index: 0, entry: new Uint8Array(97), path: [] };
+
+/** As many as a member may have waiting, none of which ever applies or costs a signature; and what others bring. */
+const lanes = [
+  {
+    name: 'registrations',
+    vain: (number: number) =>
+      ledger.amend('west', unknown, 2, { validUntil: genesisTime + 86_400_000 + number }),
+    honest: (number: number) => ledger.register('south', `study ${number}`, [owner]).transaction,
+  },
+  {
+    name: 'revocations',
+    vain: (number: number) =>
+      ledger.sign(
+        {
+          ...ledger.revokeBody(unknown, { upTo: 1 }, { validUntil: genesisTime + 86_400_000 + number }),
+          leaf,
+        },
+        owner,
+      ),
+    honest: (number: number) => ledger.sign(ledger.revokeBody(study, { upTo: number }), owner),
+  },
+] satisfies {
+  name: string;
+  vain: (number: number) => Transaction;
+  honest: (number: number) => Transaction;
+}[];
+
+for (const { name, vain, honest } of lanes) {
+  test(`a member whose ${name} wait for what never comes holds up nobody else's for long`, () => {
+    const pool = new Mempool({ self: 'north', verify: verifySignature });
+    let state = initial;
+    const finalAt = (height: number): FinalState => ({
+      head: { height, time: genesisTime + 1000 + height, digest: new Uint8Array(32) },
+      state,
+    });
+    for (let number = 0; ; number++)
+      if (pool.add('west', encodeTransaction(vain(number)), finalAt(1), 0).kind === 'full') break;
+    let sent = 0;
+    let longestWait = 0;
+    for (let height = 1; height < 1200; sent++) {
+      const transaction = honest(sent + 1);
+      const bytes = encodeTransaction(transaction);
+      assert.equal(pool.add('south', bytes, finalAt(height), 0).kind, 'waiting');
+      const isWanted = (candidate: Uint8Array): boolean => equalBytes(candidate, bytes);
+      let isBuilt = false;
+      for (let wait = 0; !isBuilt; wait++, height++) {
+        assert.ok(wait < 10, `${sent} are final, and the next one has no place`);
+        longestWait = Math.max(longestWait, wait);
+        const candidates = pool.candidates(new Set());
+        isBuilt = candidates.some(isWanted);
+        // This box builds one block of four.
+        const refused = candidates.filter((candidate) => !isWanted(candidate));
+        if (height % 4 === 0) pool.recheck(refused, finalAt(height), 0);
+      }
+      state = applied(state, transaction);
+      pool.afterFinal([transactionId(bytes)], finalAt(height), 0);
+    }
+    assert.ok(sent > 1000, `${sent} became final, the longest after ${longestWait} blocks`);
+  });
+}
