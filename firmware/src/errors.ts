@@ -340,6 +340,12 @@ export const errorTable = {
     'none',
     'The box has seen no new block for 30 s. Check its network and those of the other members.',
   ),
+  CLOCK_BEHIND: row(
+    503,
+    0x0110,
+    'none',
+    'The clock of this box is behind those of the others; nothing is released meanwhile. Check its time source. If other boxes have this alarm too, check theirs.',
+  ),
   LEDGER_UNPROVEN: row(
     502,
     0x0110,

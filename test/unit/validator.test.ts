@@ -120,6 +120,26 @@ test('with one box off the others go on, also when it would lead; it catches up 
   assert.equal((await submitted).kind, 'final');
 });
 
+test('a box whose clock is behind says so, and no longer when it is set', async (t) => {
+  const cluster = new Cluster();
+  t.after(() => cluster.stopAll());
+  cluster.skews.set('south', -12_000);
+  await cluster.startAll();
+  await cluster.time.pass(15_000);
+  const alarms = (id: string) => cluster.box(id).health.list();
+  assert.deepEqual(
+    alarms('south').map(({ code }) => code),
+    ['CLOCK_BEHIND'],
+  );
+  assert.match(alarms('south')[0]?.detail ?? '', /\d+ s ahead of this box's clock/);
+  assert.deepEqual(alarms('north'), []);
+  cluster.crash('south');
+  cluster.skews.delete('south');
+  await cluster.start('south');
+  await cluster.time.pass(15_000);
+  assert.deepEqual(alarms('south'), []);
+});
+
 test('two of four off: nothing becomes final, the ledger is reported stale, and goes on when one returns', async (t) => {
   const cluster = await startedCluster(t);
   cluster.crash('east');

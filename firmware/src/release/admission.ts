@@ -7,7 +7,7 @@ import { toBasisId, toStudyId } from '../ledger/ids.ts';
 import type { AccessOpen, BasisReason, BasisRecord, LedgerState, StudyRecord } from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead } from '../ports.ts';
 import { isGrantee } from '../protocol/grants.ts';
-import { headAgeMsMax } from './limits.ts';
+import { headAgeMsMax, headAheadMsMax } from './limits.ts';
 
 export type RefusalGround =
   | 'the request is malformed'
@@ -48,8 +48,9 @@ export type Admission<Admitted> =
 const refused = (ground: RefusalGround) => ({ kind: 'refused', ground }) as const;
 
 /** Whether the ledger state is one on which anything may be released. */
-export function isFresh(snapshot: LedgerSnapshot): boolean {
-  return Math.abs(snapshot.now - snapshot.head.time) <= headAgeMsMax;
+export function isFresh({ now, head }: LedgerSnapshot): boolean {
+  const ageMs = now - head.time;
+  return ageMs <= headAgeMsMax && ageMs >= -headAheadMsMax;
 }
 
 /** The ledger's word for why a basis permits nothing, as the source's console tells it. */

@@ -1,6 +1,12 @@
 /** A source releases only on a ledger state whose last final block is at most this old (PROTOCOL.md, "Freshness"). */
 export const headAgeMsMax = 30_000;
 
+/**
+ * And at most this far ahead of the own clock: no more was voted for, so that this clock is behind, and would take the
+ * ledger for fresh longer than the 45 s promise allows.
+ */
+export const headAheadMsMax = 10_000;
+
 /** While streaming the source looks again this often and cuts; with the age and the skew it makes the 45 s promise. */
 export const recheckMs = 5_000;
 

@@ -19,7 +19,7 @@ import type { Instance, OutwardEffect } from './engine.ts';
 import { Engine } from './engine.ts';
 import { FinalChain } from './final-chain.ts';
 import { Finality } from './finality.ts';
-import { reportAge, reportStranded } from './freshness.ts';
+import { reportAge, reportClock, reportStranded } from './freshness.ts';
 import { Handovers } from './handovers.ts';
 import { retransmitMs, submissionResendMs, voteLogBytesMax } from './limits.ts';
 import { assertFormatKnown } from './known-format.ts';
@@ -144,6 +144,7 @@ export class Participant {
       electorate,
       onFinal: (final) => {
         options.onFinal(final);
+        reportClock(health, clock.now() - final.block.header.time);
         this.#checkFreshness();
       },
     });
