@@ -94,6 +94,12 @@ test('an update is certified by the same identity key, and its keys are nobody e
   );
 });
 
+test('an update keeps the account, by which releases are proved', () => {
+  const { account } = candidate(ledger.chain, 'south');
+  const moved = consortium.update('north', 2, keys, old.transaction, { account });
+  assert.equal(refusal(initial, moved), 'wrong-account');
+});
+
 test('an identity key is one member’s', () => {
   const identity = certifiedKeys(ledger.chain, 'north', 'renewed', { identityName: 'identity south' });
   assert.equal(refusal(initial, consortium.replace('north', 2, identity, [1, 2])), 'key-in-use');

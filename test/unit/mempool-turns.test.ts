@@ -5,6 +5,8 @@ import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
 import type { StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
 import { Mempool, type FinalState } from '../../firmware/src/validator/mempool.ts';
+import { institutionKeyChangesMax } from '../../firmware/src/validator/limits.ts';
+import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { applied } from '../support/ledger-outcome.ts';
 
@@ -72,8 +74,44 @@ for (const { name, vain, honest } of lanes) {
         if (height % 4 === 0) pool.recheck(refused, finalAt(height), 0);
       }
       state = applied(state, transaction);
-      pool.afterFinal([transactionId(bytes)], finalAt(height), 0);
+      pool.afterFinal({ ids: [transactionId(bytes)], isOwn: height % 4 === 1 }, finalAt(height), 0);
     }
     assert.ok(sent > 1000, `${sent} became final, the longest after ${longestWait} blocks`);
   });
 }
+
+test('a box shares out its own blocks: what others have built is no turn of anybody here', () => {
+  const final = { head: { height: 1, time: genesisTime + 1000, digest: new Uint8Array(32) }, state: initial };
+  const orderAfter = (isOwn: boolean): number[] => {
+    const pool = new Mempool({ self: 'north', verify: verifySignature });
+    const bring = (from: string, batch: string): Uint8Array => {
+      const bytes = encodeTransaction(ledger.register(from, batch, [owner]).transaction);
+      assert.equal(pool.add(from, bytes, final, 0).kind, 'waiting');
+      return bytes;
+    };
+    const built = bring('west', 'built');
+    const later = [bring('west', 'later'), bring('south', 'at last')];
+    pool.afterFinal({ ids: [transactionId(built)], isOwn }, final, 0);
+    return pool
+      .candidates(new Set())
+      .map((candidate) => later.findIndex((bytes) => equalBytes(bytes, candidate)));
+  };
+  assert.deepEqual(orderAfter(true), [1, 0]);
+  assert.deepEqual(orderAfter(false), [0, 1]);
+});
+
+test('few transactions that bring keys wait for one institution: each costs much, right or wrong', () => {
+  const consortium = new ConsortiumFixture(ledger);
+  const final = { head: { height: 1, time: genesisTime + 1000, digest: new Uint8Array(32) }, state: initial };
+  const pool = new Mempool({ self: 'north', verify: verifySignature });
+  const keys = certifiedKeys(ledger.chain, 'west', 'west');
+  const update = (number: number): Uint8Array => {
+    const change = { validUntil: genesisTime + 86_400_000 + number };
+    return encodeTransaction(consortium.update('west', 2, keys, ledger.box('west').transaction, change));
+  };
+  for (let number = 0; number < institutionKeyChangesMax; number++)
+    assert.equal(pool.add('west', update(number), final, 0).kind, 'waiting');
+  assert.equal(pool.add('west', update(1000), final, 0).kind, 'full');
+  const { transaction } = ledger.register('west', 'other', [owner]);
+  assert.equal(pool.add('west', encodeTransaction(transaction), final, 0).kind, 'waiting');
+});

@@ -46,6 +46,9 @@ const head = { height: 4, time: genesisTime + 1000, digest: new Uint8Array(32) }
 const final = { head, state: applied(ledger.initial, registered.transaction) };
 const unknown = ledger.register('south', 'never', [owner]).ids[0] as StudyId;
 
+/** An empty block. */
+const none = { ids: [], isOwn: false };
+
 function pool(): Mempool {
   return new Mempool({ self: 'north', verify: verifySignature });
 }
@@ -92,7 +95,7 @@ test('a source that takes back what never comes costs nobody a signature at each
     assert.equal(mempool.add('south', bytes, final, 0).kind, 'waiting');
   }
   checks = 0;
-  mempool.afterFinal([], final, 1);
+  mempool.afterFinal(none, final, 1);
   assert.equal(checks, 0);
 });
 
@@ -193,7 +196,11 @@ test('after final blocks each institution has its turn to be judged anew', () =>
   assert.equal(mempool.hasWork(new Set()), false);
   const state = applied(final.state, own.transaction);
   assert.deepEqual(
-    mempool.afterFinal([transactionId(encodeTransaction(own.transaction))], { head, state }, 0),
+    mempool.afterFinal(
+      { ids: [transactionId(encodeTransaction(own.transaction))], isOwn: true },
+      { head, state },
+      0,
+    ),
     [],
   );
   assert.equal(mempool.hasWork(new Set()), true);
@@ -206,11 +213,11 @@ test('what a final block has overtaken is judged again when it is built in, and 
   const refused = [{ id, reason: 'version-stale' }];
   for (const ask of [
     (mempool: Mempool) => mempool.recheck([rival], overtaken, 1),
-    (mempool: Mempool) => mempool.afterFinal([], overtaken, readyRecheckMs),
+    (mempool: Mempool) => mempool.afterFinal(none, overtaken, readyRecheckMs),
   ]) {
     const mempool = pool();
     assert.equal(kindOf(mempool, 'south', rival), 'waiting');
-    assert.deepEqual(mempool.afterFinal([], overtaken, readyRecheckMs - 1), []);
+    assert.deepEqual(mempool.afterFinal(none, overtaken, readyRecheckMs - 1), []);
     assert.equal(mempool.size, 1);
     assert.deepEqual(ask(mempool), refused);
     assert.equal(mempool.size, 0);
@@ -222,9 +229,9 @@ test('what waits in vain for others is dropped after a while, unless it was subm
   kindOf(mempool, 'west', waitingAmendment(1));
   kindOf(mempool, 'west', waitingAmendment(2));
   kindOf(mempool, 'north', waitingAmendment(2));
-  mempool.afterFinal([], final, waitingMsMax);
+  mempool.afterFinal(none, final, waitingMsMax);
   assert.equal(mempool.size, 2);
-  mempool.afterFinal([], final, waitingMsMax + 1);
+  mempool.afterFinal(none, final, waitingMsMax + 1);
   assert.deepEqual(mempool.candidates(new Set()), [waitingAmendment(2)]);
 });
 

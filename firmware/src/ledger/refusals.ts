@@ -47,6 +47,8 @@ const ruleReasonList = [
   'key-in-use',
   /** Another identity key than the institution's: only its offline root replaces that. */
   'wrong-identity',
+  /** Another account than the institution's: only its offline root replaces that. */
+  'wrong-account',
   'institution-exists',
   'too-many-institutions',
   'last-institution',

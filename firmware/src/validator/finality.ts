@@ -7,7 +7,7 @@ import { isTakenOut } from '../consensus/state.ts';
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import type { LedgerState } from '../ledger/types.ts';
-import type { Clock, FinalBlock, VerifySignature } from '../ports.ts';
+import type { Clock, FinalBlock, InstitutionId, VerifySignature } from '../ports.ts';
 import type { Archivist } from './archivist.ts';
 import type { BlockTree } from './block-tree.ts';
 import type { CatchUp } from './catch-up.ts';
@@ -20,7 +20,7 @@ import type { ExecutedBlock, FinalChain, NewlyFinal } from './final-chain.ts';
 import { closesEpoch } from './final-chain.ts';
 import type { Handovers } from './handovers.ts';
 import { blocksAskedMax } from './limits.ts';
-import type { Mempool } from './mempool.ts';
+import type { FinalTransactions, Mempool } from './mempool.ts';
 import type { OwnKeys } from './own-keys.ts';
 import { newlyKeyed } from './newly-keyed.ts';
 import { isAfter } from './place.ts';
@@ -30,6 +30,7 @@ import type { Submissions } from './submissions.ts';
 import type { VotingRights } from './voting-rights.ts';
 
 export interface FinalityOptions {
+  readonly self: InstitutionId;
   readonly chain: FinalChain;
   readonly tree: BlockTree;
   readonly book: CertificateBook;
@@ -147,7 +148,7 @@ export class Finality {
     const { chain } = this.#options;
     await chain.install(snapshots, epoch);
     this.#forgetPast();
-    this.#recheckWaiting([]);
+    this.#recheckWaiting({ ids: [], isOwn: false });
   }
 
   async #add(final: readonly NewlyFinal[]): Promise<void> {
@@ -171,17 +172,17 @@ export class Finality {
   }
 
   #becameFinal({ block, state, transactions, ids }: ExecutedBlock, before: LedgerState): void {
-    const { clock, mempool, submissions } = this.#options;
+    const { self, clock, mempool, submissions } = this.#options;
     submissions.becameFinal(ids, block.header);
     for (const institution of newlyKeyed(transactions, before, state))
       mempool.keysChanged(institution, clock.now());
-    this.#recheckWaiting(ids);
+    this.#recheckWaiting({ ids, isOwn: block.header.proposer === self });
     this.#options.onFinal({ block, transactions });
   }
 
-  #recheckWaiting(final: ExecutedBlock['ids']): void {
+  #recheckWaiting(contained: FinalTransactions): void {
     const { chain, clock, mempool, submissions } = this.#options;
-    submissions.refused(mempool.afterFinal(final, chain, clock.now()));
+    submissions.refused(mempool.afterFinal(contained, chain, clock.now()));
   }
 
   #forgetPast(): void {

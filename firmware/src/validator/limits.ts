@@ -54,6 +54,12 @@ export const mempoolBytesMax = 16777216;
  */
 export const institutionTransactionsMax = 1024;
 
+/**
+ * Of these, such as bring keys: each costs 2 ms to judge, though it be right. As many as an institution may have proposals
+ * open.
+ */
+export const institutionKeyChangesMax = 8;
+
 /** Bytes of one institution's waiting transactions: an eighth of all. */
 export const institutionBytesMax = 2097152;
 

@@ -8,6 +8,7 @@
  */
 import {
   applyTransaction,
+  bringsKeys,
   decodeTransaction,
   goesFirst,
   mayApplyLater,
@@ -25,6 +26,7 @@ import {
   institutionBytesMax,
   institutionFirstBytesMax,
   institutionFirstTransactionsMax,
+  institutionKeyChangesMax,
   institutionTransactionsMax,
   mempoolBytesMax,
   mempoolTransactionsMax,
@@ -49,6 +51,13 @@ export type Admission =
   | { readonly kind: 'waiting'; readonly id: TransactionId; readonly isNew: boolean }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'full' };
+
+/** Of a block that has become final. */
+export interface FinalTransactions {
+  readonly ids: Iterable<TransactionId>;
+  /** True if this box built it. */
+  readonly isOwn: boolean;
+}
 
 export interface Refusal {
   readonly id: TransactionId;
@@ -109,6 +118,9 @@ export class Mempool {
       return { kind: 'waiting', id, isNew: false };
     }
     if (!lane.hasRoom(from, bytes.length)) return { kind: 'full' };
+    const isCostly = ({ body }: Transaction): boolean => bringsKeys(body.type);
+    if (isCostly(transaction) && lane.countOf(from, isCostly) >= institutionKeyChangesMax)
+      return { kind: 'full' };
     const outcome = this.#judge(transaction, final);
     if (outcome !== undefined && !outcome.later) {
       if (!isSelf && forgeries.has(outcome.reason)) this.#forged.note(from, judgedBy(transaction.body), now);
@@ -163,14 +175,20 @@ export class Mempool {
   }
 
   /**
-   * After final blocks: those in them go; some of the others, in their turns, are judged anew, and dropped if they can
+   * After a final block: those in it go; some of the others, in their turns, are judged anew, and dropped if they can
    * never apply, or came from elsewhere and have waited long. Of those that applied it is asked again after a while
    * only: most still do, and a leader finds out when it builds.
+   *
+   * A box shares out the blocks that it builds itself. What others put into theirs counts for nobody: who brought each
+   * box transactions of its own would have paid at each for one block of n, and the others, who bring theirs to all, for
+   * all of them.
    */
-  afterFinal(contained: Iterable<TransactionId>, final: FinalState, now: number): Refusal[] {
-    for (const id of contained) {
-      this.#first.served(id);
-      this.#rest.served(id);
+  afterFinal({ ids, isOwn }: FinalTransactions, final: FinalState, now: number): Refusal[] {
+    for (const id of ids) {
+      for (const lane of [this.#first, this.#rest]) {
+        if (isOwn) lane.served(id);
+        else lane.remove(id);
+      }
     }
     const { self } = this.#options;
     for (const lane of [this.#first, this.#rest]) {

@@ -32,7 +32,7 @@ interface Queue {
   readonly waiting: Map<TransactionId, WaitingTransaction>;
   bytes: number;
   /**
-   * Virtual time: bytes that have become final or were tried in vain, from where the least served one stood when this
+   * Virtual time: bytes that this box has put into blocks, or tried in vain, from where the least served one stood when this
    * queue began.
    */
   served: number;
@@ -68,6 +68,12 @@ export class WaitingLane {
 
   isBroughtBy(id: TransactionId, institution: InstitutionId): boolean {
     return this.#bringers.get(id)?.has(institution) === true;
+  }
+
+  /** How many of those that this institution brought are such. */
+  countOf(institution: InstitutionId, isSuch: (transaction: Transaction) => boolean): number {
+    const waiting = this.#queues.get(institution)?.waiting.values() ?? [];
+    return [...waiting].filter(({ transaction }) => isSuch(transaction)).length;
   }
 
   *values(): Iterable<WaitingTransaction> {
@@ -124,7 +130,7 @@ export class WaitingLane {
     }
   }
 
-  /** It has become final: those who brought it have had their turn. */
+  /** It has become final in a block of this box: those who brought it have had their turn. */
   served(id: TransactionId): void {
     if (!this.#bringers.has(id)) return;
     this.tried(id);

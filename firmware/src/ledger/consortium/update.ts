@@ -20,8 +20,13 @@ export interface InstitutionUpdate extends BodyBase {
   readonly version: number;
   /** Transaction and transport key hold at once, the voting key from the next epoch on. The identity key stays. */
   readonly keys: CertifiedKeys;
+  /** As it is: nothing proves that the institution holds its keys, and releases are proved by it. */
   readonly account: Institution['account'];
   readonly endpoints: Institution['endpoints'];
+}
+
+function isSameAccount(a: Institution['account'], b: Institution['account']): boolean {
+  return equalBytes(a.spend, b.spend) && equalBytes(a.view, b.view);
 }
 
 /**
@@ -54,6 +59,7 @@ export const institutionUpdate: TransactionType<InstitutionUpdate> = {
     if (body.version <= member.version) return 'version-stale';
     if (body.version > member.version + 1) return 'version-gap';
     if (!equalBytes(body.keys.identity, member.keys.identity)) return 'wrong-identity';
+    if (!isSameAccount(body.account, member.account)) return 'wrong-account';
     if (!context.signedBy(member.keys.transaction)) return 'bad-signature';
     const { version, keys, account, endpoints } = body;
     const updated = { ...member, version, keys, account, endpoints };
