@@ -48,7 +48,7 @@ const lanes = [
 
 for (const { name, vain, honest } of lanes) {
   test(`a member whose ${name} wait for what never comes holds up nobody else's for long`, () => {
-    const pool = new Mempool({ self: 'north', verify: verifySignature });
+    const pool = new Mempool({ self: 'north', verify: verifySignature, isAwaited: () => false });
     let state = initial;
     const finalAt = (height: number): FinalState => ({
       head: { height, time: genesisTime + 1000 + height, digest: new Uint8Array(32) },
@@ -83,7 +83,7 @@ for (const { name, vain, honest } of lanes) {
 test('a box shares out its own blocks: what others have built is no turn of anybody here', () => {
   const final = { head: { height: 1, time: genesisTime + 1000, digest: new Uint8Array(32) }, state: initial };
   const orderAfter = (isOwn: boolean): number[] => {
-    const pool = new Mempool({ self: 'north', verify: verifySignature });
+    const pool = new Mempool({ self: 'north', verify: verifySignature, isAwaited: () => false });
     const bring = (from: string, batch: string): Uint8Array => {
       const bytes = encodeTransaction(ledger.register(from, batch, [owner]).transaction);
       assert.equal(pool.add(from, bytes, final, 0).kind, 'waiting');
@@ -103,7 +103,7 @@ test('a box shares out its own blocks: what others have built is no turn of anyb
 test('few transactions that bring keys wait for one institution: each costs much, right or wrong', () => {
   const consortium = new ConsortiumFixture(ledger);
   const final = { head: { height: 1, time: genesisTime + 1000, digest: new Uint8Array(32) }, state: initial };
-  const pool = new Mempool({ self: 'north', verify: verifySignature });
+  const pool = new Mempool({ self: 'north', verify: verifySignature, isAwaited: () => false });
   const keys = certifiedKeys(ledger.chain, 'west', 'west');
   const update = (number: number): Uint8Array => {
     const change = { validUntil: genesisTime + 86_400_000 + number };

@@ -14,6 +14,7 @@ import {
   bulkEntriesMax,
 } from '../../firmware/src/ledger/limits.ts';
 import type {
+  TransactionId,
   CertifiedKeys,
   LedgerState,
   StudyId,
@@ -49,8 +50,8 @@ const unknown = ledger.register('south', 'never', [owner]).ids[0] as StudyId;
 /** An empty block. */
 const none = { ids: [], isOwn: false };
 
-function pool(): Mempool {
-  return new Mempool({ self: 'north', verify: verifySignature });
+function pool(isAwaited: (id: TransactionId) => boolean = () => false): Mempool {
+  return new Mempool({ self: 'north', verify: verifySignature, isAwaited });
 }
 
 /** Waits for a study that never comes; costs no signature. */
@@ -87,7 +88,7 @@ test('a source that takes back what never comes costs nobody a signature at each
     checks++;
     return verifySignature(...signed);
   });
-  const mempool = new Mempool({ self: 'north', verify });
+  const mempool = new Mempool({ self: 'north', verify, isAwaited: () => false });
   for (let number = 0; number < 16; number++) {
     const change = { validUntil: genesisTime + 86_400_000 + number };
     const body = ledger.revokeBody(study, { basisId: bytesOf(`never ${number}`) }, change);
@@ -224,15 +225,24 @@ test('what a final block has overtaken is judged again when it is built in, and 
   }
 });
 
-test('what waits in vain for others is dropped after a while, unless it was submitted here', () => {
-  const mempool = pool();
+test('what waits in vain for others is dropped after a while, unless somebody here waits for it', () => {
+  const awaited = new Set([transactionId(waitingAmendment(2))]);
+  const mempool = pool((id) => awaited.has(id));
   kindOf(mempool, 'west', waitingAmendment(1));
   kindOf(mempool, 'west', waitingAmendment(2));
   kindOf(mempool, 'north', waitingAmendment(2));
   mempool.afterFinal(none, final, waitingMsMax);
   assert.equal(mempool.size, 2);
-  mempool.afterFinal(none, final, waitingMsMax + 1);
+  const dropped = mempool.afterFinal(none, final, waitingMsMax + 1);
+  assert.deepEqual(
+    dropped.map(({ id }) => id),
+    [transactionId(waitingAmendment(1))],
+  );
   assert.deepEqual(mempool.candidates(new Set()), [waitingAmendment(2)]);
+  // Who submitted it has gone.
+  awaited.clear();
+  mempool.afterFinal(none, final, waitingMsMax + 2);
+  assert.equal(mempool.size, 0);
 });
 
 test('who brings forged signatures is not listened to for a while, others are', () => {

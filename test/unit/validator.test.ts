@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { toHex, utf8 } from '../../firmware/src/encoding/bytes.ts';
+import { AppError } from '../../firmware/src/errors.ts';
 import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import type { StudyId } from '../../firmware/src/ledger/types.ts';
-import { heartbeatMs, institutionTransactionsMax } from '../../firmware/src/validator/limits.ts';
+import {
+  heartbeatMs,
+  institutionTransactionsMax,
+  waitingMsMax,
+} from '../../firmware/src/validator/limits.ts';
 import { encodeMessage } from '../../firmware/src/validator/messages.ts';
 import { decodeVoteRecord } from '../../firmware/src/validator/vote-records.ts';
 import { Cluster } from '../fakes/cluster.ts';
@@ -304,6 +309,27 @@ test('a transaction that waits for what never comes is refused when its time has
   assert.deepEqual(await submitted, { kind: 'refused', reason: 'expired' });
   assert.equal(cluster.box('south').validator.consensus().waiting, 0);
   assert.equal(cluster.box('north').validator.consensus().waiting, 0);
+});
+
+test('what does not apply is given up when nobody waits for it any more, and not said again', async (t) => {
+  const cluster = await startedCluster(t);
+  const { study } = registration(cluster, 'south', 'never');
+  const { validator } = cluster.box('south');
+  const waiting = (): number[] =>
+    ['south', 'north'].map((id) => cluster.box(id).validator.consensus().waiting);
+  const amendment = encodeTransaction(cluster.fixture.amend('south', study, 2));
+  const [first, second] = [new AbortController(), new AbortController()];
+  const left = [first, second].map(({ signal }) =>
+    assert.rejects(validator.submit(amendment, signal), { code: 'BUSY' }),
+  );
+  await cluster.time.pass(1000);
+  first.abort(new AppError('BUSY', 'the wallet hung up'));
+  await cluster.time.pass(2 * waitingMsMax);
+  assert.deepEqual(waiting(), [1, 1]);
+  second.abort(new AppError('BUSY', 'the wallet hung up'));
+  await cluster.time.pass(waitingMsMax + 2 * heartbeatMs);
+  assert.deepEqual(waiting(), [0, 0]);
+  await Promise.all(left);
 });
 
 test('an amendment that is submitted before its registration is final follows it', async (t) => {

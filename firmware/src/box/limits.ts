@@ -47,3 +47,15 @@ export const codeConfirmationsMax = 5;
 
 /** What a firmware is measured as: a line for each register, bank and phase of the boot, and comments; some 2 KB. Characters. */
 export const measuredFileCharactersMax = 65_536;
+
+/** What a wallet submits is valid no longer: wallets say two minutes, and a clock may be off. */
+export const walletTransactionValidMsMax = 600_000;
+
+/** Revocations and objections of wallets that wait at a time: half of this institution's room for them. */
+export const walletRevocationsWaitingMax = 128;
+
+/** All else of wallets that waits at a time: half of this institution's room. */
+export const walletTransactionsWaitingMax = 512;
+
+/** How long what a wallet has left counts as waiting: twice what the ledger keeps it if it does not apply. */
+export const walletLeftMs = 60_000;

@@ -19,6 +19,7 @@ import { equalBytes } from '../encoding/bytes.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import { batchIndexOf, leafOf, ownRecordOf } from '../studies/ledger-place.ts';
 import { verifyEd25519 } from './signatures.ts';
+import { WalletSubmissions } from './wallet-submissions.ts';
 
 export interface WalletDeskOptions {
   readonly institution: InstitutionId;
@@ -32,6 +33,7 @@ export interface WalletDeskOptions {
 export function walletDesk(options: WalletDeskOptions): WalletService {
   const { institution, genesis, ledger, bindings, clock } = options;
   const challenges = new Challenges(clock);
+  const submissions = new WalletSubmissions(ledger, clock);
   const head = (): WalletEvidence => {
     const { block, certificate } = ledger.evidence();
     // Of block 0 there is no certificate that a wallet could check; the first heartbeat brings one.
@@ -47,7 +49,7 @@ export function walletDesk(options: WalletDeskOptions): WalletService {
       const state = ledger.state();
       return { ...head(), proofs: keys.map((key) => state.prove(key)) };
     },
-    submit: (transaction, signal) => ledger.submit(transaction, signal),
+    submit: (transaction, signal) => submissions.submit(transaction, signal),
     challenge: () => Promise.resolve(challenges.issue()),
     mailbox: ({ spend, nonce, signature }: MailboxProof): Promise<MailboxAnswer> => {
       const message = mailboxMessage({ chain: ledger.state().chain, institution, spend, nonce });

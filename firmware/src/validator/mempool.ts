@@ -39,6 +39,8 @@ import { WaitingLane, type WaitingTransaction } from './waiting-lane.ts';
 export interface MempoolOptions {
   readonly self: InstitutionId;
   readonly verify: VerifySignature;
+  /** Whether somebody at this box waits for it: as long as that it is not given up. */
+  readonly isAwaited: (id: TransactionId) => boolean;
 }
 
 /** What a transaction is judged by: the final state, so that a refusal which stands for ever is one. */
@@ -176,7 +178,7 @@ export class Mempool {
 
   /**
    * After a final block: those in it go; some of the others, in their turns, are judged anew, and dropped if they can
-   * never apply, or came from elsewhere and have waited long. Of those that applied it is asked again after a while
+   * never apply, or have waited long and nobody here waits for them. Of those that applied it is asked again after a while
    * only: most still do, and a leader finds out when it builds.
    *
    * A box shares out the blocks that it builds itself. What others put into theirs counts for nobody: who brought each
@@ -190,10 +192,12 @@ export class Mempool {
         else lane.remove(id);
       }
     }
-    const { self } = this.#options;
+    const givenUp: Refusal[] = [];
     for (const lane of [this.#first, this.#rest]) {
       for (const { id, since, ready } of [...lane.values()]) {
-        if (!ready && now - since > waitingMsMax && !lane.isBroughtBy(id, self)) lane.remove(id);
+        if (ready || now - since <= waitingMsMax || this.#options.isAwaited(id)) continue;
+        lane.remove(id);
+        givenUp.push({ id, reason: 'does not apply yet, and nobody waits for it' });
       }
     }
     const next = [
@@ -201,11 +205,12 @@ export class Mempool {
       ...this.#rest.inTurn(recheckedTransactionsMax),
     ];
     const due = next.filter(({ ready, judgedAt }) => !ready || now - judgedAt >= readyRecheckMs);
-    return this.#recheck(
+    const judged = this.#recheck(
       due.map(({ id }) => id),
       final,
       now,
     );
+    return [...givenUp, ...judged];
   }
 
   *#all(): Iterable<WaitingTransaction> {

@@ -123,7 +123,7 @@ export class Participant {
     });
     const tree = new BlockTree(chain, verify, logger);
     this.#tree = tree;
-    this.#mempool = new Mempool({ self, verify });
+    this.#mempool = new Mempool({ self, verify, isAwaited: (id) => this.#submissions.isAwaited(id) });
     const checks = new Checks({ chain: chain.state.chain, verify: options.verify });
     const electorate = () => this.#engine.electorate;
     this.#finality = new Finality({
@@ -279,6 +279,11 @@ export class Participant {
     this.#broadcast({ type: 'transaction', transaction: bytes });
     this.#wake();
     return submitted;
+  }
+
+  /** One who submitted this waits no more: it stays while it applies, and is given up otherwise. */
+  leave(bytes: Uint8Array): void {
+    this.#submissions.leave(transactionId(bytes));
   }
 
   handover(epoch: number): Promise<Uint8Array | undefined> {

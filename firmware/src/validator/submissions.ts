@@ -8,6 +8,8 @@ interface Submission {
   readonly bytes: Uint8Array;
   readonly outcome: PromiseWithResolvers<Submitted>;
   sentAt: number;
+  /** How many wait for it. */
+  awaited: number;
 }
 
 export class Submissions {
@@ -15,15 +17,29 @@ export class Submissions {
   /** Oldest first. */
   readonly #final = new Map<TransactionId, Submitted>();
 
-  /** The outcome if the transaction is final already, or the promise of one who waits for it. */
+  /** The outcome if the transaction is final already, or the promise for which one more waits now. */
   known(id: TransactionId): Promise<Submitted> | undefined {
     const final = this.#final.get(id);
-    return final === undefined ? this.#waiting.get(id)?.outcome.promise : Promise.resolve(final);
+    if (final !== undefined) return Promise.resolve(final);
+    const submission = this.#waiting.get(id);
+    if (submission === undefined) return undefined;
+    submission.awaited++;
+    return submission.outcome.promise;
+  }
+
+  /** One of those who wait for it has gone. */
+  leave(id: TransactionId): void {
+    const submission = this.#waiting.get(id);
+    if (submission !== undefined) submission.awaited--;
+  }
+
+  isAwaited(id: TransactionId): boolean {
+    return (this.#waiting.get(id)?.awaited ?? 0) > 0;
   }
 
   add(id: TransactionId, bytes: Uint8Array, now: number): Promise<Submitted> {
     const outcome = Promise.withResolvers<Submitted>();
-    this.#waiting.set(id, { bytes, outcome, sentAt: now });
+    this.#waiting.set(id, { bytes, outcome, sentAt: now, awaited: 1 });
     return outcome.promise;
   }
 

@@ -119,8 +119,10 @@ export class Validator implements Service, Ledger {
     signal?.throwIfAborted();
     const { clock, logger } = this.#options;
     const begunAt = clock.now();
-    const outcome = this.#started.submit(transaction);
-    const submitted = await (signal === undefined ? outcome : untilAborted(outcome, signal));
+    const participant = this.#started;
+    const outcome = participant.submit(transaction);
+    const leave = (): void => participant.leave(transaction);
+    const submitted = await (signal === undefined ? outcome : untilAborted(outcome, signal, leave));
     logger.info({ ...submitted, ms: clock.now() - begunAt }, 'submitted transaction settled');
     return submitted;
   }
@@ -178,10 +180,13 @@ export class Validator implements Service, Ledger {
   }
 }
 
-/** The promise, or the signal's reason if that comes first. What was submitted stays submitted. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The promise, or the signal's reason if that comes first. What applies stays submitted. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, leave: () => void): Promise<T> {
   const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason as Error);
+  const abort = (): void => {
+    leave();
+    aborted.reject(signal.reason as Error);
+  };
   signal.addEventListener('abort', abort, { once: true });
   try {
     return await Promise.race([promise, aborted.promise]);
