@@ -57,4 +57,9 @@ export const regressions: readonly Regression[] = [
     seed: 101108,
     found: 'a box had voted for a block whose parent it had in memory alone: a rule of the harness',
   },
+  {
+    mode: 'changes',
+    seed: 201535,
+    found: 'a box that caught up waited 45 s for the second answer of a peer that had fallen silent',
+  },
 ];

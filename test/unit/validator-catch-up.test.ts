@@ -141,6 +141,21 @@ test('a peer that never answers holds nobody up for long, and is not asked again
   assert.ok(isLevel(cluster));
 });
 
+test('a peer that answers once and then falls silent holds nobody up for long', async (t) => {
+  const cluster = await behind(t);
+  boast(cluster, 'north', () => cluster.box('south').validator.head().height + 1);
+  let answered = 0;
+  answer(cluster, 'north', async (honest) =>
+    answered++ === 0 ? part(await honest()) : await new Promise<never>(() => undefined),
+  );
+  await cluster.start('west');
+  const begun = cluster.time.now;
+  await cluster.time.pass(catchUpRequestMs + 2000, () => isLevel(cluster));
+  assert.ok(isLevel(cluster));
+  assert.ok(answered > 1);
+  assert.ok(cluster.time.now - begun < slowAnswerMs + 2000, `${cluster.time.now - begun} ms`);
+});
+
 test('a peer that never answers holds nobody up who connects with the others later', async (t) => {
   const cluster = await behind(t);
   answer(cluster, 'north', () => new Promise(() => undefined));

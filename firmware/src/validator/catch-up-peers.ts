@@ -165,11 +165,6 @@ export class CatchUpPeers {
     }
   }
 
-  /** True if its last answer was slow: another may do better. */
-  isSlow(peer: InstitutionId): boolean {
-    return this.#slow.has(peer);
-  }
-
   /** What it sent is not what it should be. */
   lied(peer: InstitutionId, reason: string): void {
     this.#options.logger.warn(

@@ -144,21 +144,13 @@ export class CatchUp {
       const before = headHeight();
       /** Who has dropped the next block, and which is the oldest there. */
       const oldest = new Map<InstitutionId, number>();
-      const tried = new Set<InstitutionId>();
-      for (let isAnswered = true; isAnswered;) {
-        isAnswered = false;
-        const untried = (): InstitutionId[] => peers.inOrder().filter((peer) => !tried.has(peer));
-        const from = headHeight() + 1;
-        for await (const answered of this.#answers(untried, from)) {
-          isAnswered = true;
-          tried.add(answered.peer);
-          const first = await this.#followPeer(answered, from);
-          if (first !== undefined) oldest.set(answered.peer, first);
-          if (headHeight() > before) this.#isStranded(false);
-          if (!this.#isBehind() || signal.aborted) return;
-          // What others are asked for lies below this box's head by now.
-          if (headHeight() > before) break;
-        }
+      for await (const answered of this.#answers(() => peers.inOrder(), before + 1)) {
+        const first = await this.#followPeer(answered, before + 1);
+        if (first !== undefined) oldest.set(answered.peer, first);
+        if (headHeight() > before) this.#isStranded(false);
+        if (!this.#isBehind() || signal.aborted) return;
+        // What others are asked for lies below this box's head by now.
+        if (headHeight() > before) break;
       }
       if (headHeight() > before) continue;
       if (oldest.size > 0) {
@@ -202,15 +194,16 @@ export class CatchUp {
   }
 
   /**
-   * Takes the blocks of its answer, and further ones, from one peer until it has no more, or fails, or lies. The height
-   * of its oldest block if it has the next one no more. `asked`: from which height on it was asked first.
+   * Takes the blocks of a peer's answer. It is asked for further ones itself only where no certificate is among them that
+   * makes them final: for all else the others are asked too, so that nobody who falls silent is waited for long. The
+   * height of its oldest block if it has the next one no more. `asked`: from which height on it was asked first.
    */
   async #followPeer(
     { peer, claimed: claimedFirst, answer: firstAnswer }: PeerAnswer,
     asked: number,
   ): Promise<number | undefined> {
     const { headHeight, apply, logger, peers } = this.#options;
-    let pending: FinalRecord[] = [];
+    const pending: FinalRecord[] = [];
     let pendingBytes = 0;
     let from = asked;
     let claimed = claimedFirst;
@@ -235,13 +228,10 @@ export class CatchUp {
         if (outcome === 'wrong') peers.lied(peer, 'blocks that do not verify');
         if (outcome !== 'applied') return undefined;
         logger.info({ peer, height: headHeight() }, 'caught up by blocks of a peer');
-        // It may be the own line; then the next one is as slow, and nothing is lost.
-        if (peers.isSlow(peer)) return undefined;
-        pending = pending.slice(certified);
-        pendingBytes = 0;
+        return undefined;
       }
       claimed = peers.heightOf(peer);
-      from = (pending.at(-1)?.block.header.height ?? headHeight()) + 1;
+      from += records.length;
       answer = await this.#request(peer, { from }, catchUpRequestMs);
     }
   }
