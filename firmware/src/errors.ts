@@ -346,6 +346,12 @@ export const errorTable = {
     'none',
     'The clock of this box is behind those of the others; nothing is released meanwhile. Check its time source. If other boxes have this alarm too, check theirs.',
   ),
+  RECEIPT_OPEN: row(
+    502,
+    0x0110,
+    'none',
+    'The hospital that is named was released a study and has not confirmed that it arrived. Ask it whether its box runs and has the study; "Releases and refusals" tells when it was released, and on which permission. The alarm ends with its confirmation, or 30 days after the release if the permission has ended.',
+  ),
   LEDGER_UNPROVEN: row(
     502,
     0x0110,

@@ -10,6 +10,7 @@ import {
   isFresh,
   type LedgerSnapshot,
 } from '../../firmware/src/release/admission.ts';
+import { receiptAheadMsMax } from '../../firmware/src/release/limits.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import { actOn, confirmEmergency, declareEmergency, refer } from '../support/release-bases.ts';
 import { ReleaseWorld } from '../support/release-world.ts';
@@ -19,6 +20,9 @@ const study = await world.registeredStudy('1.2.3', [new Uint8Array(10)]);
 const foreign = world.fixture.register('south', 'foreign', [world.fixture.box('south').transaction]);
 world.ledger.finalise();
 const grant = await world.grant(study, 'south');
+
+/** Of receipts: in the past of every view that a test has, which is the ledger's to refuse. */
+const validUntil = 0;
 
 function snapshot(change: Partial<LedgerSnapshot> = {}): LedgerSnapshot {
   const head = world.ledger.head();
@@ -36,7 +40,7 @@ function tweakOf(of: BasisBody, institution = 'south'): Uint8Array {
 
 function openOf(of: BasisBody, change: Partial<AccessOpen> = {}): AccessOpen {
   const head = world.record(study)?.commitment ?? new Uint8Array(32);
-  return { ...world.fixture.openBody('north', of, 1, head), ...change };
+  return { ...world.fixture.openBody('north', of, 1, head, { validUntil }), ...change };
 }
 
 function ground(
@@ -121,7 +125,9 @@ test('a grant that was opened as often as it allows is used up', async () => {
   const third = await world.registeredStudy('1.2.5', [new Uint8Array(10)]);
   const once = await world.grant(third, 'south', { maxOpens: 1 });
   const head = world.record(third)?.commitment ?? bytesOf('');
-  const open = world.fixture.openBody('north', once, 1, head);
+  const open = world.fixture.openBody('north', once, 1, head, {
+    validUntil: world.clock.now() + receiptAheadMsMax,
+  });
   assert.equal(ground(open, { tweak: tweakOf(once) }), 'admitted');
   const granteeKey = recogniseGrant(world.account('south'), once);
   assert.ok(granteeKey !== undefined);
@@ -132,6 +138,16 @@ test('a grant that was opened as often as it allows is used up', async () => {
   ];
   assert.equal(world.ledger.finalise(encodeTransaction({ body: open, signatures })).kind, 'final');
   assert.equal(ground({ ...open, openNo: 2 }, { tweak: tweakOf(once) }), 'the grant is used up');
+});
+
+test('an open is admitted only as the next of its grant, and only if it applies soon or never', () => {
+  const view = snapshot();
+  for (const openNo of [0, 2, 900])
+    assert.equal(ground(openOf(grant, { openNo }), { view }), 'the receipt is not the next of its grant');
+  const open = openOf(grant, { validUntil: view.now + receiptAheadMsMax });
+  assert.equal(ground(open, { view }), 'admitted');
+  const longer = { ...open, validUntil: open.validUntil + 1 };
+  assert.equal(ground(longer, { view }), 'the receipt is valid for too long');
 });
 
 test('a grant without amendments covers the version that stood when it was given, one with them the newest', async () => {
@@ -150,7 +166,7 @@ test('a grant without amendments covers the version that stood when it was given
     [following, first, other],
     [following, second, 'admitted'],
   ] as const) {
-    const open = world.fixture.openBody('north', of, 1, head);
+    const open = world.fixture.openBody('north', of, 1, head, { validUntil });
     assert.equal(ground(open, { tweak: tweakOf(of) }), expected);
   }
 });
@@ -216,7 +232,7 @@ test('nothing is released of a study that is frozen, rescinded or erased, on wha
   const head = world.record(doubted)?.commitment ?? bytesOf('');
   const expect = (expected: string): void => {
     for (const basis of bases) {
-      const open = world.fixture.openBody('north', basis, 1, head);
+      const open = world.fixture.openBody('north', basis, 1, head, { validUntil });
       assert.equal(ground(open, { tweak: tweakOf(basis) }), expected, basis.type);
     }
   };

@@ -9,6 +9,7 @@ import { basisId } from '../../firmware/src/ledger/index.ts';
 import type { AccessGrant, OpenRecord } from '../../firmware/src/ledger/types.ts';
 import type { Network, OpenPlane, RequestOptions } from '../../firmware/src/ports.ts';
 import { Disclosures } from '../../firmware/src/release/disclosures.ts';
+import { openOf } from '../../firmware/src/release/fetch-job-contents.ts';
 import { FetchJobs, type FetchJob } from '../../firmware/src/release/fetch-jobs.ts';
 import { Grantee } from '../../firmware/src/release/grantee.ts';
 import { refusalAnswerMs, refusalsMax } from '../../firmware/src/release/limits.ts';
@@ -195,6 +196,41 @@ test('a source that refuses because it is behind is asked again', async (t) => {
   const grant = await at.world.grant(study, 'south');
   await at.until(() => at.job(grant)?.state === 'done', 'the fetched study');
   assert.equal(at.opens(study).length, 1);
+});
+
+test('a receipt whose number an earlier one has taken after all is signed anew at once', async (t) => {
+  const { scene: at, study } = await scene();
+  const sent: (() => Promise<Uint8Array>)[] = [];
+  at.request = (...args) => {
+    sent.push(() => at.send(...args));
+    return new Promise(() => undefined);
+  };
+  await at.start();
+  const grant = await at.world.grant(study, 'south');
+  await at.until(() => sent.length === 1, 'the first receipt');
+  const first = at.job(grant);
+  assert.ok(first !== undefined);
+  const { validUntil } = openOf(first);
+  // The box is killed, and signs another one at the moment in which the first is valid for the ledger alone.
+  at.world.clock.advance(validUntil - 1 - at.world.clock.now());
+  at.world.ledger.finalise();
+  at.world.clock.advance(1);
+  await at.start();
+  await settle();
+  assert.equal(sent.length, 2);
+  await sent[0]?.();
+  assert.equal(at.opens(study).length, 1);
+
+  at.request = (...args) => at.send(...args);
+  const asked = at.asked;
+  await at.start();
+  t.after(() => at.stop());
+  await at.until(() => at.job(grant)?.state === 'done', 'the fetched study');
+  assert.equal(at.asked - asked, 2, 'one more open and its close');
+  assert.deepEqual(
+    at.opens(study).map(({ closed }) => closed !== null),
+    [false, true],
+  );
 });
 
 test('a source that goes on refusing, or refuses what was withdrawn, is left in peace', async (t) => {

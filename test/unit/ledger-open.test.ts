@@ -41,6 +41,8 @@ test('an open is counted in the study and in the grant, and stands under its num
     closed: null,
   });
   assert.equal(opened.open(study, 2), undefined);
+  assert.deepEqual(opened.openById(openId(openOf(1))), opened.open(study, 1));
+  assert.equal(opened.openById(openId(openOf(2))), undefined);
   assert.equal(opened.prove(stateKeys.open(study, 2)).value, null);
 });
 

@@ -190,6 +190,7 @@ function jobOf(seq: number, change: Partial<FetchJob> = {}): FetchJob {
     patientAccount: null,
     state: 'granted',
     open: null,
+    sizeBucket: null,
     reason: '',
     ...change,
   };

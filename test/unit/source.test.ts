@@ -2,169 +2,27 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { verifyEd25519 } from '../../firmware/src/box/signatures.ts';
 import { toHex } from '../../firmware/src/encoding/bytes.ts';
-import { idBytes, openId, signingMessage } from '../../firmware/src/ledger/index.ts';
-import type { AccessClose, AccessGrant, AccessOpen } from '../../firmware/src/ledger/types.ts';
-import { closingDigest, recogniseGrant, type RecognisedGrant } from '../../firmware/src/protocol/grants.ts';
-import { Disclosures } from '../../firmware/src/release/disclosures.ts';
+import { idBytes, openId } from '../../firmware/src/ledger/index.ts';
+import type { AccessOpen } from '../../firmware/src/ledger/types.ts';
+import { closingDigest, recogniseGrant } from '../../firmware/src/protocol/grants.ts';
 import { recheckMs, refusalAnswerMs, releaseRequestBytesMax } from '../../firmware/src/release/limits.ts';
 import {
   decodeReleaseAnswer,
   encodeReceiptRequest,
   encodeReleaseAnswer,
-  encodeStreamRequest,
-  heldDigest,
-  releaseProtocol,
-  streamMessage,
 } from '../../firmware/src/release/messages.ts';
-import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
-import { OpenShares } from '../../firmware/src/release/open-shares.ts';
-import { ReleaseSource } from '../../firmware/src/release/source.ts';
-import type { KeptStudy } from '../../firmware/src/studies/kept-study.ts';
 import type { ObjectKept } from '../../firmware/src/studies/manifest.ts';
-import { silentLogger } from '../fakes/consortium.ts';
-import { MemoryHealthBoard } from '../fakes/health.ts';
 import { bytesOf } from '../fakes/ledger.ts';
-import type { MemoryNetwork } from '../fakes/network.ts';
-import { MemoryStore } from '../support/memory-store.ts';
-import { ReleaseWorld } from '../support/release-world.ts';
+import {
+  closeRequest,
+  exporter,
+  granted,
+  openRequest,
+  refusedAnswer,
+  SourceScene,
+} from '../support/source-scene.ts';
 import { settle, until } from '../support/until.ts';
-
-const exporter = bytesOf('exporter');
-
-class Scene {
-  readonly world = new ReleaseWorld();
-  readonly store = new MemoryStore();
-  readonly network: MemoryNetwork = this.world.hub.join('north');
-  readonly askers = new Map(['south', 'east'].map((id) => [id, this.world.hub.join(id)]));
-  disclosures = new Disclosures(this.store, this.world.clock);
-  readonly suspended = new Set<string>();
-  readonly shares = new OpenShares();
-  source = this.#make();
-
-  #make(): ReleaseSource {
-    return new ReleaseSource({
-      self: 'north',
-      ledger: this.world.ledger,
-      network: this.network,
-      catalogue: this.world.catalogue,
-      sessions: new OpenSessions(this.store),
-      shares: this.shares,
-      disclosures: this.disclosures,
-      signer: this.world.fixture.box('north').transaction,
-      suspends: (member) => this.suspended.has(member),
-      verify: verifyEd25519,
-      health: new MemoryHealthBoard(),
-      clock: this.world.clock,
-      logger: silentLogger,
-    });
-  }
-
-  static async start(): Promise<Scene> {
-    const scene = new Scene();
-    await scene.source.start();
-    return scene;
-  }
-
-  /** As by kill -9 and a new start: only what is in the store is left. */
-  async restart(): Promise<void> {
-    await this.source.stop();
-    this.disclosures = new Disclosures(this.store, this.world.clock);
-    await this.disclosures.load();
-    this.source = this.#make();
-    await this.source.start();
-  }
-
-  send(request: Uint8Array, asker = 'south'): Promise<Uint8Array> {
-    const network = this.askers.get(asker);
-    assert.ok(network !== undefined);
-    return network.request('north', releaseProtocol, request);
-  }
-
-  /** What was answered, and after how many milliseconds of the clock. */
-  async ask(
-    request: Uint8Array,
-    asker = 'south',
-  ): Promise<{ readonly answer: Uint8Array; readonly afterMs: number }> {
-    this.world.ledger.finalise();
-    const askedAt = this.world.clock.now();
-    let answered: { readonly answer: Uint8Array; readonly afterMs: number } | undefined;
-    const waiting = this.send(request, asker).then((answer) => {
-      answered = { answer, afterMs: this.world.clock.now() - askedAt };
-    });
-    for (let ms = 0; answered === undefined && ms <= 3_000; ms += 100) {
-      await settle();
-      if (answered === undefined) this.world.clock.advance(100);
-    }
-    await waiting;
-    assert.ok(answered !== undefined);
-    return answered;
-  }
-
-  /** Drives the stream under an open to its end. */
-  async stream(
-    open: AccessOpen,
-    grantee: RecognisedGrant,
-    change: {
-      readonly institution?: string;
-      readonly exporter?: Uint8Array;
-      readonly held?: readonly ObjectKept[];
-    } = {},
-  ) {
-    const id = idBytes(openId(open));
-    const signature = await grantee.signer.sign(streamMessage(id, exporter));
-    const cuts: string[] = [];
-    const { held = [] } = change;
-    const frames = await this.source.serve({
-      institution: change.institution ?? 'south',
-      exporter: change.exporter ?? exporter,
-      body: encodeStreamRequest({
-        openId: id,
-        skip: held.length,
-        held: heldDigest(held.map(({ instanceKey }) => instanceKey)),
-        signature,
-      }),
-      cut: () => cuts.push('cut'),
-    });
-    return { frames, cuts };
-  }
-}
-
-async function openRequest(
-  scene: Scene,
-  study: KeptStudy,
-  grant: AccessGrant,
-  change: Partial<AccessOpen> = {},
-): Promise<{ readonly open: AccessOpen; readonly bytes: Uint8Array; readonly grantee: RecognisedGrant }> {
-  const grantee = recogniseGrant(scene.world.account('south'), grant);
-  assert.ok(grantee !== undefined);
-  const head = scene.world.record(study)?.commitment ?? bytesOf('');
-  const open = { ...scene.world.fixture.openBody('north', grant, 1, head), ...change };
-  const signature = await grantee.signer.sign(signingMessage(open));
-  return { open, grantee, bytes: encodeReceiptRequest({ body: open, signature, tweak: grantee.tweak }) };
-}
-
-async function closeRequest(
-  scene: Scene,
-  open: AccessOpen,
-  grantee: RecognisedGrant,
-  received = open.head,
-): Promise<Uint8Array> {
-  const id = idBytes(openId(open));
-  const digest = closingDigest(grantee.tweak, id, received);
-  const body: AccessClose = { ...scene.world.fixture.closeBody(open), digest };
-  const signature = await grantee.signer.sign(signingMessage(body));
-  return encodeReceiptRequest({ body, signature, tweak: grantee.tweak });
-}
-
-const refusedAnswer = encodeReleaseAnswer({ kind: 'refused' });
-
-async function granted(): Promise<{ scene: Scene; study: KeptStudy; grant: AccessGrant }> {
-  const scene = await Scene.start();
-  const study = await scene.world.registeredStudy('1.2.3', [randomBytes(50), randomBytes(60)]);
-  return { scene, study, grant: await scene.world.grant(study, 'south') };
-}
 
 test('every ground gives one and the same answer after one and the same time; the truth stands in the own console', async () => {
   const { scene, study, grant } = await granted();
@@ -194,8 +52,10 @@ test('every ground gives one and the same answer after one and the same time; th
     ['the grant has expired', await resign({}, short)],
     ['the grant is addressed to another institution', bytes, 'east'],
     ['the grant does not cover this version', await resign({ head: bytesOf('a head') }, narrow)],
+    ['the receipt is not the next of its grant', await resign({ openNo: 2 })],
+    ['the receipt is valid for too long', await resign({ validUntil: world.clock.now() + 3_600_000 })],
     ['the signature is wrong', gone],
-    ['no open receipt', await closeRequest(scene, open, grantee)],
+    ['no open receipt', await closeRequest(scene, study, open, grantee)],
   ];
   for (const [ground, request, asker] of cases) {
     const { answer, afterMs } = await scene.ask(request, asker);
@@ -221,14 +81,14 @@ test('every ground gives one and the same answer after one and the same time; th
       if (ledgerMs > 0) await world.clock.sleep(ledgerMs);
       return { kind: 'refused', reason: 'opens-exhausted' };
     };
-    const refused = await scene.ask(bytes);
+    const refused = await scene.ask(await resign({}));
     assert.deepEqual(refused, { answer: refusedAnswer, afterMs: refusalAnswerMs });
     assert.equal(scene.disclosures.list()[0]?.reason, 'the ledger refused the receipt');
   }
   world.ledger.before = () => undefined;
 
   // Used up: both opens that the grant allows, then a third.
-  assert.equal(decodeReleaseAnswer((await scene.ask(bytes)).answer)?.kind, 'recorded');
+  assert.equal(decodeReleaseAnswer((await scene.ask(await resign({}))).answer)?.kind, 'recorded');
   assert.equal(decodeReleaseAnswer((await scene.ask(await resign({ openNo: 2 }))).answer)?.kind, 'recorded');
   const usedUp = await scene.ask(await resign({ openNo: 3 }));
   assert.deepEqual(usedUp, { answer: refusedAnswer, afterMs: refusalAnswerMs });
@@ -286,7 +146,7 @@ for (const [name, before] of [
   ['before the receipt reaches the ledger', () => undefined],
   [
     'after it is final, before the answer',
-    (scene: Scene, transaction: Uint8Array) => scene.world.ledger.finalise(transaction),
+    (scene: SourceScene, transaction: Uint8Array) => scene.world.ledger.finalise(transaction),
   ],
 ] as const) {
   test(`a crash ${name} leaves nothing that the next request cannot finish`, async () => {
@@ -347,7 +207,7 @@ test('after the closing receipt nothing is streamed; closing again is answered a
   const { scene, study, grant } = await granted();
   const { open, bytes, grantee } = await openRequest(scene, study, grant);
   await scene.ask(bytes);
-  const close = await closeRequest(scene, open, grantee);
+  const close = await closeRequest(scene, study, open, grantee);
   assert.deepEqual((await scene.ask(close, 'east')).answer, refusedAnswer);
   assert.equal(decodeReleaseAnswer((await scene.ask(close)).answer)?.kind, 'recorded');
   const submissions = scene.world.ledger.submitted.length;
@@ -360,12 +220,17 @@ test('a closing receipt over anything but what was sent is refused', async () =>
   const { scene, study, grant } = await granted();
   const { open, bytes, grantee } = await openRequest(scene, study, grant);
   await scene.ask(bytes);
-  const wrong = await closeRequest(scene, open, grantee, randomBytes(32));
+  const wrong = await closeRequest(scene, study, open, grantee, {
+    digest: closingDigest(grantee.tweak, idBytes(openId(open)), randomBytes(32)),
+  });
   assert.deepEqual((await scene.ask(wrong)).answer, refusedAnswer);
   assert.equal(scene.disclosures.list()[0]?.reason, 'the digest is not of what was sent');
   const otherTweak = { ...grantee, tweak: randomBytes(32) };
-  assert.deepEqual((await scene.ask(await closeRequest(scene, open, otherTweak))).answer, refusedAnswer);
-  const right = await scene.ask(await closeRequest(scene, open, grantee));
+  assert.deepEqual(
+    (await scene.ask(await closeRequest(scene, study, open, otherTweak))).answer,
+    refusedAnswer,
+  );
+  const right = await scene.ask(await closeRequest(scene, study, open, grantee));
   assert.equal(decodeReleaseAnswer(right.answer)?.kind, 'recorded');
 });
 
@@ -442,7 +307,7 @@ test('no disclosure names a patient', async () => {
 });
 
 test('a grant that reaches the source after its grantee has asked is not refused', async () => {
-  const scene = await Scene.start();
+  const scene = await SourceScene.start();
   const { world } = scene;
   const study = await world.registeredStudy('1.2.3', [randomBytes(50)]);
   world.ledger.finalise();

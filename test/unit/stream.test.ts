@@ -175,6 +175,17 @@ test('no byte leaves more than 45 s after a final revocation that the source can
   }
 });
 
+test('a source whose clock is half a minute behind block time cuts at its next look, though the block is new', async () => {
+  const { world, frames, cuts } = await makeStream();
+  for (let i = 0; i < 3; i++) assert.equal((await frames.next()).done, false);
+  // Were the block fresh until its own clock has come that far, bytes would leave 65 s after a revocation.
+  world.ledger.aheadMs = 30_000;
+  world.ledger.finalise();
+  world.clock.advance(recheckMs);
+  assert.deepEqual(cuts, ['the ledger is not fresh']);
+  await assert.rejects(async () => frames.next(), notReleased);
+});
+
 test('the watch ends with the stream, however it ends', async () => {
   const timers = new Set<object>();
   const counting = ({ clock }: ReleaseWorld): Clock => ({

@@ -17,6 +17,7 @@ import { FetchJobs } from '../release/fetch-jobs.ts';
 import { Grantee } from '../release/grantee.ts';
 import { OpenSessions } from '../release/open-sessions.ts';
 import { OpenShares } from '../release/open-shares.ts';
+import { ReceiptWatch } from '../release/receipt-watch.ts';
 import { ReleaseSource } from '../release/source.ts';
 import { StudyReceiver } from '../release/study-receiver.ts';
 import { studyIdOf } from '../studies/ledger-place.ts';
@@ -155,15 +156,18 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   const forwarding = await openForwarding((account) => bindings.ofAccount(account)?.patient);
   const answerer = openAnswerer(foundation, validator);
   const watch = await openMemberWatch({ foundation, genesis, ledger: validator, network });
+  const sessions = new OpenSessions(index);
+  await sessions.load();
   const source = new ReleaseSource({
     ...common,
     suspends: (member) => watch.suspendsAsker(member),
-    sessions: new OpenSessions(index),
+    sessions,
     shares: new OpenShares(),
     signer: transaction,
     verify: verifyEd25519,
     health,
   });
+  const receipts = new ReceiptWatch({ ...common, sessions, health });
   const grantee = new Grantee({
     ...common,
     account: institutionAccount(config, keys),
@@ -195,7 +199,8 @@ export async function openMembership(modules: MembershipModules): Promise<Member
   await start(validator);
   undo.later(members.start());
   undo.later(watchStanding(validator, self, keys, health));
-  for (const service of [network, plane, source, registrar, grantee, own.rotation]) await start(service);
+  for (const service of [network, plane, source, receipts, registrar, grantee, own.rotation])
+    await start(service);
   await start(openIntroductions({ ...foundation, self, ledger, network, members }, undo));
   undo.later(answerMembers(network, answerer));
   await start(watch);

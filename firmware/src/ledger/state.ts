@@ -1,7 +1,7 @@
 /** The ledger's state: decoded records over the state tree, as immutable snapshots. */
 import { basisHolds, basisRefusal } from './access/basis.ts';
 import { basisRecord } from './access/basis-record.ts';
-import { openRecord } from './access/open-record.ts';
+import { openNumberRecord, openRecord } from './access/open-record.ts';
 import { epochRecord } from './consortium/epoch-record.ts';
 import { guiltRecord, guiltyRecord, type GuiltRecord, type Guilty } from './consortium/guilt-record.ts';
 import { idListRecord } from './consortium/id-list-record.ts';
@@ -60,6 +60,7 @@ import type {
   InstitutionRecord,
   KeyQuorum,
   LedgerState,
+  OpenId,
   OpenRecord,
   Parameters,
   StateChange,
@@ -273,6 +274,11 @@ export class LedgerSnapshot implements LedgerState {
 
   open(studyId: StudyId, number: number): OpenRecord | undefined {
     return this.get(openRecord, stateKeys.open(studyId, number));
+  }
+
+  openById(id: OpenId): OpenRecord | undefined {
+    const place = this.get(openNumberRecord, stateKeys.openNumber(id));
+    return place && this.open(toStudyId(place.studyId), place.number);
   }
 
   prove(key: string): StateProof {

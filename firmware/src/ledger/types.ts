@@ -173,6 +173,7 @@ export interface LedgerState {
   basisRefusal(id: BasisId, time: number): BasisReason | 'unknown-basis' | undefined;
   /** Opens of a study are numbered from 1. */
   open(studyId: StudyId, number: number): OpenRecord | undefined;
+  openById(id: OpenId): OpenRecord | undefined;
   prove(key: string): StateProof;
 }
 

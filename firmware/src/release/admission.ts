@@ -4,10 +4,17 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { toBasisId, toStudyId } from '../ledger/ids.ts';
-import type { AccessOpen, BasisReason, BasisRecord, LedgerState, StudyRecord } from '../ledger/types.ts';
+import type {
+  AccessClose,
+  AccessOpen,
+  BasisReason,
+  BasisRecord,
+  LedgerState,
+  StudyRecord,
+} from '../ledger/types.ts';
 import type { InstitutionId, LedgerHead } from '../ports.ts';
 import { isGrantee } from '../protocol/grants.ts';
-import { headAgeMsMax, headAheadMsMax } from './limits.ts';
+import { headAgeMsMax, headAheadMsMax, receiptAheadMsMax } from './limits.ts';
 
 export type RefusalGround =
   | 'the request is malformed'
@@ -28,8 +35,11 @@ export type RefusalGround =
   | 'the grant is used up'
   | 'the institution has opened too much in this epoch'
   | 'the grant does not cover this version'
+  | 'the receipt is not the next of its grant'
+  | 'the receipt is valid for too long'
   | 'the signature is wrong'
   | 'the digest is not of what was sent'
+  | 'the size is not of what was sent'
   | 'the ledger refused the receipt'
   | 'no open receipt';
 
@@ -51,6 +61,17 @@ const refused = (ground: RefusalGround) => ({ kind: 'refused', ground }) as cons
 export function isFresh({ now, head }: LedgerSnapshot): boolean {
   const ageMs = now - head.time;
   return ageMs <= headAgeMsMax && ageMs >= -headAheadMsMax;
+}
+
+/**
+ * Whether a receipt applies soon or never. The source submits what it signs, and what may apply later has a place in the
+ * memory of every box until then: a member's receipts would take those of the hospital's own transactions.
+ */
+export function isShortLived(
+  { validUntil }: Pick<AccessOpen | AccessClose, 'validUntil'>,
+  now: number,
+): boolean {
+  return validUntil <= now + receiptAheadMsMax;
 }
 
 /** The ledger's word for why a basis permits nothing, as the source's console tells it. */
@@ -111,5 +132,7 @@ export function admitOpen(
   if (!equalBytes(open.head, basis.amendments ? study.commitment : basis.head)) {
     return refused('the grant does not cover this version');
   }
+  if (open.openNo !== basis.opens + 1) return refused('the receipt is not the next of its grant');
+  if (!isShortLived(open, snapshot.now)) return refused('the receipt is valid for too long');
   return { kind: 'admitted', basis, study };
 }

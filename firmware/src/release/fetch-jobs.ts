@@ -27,6 +27,8 @@ export interface FetchJob {
   readonly state: FetchState;
   /** Transaction of the opening receipt as this side signed it; null before it was asked for. */
   readonly open: Uint8Array | null;
+  /** Of the version that was taken, for its closing receipt; null before. */
+  readonly sizeBucket: number | null;
   /** Why it was refused; else empty. */
   readonly reason: string;
 }

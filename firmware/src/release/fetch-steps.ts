@@ -28,7 +28,7 @@ import {
   type AnyReceiptRequest,
   type ReleaseAnswer,
 } from './messages.ts';
-import { openOnLedger } from './open-sessions.ts';
+import { sizeBucketOf } from './size-bucket.ts';
 import type { StudyReceiver } from './study-receiver.ts';
 
 export interface FetchStepsOptions {
@@ -95,7 +95,7 @@ export class FetchSteps {
   /** A receipt that was signed before a crash, or whose answer was lost, is asked for again: there is no second one. */
   async #openReceipt(job: FetchJob): Promise<FetchJob> {
     const { ledger, jobs, logger } = this.#options;
-    if (job.open !== null && openOnLedger(ledger.state(), job.studyId, openId(openOf(job))) !== undefined)
+    if (job.open !== null && ledger.state().openById(openId(openOf(job))) !== undefined)
       return jobs.save({ ...job, state: 'opened' });
     const asked = this.#canAskAgain(job) ? job : await jobs.save({ ...job, open: await this.#signOpen(job) });
     const { tweak } = this.#recognised(job);
@@ -111,8 +111,18 @@ export class FetchSteps {
 
   #canAskAgain(job: FetchJob): boolean {
     if (job.open === null) return false;
-    const { validUntil, head } = openOf(job);
-    return validUntil > this.#options.clock.now() && equalBytes(head, this.#headOf(job) ?? new Uint8Array(0));
+    const { validUntil, head, openNo } = openOf(job);
+    return (
+      validUntil > this.#options.clock.now() &&
+      // Another open has its number: one that was signed before, and became final all the same.
+      openNo > this.#opensOf(job) &&
+      equalBytes(head, this.#headOf(job) ?? new Uint8Array(0))
+    );
+  }
+
+  /** How often the grant was opened, as this box knows the ledger. */
+  #opensOf({ grantId }: FetchJob): number {
+    return this.#options.ledger.state().basis(grantId)?.opens ?? 0;
   }
 
   async #signOpen(job: FetchJob): Promise<Uint8Array> {
@@ -121,7 +131,7 @@ export class FetchSteps {
       ...this.#envelope(job.source),
       studyId: grantOf(job).studyId,
       basisId: idBytes(job.grantId),
-      openNo: (this.#options.ledger.state().basis(job.grantId)?.opens ?? 0) + 1,
+      openNo: this.#opensOf(job) + 1,
       head: this.#headOf(job) ?? randomBytes(32),
     };
     const signature = await this.#recognised(job).signer.sign(signingMessage(body));
@@ -182,7 +192,7 @@ export class FetchSteps {
       await onKept(study, job);
       const { ref, objects, bytes } = study;
       logger.info({ study: ref, source: job.source, objects: objects.length, bytes }, 'study fetched');
-      return await jobs.save({ ...job, state: 'kept' });
+      return await jobs.save({ ...job, state: 'kept', sizeBucket: sizeBucketOf(study.newest) });
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'a fault of this box';
       await disclosures.update(running, { outcome: 'failed', reason: code, ...progress });
@@ -194,7 +204,8 @@ export class FetchSteps {
   }
 
   async #closeReceipt(job: FetchJob): Promise<FetchJob> {
-    const { jobs, catalogue, logger } = this.#options;
+    const { jobs, logger } = this.#options;
+    if (job.sizeBucket === null) throw new Error('a study that is kept has a size');
     const { signer, tweak } = this.#recognised(job);
     const open = openOf(job);
     const id = idBytes(openId(open));
@@ -204,7 +215,7 @@ export class FetchSteps {
       studyId: open.studyId,
       openId: id,
       digest: closingDigest(tweak, id, open.head),
-      sizeBucket: Math.ceil(Math.log2(Math.max(1, catalogue.byStudyId(job.studyId)?.bytes ?? 1))),
+      sizeBucket: job.sizeBucket,
     };
     const answer = await this.#send(job.source, {
       body,

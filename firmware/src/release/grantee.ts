@@ -159,6 +159,7 @@ export class Grantee implements Service {
       patientAccount: note.terms.patientAtGrantee,
       state: 'granted',
       open: null,
+      sizeBucket: null,
       reason: '',
     };
   }

@@ -16,6 +16,27 @@ export const refusalAnswerMs = 1_000;
 /** How long an opening or closing receipt may wait for a block. */
 export const receiptValidMs = 60_000;
 
+/**
+ * How far ahead of the source's clock a receipt may be valid: what an honest grantee asks for, from a clock that is a
+ * minute ahead. What is valid for longer could wait in every box's memory until it applies.
+ */
+export const receiptAheadMsMax = 2 * receiptValidMs;
+
+/** How long a receipt may be open before it is an alarm, while its basis stands: longer than the largest study takes over a slow line. */
+export const receiptOpenMsMax = 3_600_000;
+
+/** How often a source looks after the receipts that it has signed; nobody waits for that alarm by the second. */
+export const receiptsLookMs = 60_000;
+
+/** Receipts looked after at a time: some 30 ms, also for a source of which a member leaves thousands open. */
+export const receiptsLookedAtMax = 512;
+
+/**
+ * How long after its opening the alarm of a receipt stands whose basis has ended: 30 days. Whoever has not closed it by then
+ * never will; the ledger and the disclosures tell of it for good.
+ */
+export const receiptGivenUpMs = 2_592_000_000;
+
 /** Bytes of a release request: a receipt's body with its signature. */
 export const releaseRequestBytesMax = 4_096;
 

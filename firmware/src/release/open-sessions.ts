@@ -1,7 +1,10 @@
-/** Opens that this source agreed to: kept before the receipt is sent, so that a stream can be resumed after a restart. */
+/**
+ * Opens that this source agreed to: kept before the receipt is sent, so that a stream can be resumed after a restart, and
+ * until the receipt is closed or can never be (receipt-watch.ts).
+ */
 import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
 import { toOpenId } from '../ledger/ids.ts';
-import type { LedgerState, OpenId, OpenRecord, StudyId } from '../ledger/types.ts';
+import type { OpenId, StudyId } from '../ledger/types.ts';
 import type { InstitutionId, KeyValueStore } from '../ports.ts';
 
 export interface OpenSession {
@@ -13,33 +16,45 @@ export interface OpenSession {
   readonly granteeKey: Uint8Array;
   /** The commitment that is streamed. */
   readonly head: Uint8Array;
+  /** Block time after which the receipt can become final no more, UTC milliseconds. */
+  readonly validUntil: number;
 }
 
 const prefix = 'open/';
 
 export class OpenSessions {
   readonly #store: KeyValueStore;
+  readonly #sessions = new Map<OpenId, OpenSession>();
 
   constructor(store: KeyValueStore) {
     this.#store = store;
   }
 
-  async get(openId: Uint8Array): Promise<OpenSession | undefined> {
-    const value = await this.#store.get(prefix + toOpenId(openId));
-    return value === undefined ? undefined : (decodeCanonical(value) as unknown as OpenSession);
+  async load(): Promise<void> {
+    for await (const [, value] of this.#store.list(prefix)) {
+      const session = decodeCanonical(value) as unknown as OpenSession;
+      this.#sessions.set(toOpenId(session.openId), session);
+    }
+  }
+
+  get(id: OpenId): OpenSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** In the order in which they were kept; those that come or go while it runs too. */
+  all(): MapIterator<OpenSession> {
+    return this.#sessions.values();
   }
 
   async keep(session: OpenSession): Promise<void> {
+    const id = toOpenId(session.openId);
     const value = encodeCanonical(session as unknown as CborValue);
-    await this.#store.write([{ put: prefix + toOpenId(session.openId), value }]);
+    await this.#store.write([{ put: prefix + id, value }]);
+    this.#sessions.set(id, session);
   }
-}
 
-/** The receipt as it stands on the ledger; the newest opens of a study are looked at first. */
-export function openOnLedger(state: LedgerState, studyId: StudyId, openId: OpenId): OpenRecord | undefined {
-  for (let number = state.study(studyId)?.opens ?? 0; number > 0; number--) {
-    const record = state.open(studyId, number);
-    if (record !== undefined && toOpenId(record.openId) === openId) return record;
+  async delete(id: OpenId): Promise<void> {
+    await this.#store.write([{ delete: prefix + id }]);
+    this.#sessions.delete(id);
   }
-  return undefined;
 }

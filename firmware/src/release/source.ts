@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
-import { openId, toBasisId, toOpenId, toStudyId } from '../ledger/ids.ts';
+import { idBytes, openId, toBasisId, toOpenId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
 import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
 import type {
@@ -21,7 +21,13 @@ import type {
 import { closingDigest, isGrantee } from '../protocol/grants.ts';
 import type { Catalogue } from '../studies/catalogue.ts';
 import type { ObjectKept } from '../studies/manifest.ts';
-import { admitOpen, basisPermits, type LedgerSnapshot, type RefusalGround } from './admission.ts';
+import {
+  admitOpen,
+  basisPermits,
+  isShortLived,
+  type LedgerSnapshot,
+  type RefusalGround,
+} from './admission.ts';
 import { basisInWords } from './basis-words.ts';
 import type { Disclosure, Disclosures } from './disclosures.ts';
 import { refusalAnswerMs, releaseRequestBytesMax } from './limits.ts';
@@ -36,7 +42,8 @@ import {
   type StreamRequest,
 } from './messages.ts';
 import type { OpenShares } from './open-shares.ts';
-import { openOnLedger, type OpenSession, type OpenSessions } from './open-sessions.ts';
+import type { OpenSession, OpenSessions } from './open-sessions.ts';
+import { sizeBucketOf } from './size-bucket.ts';
 import { streamObjects } from './stream.ts';
 
 export interface SourceOptions {
@@ -177,10 +184,9 @@ export class ReleaseSource implements Service {
     const { body, signature, tweak } = request;
     const { self, verify, sessions, ledger } = this.#options;
     const id = openId(body);
-    const earlier = await sessions.get(Buffer.from(id, 'hex'));
+    const earlier = sessions.get(id);
     // Asked again because the answer was lost: the receipt stands, the stream checks everything anew.
-    if (earlier?.institution === asker && openOnLedger(ledger.state(), earlier.studyId, id) !== undefined)
-      return undefined;
+    if (earlier?.institution === asker && ledger.state().openById(id) !== undefined) return undefined;
     const admission = admitOpen(this.#snapshot(), self, asker, body, tweak);
     if (admission.kind === 'refused') return admission.ground;
     if (!verify(admission.basis.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
@@ -189,34 +195,49 @@ export class ReleaseSource implements Service {
     if (isCounted && !this.#options.shares.take(asker, ledger.state().epoch().number))
       return 'the institution has opened too much in this epoch';
     await sessions.keep({
-      openId: Buffer.from(id, 'hex'),
+      openId: idBytes(id),
       grantId: body.basisId,
       studyId: toStudyId(body.studyId),
       institution: asker,
       granteeKey: admission.basis.granteeKey,
       head: body.head,
+      validUntil: body.validUntil,
     });
     return this.#record(body, signature, signal);
   }
 
+  /** What the ledger holds of the open says all; so it can be closed whatever has become of its session. */
   async #close(
     asker: InstitutionId,
     request: ReceiptRequest<AccessClose>,
     signal: AbortSignal,
   ): Promise<RefusalGround | undefined> {
     const { body, signature, tweak } = request;
-    const { sessions, verify, ledger } = this.#options;
-    const session = await sessions.get(body.openId);
-    if (session?.institution !== asker) return 'no open receipt';
-    if (!verify(session.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
-    const member = ledger.state().institution(asker);
-    if (member === undefined || !isGrantee(member.account.spend, tweak, session.granteeKey))
+    const { self, sessions, verify, ledger, clock } = this.#options;
+    const state = ledger.state();
+    const id = toOpenId(body.openId);
+    const record = state.openById(id);
+    const basis = record && state.basis(toBasisId(record.basisId));
+    if (!equalBytes(body.chain, state.chain)) return 'the request is malformed';
+    if (record === undefined || basis === undefined) return 'no open receipt';
+    if (body.source !== self || !equalBytes(body.studyId, basis.studyId)) return 'no open receipt';
+    if (!verify(basis.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
+    const member = state.institution(asker);
+    if (member === undefined || !isGrantee(member.account.spend, tweak, basis.granteeKey))
       return 'the grant is addressed to another institution';
-    if (!equalBytes(body.digest, closingDigest(tweak, session.openId, session.head)))
+    if (!equalBytes(body.digest, closingDigest(tweak, body.openId, record.head)))
       return 'the digest is not of what was sent';
-    const record = openOnLedger(ledger.state(), session.studyId, toOpenId(body.openId));
-    if (record !== undefined && record.closed !== null) return undefined;
-    return this.#record(body, signature, signal);
+    if (record.closed === null) {
+      const objects = this.#objectsUnder(toStudyId(basis.studyId), record.head);
+      // What is here no more cannot be counted; that it was received stays true.
+      if (objects !== undefined && body.sizeBucket !== sizeBucketOf(objects))
+        return 'the size is not of what was sent';
+      if (!isShortLived(body, clock.now())) return 'the receipt is valid for too long';
+      const ground = await this.#record(body, signature, signal);
+      if (ground !== undefined) return ground;
+    }
+    if (sessions.get(id) !== undefined) await sessions.delete(id);
+    return undefined;
   }
 
   /** Signs as the source and waits until the receipt is final. */
@@ -240,11 +261,11 @@ export class ReleaseSource implements Service {
   async serve(call: PlaneCall): Promise<AsyncIterable<Uint8Array> | undefined> {
     const { sessions, verify, ledger, disclosures } = this.#options;
     const request = decodeStreamRequest(call.body);
-    const session = request && (await sessions.get(request.openId));
+    const session = request && sessions.get(toOpenId(request.openId));
     if (request === undefined || session?.institution !== call.institution) return undefined;
     if (!verify(session.granteeKey, streamMessage(session.openId, call.exporter), request.signature))
       return undefined;
-    const record = openOnLedger(ledger.state(), session.studyId, toOpenId(session.openId));
+    const record = ledger.state().openById(toOpenId(session.openId));
     if (record === undefined || record.closed !== null) return undefined;
     const objects = this.#objectsUnder(session.studyId, session.head);
     const ground = objects === undefined ? 'no such study here' : this.#groundAgainst(session);
