@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
 import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
-import type { StudyId, Transaction } from '../../firmware/src/ledger/types.ts';
+import { bulkEntriesMax } from '../../firmware/src/ledger/limits.ts';
+import { bulkEntryBytes } from '../../firmware/src/ledger/studies/leaf.ts';
+import type { StudyId, StudyRegisterBulk, Transaction } from '../../firmware/src/ledger/types.ts';
 import { Mempool, type FinalState } from '../../firmware/src/validator/mempool.ts';
 import { institutionKeyChangesMax } from '../../firmware/src/validator/limits.ts';
 import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { registerBulk } from '../fakes/ledger-studies.ts';
 import { applied } from '../support/ledger-outcome.ts';
 
 const ledger = new LedgerFixture();
@@ -21,32 +24,28 @@ const initial = applied(ledger.initial, registered.transaction);
 const leaf = { source: 'south', batch: new Uint8Array(16), index: 0, entry: new Uint8Array(97), path: [] };
 
 /** As many as a member may have waiting, none of which ever applies or costs a signature; and what others bring. */
-const lanes = [
-  {
-    name: 'registrations',
-    vain: (number: number) =>
-      ledger.amend('west', unknown, 2, { validUntil: genesisTime + 86_400_000 + number }),
-    honest: (number: number) => ledger.register('south', `study ${number}`, [owner]).transaction,
-  },
-  {
-    name: 'revocations',
-    vain: (number: number) =>
-      ledger.sign(
-        {
-          ...ledger.revokeBody(unknown, { upTo: 1 }, { validUntil: genesisTime + 86_400_000 + number }),
-          leaf,
-        },
-        owner,
-      ),
-    honest: (number: number) => ledger.sign(ledger.revokeBody(study, { upTo: number }), owner),
-  },
-] satisfies {
-  name: string;
-  vain: (number: number) => Transaction;
-  honest: (number: number) => Transaction;
-}[];
+interface Lane {
+  readonly name: string;
+  readonly vain: (number: number) => Transaction;
+  readonly honest: (number: number) => Transaction;
+}
 
-for (const { name, vain, honest } of lanes) {
+const registrations: Lane = {
+  name: 'registrations',
+  vain: (number) => ledger.amend('west', unknown, 2, { validUntil: genesisTime + 86_400_000 + number }),
+  honest: (number) => ledger.register('south', `study ${number}`, [owner]).transaction,
+};
+
+const revocations: Lane = {
+  name: 'revocations',
+  vain: (number) => {
+    const change = { validUntil: genesisTime + 86_400_000 + number };
+    return ledger.sign({ ...ledger.revokeBody(unknown, { upTo: 1 }, change), leaf }, owner);
+  },
+  honest: (number) => ledger.sign(ledger.revokeBody(study, { upTo: number }), owner),
+};
+
+for (const { name, vain, honest } of [registrations, revocations]) {
   test(`a member whose ${name} wait for what never comes holds up nobody else's for long`, () => {
     const pool = new Mempool({ self: 'north', verify: verifySignature, isAwaited: () => false });
     let state = initial;
@@ -71,7 +70,8 @@ for (const { name, vain, honest } of lanes) {
         isBuilt = candidates.some(isWanted);
         // This box builds one block of four.
         const refused = candidates.filter((candidate) => !isWanted(candidate));
-        if (height % 4 === 0) pool.recheck(refused, finalAt(height), 0);
+        if (height % 4 === 0)
+          pool.built({ placed: isBuilt ? [transactionId(bytes)] : [], refused }, finalAt(height), 0);
       }
       state = applied(state, transaction);
       pool.afterFinal({ ids: [transactionId(bytes)], isOwn: height % 4 === 1 }, finalAt(height), 0);
@@ -79,6 +79,93 @@ for (const { name, vain, honest } of lanes) {
     assert.ok(sent > 1000, `${sent} became final, the longest after ${longestWait} blocks`);
   });
 }
+
+/** A box that builds one block of four, of which nothing ever applies but what is told; what it does then. */
+class Builder {
+  readonly pool = new Mempool({ self: 'north', verify: verifySignature, isAwaited: () => false });
+  readonly #final = {
+    head: { height: 1, time: genesisTime + 1000, digest: new Uint8Array(32) },
+    state: initial,
+  };
+  #height = 0;
+  now = 0;
+
+  bring(from: string, bytes: Uint8Array): string {
+    return this.pool.add(from, bytes, this.#final, this.now).kind;
+  }
+
+  /** Fills the share of west with what this makes. */
+  fill(make: (number: number) => Uint8Array): void {
+    for (let number = 0; this.bring('west', make(number)) !== 'full'; number++);
+  }
+
+  /** One more block, which holds the wanted one if that has a place. */
+  step(wanted?: Uint8Array): boolean {
+    const isWanted = (candidate: Uint8Array): boolean =>
+      wanted !== undefined && equalBytes(candidate, wanted);
+    const candidates = this.pool.candidates(new Set());
+    const ids = candidates.some(isWanted) && wanted !== undefined ? [transactionId(wanted)] : [];
+    const isOwn = ++this.#height % 4 === 0;
+    const refused = candidates.filter((candidate) => !isWanted(candidate));
+    if (isOwn) this.pool.built({ placed: ids, refused }, this.#final, this.now);
+    this.pool.afterFinal({ ids, isOwn }, this.#final, this.now);
+    return ids.length > 0;
+  }
+
+  /** Blocks until this one stands in one; at most so many. */
+  blocksUntil(wanted: Uint8Array, most: number): number {
+    let blocks = 0;
+    while (blocks < most && !this.step(wanted)) blocks++;
+    return blocks;
+  }
+}
+
+test('turns in vain are no debt to those who wanted none', () => {
+  const box = new Builder();
+  const vain = (number: number): Uint8Array => encodeTransaction(revocations.vain(number));
+  let number = 0;
+  // An hour of heartbeats, in which a hospital brings what strangers left with it.
+  for (let block = 0; block < 360; block++) {
+    box.now += 10_000;
+    if (block % 3 === 0)
+      for (let count = 0; count < 60; count++) assert.equal(box.bring('south', vain(number++)), 'waiting');
+    box.step();
+  }
+  box.now += 60_000;
+  box.step();
+  assert.equal(box.pool.size, 0);
+  box.fill((other) => vain(number + other));
+  const revocation = encodeTransaction(revocations.honest(1));
+  assert.equal(box.bring('south', revocation), 'waiting');
+  assert.ok(box.blocksUntil(revocation, 50) <= 4);
+});
+
+test('who keeps a little waiting all the time saves up no turns', () => {
+  const box = new Builder();
+  const vain = (number: number): Uint8Array => encodeTransaction(registrations.vain(number));
+  const entries = new Uint8Array(bulkEntriesMax * bulkEntryBytes);
+  for (let number = 0; number < 60; number++) {
+    if (number % 10 === 0) box.bring('west', vain(number));
+    const { transaction } = registerBulk(ledger, 'south', `large ${number}`, [owner]);
+    const body = { ...transaction.body, entries } as StudyRegisterBulk;
+    const large = encodeTransaction(ledger.sign(body, ledger.box('south').transaction));
+    assert.equal(box.bring('south', large), 'waiting');
+    assert.ok(box.blocksUntil(large, 1) === 0);
+  }
+  box.fill((number) => vain(1000 + number));
+  const registration = encodeTransaction(registrations.honest(1));
+  assert.equal(box.bring('south', registration), 'waiting');
+  assert.ok(box.blocksUntil(registration, 50) <= 4);
+});
+
+test('what an institution brought in vain does not stand before what it brings later', () => {
+  const box = new Builder();
+  for (let number = 0; number < 128; number++)
+    assert.equal(box.bring('south', encodeTransaction(revocations.vain(number))), 'waiting');
+  const revocation = encodeTransaction(revocations.honest(1));
+  assert.equal(box.bring('south', revocation), 'waiting');
+  assert.ok(box.blocksUntil(revocation, 50) <= 8);
+});
 
 test('a box shares out its own blocks: what others have built is no turn of anybody here', () => {
   const final = { head: { height: 1, time: genesisTime + 1000, digest: new Uint8Array(32) }, state: initial };

@@ -213,7 +213,7 @@ test('what a final block has overtaken is judged again when it is built in, and 
   const id = transactionId(rival);
   const refused = [{ id, reason: 'version-stale' }];
   for (const ask of [
-    (mempool: Mempool) => mempool.recheck([rival], overtaken, 1),
+    (mempool: Mempool) => mempool.built({ placed: [], refused: [rival] }, overtaken, 1),
     (mempool: Mempool) => mempool.afterFinal(none, overtaken, readyRecheckMs),
   ]) {
     const mempool = pool();

@@ -12,23 +12,29 @@ import { encodeTransaction } from '../../firmware/src/ledger/index.ts';
 import type { StudyId } from '../../firmware/src/ledger/types.ts';
 import type { Submitted } from '../../firmware/src/ports.ts';
 import { utf8 } from '../../firmware/src/encoding/bytes.ts';
-import { LedgerFixture, signerOf } from '../fakes/ledger.ts';
+import { genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
+import { transferBody } from '../fakes/ledger-studies.ts';
+import { applied } from '../support/ledger-outcome.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const ledger = new LedgerFixture();
 const owner = signerOf('owner');
-const study = ledger.register('south', 'never', [owner]).ids[0] as StudyId;
+const next = signerOf('next');
+const registered = ledger.register('south', 'one', [owner]);
+const state = applied(ledger.initial, registered.transaction);
+const known = registered.ids[0] as StudyId;
+const unknown = ledger.register('south', 'never', [owner]).ids[0] as StudyId;
 const settled: Submitted = { kind: 'final', height: 1, time: 1 };
 
 /** Valid for ten minutes from the clock's beginning, each another one. */
-function revocation(clock: ManualClock, number: number): Uint8Array {
+function revocation(clock: ManualClock, number: number, study = unknown): Uint8Array {
   const validUntil = clock.now() + walletTransactionValidMsMax - number;
   return encodeTransaction(ledger.sign(ledger.revokeBody(study, { upTo: 1 }, { validUntil }), owner));
 }
 
-function amendment(clock: ManualClock, number: number): Uint8Array {
+function transfer(clock: ManualClock, number: number): Uint8Array {
   const validUntil = clock.now() + walletTransactionValidMsMax - number;
-  return encodeTransaction(ledger.amend('south', study, 2, { validUntil }));
+  return encodeTransaction(ledger.sign(transferBody(ledger, unknown, next, { validUntil }), owner, next));
 }
 
 /** A ledger that takes nothing until it is told to, and wallets that hang up. */
@@ -36,8 +42,10 @@ function fixture() {
   const clock = new ManualClock();
   const asked: Uint8Array[] = [];
   let isTaking = false;
-  const submissions = new WalletSubmissions(
-    {
+  const submissions = new WalletSubmissions({
+    ledger: {
+      head: () => ({ height: 1, time: genesisTime, digest: new Uint8Array(32) }),
+      state: () => state,
       submit: (bytes, signal) => {
         asked.push(bytes);
         if (isTaking) return Promise.resolve(settled);
@@ -47,7 +55,8 @@ function fixture() {
       },
     },
     clock,
-  );
+    verify: verifySignature,
+  });
   const hangUp = new AbortController();
   return {
     clock,
@@ -66,11 +75,14 @@ test('strangers fill the part of wallets and no more; it is free again a while a
   const one = revocation(clock, walletRevocationsWaitingMax);
   await assert.rejects(submit(one), { code: 'BUSY' });
   assert.equal(asked.length, walletRevocationsWaitingMax);
+  // What applies is brought all the same.
+  left.push(assert.rejects(submit(revocation(clock, 0, known)), { code: 'BUSY' }));
+  assert.equal(asked.length, walletRevocationsWaitingMax + 1);
   // What waits already may be asked for again, and other kinds have room of their own.
   left.push(assert.rejects(submit(revocation(clock, 0)), { code: 'BUSY' }));
   for (let number = 0; number < walletTransactionsWaitingMax; number++)
-    left.push(assert.rejects(submit(amendment(clock, number)), { code: 'BUSY' }));
-  await assert.rejects(submit(amendment(clock, walletTransactionsWaitingMax)), { code: 'BUSY' });
+    left.push(assert.rejects(submit(transfer(clock, number)), { code: 'BUSY' }));
+  await assert.rejects(submit(transfer(clock, walletTransactionsWaitingMax)), { code: 'BUSY' });
   hangUp();
   await Promise.all(left);
   take();
@@ -87,9 +99,12 @@ test('what is settled takes no room', async () => {
     assert.deepEqual(await submit(revocation(clock, number)), settled);
 });
 
-test('what is no transaction, or valid for long, never reaches the ledger', async () => {
+test('what is no transaction of an owner, or valid for long, never reaches the ledger', async () => {
   const { clock, asked, submit } = fixture();
   assert.equal((await submit(utf8('no transaction'))).kind, 'refused');
   assert.deepEqual(await submit(revocation(clock, -1)), { kind: 'refused', reason: 'valid-too-long' });
+  const amendment = ledger.amend('south', known, 2, { validUntil: clock.now() + 60_000 });
+  const signed = encodeTransaction(amendment);
+  assert.deepEqual(await submit(signed), { kind: 'refused', reason: 'not-an-owners' });
   assert.deepEqual(asked, []);
 });

@@ -51,10 +51,10 @@ export const measuredFileCharactersMax = 65_536;
 /** What a wallet submits is valid no longer: wallets say two minutes, and a clock may be off. */
 export const walletTransactionValidMsMax = 600_000;
 
-/** Revocations and objections of wallets that wait at a time: half of this institution's room for them. */
+/** Revocations and objections of wallets that wait and do not apply yet: half of this institution's room for them. */
 export const walletRevocationsWaitingMax = 128;
 
-/** All else of wallets that waits at a time: half of this institution's room. */
+/** All else of wallets that waits and does not apply yet: half of this institution's room. */
 export const walletTransactionsWaitingMax = 512;
 
 /** How long what a wallet has left counts as waiting: twice what the ledger keeps it if it does not apply. */

@@ -33,7 +33,7 @@ export interface WalletDeskOptions {
 export function walletDesk(options: WalletDeskOptions): WalletService {
   const { institution, genesis, ledger, bindings, clock } = options;
   const challenges = new Challenges(clock);
-  const submissions = new WalletSubmissions(ledger, clock);
+  const submissions = new WalletSubmissions({ ledger, clock, verify: verifyEd25519 });
   const head = (): WalletEvidence => {
     const { block, certificate } = ledger.evidence();
     // Of block 0 there is no certificate that a wallet could check; the first heartbeat brings one.

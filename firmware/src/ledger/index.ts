@@ -121,4 +121,4 @@ export {
   type DecodedTransaction,
 } from './transactions.ts';
 export { transactionWork } from './block-work.ts';
-export { bringsKeys, goesFirst, transactionTypeNames } from './transaction-types.ts';
+export { bringsKeys, goesFirst, isOwnersAct, transactionTypeNames } from './transaction-types.ts';

@@ -32,6 +32,11 @@ export function goesFirst(type: TransactionBody['type']): boolean {
   return type === 'access.revoke' || type === 'study.object';
 }
 
+/** True of what is signed by an owner's key, and so may come from a wallet. */
+export function isOwnersAct(type: TransactionBody['type']): boolean {
+  return type === 'access.grant' || type === 'study.transfer' || goesFirst(type);
+}
+
 /** True of what brings certified keys: judging it costs twenty times what judging anything else does. */
 export function bringsKeys(type: TransactionBody['type']): boolean {
   return type === 'institution.update' || type === 'institution.replace' || type === 'institution.propose';

@@ -61,6 +61,14 @@ export interface FinalTransactions {
   readonly isOwn: boolean;
 }
 
+/** Of a block that this box has built. */
+export interface BuiltOf {
+  /** In it, and in those before it that are not final. */
+  readonly placed: Iterable<TransactionId>;
+  /** Of its candidates, encoded. */
+  readonly refused: readonly Uint8Array[];
+}
+
 export interface Refusal {
   readonly id: TransactionId;
   readonly reason: string;
@@ -121,7 +129,7 @@ export class Mempool {
     }
     if (!lane.hasRoom(from, bytes.length)) return { kind: 'full' };
     const isCostly = ({ body }: Transaction): boolean => bringsKeys(body.type);
-    if (isCostly(transaction) && lane.countOf(from, isCostly) >= institutionKeyChangesMax)
+    if (!isSelf && isCostly(transaction) && lane.countOf(from, isCostly) >= institutionKeyChangesMax)
       return { kind: 'full' };
     const outcome = this.#judge(transaction, final);
     if (outcome !== undefined && !outcome.later) {
@@ -166,12 +174,16 @@ export class Mempool {
     this.#forged.keysChanged(institution, now);
   }
 
-  /** Refused when a block was built: judged again by the final state, dropped if that refuses for ever too. */
-  recheck(transactions: readonly Uint8Array[], final: FinalState, now: number): Refusal[] {
-    const ids = transactions.map(transactionId);
-    for (const id of ids) {
-      this.#first.tried(id);
-      this.#rest.tried(id);
+  /**
+   * This box has built a block of the candidates. What was refused then has had its turn, and is judged again by the final
+   * state: dropped if that refuses it for ever too.
+   */
+  built({ placed, refused }: BuiltOf, final: FinalState, now: number): Refusal[] {
+    const ids = refused.map(transactionId);
+    const all = new Set([...placed, ...ids]);
+    for (const lane of [this.#first, this.#rest]) {
+      for (const id of ids) lane.tried(id);
+      lane.built(all);
     }
     return this.#recheck(ids, final, now);
   }

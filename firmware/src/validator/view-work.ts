@@ -5,7 +5,7 @@ import { viewOf } from '../consensus/state.ts';
 import type { ProposalHeader } from '../consensus/types.ts';
 import { leaderOf } from '../consensus/types.ts';
 import { equalBytes } from '../encoding/bytes.ts';
-import { buildBlock } from '../ledger/index.ts';
+import { buildBlock, transactionId } from '../ledger/index.ts';
 import type { TransactionId } from '../ledger/types.ts';
 import type { Clock, InstitutionId, Network, VerifySignature } from '../ports.ts';
 import type { BlockTree } from './block-tree.ts';
@@ -184,8 +184,11 @@ export class ViewWork {
     });
     this.#toPropose = undefined;
     refused(
-      mempool.recheck(
-        built.refused.map(({ transaction }) => transaction),
+      mempool.built(
+        {
+          placed: [...ids, ...built.block.transactions.map(transactionId)],
+          refused: built.refused.map(({ transaction }) => transaction),
+        },
         chain,
         now,
       ),

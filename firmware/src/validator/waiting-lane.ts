@@ -28,7 +28,7 @@ export interface LaneBounds {
 }
 
 interface Queue {
-  /** In the order in which they came. */
+  /** In the order in which they came, those that were tried in vain behind. */
   readonly waiting: Map<TransactionId, WaitingTransaction>;
   bytes: number;
   /**
@@ -47,7 +47,7 @@ export class WaitingLane {
   /** A transaction that several brought is counted for each of them: otherwise one could hide behind another. */
   #transactions = 0;
   #bytes = 0;
-  /** Where the least served queue stood last: one that begins has no claim on what it did not ask for before. */
+  /** Where the least served of those stood who last waited for more: one that begins has no claim on what was before. */
   #servedLeast = 0;
   /** Of institutions without a queue that were served more than that: going away and coming back gains nothing. */
   readonly #ahead = new Map<InstitutionId, number>();
@@ -120,27 +120,43 @@ export class WaitingLane {
 
   /**
    * It had a place in a block and did not apply: that was a turn of those who brought it too. Else what can never apply
-   * would always be next, since it is never served.
+   * would always be next, since it is never served. It goes behind what the same institution brought after it.
    */
   tried(id: TransactionId): void {
-    const { length } = this.get(id)?.bytes ?? [];
     for (const bringer of this.#bringers.get(id) ?? []) {
       const queue = this.#queues.get(bringer);
-      if (queue !== undefined) queue.served += length;
+      const waiting = queue?.waiting.get(id);
+      if (queue === undefined || waiting === undefined) continue;
+      queue.served += waiting.bytes.length;
+      queue.waiting.delete(id);
+      queue.waiting.set(id, waiting);
     }
   }
 
   /** It has become final in a block of this box: those who brought it have had their turn. */
   served(id: TransactionId): void {
-    if (!this.#bringers.has(id)) return;
     this.tried(id);
+    this.remove(id);
+  }
+
+  /**
+   * This box has built a block, and these had a place in it or in one before it. Who had a place for all that he brought
+   * waits for nothing: he has no claim on what others were served meanwhile, and they have none on him.
+   */
+  built(placed: ReadonlySet<TransactionId>): void {
+    const queues = [...this.#queues.values()];
+    const waits = ({ waiting }: Queue): boolean => [...waiting.keys()].some((id) => !placed.has(id));
+    const behind = queues.filter(waits).map(({ served }) => served);
+    const all = [...queues.map(({ served }) => served), ...this.#ahead.values()];
     this.#servedLeast = Math.max(
       this.#servedLeast,
-      Math.min(...[...this.#queues.values()].map(({ served }) => served)),
+      behind.length > 0 ? Math.min(...behind) : Math.max(0, ...all),
     );
+    for (const queue of queues) {
+      if (!waits(queue)) queue.served = Math.max(queue.served, this.#servedLeast);
+    }
     for (const [institution, served] of this.#ahead)
       if (served <= this.#servedLeast) this.#ahead.delete(institution);
-    this.remove(id);
   }
 
   /** At most so many of those that are not left out, in the order of their turns; each institution's as they came. */
