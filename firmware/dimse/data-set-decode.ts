@@ -2,7 +2,6 @@
  * A small data set out of its bytes (PS3.5 clause 7). Recursive, hence bounded in depth; and in bytes and elements,
  * since each element costs some hundred bytes of memory, whatever its length; and in values and text, which cost time.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { DataElement, DataSet } from '../src/ports.ts';
 import { vrOf } from './data-dictionary.ts';
@@ -44,7 +43,7 @@ export type DecodedDataSet =
  * implicit VR are UN, known ones of VR UN get their VR (PS3.5 6.2.2); group lengths are left out.
  */
 export function decodeDataSet(bytes: Uint8Array, transferSyntaxUid: string): DecodedDataSet {
-  return withoutRests(decode(bytes, transferSyntaxUid, () => undefined));
+  return withoutRests(decode(bytes, transferSyntaxUid, { left: 0, charge: () => undefined }));
 }
 
 /** The box's own. */
@@ -59,22 +58,32 @@ export function decodeLongDataSet(
   transferSyntaxUid: string,
   account?: WorkAccount,
 ): Promise<DecodedDataSet> {
-  if (account === undefined)
-    return withRests(
-      decode(bytes, transferSyntaxUid, () => undefined),
-      ownLongWorks,
-    );
-  const work = decode(bytes, transferSyntaxUid, (cost) => {
-    account.charge(cost);
-  });
-  return withRests(work, account.turns.longWorks, () => account.restOfLongWork() ?? nextTurn());
+  const decoding: Decoding = {
+    left: 0,
+    charge: (cost) => {
+      account?.charge(cost);
+    },
+  };
+  const state = { left: () => decoding.left, rest: () => account?.restOfLongWork() };
+  return withRests(
+    decode(bytes, transferSyntaxUid, decoding),
+    account?.turns.longWorks ?? ownLongWorks,
+    state,
+  );
+}
+
+/** What is told of a data set while it is decoded. */
+interface Decoding {
+  /** Bytes that are still to be decoded, at most. */
+  left: number;
+  charge(cost: number): void;
 }
 
 /** Yields where a rest is due, and tells what was done since the last one, also if it fails. */
 function* decode(
   bytes: Uint8Array,
   transferSyntaxUid: string,
-  charge: (cost: number) => void,
+  decoding: Decoding,
 ): Generator<undefined, DecodedDataSet> {
   let decoder: Decoder | undefined;
   try {
@@ -82,19 +91,21 @@ function* decode(
     let plain = bytes;
     if (deflated) {
       // A few bytes may become thousands: it has its rests before and after.
-      yield;
       let inflatedBytes = inflatedLengthMax(bytes);
+      decoding.left = inflatedBytes;
+      yield;
       try {
         plain = inflate(bytes, inflatedBytes);
         inflatedBytes = plain.length;
       } finally {
-        charge(inflatedBytes / inflatedBytesPerCost);
+        decoding.charge(inflatedBytes / inflatedBytesPerCost);
       }
       yield;
     }
     if (plain.length > identifierBytesMax) throw new Malformed(`more than ${identifierBytesMax} bytes`);
     const explicitVr = plain.length >= 6 ? showsExplicitVr(plain.subarray(4, 6)) : encoding.explicitVr;
-    decoder = new Decoder(plain, charge);
+    decoding.left = plain.length;
+    decoder = new Decoder(plain, decoding);
     const dataSet = yield* decoder.dataSet({ ...encoding, explicitVr });
     return { kind: 'data-set', dataSet, memoryBytes: decoder.memoryBytes };
   } catch (error) {
@@ -125,7 +136,7 @@ interface Header {
 class Decoder {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #charge: (cost: number) => void;
+  readonly #decoding: Decoding;
   #charged = 0;
   #offset = 0;
   #elements = 0;
@@ -133,9 +144,9 @@ class Decoder {
   #textBytes = 0;
   readonly #rests = new Rests();
 
-  constructor(bytes: Uint8Array, charge: (cost: number) => void) {
+  constructor(bytes: Uint8Array, decoding: Decoding) {
     this.#bytes = bytes;
-    this.#charge = charge;
+    this.#decoding = decoding;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -145,11 +156,12 @@ class Decoder {
     return length + this.#elements * dataSetElementMemoryBytes + this.#values * dataSetValueMemoryBytes;
   }
 
-  /** What was done and not told yet. */
+  /** Tells what was done and not told yet, and what is left. */
   chargeWork(): void {
     const cost = (this.#elements + this.#values) * elementCost + this.#textBytes / textBytesPerCost;
-    this.#charge(cost - this.#charged);
+    this.#decoding.charge(cost - this.#charged);
     this.#charged = cost;
+    this.#decoding.left = this.#bytes.length - this.#offset;
   }
 
   dataSet(encoding: ElementEncoding): Generator<undefined, DataSet> {

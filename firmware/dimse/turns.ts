@@ -12,7 +12,7 @@ export class Turns {
   readonly #clock: Clock;
   /** What those that wait have had, in turns. */
   #waiting = 0;
-  /** Long data sets, decoded one after the other. */
+  /** Long data sets that are decoded, a part at a time. */
   readonly longWorks = new WorkQueue();
 
   constructor(clock: Clock) {
@@ -31,11 +31,11 @@ export class Turns {
   }
 
   /**
-   * The same for the one long work that is done now. It waits for nobody else: its parts are many, and if each waited for
-   * all that flood, those behind it in the queue would wait for minutes.
+   * One turn, for the long work whose part is done next. It waits for nobody else: its parts are many, and if each waited
+   * for all that flood, those in its queue would wait for minutes.
    */
-  nextPart(cost: number): Promise<void> {
-    return this.#clock.sleep((turnMs * cost) / turnCostMax);
+  nextPart(): Promise<void> {
+    return this.#clock.sleep(turnMs);
   }
 }
 
@@ -60,20 +60,16 @@ export class WorkAccount {
 
   /** Undefined if none is due. */
   rest(): Promise<void> | undefined {
-    const cost = this.#due();
-    return cost === undefined ? undefined : this.turns.next(cost);
-  }
-
-  /** Between two parts of a long work; undefined if none is due. */
-  restOfLongWork(): Promise<void> | undefined {
-    const cost = this.#due();
-    return cost === undefined ? undefined : this.turns.nextPart(cost);
-  }
-
-  #due(): number | undefined {
     const cost = this.#cost;
     if (cost < turnCostMax) return undefined;
     this.#cost = 0;
-    return cost;
+    return this.turns.next(cost);
+  }
+
+  /** One turn before the next part of a long work, and so many as are owed; undefined if none is due. */
+  restOfLongWork(): Promise<void> | undefined {
+    if (this.#cost < turnCostMax) return undefined;
+    this.#cost -= turnCostMax;
+    return this.turns.nextPart();
   }
 }

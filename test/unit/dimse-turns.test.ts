@@ -1,6 +1,7 @@
 /** What an association is given is held against what it has cost: whatever costs the event loop more than its bytes do. */
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decodeText } from '../../firmware/dimse/character-set.ts';
 import { commandField, encodeCommand } from '../../firmware/dimse/command.ts';
 import { decodeLongDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
@@ -126,6 +127,36 @@ test('a long data set rests as its association must, and others have theirs mean
   assert.equal(waited, 0, 'a short one does not queue behind it');
   const isOver = stuck.then(() => true);
   while (!(await Promise.race([isOver, settle().then(() => false)]))) clock.advance(turnMs);
+});
+
+test('a data set of 900 elements does not wait for all that are longer, and none waits for ever', async () => {
+  const clock = new ManualClock();
+  const turns = new Turns(clock);
+  const ended: string[] = [];
+  const decode = (name: string, items: number): void => {
+    const bytes = encodeDataSet(itemsOf(items), implicitVrLittleEndian);
+    const decoding = decodeLongDataSet(bytes, implicitVrLittleEndian, new WorkAccount(turns));
+    void decoding.then(() => ended.push(name));
+  };
+  for (let n = 0; n < 20; n++) decode(`long ${n}`, 20_000);
+  /** Turns until it has ended; those who come meanwhile are as short as it. */
+  const turnsUntil = async (name: string, others: () => void = () => undefined): Promise<number> => {
+    for (let waited = 0; waited < 100; waited++) {
+      // What has no debts goes on with the next turns of the loop.
+      for (let n = 0; n < 100; n++) await nextTurn();
+      if (ended.includes(name)) return waited;
+      others();
+      clock.advance(turnMs);
+    }
+    return assert.fail(`${name} has not ended`);
+  };
+  await settle();
+  decode('short', 900);
+  const waited = await turnsUntil('short');
+  assert(waited <= 4, `it waited for ${waited} turns`);
+  const costOfLong = (20_000 * elementCost) / turnCostMax;
+  const delayed = await turnsUntil('long 0', () => decode('another', 900));
+  assert(delayed <= 3 * costOfLong, `the oldest waited for ${delayed} turns`);
 });
 
 for (const fragmentBytes of [128, 65_000]) {
