@@ -8,7 +8,7 @@ import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
-import { errorCommentCharactersMax, pduBytesMax } from './limits.ts';
+import { commandCost, errorCommentCharactersMax, pduBytesMax } from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
 import { MessageSender } from './message-sender.ts';
 import { commandPdus, pdvDataBytesMax } from './message-writer.ts';
@@ -199,8 +199,11 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       this.#services.running?.cancel(command.messageIdBeingRespondedTo);
       return undefined;
     }
-    if ((command.commandField & responseBit) !== 0 && this.#services.running?.answered(command) === true)
+    if ((command.commandField & responseBit) !== 0 && this.#services.running?.answered(command) === true) {
+      // There are no more of them than we have asked for.
+      this.#account.giveBack(commandCost);
       return undefined;
+    }
     if (!this.#isRequest(command)) return undefined;
     const turn = this.#turn();
     if (turn !== undefined)

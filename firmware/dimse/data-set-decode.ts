@@ -12,7 +12,7 @@ import {
   isLongVr,
   showsExplicitVr,
 } from './data-set-syntax.ts';
-import { characterSetOf, countValues, isInCharacterSet, valuesDecoding } from './data-set-values.ts';
+import { characterSetOf, isInCharacterSet, valuesDecoding } from './data-set-values.ts';
 import {
   dataSetDepthMax,
   dataSetElementMemoryBytes,
@@ -207,8 +207,15 @@ class Decoder {
   ): Generator<undefined, DataElement> {
     if (length === undefinedLength) throw new Malformed(`${written(tag)} of VR ${vr} has undefined length`);
     const bytes = this.#take(tag, length);
-    this.#bound(tag, vr, bytes);
-    const values = yield* valuesDecoding(bytes, vr, littleEndian, characterSet);
+    if (isInCharacterSet(vr)) this.#takeText(tag, bytes.length);
+    const before = this.#values;
+    const values = yield* valuesDecoding(bytes, vr, littleEndian, characterSet, () => {
+      if (this.#values - before === elementValuesMax)
+        throw new Malformed(`${written(tag)} has more than ${elementValuesMax} values`);
+      if (this.#values === dataSetValuesMax) throw new Malformed(`more than ${dataSetValuesMax} values`);
+      this.#values += 1;
+      return this.#isRestDue();
+    });
     if (values === undefined) throw new Malformed(`the length of ${written(tag)} does not fit VR ${vr}`);
     return { vr, values };
   }
@@ -219,19 +226,13 @@ class Decoder {
     return true;
   }
 
-  /** Before it is decoded: what would block everybody else or fill the memory is refused by its length alone. */
-  #bound(tag: string, vr: string, bytes: Uint8Array): void {
-    const count = countValues(bytes, vr, elementValuesMax);
-    if (count > elementValuesMax)
-      throw new Malformed(`${written(tag)} has more than ${elementValuesMax} values`);
-    this.#values += count;
-    if (this.#values > dataSetValuesMax) throw new Malformed(`more than ${dataSetValuesMax} values`);
-    if (!isInCharacterSet(vr)) return;
-    if (bytes.length > elementTextBytesMax)
+  /** Before it is decoded: what would block everybody else is refused by its length alone, and costs nothing then. */
+  #takeText(tag: string, length: number): void {
+    if (length > elementTextBytesMax)
       throw new Malformed(`${written(tag)} has more than ${elementTextBytesMax} bytes`);
-    this.#textBytes += bytes.length;
-    if (this.#textBytes > dataSetTextBytesMax)
+    if (this.#textBytes + length > dataSetTextBytesMax)
       throw new Malformed(`more than ${dataSetTextBytesMax} bytes of text`);
+    this.#textBytes += length;
   }
 
   *#items(

@@ -2,10 +2,10 @@
  * The values of one element that is no sequence, as text and back (PS3.5 6.2): text without padding, numbers in
  * decimal, AT as eight hexadecimal digits, bytes in base64 with their words in little-endian order.
  */
-import { withoutPadding, withoutTrailingPadding } from '../src/encoding/padding.ts';
 import type { DataElement } from '../src/ports.ts';
 import { encodeText, textDecoding } from './character-set.ts';
-import { decodeAscii, encodeAscii } from './text.ts';
+import { trimming, trimmingEnd } from './long-padding.ts';
+import { encodeAscii } from './text.ts';
 
 /** Text in the data set's Specific Character Set (PS3.5 6.1.2.3). */
 const characterSetVrs = new Set(['LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UT']);
@@ -18,8 +18,8 @@ const wordBytes: Readonly<Record<string, number>> = { OB: 1, OD: 8, OF: 4, OL: 4
 
 interface NumberCodec {
   readonly size: number;
-  read(view: DataView, offset: number, littleEndian: boolean): string;
-  write(view: DataView, offset: number, text: string, littleEndian: boolean): void;
+  readonly read: (view: DataView, offset: number, littleEndian: boolean) => string;
+  readonly write: (view: DataView, offset: number, text: string, littleEndian: boolean) => void;
 }
 
 const numbers: Readonly<Record<string, NumberCodec>> = {
@@ -116,21 +116,8 @@ export function isInCharacterSet(vr: string): boolean {
   return characterSetVrs.has(vr);
 }
 
-const backslash = 0x5c;
-
-/**
- * How many values `valuesDecoding` would make, or more: second bytes of characters may look like backslashes. Counted no
- * further than one beyond `max`.
- */
-export function countValues(bytes: Uint8Array, vr: string, max: number): number {
-  const number = numbers[vr];
-  if (number !== undefined) return Math.ceil(bytes.length / number.size);
-  if (wordBytes[vr] !== undefined || oneTextVrs.has(vr)) return 1;
-  let count = 1;
-  let at = bytes.indexOf(backslash);
-  for (; at !== -1 && count <= max; at = bytes.indexOf(backslash, at + 1)) count++;
-  return count;
-}
+/** Told of each value before it is made: true where a rest is due. What it throws ends the decoding. */
+export type ValueCounter = () => boolean;
 
 /**
  * Yields where a rest is due.
@@ -141,26 +128,51 @@ export function* valuesDecoding(
   vr: string,
   littleEndian: boolean,
   specificCharacterSet: string,
+  counted: ValueCounter = () => false,
 ): Generator<undefined, readonly string[] | undefined> {
   if (bytes.length === 0) return [];
   const number = numbers[vr];
-  if (number !== undefined) {
-    if (bytes.length % number.size !== 0) return undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    return Array.from({ length: bytes.length / number.size }, (_, index) =>
-      number.read(view, index * number.size, littleEndian),
-    );
-  }
-  const wordSize = wordBytes[vr];
-  if (wordSize !== undefined) {
-    if (bytes.length % wordSize !== 0) return undefined;
-    return [Buffer.from(inLittleEndian(bytes, wordSize, littleEndian)).toString('base64')];
+  const size = number?.size ?? wordBytes[vr];
+  if (size !== undefined && bytes.length % size !== 0) return undefined;
+  if (number !== undefined) return yield* numbersDecoding(bytes, number, littleEndian, counted);
+  if (size !== undefined) {
+    if (counted()) yield;
+    return [Buffer.from(inLittleEndian(bytes, size, littleEndian)).toString('base64')];
   }
   const text = characterSetVrs.has(vr)
     ? yield* textDecoding(bytes, specificCharacterSet)
-    : decodeAscii(bytes);
-  const values = oneTextVrs.has(vr) ? [withoutTrailingPadding(text)] : text.split('\\').map(withoutPadding);
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const values = yield* textValues(text, vr, counted);
   return values.length === 1 && values[0] === '' ? [] : values;
+}
+
+function* numbersDecoding(
+  bytes: Uint8Array,
+  { size, read }: NumberCodec,
+  littleEndian: boolean,
+  counted: ValueCounter,
+): Generator<undefined, string[]> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const values: string[] = [];
+  for (let offset = 0; offset < bytes.length; offset += size) {
+    if (counted()) yield;
+    values.push(read(view, offset, littleEndian));
+  }
+  return values;
+}
+
+function* textValues(text: string, vr: string, counted: ValueCounter): Generator<undefined, string[]> {
+  if (oneTextVrs.has(vr)) {
+    if (counted()) yield;
+    return [yield* characterSetVrs.has(vr) ? trimmingEnd(text) : trimming(text)];
+  }
+  const values: string[] = [];
+  for (let start = 0, end = 0; end !== -1; start = end + 1) {
+    end = text.indexOf('\\', start);
+    if (counted()) yield;
+    values.push(yield* trimming(text.slice(start, end === -1 ? undefined : end)));
+  }
+  return values;
 }
 
 /**
@@ -191,8 +203,7 @@ export function encodeValues(
 /** The words turned round, or as they are. */
 function inLittleEndian(bytes: Uint8Array, wordSize: number, littleEndian: boolean): Uint8Array {
   if (littleEndian || wordSize === 1) return bytes;
-  const turned = Uint8Array.from(bytes);
-  for (let offset = 0; offset < turned.length; offset += wordSize)
-    turned.subarray(offset, offset + wordSize).reverse();
-  return turned;
+  const turned = Buffer.from(bytes);
+  if (wordSize === 2) return turned.swap16();
+  return wordSize === 4 ? turned.swap32() : turned.swap64();
 }

@@ -48,7 +48,7 @@ export const turnCostMax = 1_000;
  */
 export const turnMs = 5;
 
-/** How many goes one of them is made to wait for: as many as there may be associations. */
+/** For how many that wait one of them is made to wait: as many as there may be associations. */
 export const turnsWaitingMax = 200;
 
 /** A fragment below `fragmentBytesMin`, a microsecond: a peer may send nothing but empty ones, 200,000 a second pass. */
@@ -197,6 +197,9 @@ export const elementsWithoutRestMax = 500;
 
 /** Text that is decoded or encoded before everybody else has a turn, below 1 ms: each character may switch the set. */
 export const textBytesWithoutRestMax = 4_096;
+
+/** Padding, characters, that is taken off a value before everybody else has a turn, below 1 ms; usual values have one. */
+export const paddingWithoutRestMax = 65_536;
 
 /** Values of one element: a list of as many SOP Instance UIDs as one retrieval sends. */
 export const elementValuesMax = 65_535;

@@ -10,7 +10,7 @@ import { WorkQueue } from './rests.ts';
 
 export class Turns {
   readonly #clock: Clock;
-  /** What those that wait have had, in turns. */
+  /** How many wait. */
   #waiting = 0;
   /** Long data sets that are decoded, a part at a time. */
   readonly longWorks = new WorkQueue();
@@ -20,14 +20,15 @@ export class Turns {
   }
 
   /**
-   * Resolves when somebody that has had work of this cost may have more; the later the more of it wait.
+   * Resolves when somebody that has had work of this cost may have more: after so many turns of each that waits. What the
+   * others have had does not count: few bytes may cost a hundred turns, and would keep everybody waiting for as long.
    * One that has ended meanwhile waits no longer than any other, so that those who come and go delay nobody for ever.
    */
   async next(cost: number): Promise<void> {
+    this.#waiting += 1;
     const had = cost / turnCostMax;
-    this.#waiting += had;
-    await this.#clock.sleep(turnMs * Math.min(this.#waiting, turnsWaitingMax));
-    this.#waiting -= had;
+    await this.#clock.sleep(turnMs * had * Math.min(this.#waiting, turnsWaitingMax));
+    this.#waiting -= 1;
   }
 
   /**

@@ -20,6 +20,7 @@ import {
   elementTextBytesMax,
   elementValuesMax,
   identifierBytesMax,
+  paddingWithoutRestMax,
   textBytesWithoutRestMax,
 } from '../../firmware/dimse/limits.ts';
 import { uids } from '../../firmware/dimse/index.ts';
@@ -281,7 +282,7 @@ test('text and values are bounded before they are decoded, and charged by their 
   const read = (text: Uint8Array): string => reason(patientName(text), implicitVrLittleEndian);
   assert.match(read(new Uint8Array(elementTextBytesMax + 2)), new RegExp(`${elementTextBytesMax} bytes`));
   assert.match(
-    read(new Uint8Array(elementTextBytesMax + 2).fill(0x5c)),
+    read(new Uint8Array(elementTextBytesMax).fill(0x5c)),
     new RegExp(`${elementValuesMax} values`),
   );
   const item = concatBytes(
@@ -323,6 +324,30 @@ test('a long data set is decoded alike, and everybody else has a turn meanwhile'
   }
   const cut = await decodeLongDataSet(commitment.subarray(0, -1), implicitVrLittleEndian);
   assert.equal(cut.kind, 'malformed');
+});
+
+test('everybody else has a turn while the values of one element are decoded, and padding is taken off', async () => {
+  const pad = ' '.repeat(4 * paddingWithoutRestMax);
+  for (const [element, values, parts] of [
+    [
+      { vr: 'US', values: Array.from({ length: 32_000 }, (_, n) => String(n)) },
+      undefined,
+      32_000 / elementsWithoutRestMax,
+    ],
+    [
+      { vr: 'IS', values: Array.from({ length: 8_000 }, (_, n) => String(n)) },
+      undefined,
+      8_000 / elementsWithoutRestMax,
+    ],
+    [{ vr: 'UR', values: [`${pad}x${pad}`] }, ['x'], 8],
+    [{ vr: 'UC', values: ['a', `x${pad.slice(0, 60_000)}`] }, ['a', 'x'], 0],
+  ] as const) {
+    const bytes = encodeDataSet({ '00111001': element }, explicitVrLittleEndian);
+    const { result, turns } = await countingTurns(() => decodeLongDataSet(bytes, explicitVrLittleEndian));
+    assert(result.kind === 'data-set');
+    assert.deepEqual(result.dataSet['00111001'], { vr: element.vr, values: values ?? element.values });
+    assert(turns >= parts - 2, `${turns} turns for ${parts} parts`);
+  }
 });
 
 test('everybody else has a turn while long text is decoded, in one element or in many', async () => {

@@ -5,13 +5,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decodeText } from '../../firmware/dimse/character-set.ts';
 import { commandField, encodeCommand } from '../../firmware/dimse/command.ts';
 import { decodeLongDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
-import { limits, uids } from '../../firmware/dimse/index.ts';
+import { limits, type StoreSink, uids } from '../../firmware/dimse/index.ts';
 import { MessageReader } from '../../firmware/dimse/message-reader.ts';
+import { atHand } from '../../firmware/dimse/message-sender.ts';
 import { Turns, WorkAccount } from '../../firmware/dimse/turns.ts';
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 import type { DataSet } from '../../firmware/src/ports.ts';
 import { countingTurns } from '../support/counting-turns.ts';
 import {
+  ctImageStorage,
   dataPdu,
   echoCommand,
   MemoryStore,
@@ -23,13 +25,21 @@ import {
   until,
 } from '../support/dimse-peer.ts';
 import { associated, started } from '../support/dimse-scp-fixture.ts';
-import { commitment, service } from '../support/dimse-service-fixture.ts';
+import {
+  all,
+  commitment,
+  getting,
+  level,
+  opened,
+  service,
+  studyRootGet,
+} from '../support/dimse-service-fixture.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const options = { timeout: 20_000 };
 const { commandCost, discardedBytesPerCost, elementCost, elementsWithoutRestMax } = limits;
 const { receiveBufferBytes, turnCostMax, turnMs } = limits;
-const { implicitVrLittleEndian } = uids;
+const { explicitVrLittleEndian, implicitVrLittleEndian } = uids;
 
 const itemsOf = (count: number): DataSet => ({
   '00081199': { vr: 'SQ', values: Array.from({ length: count }, () => ({})) },
@@ -43,7 +53,7 @@ function countAnswers(peer: RawPeer): { readonly count: number } {
   return answers;
 }
 
-test('who rests waits for what it has cost, and for the others that wait', async () => {
+test('who rests waits for what it has cost, the longer the more others wait', async () => {
   const clock = new ManualClock();
   const turns = new Turns(clock);
   const over: string[] = [];
@@ -55,19 +65,19 @@ test('who rests waits for what it has cost, and for the others that wait', async
     void account.rest()?.then(() => over.push(name));
     assert.equal(account.rest(), undefined, 'it is counted anew');
   };
-  spend('a', 3 * turnCostMax);
+  spend('a', 4 * turnCostMax);
   spend('b', turnCostMax);
   const after = async (ms: number): Promise<string> => {
     clock.advance(ms);
     await settle();
     return over.join('');
   };
-  assert.equal(await after(3 * turnMs - 1), '');
-  assert.equal(await after(1), 'a');
-  assert.equal(await after(turnMs - 1), 'a');
-  assert.equal(await after(1), 'ab');
+  assert.equal(await after(2 * turnMs - 1), '');
+  assert.equal(await after(1), 'b', 'what the other has had does not count');
+  assert.equal(await after(2 * turnMs - 1), 'b');
+  assert.equal(await after(1), 'ba');
   spend('c', turnCostMax);
-  assert.equal(await after(turnMs), 'abc', 'those who had their turn are not waited for');
+  assert.equal(await after(turnMs), 'bac', 'those who had their turn are not waited for');
 });
 
 test('requests that are refused take turns for what it has cost to read them', options, async () => {
@@ -203,6 +213,49 @@ test('objects that are kept cost nobody a turn', options, async () => {
   peer.send(...Array.from({ length: objects }, (_, n) => storeMessage(bytes, n + 1)));
   for (let n = 0; n < objects; n++) assert.equal(await peer.status(), 0);
   assert.equal(store.kept.length, objects);
+});
+
+test('answers to the sub-operations of a C-GET cost who sends them nothing', options, async () => {
+  const objects = (2 * turnCostMax) / commandCost;
+  const retrieving = getting(async (operation) => {
+    for (let n = 0; n < objects; n++) {
+      const object = {
+        sopClassUid: ctImageStorage,
+        sopInstanceUid: `1.2.3.${n}`,
+        transferSyntaxUid: explicitVrLittleEndian,
+      };
+      assert.equal((await operation.store(object, atHand(Uint8Array.of(1))))?.status, 0);
+    }
+    return { status: 0 };
+  });
+  const scp = await started(new MemoryStore(), { clock: new ManualClock(), services: [retrieving] });
+  const taking: StoreSink = {
+    write: () => undefined,
+    finish: () => Promise.resolve({ status: 0 }),
+    abort: () => Promise.resolve(),
+  };
+  const association = await opened(scp, {
+    storage: { store: () => taking, failed: (error) => assert.fail(String(error)) },
+  });
+  const answers = await all(association.get(studyRootGet, level));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [0],
+  );
+});
+
+test('values that are refused before they are decoded cost nothing', async () => {
+  const costOf = async (header: string, length: number): Promise<number> => {
+    const head = Buffer.from(header, 'hex');
+    head.writeUInt32LE(length, 4);
+    const account = new WorkAccount(new Turns(new ManualClock()));
+    const charge = mock.method(account, 'charge').mock;
+    const bytes = concatBytes(head, new Uint8Array(length));
+    assert.equal((await decodeLongDataSet(bytes, implicitVrLittleEndian, account)).kind, 'malformed');
+    return charge.calls.reduce((sum, { arguments: [cost] }) => sum + cost, 0);
+  };
+  assert.equal(await costOf('2800100000000000', 65_533), elementCost, 'US of an odd length');
+  assert.equal(await costOf('1000100000000000', limits.elementTextBytesMax + 2), elementCost, 'text');
 });
 
 test('commands that come in several fragments are gathered in one buffer', options, async () => {
