@@ -29,7 +29,7 @@ export const responseBit = 0x8000;
 export const noDataSet = 0x0101;
 const withDataSet = 0x0001;
 
-/** The elements that this room uses, by name. Others in group 0000 are skipped when read. */
+/** The elements that this room uses, by name. Others in group 0000 are skipped when read, lists of tags among them. */
 export interface Command {
   readonly commandField: number;
   readonly hasDataSet: boolean;
@@ -45,12 +45,8 @@ export interface Command {
   readonly moveOriginatorAeTitle?: string;
   readonly moveOriginatorMessageId?: number;
   readonly moveDestination?: string;
-  /** Tags in eight hexadecimal digits. */
-  readonly offendingElement?: readonly string[];
   readonly errorId?: number;
   readonly eventTypeId?: number;
-  /** Tags in eight hexadecimal digits. */
-  readonly attributeIdentifierList?: readonly string[];
   readonly actionTypeId?: number;
   readonly remainingSubOperations?: number;
   readonly completedSubOperations?: number;
@@ -60,10 +56,10 @@ export interface Command {
 
 type Field = Exclude<keyof Command, 'hasDataSet'>;
 
-/** PS3.7 table E.1-1, in ascending order as they are sent. */
+/** Of PS3.7 table E.1-1, in ascending order as they are sent. */
 const dictionary: readonly {
   readonly element: number;
-  readonly vr: 'AE' | 'AT' | 'LO' | 'UI' | 'US';
+  readonly vr: 'AE' | 'LO' | 'UI' | 'US';
   readonly field: Field;
 }[] = [
   { element: 0x0002, vr: 'UI', field: 'affectedSopClassUid' },
@@ -74,13 +70,11 @@ const dictionary: readonly {
   { element: 0x0600, vr: 'AE', field: 'moveDestination' },
   { element: 0x0700, vr: 'US', field: 'priority' },
   { element: 0x0900, vr: 'US', field: 'status' },
-  { element: 0x0901, vr: 'AT', field: 'offendingElement' },
   { element: 0x0902, vr: 'LO', field: 'errorComment' },
   { element: 0x0903, vr: 'US', field: 'errorId' },
   { element: 0x1000, vr: 'UI', field: 'affectedSopInstanceUid' },
   { element: 0x1001, vr: 'UI', field: 'requestedSopInstanceUid' },
   { element: 0x1002, vr: 'US', field: 'eventTypeId' },
-  { element: 0x1005, vr: 'AT', field: 'attributeIdentifierList' },
   { element: 0x1008, vr: 'US', field: 'actionTypeId' },
   { element: 0x1020, vr: 'US', field: 'remainingSubOperations' },
   { element: 0x1021, vr: 'US', field: 'completedSubOperations' },
@@ -105,7 +99,7 @@ const malformed = (reason: string): DecodedCommand => ({ kind: 'malformed', reas
 
 export function decodeCommand(bytes: Uint8Array): DecodedCommand {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const fields: Partial<Record<Field, string | number | readonly string[]>> = {};
+  const fields: Partial<Record<Field, string | number>> = {};
   let dataSetType: number | undefined;
   let previous = -1;
   for (let offset = 0; offset < bytes.length;) {
@@ -124,10 +118,6 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
       const value = view.getUint16(offset, true);
       if (entry === undefined) dataSetType = value;
       else fields[entry.field] = value;
-    } else if (entry?.vr === 'AT') {
-      if (length % 4 !== 0)
-        return malformed(`(0000,${element.toString(16).padStart(4, '0')}) is no list of tags`);
-      fields[entry.field] = decodeTags(view, offset, length);
     } else if (entry !== undefined) {
       fields[entry.field] = decodeAscii(bytes.subarray(offset, offset + length));
     }
@@ -139,51 +129,29 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
   return { kind: 'command', command: { ...fields, hasDataSet: dataSetType !== noDataSet } as Command };
 }
 
-function decodeTags(view: DataView, offset: number, length: number): string[] {
-  const hex16 = (at: number): string => view.getUint16(at, true).toString(16).toUpperCase().padStart(4, '0');
-  return Array.from({ length: length / 4 }, (_, index) => {
-    const at = offset + 4 * index;
-    return hex16(at) + hex16(at + 2);
-  });
-}
-
 const dataSetTypeOf = ({ hasDataSet }: Command): number => (hasDataSet ? withDataSet : noDataSet);
 
 const evenLength = (length: number): number => length + (length % 2);
 
 /** Of the value as it is encoded, padding included. */
-function valueBytes(value: number | string | readonly string[]): number {
-  if (typeof value === 'number') return 2;
-  return typeof value === 'string' ? evenLength(value.length) : 4 * value.length;
+function valueBytes(value: number | string): number {
+  return typeof value === 'number' ? 2 : evenLength(value.length);
 }
 
 /** Writes at `offset`. Even length: UIDs are padded with a NUL, text with a space (PS3.5 6.2). */
-function writeValue(
-  view: DataView,
-  offset: number,
-  value: number | string | readonly string[],
-  vr: string,
-): void {
+function writeValue(view: DataView, offset: number, value: number | string, vr: string): void {
   if (typeof value === 'number') {
     view.setUint16(offset, value, true);
-  } else if (typeof value === 'string') {
+  } else {
     for (let i = 0; i < value.length; i++) view.setUint8(offset + i, asciiCode(value, i));
     if (value.length % 2 === 1) view.setUint8(offset + value.length, vr === 'UI' ? 0 : 0x20);
-  } else {
-    for (const [index, tag] of value.entries()) {
-      view.setUint16(offset + 4 * index, Number.parseInt(tag.slice(0, 4), 16), true);
-      view.setUint16(offset + 4 * index + 2, Number.parseInt(tag.slice(4), 16), true);
-    }
   }
 }
 
 const elementHeaderBytes = 8;
 const groupLengthBytes = elementHeaderBytes + 4;
 
-const valueOf = (
-  command: Command,
-  field: Field | undefined,
-): number | string | readonly string[] | undefined =>
+const valueOf = (command: Command, field: Field | undefined): number | string | undefined =>
   field === undefined ? dataSetTypeOf(command) : command[field];
 
 /** Into one buffer, without anything between: each C-STORE is answered with one. */

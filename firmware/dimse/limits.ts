@@ -57,6 +57,12 @@ export const smallFragmentCost = 1;
 /** A command, with its answer. Given back to those that bring an object: they have their rests while that is kept. */
 export const commandCost = 10;
 
+/** A command up to this costs no more than that: the longest that are usual, three UIDs of 64 bytes and an error comment. */
+export const commandBytesUsual = 512;
+
+/** What is longer costs one for so many bytes: text that is read and sent back takes 0.004 microseconds a byte, or more. */
+export const commandBytesPerCost = 128;
+
 /**
  * Data of a refused request that are discarded for the cost of one, since nothing else holds them up: 100 MB a second
  * pass, about what a network of a gigabit brings.

@@ -6,6 +6,8 @@ import { type Command, decodeCommand } from './command.ts';
 import { FragmentGatherer } from './fragment-gatherer.ts';
 import {
   commandBytesMax,
+  commandBytesPerCost,
+  commandBytesUsual,
   commandCost,
   discardedBytesPerCost,
   fragmentBytesMin,
@@ -50,6 +52,9 @@ interface ComingDataSet {
   isWorthIt: boolean;
 }
 
+const costOfCommand = (bytes: number): number =>
+  commandCost + Math.max(0, bytes - commandBytesUsual) / commandBytesPerCost;
+
 export class MessageReader {
   readonly #target: MessageTarget;
   readonly #account: WorkAccount;
@@ -83,7 +88,7 @@ export class MessageReader {
     const length = (gathered?.length ?? 0) + bytes.length;
     if (length > commandBytesMax)
       return this.#violate(`the command set is longer than ${commandBytesMax} bytes`);
-    this.#account.charge(last ? commandCost : smallFragmentCost);
+    this.#account.charge(last ? costOfCommand(length) : smallFragmentCost);
     if (gathered === undefined && last) return this.#take(contextId, bytes);
     const all = (this.#commandBytes ??= new Uint8Array(commandBytesMax));
     all.set(bytes, length - bytes.length);

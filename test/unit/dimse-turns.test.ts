@@ -6,7 +6,7 @@ import { decodeText } from '../../firmware/dimse/character-set.ts';
 import { commandField, encodeCommand } from '../../firmware/dimse/command.ts';
 import { decodeLongDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
 import { limits, type StoreSink, uids } from '../../firmware/dimse/index.ts';
-import { MessageReader } from '../../firmware/dimse/message-reader.ts';
+import { MessageReader, type MessageTarget } from '../../firmware/dimse/message-reader.ts';
 import { atHand } from '../../firmware/dimse/message-sender.ts';
 import { Turns, WorkAccount } from '../../firmware/dimse/turns.ts';
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
@@ -203,6 +203,34 @@ for (const fragmentBytes of [128, 65_000]) {
     },
   );
 }
+
+test('a long command costs more than a usual one', async () => {
+  const account = new WorkAccount(new Turns(new ManualClock()));
+  const charge = mock.method(account, 'charge').mock;
+  const target: MessageTarget = {
+    command: () => undefined,
+    commandWithDataSet: () => assert.fail(),
+    violation: (reason) => assert.fail(reason),
+  };
+  const reader = new MessageReader(target, account);
+  const costOf = async (bytes: Uint8Array, pieces: number): Promise<number> => {
+    charge.resetCalls();
+    const size = Math.ceil(bytes.length / pieces);
+    for (let at = 0; at < bytes.length; at += size) {
+      const last = at + size >= bytes.length;
+      await reader.read({ contextId: 1, command: true, last, bytes: bytes.subarray(at, at + size) });
+    }
+    return charge.calls.reduce((sum, { arguments: [cost] }) => sum + cost, 0);
+  };
+  assert.equal(await costOf(echoCommand(), 1), commandCost);
+  const long = encodeCommand({
+    commandField: commandField.echoRequest,
+    hasDataSet: false,
+    messageId: 1,
+    affectedSopInstanceUid: '1'.repeat(16_000),
+  });
+  for (const pieces of [1, 4]) assert((await costOf(long, pieces)) > commandCost + 16_000 / 150);
+});
 
 test('objects that are kept cost nobody a turn', options, async () => {
   const store = new MemoryStore();
