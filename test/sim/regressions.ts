@@ -62,4 +62,10 @@ export const regressions: readonly Regression[] = [
     seed: 201535,
     found: 'a box that caught up waited 45 s for the second answer of a peer that had fallen silent',
   },
+  {
+    mode: 'restarts',
+    seed: 302660,
+    found:
+      'a box waited 45 s for answers that were lost in a cut network: the members asked too soon, in the harness',
+  },
 ];

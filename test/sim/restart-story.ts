@@ -21,9 +21,12 @@ export interface WithoutContent {
 
 /** The newest block that any of these boxes knows; undefined if they are not all in one epoch. */
 export function restartOrder(
-  boxes: ReadonlyMap<string, Validator>,
+  boxes: readonly { readonly institution: string; readonly validator: Validator | undefined }[],
 ): RestartOrder | WithoutContent | undefined {
-  const validators = [...boxes.values()];
+  const asked = boxes.flatMap(({ institution, validator }) =>
+    validator === undefined ? [] : [[institution, validator] as const],
+  );
+  const validators = asked.map(([, validator]) => validator);
   const [first] = validators;
   if (first === undefined) throw new Error('nobody can be asked');
   let last = first.lastBlock();
@@ -35,7 +38,7 @@ export function restartOrder(
   const { height } = last;
   if (height === undefined) return { withoutContent: last };
   const { chain } = first.state();
-  const abstaining = [...boxes].flatMap(([institution, validator]) => {
+  const abstaining = asked.flatMap(([institution, validator]) => {
     const start = validator.forgottenSince();
     return start === undefined ? [] : [{ institution, start }];
   });
