@@ -3,7 +3,7 @@
  * handed on pays some hundred bytes for each piece: a data set of 4 MB in such PDVs would take half a gigabyte.
  */
 import { fragmentBytesMin } from './limits.ts';
-import type { DataSetTarget } from './message-reader.ts';
+import type { DataSetFate, DataSetTarget } from './message-reader.ts';
 
 export class FragmentGatherer implements DataSetTarget {
   readonly #target: DataSetTarget;
@@ -15,8 +15,8 @@ export class FragmentGatherer implements DataSetTarget {
     this.#target = target;
   }
 
-  get discards(): boolean {
-    return this.#target.discards;
+  get fate(): DataSetFate {
+    return this.#target.fate;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {

@@ -1,7 +1,7 @@
 /** Data sets that are gathered in memory: each bounded, and all of one server together. */
 import { joinBytes } from './join-bytes.ts';
 import { identifierBytesHeldMax, identifierBytesMax } from './limits.ts';
-import type { DataSetTarget } from './message-reader.ts';
+import type { DataSetFate, DataSetTarget } from './message-reader.ts';
 
 /** What all associations of one server hold together, in bytes. */
 export class HeldIdentifiers {
@@ -37,8 +37,8 @@ export class GatheredIdentifier implements DataSetTarget {
     this.#whole = whole;
   }
 
-  get discards(): boolean {
-    return this.#tooLong;
+  get fate(): DataSetFate {
+    return this.#tooLong ? 'discarded' : 'held';
   }
 
   write(bytes: Uint8Array): undefined {

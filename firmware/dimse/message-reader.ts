@@ -11,15 +11,27 @@ import {
   commandCost,
   discardedBytesPerCost,
   fragmentBytesMin,
+  heldBytesPerCost,
   smallFragmentCost,
 } from './limits.ts';
 import type { Fragment } from './pdu-reader.ts';
 import type { WorkAccount } from './turns.ts';
 
+/**
+ * What becomes of what is written: an object is kept, and that holds back who sends it; it is held in memory for a request;
+ * or discarded. Of the last two nothing but the reading holds back who sends them.
+ */
+export type DataSetFate = 'kept' | 'held' | 'discarded';
+
+const bytesPerCost: Readonly<Record<DataSetFate, number>> = {
+  kept: Infinity,
+  held: heldBytesPerCost,
+  discarded: discardedBytesPerCost,
+};
+
 /** Takes the data set of one message. A promise that a method returns holds back what follows. */
 export interface DataSetTarget {
-  /** What is written is thrown away: nothing but the reading holds back who sends it. */
-  readonly discards: boolean;
+  readonly fate: DataSetFate;
   /**
    * A view of the receive buffer, to be used or copied until the promise resolves, or before `write` returns if it
    * gives none.
@@ -123,9 +135,9 @@ export class MessageReader {
   /** The end of a message is small by itself, and no sign of anything. */
   #chargeData(dataSet: ComingDataSet, bytes: number, last: boolean): void {
     if (bytes < fragmentBytesMin && !last) this.#account.charge(smallFragmentCost);
-    if (dataSet.target.discards) {
-      this.#account.charge(bytes / discardedBytesPerCost);
-    } else if (bytes >= fragmentBytesMin && !dataSet.isWorthIt) {
+    const { fate } = dataSet.target;
+    this.#account.charge(bytes / bytesPerCost[fate]);
+    if (fate === 'kept' && bytes >= fragmentBytesMin && !dataSet.isWorthIt) {
       dataSet.isWorthIt = true;
       this.#account.giveBack(commandCost);
     }

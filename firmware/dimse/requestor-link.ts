@@ -303,7 +303,7 @@ export class RequestorLink implements UpperLayerUser, MessageTarget {
     if (context !== undefined && this.#isRequest(command))
       return this.#incoming.commandWithDataSet(contextId, context, command);
     this.violation('a data set that we did not ask for');
-    return Promise.resolve({ discards: true, write: () => undefined, end: () => undefined });
+    return Promise.resolve({ fate: 'discarded', write: () => undefined, end: () => undefined });
   }
 
   violation(reason: string): void {

@@ -6,6 +6,7 @@ import type { Permission } from '../src/access/permissions.ts';
 import { type Command, commandField } from './command.ts';
 import { decodeLongDataSet, type DecodedDataSet } from './data-set.ts';
 import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
+import { operationCost } from './limits.ts';
 import { type AcceptedContext, serviceFor } from './negotiation.ts';
 import { type OperationLink, RunningOperation } from './running-operation.ts';
 import type { DimseService } from './service.ts';
@@ -17,7 +18,7 @@ import type { WorkAccount } from './turns.ts';
 export interface DispatchLink extends OperationLink {
   readonly services: readonly DimseService[];
   readonly identifiers: HeldIdentifiers;
-  /** Data sets that are decoded are charged to it. */
+  /** Data sets that are decoded, and operations, are charged to it. */
   readonly account: WorkAccount;
   /** What the caller is permitted to do. */
   may(permission: Permission): boolean;
@@ -110,6 +111,7 @@ export class ServiceDispatch {
   }
 
   #perform({ contextId, context, command, service }: Dispatched, came: CameDataSet | undefined): void {
+    this.#link.account.charge(operationCost);
     const { abstractSyntax, transferSyntax } = context;
     const refusal = this.#ended ? undefined : this.#refusal(command, service, came);
     if (refusal !== undefined || this.#ended) {

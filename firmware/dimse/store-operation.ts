@@ -1,7 +1,7 @@
 /** One C-STORE at the SCP: from the request to the sink of whoever keeps objects, and back to a status (PS3.4 annex B). */
 import { AppError, errorTable } from '../src/errors.ts';
 import type { Command } from './command.ts';
-import type { DataSetTarget } from './message-reader.ts';
+import type { DataSetFate, DataSetTarget } from './message-reader.ts';
 import type { Peer } from './service.ts';
 import { status } from './status.ts';
 
@@ -87,8 +87,8 @@ export class StoreOperation implements DataSetTarget {
     return operation;
   }
 
-  get discards(): boolean {
-    return this.#sink === undefined;
+  get fate(): DataSetFate {
+    return this.#sink === undefined ? 'discarded' : 'kept';
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {

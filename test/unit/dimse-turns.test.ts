@@ -6,11 +6,12 @@ import { decodeText } from '../../firmware/dimse/character-set.ts';
 import { commandField, encodeCommand } from '../../firmware/dimse/command.ts';
 import { decodeLongDataSet, encodeDataSet } from '../../firmware/dimse/data-set.ts';
 import { limits, type StoreSink, uids } from '../../firmware/dimse/index.ts';
-import { MessageReader, type MessageTarget } from '../../firmware/dimse/message-reader.ts';
+import { type DataSetFate, MessageReader, type MessageTarget } from '../../firmware/dimse/message-reader.ts';
 import { atHand } from '../../firmware/dimse/message-sender.ts';
 import { Turns, WorkAccount } from '../../firmware/dimse/turns.ts';
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
-import type { DataSet } from '../../firmware/src/ports.ts';
+import type { Clock, DataSet } from '../../firmware/src/ports.ts';
+import { realClock } from '../fakes/real-clock.ts';
 import { countingTurns } from '../support/counting-turns.ts';
 import {
   ctImageStorage,
@@ -31,13 +32,15 @@ import {
   getting,
   level,
   opened,
+  type Perform,
   service,
   studyRootGet,
 } from '../support/dimse-service-fixture.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const options = { timeout: 20_000 };
-const { commandCost, discardedBytesPerCost, elementCost, elementsWithoutRestMax } = limits;
+const { commandCost, discardedBytesPerCost, elementCost, elementsWithoutRestMax, heldBytesPerCost } = limits;
+const { operationCost } = limits;
 const { receiveBufferBytes, turnCostMax, turnMs } = limits;
 const { explicitVrLittleEndian, implicitVrLittleEndian } = uids;
 
@@ -80,20 +83,46 @@ test('who rests waits for what it has cost, the longer the more others wait', as
   assert.equal(await after(turnMs), 'bac', 'those who had their turn are not waited for');
 });
 
+const action = encodeCommand({
+  commandField: commandField.actionRequest,
+  hasDataSet: true,
+  messageId: 1,
+  requestedSopClassUid: commitment,
+  requestedSopInstanceUid: '1.2.3',
+  actionTypeId: 1,
+});
+
+/** Its requests come on context 5. */
+async function associatedForCommitment(clock: Clock, perform: Perform): Promise<RawPeer> {
+  const committing = service(perform, { sopClasses: [commitment], permission: 'commitment' });
+  const scp = await started(new MemoryStore(), { clock, services: [committing] });
+  const contexts = [{ id: 5, abstractSyntax: commitment, transferSyntaxes: [implicitVrLittleEndian] }];
+  return associated(scp, { contexts });
+}
+
+test('an operation costs more than its command', options, async () => {
+  const clock = new ManualClock();
+  const peer = await associatedForCommitment(clock, () => Promise.resolve({ status: 0 }));
+  const request = concatBytes(
+    dataPdu(pdv(5, 'command', true, action)),
+    dataPdu(pdv(5, 'data', true, encodeDataSet(itemsOf(0), implicitVrLittleEndian))),
+  );
+  const answers = countAnswers(peer);
+  peer.send(...Array.from({ length: 100 }, () => request));
+  const atOneGo = Math.ceil(turnCostMax / (operationCost + commandCost));
+  await until(() => answers.count > 0);
+  await settle();
+  assert(answers.count <= atOneGo, `${answers.count} operations at one go`);
+  while (answers.count < 100) {
+    await settle();
+    clock.advance(2 * turnMs);
+  }
+});
+
 test('requests that are refused take turns for what it has cost to read them', options, async () => {
   const clock = new ManualClock();
-  const refusing = service(() => assert.fail(), { sopClasses: [commitment], permission: 'commitment' });
-  const scp = await started(new MemoryStore(), { clock, services: [refusing] });
-  const contexts = [{ id: 5, abstractSyntax: commitment, transferSyntaxes: [implicitVrLittleEndian] }];
-  const peer = await associated(scp, { contexts });
-  const action = encodeCommand({
-    commandField: commandField.actionRequest,
-    hasDataSet: true,
-    messageId: 1,
-    requestedSopClassUid: commitment,
-    requestedSopInstanceUid: '1.2.3',
-    actionTypeId: 1,
-  });
+  const perform = (): never => assert.fail();
+  const peer = await associatedForCommitment(clock, perform);
   // Three of them are as much as may be had at one go.
   const items = (0.4 * turnCostMax) / elementCost;
   assert(items < elementsWithoutRestMax);
@@ -203,6 +232,37 @@ for (const fragmentBytes of [128, 65_000]) {
     },
   );
 }
+
+test('only an object that is kept pays its command back; what is held or discarded costs by its bytes', async () => {
+  const costOf = async (fate: DataSetFate, bytes: Uint8Array): Promise<number> => {
+    const account = new WorkAccount(new Turns({ ...realClock, sleep: () => Promise.resolve() }));
+    const charge = mock.method(account, 'charge').mock;
+    const giveBack = mock.method(account, 'giveBack').mock;
+    const dataSet = { fate, write: () => undefined, end: () => undefined };
+    const target: MessageTarget = {
+      command: () => assert.fail(),
+      commandWithDataSet: () => Promise.resolve(dataSet),
+      violation: (reason) => assert.fail(reason),
+    };
+    const reader = new MessageReader(target, account);
+    await reader.read({ contextId: 1, command: true, last: true, bytes: storeCommand() });
+    for (let at = 0; at < bytes.length; at += 65_536) {
+      const last = at + 65_536 >= bytes.length;
+      await reader.read({ contextId: 1, command: false, last, bytes: bytes.subarray(at, at + 65_536) });
+    }
+    const sumOf = (calls: readonly { readonly arguments: readonly [number] }[]): number =>
+      calls.reduce((sum, { arguments: [cost] }) => sum + cost, 0);
+    return sumOf(charge.calls) - sumOf(giveBack.calls);
+  };
+  for (const bytes of [limits.fragmentBytesMin, limits.identifierBytesMax]) {
+    const data = new Uint8Array(bytes);
+    assert.equal(await costOf('kept', data), 0);
+    assert.equal(await costOf('held', data), commandCost + bytes / heldBytesPerCost);
+    assert.equal(await costOf('discarded', data), commandCost + bytes / discardedBytesPerCost);
+  }
+  const restMs = (turnMs * limits.identifierBytesMax) / heldBytesPerCost / turnCostMax;
+  assert(restMs <= 100, `the longest request rests for ${restMs} ms`);
+});
 
 test('a long command costs more than a usual one', async () => {
   const account = new WorkAccount(new Turns(new ManualClock()));
