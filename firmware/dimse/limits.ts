@@ -43,8 +43,8 @@ export const ignoredFragmentsMax = 2_000;
 export const turnCostMax = 1_000;
 
 /**
- * Between two such goes, of all associations of a server: so they take a fifth of the time, at most. The long data set
- * that is decoded now takes as much for itself.
+ * Between two such goes, of all associations of a server: so they take a fifth of the time, at most. The long data sets
+ * that are decoded take as much, a part of one at a time.
  */
 export const turnMs = 5;
 

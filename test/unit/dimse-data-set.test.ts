@@ -276,7 +276,7 @@ test('depth, elements, bytes and doubles are bounded, and the reason names the l
   assert.match(reason(fromHex('28001000' + '55530300' + '010203')), /does not fit/);
 });
 
-test('text and values are bounded before they are decoded, and charged by their number', () => {
+test('text is bounded before it is decoded, values while they are, and held by their number', () => {
   const patientName = (text: Uint8Array): Uint8Array =>
     concatBytes(fromHex('10001000'), Uint8Array.from([...u32(text.length)].reverse()), text);
   const read = (text: Uint8Array): string => reason(patientName(text), implicitVrLittleEndian);
