@@ -8,7 +8,7 @@ import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
-import { commandCost, errorCommentCharactersMax, pduBytesMax } from './limits.ts';
+import { commandCost, errorCommentCharactersMax, notKeptCost, pduBytesMax } from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
 import { MessageSender } from './message-sender.ts';
 import { commandPdus, pdvDataBytesMax } from './message-writer.ts';
@@ -220,6 +220,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       respond: (outcome: StoreOutcome): void => {
         this.#operation = undefined;
         this.#count(outcome);
+        if (outcome.wasHeld === true || !isStored(outcome.status)) this.#account.charge(notKeptCost);
         this.#respond(contextId, command, outcome);
       },
       failed: (error: unknown): void => {

@@ -19,6 +19,8 @@ export interface StoreRequest extends Peer {
 export interface StoreOutcome {
   readonly status: number;
   readonly comment?: string;
+  /** Success, though the same bytes were held already: nothing was written that held back who sent them. */
+  readonly wasHeld?: true;
 }
 
 /**

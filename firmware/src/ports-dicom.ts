@@ -85,6 +85,14 @@ export interface QueryArchive {
   select(query: Query): Promise<RetrieveResult>;
 }
 
+/** What came of an object. The comment goes to the peer, at most 64 characters, without patient data. */
+export interface StoreEnding {
+  readonly status: number;
+  readonly comment?: string;
+  /** The same bytes were held already: nothing was written to disk, and the disk has not held back who sent them. */
+  readonly wasHeld?: true;
+}
+
 /** Takes one object as it arrives. The C-STORE-RSP goes out only when `finish` has resolved. */
 export interface StoreSink {
   /**
@@ -92,7 +100,7 @@ export interface StoreSink {
    * overwritten. The promise holds back the socket until it resolves (backpressure).
    */
   write(chunk: Uint8Array): Promise<void> | undefined;
-  finish(): Promise<{ readonly status: number; readonly comment?: string }>;
+  finish(): Promise<StoreEnding>;
   abort(reason: Error): Promise<void>;
 }
 

@@ -40,7 +40,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 
 const options = { timeout: 20_000 };
 const { commandCost, discardedBytesPerCost, elementCost, elementsWithoutRestMax, heldBytesPerCost } = limits;
-const { operationCost } = limits;
+const { notKeptCost, operationCost } = limits;
 const { receiveBufferBytes, turnCostMax, turnMs } = limits;
 const { explicitVrLittleEndian, implicitVrLittleEndian } = uids;
 
@@ -302,6 +302,28 @@ test('objects that are kept cost nobody a turn', options, async () => {
   for (let n = 0; n < objects; n++) assert.equal(await peer.status(), 0);
   assert.equal(store.kept.length, objects);
 });
+
+for (const [what, outcome] of [
+  ['are held already', { status: 0, wasHeld: true }],
+  ['cannot be kept', { status: 0xa700 }],
+] as const)
+  test(`who goes on sending objects that ${what} takes turns`, options, async () => {
+    const store = new MemoryStore();
+    store.outcome = outcome;
+    const clock = new ManualClock();
+    const peer = await associated(await started(store, { clock }));
+    const objects = 100;
+    const answers = countAnswers(peer);
+    const bytes = new Uint8Array(limits.fragmentBytesMin);
+    peer.send(...Array.from({ length: objects }, (_, n) => storeMessage(bytes, n + 1)));
+    const atOneGo = Math.ceil(turnCostMax / notKeptCost);
+    for (let most = atOneGo; most < objects; most += atOneGo) {
+      await until(() => answers.count >= most);
+      await settle();
+      assert.equal(answers.count, most);
+      clock.advance(2 * turnMs);
+    }
+  });
 
 test('answers to the sub-operations of a C-GET cost who sends them nothing', options, async () => {
   const objects = (2 * turnCostMax) / commandCost;

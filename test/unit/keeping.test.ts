@@ -7,7 +7,7 @@ import { judgeCollision, type Collision } from '../../firmware/src/ingest/keepin
 import { correctionsMax, correctionsMsMax } from '../../firmware/src/ingest/limits.ts';
 import type { QuarantineEntry } from '../../firmware/src/ingest/quarantine.ts';
 import { reasonText } from '../../firmware/src/ingest/quarantined.ts';
-import type { DataSetHeader, StoreRequest, StudyFolder } from '../../firmware/src/ports.ts';
+import type { DataSetHeader, StoreEnding, StoreRequest, StudyFolder } from '../../firmware/src/ports.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
@@ -98,6 +98,18 @@ test('a collision is a correction only with the same pixels, comparable, from a 
     const verdict = judgeCollision({ ...same, ...change });
     assert.equal(verdict.kind === 'correction' ? 'correction' : verdict.reason, expected);
   }
+});
+
+test('whoever sends what is held already is said to, so that it is told from what was kept', async () => {
+  const reception = new Reception();
+  const endings: StoreEnding[] = [];
+  for (let time = 1; time <= 2; time++) {
+    const sink = reception.keeper().receive(request);
+    await sink.write(original);
+    endings.push(await sink.finish());
+  }
+  assert.deepEqual(endings, [{ status: 0 }, { status: 0, wasHeld: true }]);
+  assert.equal(reception.studies[0]?.objects.length, 1);
 });
 
 test('other attributes from a trusted sender: a new version stands, the old one stays readable, also after a restart', async () => {

@@ -3,7 +3,7 @@
  * of it until then is handed over, so that the sender need not know.
  */
 import { AppError, errorTable } from '../errors.ts';
-import type { DataSetHeader, StoreSink } from '../ports.ts';
+import type { DataSetHeader, StoreEnding, StoreSink } from '../ports.ts';
 import type { ObjectReception, Received } from '../studies/object-reception.ts';
 import type { Quarantine, QuarantineIntake } from './quarantine.ts';
 import type { Quarantined, QuarantineReason } from './quarantined.ts';
@@ -54,7 +54,7 @@ export class Arrival implements StoreSink {
     return written?.catch((error: unknown) => this.#divert(error));
   }
 
-  async finish(): Promise<{ readonly status: number; readonly comment?: string }> {
+  async finish(): Promise<StoreEnding> {
     try {
       return await this.#finish();
     } catch (error) {
@@ -69,12 +69,13 @@ export class Arrival implements StoreSink {
     await this.#diverted?.intake.abort();
   }
 
-  async #finish(): Promise<{ readonly status: number; readonly comment?: string }> {
+  async #finish(): Promise<StoreEnding> {
     const { reception, received } = this.#options;
     if (this.#diverted === undefined) {
       try {
-        received(await reception.finish());
-        return { status: 0x0000 };
+        const kept = await reception.finish();
+        received(kept);
+        return { status: 0x0000, ...(kept.outcome === 'repeated' && { wasHeld: true }) };
       } catch (error) {
         await this.#divert(error);
       }
@@ -82,7 +83,7 @@ export class Arrival implements StoreSink {
     return this.#finishDiverted();
   }
 
-  async #finishDiverted(): Promise<{ readonly status: number; readonly comment?: string }> {
+  async #finishDiverted(): Promise<StoreEnding> {
     const { finding, describe } = this.#options;
     if (this.#diverted === undefined) throw new Error('an object is diverted before it is finished there');
     const { intake, detail } = this.#diverted;

@@ -8,6 +8,8 @@ import { explicitVrLittleEndian, implicitVrLittleEndian } from '../../../firmwar
 import {
   associateRequestFor,
   ctContext,
+  ctImageStorage,
+  instanceUid,
   storageCommitment,
   storeCommand,
   verification,
@@ -94,6 +96,18 @@ function emptyFragments(): Uint8Array {
   return pdu;
 }
 
+/** A whole CT image of 1 KB, as it is kept the first time. */
+const smallObject = encodeDataSet(
+  {
+    '00080016': { vr: 'UI', values: [ctImageStorage] },
+    '00080018': { vr: 'UI', values: [instanceUid(1)] },
+    '0020000D': { vr: 'UI', values: [instanceUid(2)] },
+    '0020000E': { vr: 'UI', values: [instanceUid(3)] },
+    '00204000': { vr: 'LT', values: ['same '.repeat(200)] },
+  },
+  explicitVrLittleEndian,
+);
+
 const discarded = new Uint8Array(pduBytes);
 
 export const floods: readonly Flood[] = [
@@ -114,6 +128,15 @@ export const floods: readonly Flood[] = [
     connections: 1,
     begin: associating,
     again: times(messagesAtOnce, message(5, action, cut(switchingText(4_000)))),
+  },
+  {
+    what: 'the same object of 1 KB',
+    connections: 1,
+    begin: associating,
+    again: times(
+      messagesAtOnce,
+      concatBytes(storeCommand(1), pdvHeader(1, false, true, smallObject.length), smallObject),
+    ),
   },
   { what: 'C-ECHOs', connections: 2, begin: associating, again: times(messagesAtOnce, message(3, echo)) },
   { what: 'long data sets', connections: 20, begin: associating, again: message(5, action, cut(emptyItems)) },

@@ -46,10 +46,9 @@ export function associateRequestFor(
   });
 }
 
-export function storeCommand(
-  messageId: number,
-  affectedSopInstanceUid = `1.2.826.0.1.3680043.2.1.${messageId}`,
-): Uint8Array {
+export const instanceUid = (number: number): string => `1.2.826.0.1.3680043.2.1.${number}`;
+
+export function storeCommand(messageId: number, affectedSopInstanceUid = instanceUid(messageId)): Uint8Array {
   const command = encodeCommand({
     commandField: commandField.storeRequest,
     hasDataSet: true,
