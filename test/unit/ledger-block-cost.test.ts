@@ -17,8 +17,11 @@ import {
   blockTransactionsMax,
   blockWorkMax,
   listedProposalsMax,
+  registrationEntriesMax,
+  validatorsMax,
 } from '../../firmware/src/ledger/limits.ts';
 import type { Block, StudyId, StudyLeaf } from '../../firmware/src/ledger/types.ts';
+import { firstWorkMax } from '../../firmware/src/validator/limits.ts';
 import { boxOf, bytesOf, genesisTime, LedgerFixture, signerOf, verifySignature } from '../fakes/ledger.ts';
 import { candidate, certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { registerBulk } from '../fakes/ledger-studies.ts';
@@ -80,27 +83,32 @@ test('a leader that puts more of them into its block gets no vote for it', () =>
   assert.equal(executed.kind === 'invalid' && executed.reason, 'too-large');
 });
 
-/** Registrations of 256 studies each, one by one: 256 keys that nobody has met before. */
+/** Registrations of as many studies as may be each, one by one: each with a key that nobody has met before. */
 function registrations(count: number): Uint8Array[] {
   return Array.from({ length: count }, (_, batch) => {
-    const owners = Array.from({ length: 256 }, (_owner, index) => signerOf(`owner ${index % 8}`));
+    const owners = Array.from({ length: registrationEntriesMax }, (_owner, index) =>
+      signerOf(`owner ${index % 8}`),
+    );
     return encodeTransaction(ledger.register('south', `many ${batch}`, owners).transaction);
   });
 }
 
 test('what does not apply costs its leader no more than a block: the rest waits, untried', () => {
-  // The last of 256 keys is of small order, which is found out when all others were judged.
+  // The last of its keys is of small order, which is found out when all others were judged.
   const smallOrder = { ...signerOf('owner'), publicKey: new Uint8Array(32) };
   const dear = Array.from({ length: 30 }, (_, batch) => {
-    const owners = [...Array.from({ length: 255 }, () => signerOf('owner')), smallOrder];
+    const owners = [
+      ...Array.from({ length: registrationEntriesMax - 1 }, () => signerOf('owner')),
+      smallOrder,
+    ];
     return encodeTransaction(ledger.register('south', `dear ${batch}`, owners).transaction);
   });
   const built = build([...dear, registration]);
   assert.deepEqual(
     built.refused.map(({ reason }) => reason),
-    ['bad-key', 'bad-key'],
+    ['bad-key', 'bad-key', 'bad-key'],
   );
-  assert.deepEqual(built.postponed, [...dear.slice(2), registration]);
+  assert.deepEqual(built.postponed, [...dear.slice(3), registration]);
 });
 
 test('what is refused before anything dear was judged keeps nobody out', () => {
@@ -145,11 +153,11 @@ function workOf(block: Block): number {
     );
 }
 
-test('a block holds no more work than a slow box does in half a view: thirty registrations of 256 studies take thirty blocks', () => {
+test('a block holds no more work than a slow box does in half a view: thirty of the largest registrations take fifteen blocks', () => {
   const many = registrations(30);
   const built = build(many);
-  assert.deepEqual(built.block.transactions, many.slice(0, 1));
-  assert.deepEqual(built.postponed, many.slice(1));
+  assert.deepEqual(built.block.transactions, many.slice(0, 2));
+  assert.deepEqual(built.postponed, many.slice(2));
   assert.ok(workOf(built.block) <= blockWorkMax);
   assert.equal(executeBlock(ledger.initial, genesis, built.block, { verify: verifySignature }).kind, 'valid');
 });
@@ -171,13 +179,29 @@ test('a leader that puts more work into its block gets no vote for it, and the w
     },
   );
   assert.equal(executed.kind === 'invalid' && executed.reason, 'too-large');
-  assert.equal(checks, 1, 'one registration was checked');
+  assert.equal(checks, 2, 'two registrations were checked');
 });
 
-test('every transaction of the ledger’s story finds room in a block, and none is for nothing', () => {
-  for (const { name, transaction } of tellLedgerStory().transactions) {
-    const work = transactionWork(transaction.body);
-    assert.ok(work >= 7 && work <= blockWorkMax, `${name}: ${work}`);
+test('every transaction finds room behind the revocations of a block, and none is for nothing', () => {
+  const story = tellLedgerStory().transactions.map(({ name, transaction }) => ({
+    name,
+    body: transaction.body,
+  }));
+  const owners = Array.from({ length: registrationEntriesMax }, () => signerOf('owner'));
+  const largest = [
+    { name: 'the largest registration', body: ledger.register('south', 'one', owners).transaction.body },
+    {
+      name: 'the largest change of validators',
+      body: consortium.proposeBody('north', {
+        kind: 'validators',
+        add: Array.from({ length: validatorsMax }, (_, index) => `added-${index}`),
+        remove: Array.from({ length: validatorsMax }, (_, index) => `removed-${index}`),
+      }),
+    },
+  ];
+  for (const { name, body } of [...story, ...largest]) {
+    const work = transactionWork(body);
+    assert.ok(work >= 7 && work <= blockWorkMax - firstWorkMax, `${name}: ${work}`);
   }
 });
 

@@ -2,10 +2,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { equalBytes } from '../../firmware/src/encoding/bytes.ts';
-import { encodeTransaction, transactionId } from '../../firmware/src/ledger/index.ts';
-import { bulkEntriesMax } from '../../firmware/src/ledger/limits.ts';
+import {
+  blockDigest,
+  buildBlock,
+  encodeTransaction,
+  genesisBlock,
+  transactionId,
+} from '../../firmware/src/ledger/index.ts';
+import { bulkEntriesMax, registrationEntriesMax } from '../../firmware/src/ledger/limits.ts';
 import { bulkEntryBytes } from '../../firmware/src/ledger/studies/leaf.ts';
-import type { StudyId, StudyRegisterBulk, Transaction } from '../../firmware/src/ledger/types.ts';
+import type {
+  StudyId,
+  StudyRegisterBulk,
+  Transaction,
+  TransactionId,
+} from '../../firmware/src/ledger/types.ts';
 import { Mempool, type FinalState } from '../../firmware/src/validator/mempool.ts';
 import { institutionKeyChangesMax } from '../../firmware/src/validator/limits.ts';
 import { certifiedKeys, ConsortiumFixture } from '../fakes/ledger-consortium.ts';
@@ -202,3 +213,62 @@ test('few transactions that bring keys wait for one institution: each costs much
   const { transaction } = ledger.register('west', 'other', [owner]);
   assert.equal(pool.add('west', encodeTransaction(transaction), final, 0).kind, 'waiting');
 });
+
+/** Of so much work that a block has room for few of them. */
+const leaves = {
+  'revocations of what was registered singly': undefined,
+  'revocations of what was registered in bulk': leaf,
+};
+
+for (const [name, proof] of Object.entries(leaves)) {
+  test(`a member that never ends with ${name}, and has a large registration waiting, holds nobody up`, () => {
+    const pool = new Mempool({ self: 'north', verify: verifySignature, isAwaited: () => true });
+    let state = initial;
+    let head = genesisBlock(ledger.genesis).header;
+    const final = (): FinalState => ({
+      head: { height: head.height, time: head.time, digest: blockDigest(head) },
+      state,
+    });
+    const bring = (from: string, transaction: Transaction): TransactionId => {
+      const bytes = encodeTransaction(transaction);
+      assert.equal(pool.add(from, bytes, final(), 0).kind, 'waiting');
+      return transactionId(bytes);
+    };
+    const owners = (count: number, of: string): ReturnType<typeof signerOf>[] =>
+      Array.from({ length: count }, (_, index) => signerOf(`${of} ${index % 8}`));
+    const large = bring(
+      'west',
+      ledger.register('west', 'large', owners(registrationEntriesMax, 'west')).transaction,
+    );
+    const placedAt = new Map<TransactionId, number>();
+    let upTo = 0;
+    let waiting = 0;
+    for (let block = 1; block <= 12; block++) {
+      for (; waiting < 200; waiting++) {
+        const body = ledger.revokeBody(study, { upTo: ++upTo });
+        bring('west', ledger.sign({ ...body, ...(proof !== undefined && { leaf: proof }) }, owner));
+      }
+      const honest = bring(
+        'south',
+        ledger.register('south', `south ${block}`, owners(1, 'south')).transaction,
+      );
+      const built = buildBlock(state, head, {
+        view: block,
+        time: head.time + 500,
+        proposer: 'north',
+        candidates: pool.candidates(new Set()),
+        verify: verifySignature,
+      });
+      const placed = built.block.transactions.map(transactionId);
+      assert.ok(placed.includes(honest), `block ${block} has it`);
+      for (const id of placed) placedAt.set(id, block);
+      waiting -= placed.length - 1 - (placed.includes(large) ? 1 : 0);
+      head = built.block.header;
+      state = built.state;
+      pool.built({ placed, refused: built.refused.map(({ transaction }) => transaction) }, final(), 0);
+      pool.afterFinal({ ids: placed, isOwn: true }, final(), 0);
+      assert.ok(waiting < 200, 'what owners take back goes on too');
+    }
+    assert.ok((placedAt.get(large) ?? Infinity) <= 3, 'and so does the large one');
+  });
+}

@@ -87,9 +87,9 @@ const passesMax = 4;
 /**
  * Applies candidates in order while there is room. What misses something that another candidate brings is tried again
  * after it, so that transactions which overtook each other on the network end in one block. From the first candidate
- * for which bytes, work or places do not suffice on, all wait: a large one is not passed over for ever. Of those that bring keys so many are tried as a
- * block may hold, whatever comes of it: a refused one has cost as much. The others do not wait for them. Once what was
- * refused has cost `blockWorkInVainMax`, all others wait, untried.
+ * for which bytes, work or places do not suffice on, all wait: a large one is not passed over for ever. Of those that
+ * bring keys so many are tried as a block may hold, whatever comes of it: a refused one has cost as much. The others do
+ * not wait for them. Once what was refused has cost `blockWorkInVainMax`, all others wait, untried.
  */
 function fill(before: LedgerState, candidates: readonly Candidate[], context: BlockContext): Filling {
   let state = before;

@@ -4,8 +4,8 @@
 export const transactionBytesMax = 102400;
 
 /**
- * Data items of one transaction, keys of maps among them: a change of validators has the most, 1024 ids, after a
- * registration of 256 studies with 9 each. Four thousand take a millisecond.
+ * Data items of one transaction, keys of maps among them: a registration of 128 studies has the most, with 9 each, before
+ * a change of validators with 1024 ids. Four thousand take a millisecond.
  */
 export const transactionItemsMax = 4096;
 
@@ -22,7 +22,7 @@ export const blockItemsMax = 1024;
  * Work of one block, in units of 0.1 ms on the processor of docs/scale.md (block-work.ts): 0.25 s there, and 0.75 s on a
  * small ARM core, a third as fast: half of the 1.5 s after which a view is given up. So a leader that fills its block with
  * what nobody has seen before holds nobody up. A registration of one study takes 16, so that 156 of them fit, one in bulk of
- * 1024 takes 64, the largest single one (256) 2,311. At nine blocks a second that is twice what a core can carry for long.
+ * 1024 takes 64, the largest single one (128) 1,159. At nine blocks a second that is twice what a core can carry for long.
  */
 export const blockWorkMax = 2500;
 
@@ -42,8 +42,11 @@ export const blockTransactionsMax = 512;
  */
 export const blockKeyChangesMax = 16;
 
-/** Studies of one registration: more make a transaction that delays everybody else's. */
-export const registrationEntriesMax = 256;
+/**
+ * Studies of one registration, which takes less than half of a block's work: so what comes after a block's revocations
+ * always finds room, and holds up nobody behind it. Who has more at a time registers them in bulk.
+ */
+export const registrationEntriesMax = 128;
 
 /** Studies of one registration in bulk: what a large hospital makes in an hour, in a tenth of a block. */
 export const bulkEntriesMax = 1024;

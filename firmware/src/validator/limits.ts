@@ -75,8 +75,11 @@ export const institutionFirstTransactionsMax = 256;
 /** Bytes of them. */
 export const institutionFirstBytesMax = 262144;
 
-/** Places of a block that are for revocations and objections first: half of its work, at 11 units each. Beyond it they come last. */
-export const firstInBlockMax = 112;
+/**
+ * Work of a block that is for revocations and objections first: half of it, 54 that come with the leaf of a registration
+ * in bulk, or 178 others. No transaction takes more than the other half. Beyond it they come last.
+ */
+export const firstWorkMax = 1250;
 
 /** Transactions with a wrong signature from one institution, each a check of 0.2 ms; then it is not listened to. */
 export const forgedTransactionsMax = 64;

@@ -21,8 +21,8 @@ import type { InstitutionId, LedgerHead, VerifySignature } from '../ports.ts';
 import { ForgedSignatures, judgedBy } from './forged-signatures.ts';
 import {
   firstBytesMax,
-  firstInBlockMax,
   firstTransactionsMax,
+  firstWorkMax,
   institutionBytesMax,
   institutionFirstBytesMax,
   institutionFirstTransactionsMax,
@@ -96,6 +96,15 @@ const forgeries: ReadonlySet<string> = new Set([
   'no-evidence',
 ]);
 
+const workOf = ({ transaction }: WaitingTransaction): number => transactionWork(transaction.body);
+
+/** The first of these, as many as take no more work than this together. */
+function withinWork(waiting: readonly WaitingTransaction[], workMax: number): readonly WaitingTransaction[] {
+  let work = 0;
+  const beyond = waiting.findIndex((each) => (work += workOf(each)) > workMax);
+  return beyond < 0 ? waiting : waiting.slice(0, beyond);
+}
+
 export class Mempool {
   readonly #options: MempoolOptions;
   readonly #first: WaitingLane;
@@ -156,14 +165,13 @@ export class Mempool {
   candidates(contained: ReadonlySet<TransactionId>): Uint8Array[] {
     const first = this.#first.inTurn(blockTransactionsMax, contained);
     const rest = this.#rest.inTurn(blockTransactionsMax, contained);
-    const ordered = [...first.slice(0, firstInBlockMax), ...rest];
+    const firstPart = withinWork(first, firstWorkMax);
+    const ordered = [...firstPart, ...rest];
     let room = blockTransactionBytesMax - ordered.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    let work =
-      blockWorkMax - ordered.reduce((sum, { transaction }) => sum + transactionWork(transaction.body), 0);
-    for (const more of first.slice(firstInBlockMax)) {
+    const workLeft = blockWorkMax - ordered.reduce((sum, waiting) => sum + workOf(waiting), 0);
+    for (const more of withinWork(first.slice(firstPart.length), workLeft)) {
       room -= more.bytes.length;
-      work -= transactionWork(more.transaction.body);
-      if (room < 0 || work < 0) break;
+      if (room < 0) break;
       ordered.push(more);
     }
     return ordered.slice(0, blockTransactionsMax).map(({ bytes }) => bytes);
