@@ -24,6 +24,7 @@ import {
   transactionId,
   transactionTypeNames,
 } from '../../firmware/src/ledger/index.ts';
+import { registrationEntriesMax } from '../../firmware/src/ledger/limits.ts';
 import type { Transaction, TransactionBody } from '../../firmware/src/ledger/types.ts';
 import { tellLedgerStory } from '../support/ledger-story.ts';
 import { vectorValueOf, type VectorValue } from '../support/vector-value.ts';
@@ -483,7 +484,7 @@ test('the largest registration fits', () => {
     body: {
       ...body,
       source: 'a'.repeat(32),
-      entries: Array.from({ length: 256 }, () => ({ ...entry, tag: 255 })),
+      entries: Array.from({ length: registrationEntriesMax }, () => ({ ...entry, tag: 255 })),
     },
     signatures,
   });
