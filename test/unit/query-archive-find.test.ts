@@ -327,7 +327,7 @@ describe('a long search', () => {
     return turns;
   }
 
-  it('gives everybody else a turn, the sooner the more its keys cost', async () => {
+  const manyStudies = (): HeldArchive => {
     const studies = Array.from({ length: 3_000 }, (_, index) =>
       heldStudy({
         common: { studyInstanceUid: `9.${index}`, studyDescription: 'Head' },
@@ -335,7 +335,7 @@ describe('a long search', () => {
       }),
     );
     const catalogue = new Map(studies.map((study) => [study.created.studyInstanceUid, [study]]));
-    const archive = new HeldArchive({
+    return new HeldArchive({
       catalogue: {
         studyInstanceUids: () => catalogue.keys(),
         studiesUnder: (uid) => catalogue.get(uid) ?? [],
@@ -344,11 +344,28 @@ describe('a long search', () => {
       dataSetOf: () => assert.fail(),
       transcoder: { targets: () => [], transcode: () => assert.fail() },
     });
+  };
+
+  it('gives everybody else a turn, the sooner the more its keys cost', async () => {
+    const archive = manyStudies();
     const cheap = asked('STUDY', 'STUDY', { '0020000D': '', '00081030': 'none' });
     assert.ok((await turnsDuring(archive, cheap)) >= 5);
     const alternatives = Array.from({ length: 60 }, (_, index) => `*${index}`);
     const dear = asked('STUDY', 'STUDY', { '0020000D': '', '00081030': alternatives });
     assert.ok((await turnsDuring(archive, dear)) >= 300);
+  });
+
+  it('takes turns with the others that search: many at a time leave everybody else what one leaves', async () => {
+    const archive = manyStudies();
+    const search = (): Promise<unknown> => found(archive, asked('STUDY', 'STUDY', { '00081030': 'none' }));
+    const { turns: ofOne } = await countingTurns(search);
+    const { turns: ofTen } = await countingTurns(() => Promise.all(Array.from({ length: 10 }, search)));
+    assert.ok(ofTen >= 9 * ofOne, `${ofOne} turns, and ${ofTen} of ten`);
+    const short = async (): Promise<void> => {
+      for (let time = 0; time < 20; time++)
+        await found(many(1), asked('STUDY', 'STUDY', { '0020000D': '', '00081030': 'none' }));
+    };
+    assert.ok((await countingTurns(short)).turns >= 20, 'short ones too');
   });
 
   it('gives everybody else a turn within one large study', async () => {

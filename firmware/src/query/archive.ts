@@ -34,7 +34,7 @@ import {
 import { Holdings, type HoldingsOptions } from './holdings.ts';
 import { planFind, planRetrieve, type FindPlan, type Key, type RetrievePlan } from './identifier.ts';
 import { matchesMax } from './limits.ts';
-import { Slices } from './slices.ts';
+import { SearchTurns, Slices } from './slices.ts';
 
 export interface HeldArchiveOptions extends HoldingsOptions {
   /** The data set as it leaves the box, in its kept syntax: of a fetched study under the local patient ID. */
@@ -44,6 +44,7 @@ export interface HeldArchiveOptions extends HoldingsOptions {
 
 export class HeldArchive implements QueryArchive {
   readonly #holdings: Holdings;
+  readonly #turns = new SearchTurns();
   readonly #options: Pick<HeldArchiveOptions, 'dataSetOf' | 'transcoder'>;
 
   constructor(options: HeldArchiveOptions) {
@@ -61,7 +62,7 @@ export class HeldArchive implements QueryArchive {
   async select(query: Query): Promise<RetrieveResult> {
     const plan = planRetrieve(query);
     if (plan.kind === 'refused') return plan;
-    const slices = new Slices(query.signal);
+    const slices = new Slices(this.#turns, query.signal);
     const objects: RetrievableObject[] = [];
     /** The patient of what is selected under one Patient ID or study UID. */
     const patients = new Map<string, string>();
@@ -93,7 +94,7 @@ export class HeldArchive implements QueryArchive {
 
   async *#upToLimit(plan: FindPlan, query: FindQuery): AsyncGenerator<DataSet, FindEnd> {
     let found = 0;
-    const slices = new Slices(query.signal);
+    const slices = new Slices(this.#turns, query.signal);
     for await (const elements of this.#matches(plan, slices)) {
       if (found === matchesMax) return 'limit';
       found += 1;

@@ -13,5 +13,5 @@ export const keyUidsMax = 20_000;
 /** Values of any other key, which are alternatives: a list of modalities has some ten. */
 export const keyAlternativesMax = 64;
 
-/** Comparisons of an entity with a key before others get their turn: as many take about a millisecond. */
-export const sliceComparisonsMax = 300;
+/** Comparisons of an entity with a key before others get their turn: as many take about half a millisecond. */
+export const sliceComparisonsMax = 150;

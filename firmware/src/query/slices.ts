@@ -1,12 +1,29 @@
-/** Shares out the time of a long search: after so many comparisons everybody else gets a turn. */
+/** Shares out the time of long searches: after so many comparisons everybody else gets a turn. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sliceComparisonsMax } from './limits.ts';
 
-export class Slices {
-  readonly #signal: AbortSignal;
-  #left = sliceComparisonsMax;
+/**
+ * All searches of a box together do one slice in each turn of the event loop, in the order in which they asked: twenty
+ * workstations that search at a time leave to what arrives as much as one does.
+ */
+export class SearchTurns {
+  #last: Promise<void> = Promise.resolve();
 
-  constructor(signal: AbortSignal) {
+  /** Resolves when it may do its next slice. */
+  next(): Promise<void> {
+    this.#last = this.#last.then(() => nextTurn());
+    return this.#last;
+  }
+}
+
+export class Slices {
+  readonly #turns: SearchTurns;
+  readonly #signal: AbortSignal;
+  /** A search begins with a turn like any other: short ones without an end would have all the time else. */
+  #left = 0;
+
+  constructor(turns: SearchTurns, signal: AbortSignal) {
+    this.#turns = turns;
     this.#signal = signal;
   }
 
@@ -22,6 +39,6 @@ export class Slices {
 
   async rest(): Promise<void> {
     this.#left = sliceComparisonsMax;
-    await nextTurn();
+    await this.#turns.next();
   }
 }
