@@ -7,8 +7,15 @@ import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
+import type { AddressAccount, AddressAccounts } from './address-accounts.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
-import { commandCost, errorCommentCharactersMax, notKeptCost, pduBytesMax } from './limits.ts';
+import {
+  commandCost,
+  errorCommentCharactersMax,
+  notKeptCost,
+  pduBytesMax,
+  proposedUidsPerCost,
+} from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
 import { MessageSender } from './message-sender.ts';
 import { commandPdus, pdvDataBytesMax } from './message-writer.ts';
@@ -39,6 +46,7 @@ export interface AcceptorContext {
   readonly services: readonly DimseService[];
   readonly identifiers: HeldIdentifiers;
   readonly turns: Turns;
+  readonly addresses: AddressAccounts;
   /** Decides on a request. */
   admit(request: AssociateRequest, peer: Peer): Promise<Admitted | AssociateReject>;
   /** Takes one of the limited places for associations; false if there is none. */
@@ -51,6 +59,9 @@ export interface AcceptorContext {
 export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   readonly #context: AcceptorContext;
   readonly #account: WorkAccount;
+  readonly #address: AddressAccount;
+  /** Its A-ASSOCIATE-RQ is read, or will not come. */
+  readonly #asked = Promise.withResolvers<void>();
   readonly #upperLayer: UpperLayer;
   readonly #messages: MessageReader;
   readonly #sender: MessageSender;
@@ -72,9 +83,10 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
 
   constructor(socket: Socket, context: AcceptorContext, certificate?: PeerCertificate) {
     this.#context = context;
-    this.#account = new WorkAccount(context.turns);
-    this.#messages = new MessageReader(this, this.#account);
     const remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+    this.#account = new WorkAccount(context.turns);
+    this.#address = context.addresses.of(remoteAddress);
+    this.#messages = new MessageReader(this, this.#account);
     this.#peer = {
       callingAeTitle: '',
       calledAeTitle: '',
@@ -87,6 +99,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       clock: context.clock,
       pduBytesMax,
       ...context.timers,
+      mayRead: this.#address.connected(this.#asked.promise),
     });
     this.#sender = new MessageSender(
       this.#upperLayer,
@@ -103,6 +116,8 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   /** Resolves when the socket is closed and neither sink nor service is at work any more. */
   async done(): Promise<void> {
     await this.#upperLayer.closed;
+    this.#asked.resolve();
+    this.#account.handOver(this.#address);
     await this.#services.finished;
     await this.#opened;
     await this.#cutOff;
@@ -316,7 +331,10 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   }
 
   async #associate(request: AssociateRequest): Promise<void> {
-    const { callingAeTitle, calledAeTitle } = request;
+    const { callingAeTitle, calledAeTitle, contexts: proposed } = request;
+    const uids = proposed.reduce((sum, { transferSyntaxes }) => sum + 1 + transferSyntaxes.length, 0);
+    this.#address.charge(uids / proposedUidsPerCost);
+    this.#asked.resolve();
     this.#peer = { ...this.#peer, callingAeTitle, calledAeTitle };
     this.#logger = this.#logger.child({ callingAeTitle, calledAeTitle });
     const admission = await this.#context.admit(request, this.#peer);
@@ -329,10 +347,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       this.#extendedNegotiation = extendedNegotiation;
       this.#sender.dataBytesMax = pdvDataBytesMax(request.userInformation.pduBytesMax);
       this.#upperLayer.associateAccept(accept);
-      this.#logger.info(
-        { proposed: request.contexts.length, accepted: contexts.size },
-        'association accepted',
-      );
+      this.#logger.info({ proposed: proposed.length, accepted: contexts.size }, 'association accepted');
       return;
     }
     const answer = 'may' in admission ? reject.localLimit : admission;

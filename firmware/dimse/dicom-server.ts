@@ -6,6 +6,7 @@ import { permissions } from '../src/access/permissions.ts';
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Logger, Service } from '../src/ports.ts';
+import { AddressAccounts } from './address-accounts.ts';
 import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
 import { HeldIdentifiers } from './held-identifiers.ts';
 import {
@@ -92,11 +93,13 @@ export class DicomServer implements Service, AcceptorContext {
   readonly #associations = new Set<AcceptedAssociation>();
   readonly identifiers = new HeldIdentifiers();
   readonly turns: Turns;
+  readonly addresses: AddressAccounts;
   #tls: TlsListener | undefined;
 
   constructor(options: DicomServerOptions) {
     this.#options = options;
     this.turns = new Turns(options.clock);
+    this.addresses = new AddressAccounts(this.turns);
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       this.#connected(readingIntoOneBuffer(socket));

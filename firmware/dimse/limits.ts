@@ -69,6 +69,15 @@ export const commandBytesUsual = 512;
 /** What is longer costs one for so many bytes: text that is read and sent back takes 0.004 microseconds a byte, or more. */
 export const commandBytesPerCost = 128;
 
+/** A connection that is made, answered and closed: 200 microseconds without a handshake of TLS. */
+export const connectionCost = 200;
+
+/** UIDs that an A-ASSOCIATE-RQ proposes for the cost of one: read, compared and answered in 0.25 microseconds each. */
+export const proposedUidsPerCost = 4;
+
+/** Addresses whose cost is kept: more than a department has, some 200 bytes each. */
+export const addressesKeptMax = 4_096;
+
 /** A request to a service beside its command: found, performed and answered in 40 to 80 microseconds at least. */
 export const operationCost = 50;
 

@@ -59,6 +59,12 @@ export class WorkAccount {
     this.#cost = Math.max(0, this.#cost - cost);
   }
 
+  /** What is left of it goes to this account, once nothing more is charged here. */
+  handOver(to: WorkAccount): void {
+    to.charge(this.#cost);
+    this.#cost = 0;
+  }
+
   /** Undefined if none is due. */
   rest(): Promise<void> | undefined {
     const cost = this.#cost;

@@ -111,6 +111,7 @@ export class UpperLayer {
         this.#event('Evt2', {});
       });
     }
+    this.#holdUntil(options.mayRead);
   }
 
   get state(): State {
