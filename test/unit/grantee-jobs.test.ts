@@ -11,7 +11,7 @@ import { Disclosures } from '../../firmware/src/release/disclosures.ts';
 import { FetchJobs, type FetchJob } from '../../firmware/src/release/fetch-jobs.ts';
 import { Grantee } from '../../firmware/src/release/grantee.ts';
 import { refusalAnswerMs } from '../../firmware/src/release/limits.ts';
-import { retryFirstMs } from '../../firmware/src/retry/limits.ts';
+import { retryFirstMs, retryLongestMs } from '../../firmware/src/retry/limits.ts';
 import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
 import { OpenShares } from '../../firmware/src/release/open-shares.ts';
 import { ReleaseSource } from '../../firmware/src/release/source.ts';
@@ -58,6 +58,8 @@ class Scene {
   streams = 0;
   /** Frames after which a stream breaks; Infinity: never. */
   breakAfter = Infinity;
+  /** The source refuses every stream. */
+  refuses = false;
   /** Called before a stream is asked for. */
   onStream: () => void | Promise<void> = () => undefined;
 
@@ -94,6 +96,7 @@ class Scene {
   readonly #openPlane: OpenPlane = async () => {
     const { source } = this;
     const breakAfter = () => this.breakAfter;
+    const refuses = () => this.refuses;
     const exporter = bytesOf(`connection ${this.streams++}`);
     await this.onStream();
     return {
@@ -101,7 +104,7 @@ class Scene {
       close: () => undefined,
       request: async function* (body) {
         const frames = await source.serve({ institution: 'south', exporter, body, cut: () => undefined });
-        if (frames === undefined) throw new AppError('NOT_RELEASED', 'refused');
+        if (frames === undefined || refuses()) throw new AppError('NOT_RELEASED', 'refused');
         let count = 0;
         for await (const frame of frames) {
           if (count++ >= breakAfter()) throw new AppError('PEER_UNREACHABLE', 'the connection broke');
@@ -131,12 +134,12 @@ class Scene {
   }
 
   /** Lets both sides work and moves the clock by as much as a pause or a refusal takes, until the job is there. */
-  async untilJob(grant: BasisBody, state: FetchJob['state']): Promise<void> {
+  async untilJob(grant: BasisBody, state: FetchJob['state'], stepMs = 100): Promise<void> {
     for (let turn = 0; this.job(grant)?.state !== state; turn++) {
       if (turn > 200) assert.fail(`the job stays ${this.job(grant)?.state ?? 'unknown'}, not ${state}`);
       await settle();
       await new Promise((resolve) => setTimeout(resolve, 1));
-      this.world.clock.advance(100);
+      this.world.clock.advance(stepMs);
       this.world.ledger.finalise();
     }
     await settle();
@@ -366,6 +369,24 @@ test('a person asks: without a grant it is refused like everything else, with on
   const grant = await scene.world.grant(study, 'south');
   await scene.untilJob(grant, 'done');
   assert.deepEqual(await scene.grantee.ask('north', studyId), { kind: 'kept', objects: 3 });
+  await scene.stop();
+});
+
+test('what was refused under a final receipt goes on with that receipt when a person asks again', async () => {
+  const scene = await Scene.start();
+  const study = await scene.world.registeredStudy('1.2.3', bodies);
+  const { studyId } = study;
+  assert.ok(studyId !== undefined);
+  scene.refuses = true;
+  const grant = await scene.world.grant(study, 'south', { maxOpens: 1 });
+  await scene.untilJob(grant, 'refused', retryLongestMs / 10);
+  assert.equal(scene.opens(study), 1);
+  scene.refuses = false;
+  const asked = scene.grantee.ask('north', studyId);
+  await scene.untilJob(grant, 'done');
+  assert.deepEqual(await asked, { kind: 'kept', objects: bodies.length });
+  assert.equal(scene.opens(study), 1);
+  assert.notEqual(scene.world.ledger.state().open(studyId, 1)?.closed, null);
   await scene.stop();
 });
 

@@ -6,6 +6,7 @@ import { openId } from '../../firmware/src/ledger/index.ts';
 import type { AccessGrant, AccessOpen, LedgerState } from '../../firmware/src/ledger/types.ts';
 import type { RecognisedGrant } from '../../firmware/src/protocol/grants.ts';
 import {
+  looksOfRoundMax,
   receiptAheadMsMax,
   receiptGivenUpMs,
   receiptOpenMsMax,
@@ -146,10 +147,14 @@ test('what was closed while the box was killed before it could say so is no alar
   await assert.rejects(Promise.race([lost, Promise.reject(new Error('killed'))]), /killed/);
 });
 
-test('the session of a receipt that the ledger refused is dropped once it can be final no more, and not before', async (t) => {
+test('the session of a receipt for which nobody waited is dropped once it can be final no more, and not before', async (t) => {
   const watched = await Watched.start(t);
-  watched.scene.world.ledger.before = () => Promise.resolve({ kind: 'refused', reason: 'opens-exhausted' });
-  await watched.open();
+  const { scene } = watched;
+  scene.world.ledger.before = () => new Promise(() => undefined);
+  const request = await openRequest(scene, watched.study, watched.grant);
+  // It is killed while it waits.
+  void Promise.allSettled([scene.send(request.bytes)]);
+  await settle();
   assert.equal(watched.sessionsOnDisk, 1);
   await watched.restart();
   assert.equal(watched.sessionsOnDisk, 1, 'it may become final yet');
@@ -221,6 +226,35 @@ test('a look stays short however many receipts are open, and all have their turn
   await settle();
   assert.equal(asked.get([...asked.keys()][0] ?? ''), 2, 'the next round begins with the first');
   await watch.stop();
+});
+
+test('a round ends though more and more come while it runs', async (t) => {
+  const { scene, grant, study } = await granted();
+  const { clock, ledger } = scene.world;
+  const sessions = new OpenSessions(new MemoryStore());
+  const health = new MemoryHealthBoard();
+  const watch = new ReceiptWatch({ ledger, sessions, health, clock, logger: silentLogger });
+  const request = await openRequest(scene, study, grant);
+  await scene.ask(request.bytes);
+  const [mine] = scene.sessions.all();
+  assert.ok(mine !== undefined);
+  await sessions.keep(mine);
+  let others = 0;
+  await watch.start();
+  t.after(() => watch.stop());
+  for (let minute = 0; minute <= receiptOpenMsMax / 60_000 + 2 * looksOfRoundMax; minute++) {
+    // Twice as many as a look takes, and none of them ever ends.
+    for (let each = 0; each < 2 * receiptsLookedAtMax; each++)
+      await sessions.keep({
+        ...mine,
+        openId: bytesOf(`other ${others++}`),
+        validUntil: Number.MAX_SAFE_INTEGER,
+      });
+    clock.advance(receiptsLookMs);
+    ledger.finalise();
+    await settle();
+  }
+  assert.equal(health.list().find(({ code }) => code === 'RECEIPT_OPEN')?.subject, 'south');
 });
 
 test('a disk that lets nothing be dropped now lets it be later, and keeps nothing from being told', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { idBytes, openId } from '../../firmware/src/ledger/index.ts';
-import { receiptAheadMsMax, refusalAnswerMs } from '../../firmware/src/release/limits.ts';
+import { receiptAheadMsMax, receiptValidMs, refusalAnswerMs } from '../../firmware/src/release/limits.ts';
 import { decodeReleaseAnswer, encodeReleaseAnswer } from '../../firmware/src/release/messages.ts';
 import { bytesOf } from '../fakes/ledger.ts';
 import {
@@ -33,6 +33,55 @@ test('an open that would apply later only is neither submitted nor kept, whateve
   }
   assert.equal(scene.world.ledger.submitted.length, before);
   assert.equal(sessionsOnDisk(scene), 0);
+});
+
+test('an open that can be final no more is neither submitted nor kept', async () => {
+  const { scene, study, grant } = await granted();
+  const { ledger } = scene.world;
+  const before = ledger.submitted.length;
+  for (const validUntil of [1_000_000, ledger.head().time]) {
+    const { bytes } = await openRequest(scene, study, grant, { validUntil });
+    assert.deepEqual((await scene.ask(bytes)).answer, refusedAnswer);
+  }
+  assert.equal(ledger.submitted.length, before);
+  assert.equal(sessionsOnDisk(scene), 0);
+  assert.ok(scene.disclosures.list().some(({ reason }) => reason === 'the receipt is valid no more'));
+});
+
+test('what the ledger refused is not kept, and another receipt may be signed at once', async () => {
+  const { scene, study, grant } = await granted();
+  const { ledger, clock } = scene.world;
+  ledger.before = () => Promise.resolve({ kind: 'refused', reason: 'expired' });
+  const first = await openRequest(scene, study, grant);
+  assert.deepEqual((await scene.ask(first.bytes)).answer, refusedAnswer);
+  assert.equal(sessionsOnDisk(scene), 0);
+  ledger.before = () => Promise.resolve(undefined);
+  const second = await openRequest(scene, study, grant, { validUntil: clock.now() + receiptValidMs - 1 });
+  assert.deepEqual((await scene.ask(second.bytes)).answer, recorded);
+});
+
+test('of the receipts for one number one is signed, until that can be final no more', async () => {
+  const { scene, study, grant } = await granted();
+  const { ledger, clock } = scene.world;
+  ledger.finalise();
+  ledger.before = () => new Promise(() => undefined);
+  const first = await openRequest(scene, study, grant);
+  const submitted = ledger.submitted.length;
+  // Whoever asks hangs up before it is answered.
+  void Promise.allSettled([scene.send(first.bytes)]);
+  for (let i = 1; i <= 20; i++) {
+    const { bytes } = await openRequest(scene, study, grant, { validUntil: first.open.validUntil + i });
+    void Promise.allSettled([scene.send(bytes)]);
+  }
+  await settle();
+  assert.equal(sessionsOnDisk(scene), 1);
+  assert.equal(ledger.submitted.length, submitted + 1);
+  clock.advance(receiptValidMs);
+  ledger.finalise();
+  await settle();
+  ledger.before = () => Promise.resolve(undefined);
+  const later = await openRequest(scene, study, grant);
+  assert.deepEqual((await scene.ask(later.bytes)).answer, recorded);
 });
 
 test('an open that is asked for while the one before it is not final yet is recorded with the block after that', async () => {

@@ -36,7 +36,9 @@ export type RefusalGround =
   | 'the institution has opened too much in this epoch'
   | 'the grant does not cover this version'
   | 'the receipt is not the next of its grant'
+  | 'another receipt of its grant is under way'
   | 'the receipt is valid for too long'
+  | 'the receipt is valid no more'
   | 'the signature is wrong'
   | 'the digest is not of what was sent'
   | 'the size is not of what was sent'
@@ -65,13 +67,15 @@ export function isFresh({ now, head }: LedgerSnapshot): boolean {
 
 /**
  * Whether a receipt applies soon or never. The source submits what it signs, and what may apply later has a place in the
- * memory of every box until then: a member's receipts would take those of the hospital's own transactions.
+ * memory of every box until then: a member's receipts would take those of the hospital's own transactions. And what can
+ * be final no more is not worth signing, or remembering.
  */
-export function isShortLived(
+export function validityGround(
   { validUntil }: Pick<AccessOpen | AccessClose, 'validUntil'>,
-  now: number,
-): boolean {
-  return validUntil <= now + receiptAheadMsMax;
+  { now, head }: Pick<LedgerSnapshot, 'now' | 'head'>,
+): RefusalGround | undefined {
+  if (validUntil <= head.time) return 'the receipt is valid no more';
+  return validUntil > now + receiptAheadMsMax ? 'the receipt is valid for too long' : undefined;
 }
 
 /** The ledger's word for why a basis permits nothing, as the source's console tells it. */
@@ -133,6 +137,7 @@ export function admitOpen(
     return refused('the grant does not cover this version');
   }
   if (open.openNo !== basis.opens + 1) return refused('the receipt is not the next of its grant');
-  if (!isShortLived(open, snapshot.now)) return refused('the receipt is valid for too long');
+  const validity = validityGround(open, snapshot);
+  if (validity !== undefined) return refused(validity);
   return { kind: 'admitted', basis, study };
 }

@@ -84,7 +84,9 @@ export class Grantee implements Service {
     await this.#running.get(known.grantId);
     const advance = async (): Promise<void> => {
       const current = jobs.get(known.grantId) ?? known;
-      if (isSettled(current)) await jobs.save({ ...current, state: 'granted', open: null, reason: '' });
+      // A receipt that is final and not closed is used on: else it could never be closed.
+      const open = current.state === 'refused' ? current.open : null;
+      if (isSettled(current)) await jobs.save({ ...current, state: 'granted', open, reason: '' });
       await this.#advance(current);
     };
     await this.#occupy(known.grantId, advance());

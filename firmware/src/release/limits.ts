@@ -28,8 +28,14 @@ export const receiptOpenMsMax = 3_600_000;
 /** How often a source looks after the receipts that it has signed; nobody waits for that alarm by the second. */
 export const receiptsLookMs = 60_000;
 
-/** Receipts looked after at a time: some 30 ms, also for a source of which a member leaves thousands open. */
+/**
+ * Receipts looked after at a time, some 30 ms; more only where there are so many that they would not all have their turn
+ * within `looksOfRoundMax`.
+ */
 export const receiptsLookedAtMax = 512;
+
+/** Looks in which all receipts have their turn: an hour, in which one that stays open becomes an alarm. */
+export const looksOfRoundMax = 60;
 
 /**
  * How long after its opening the alarm of a receipt stands whose basis has ended: 30 days. Whoever has not closed it by then

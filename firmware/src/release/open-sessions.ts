@@ -3,8 +3,8 @@
  * until the receipt is closed or can never be (receipt-watch.ts).
  */
 import { decodeCanonical, encodeCanonical, type CborValue } from '../encoding/canonical-cbor.ts';
-import { toOpenId } from '../ledger/ids.ts';
-import type { OpenId, StudyId } from '../ledger/types.ts';
+import { toBasisId, toOpenId } from '../ledger/ids.ts';
+import type { BasisId, OpenId, StudyId } from '../ledger/types.ts';
 import type { InstitutionId, KeyValueStore } from '../ports.ts';
 
 export interface OpenSession {
@@ -25,6 +25,7 @@ const prefix = 'open/';
 export class OpenSessions {
   readonly #store: KeyValueStore;
   readonly #sessions = new Map<OpenId, OpenSession>();
+  readonly #lastOf = new Map<BasisId, OpenSession>();
 
   constructor(store: KeyValueStore) {
     this.#store = store;
@@ -34,11 +35,21 @@ export class OpenSessions {
     for await (const [, value] of this.#store.list(prefix)) {
       const session = decodeCanonical(value) as unknown as OpenSession;
       this.#sessions.set(toOpenId(session.openId), session);
+      this.#lastOf.set(toBasisId(session.grantId), session);
     }
   }
 
   get(id: OpenId): OpenSession | undefined {
     return this.#sessions.get(id);
+  }
+
+  /** The one that was kept last of those under this basis. */
+  lastOf(basis: BasisId): OpenSession | undefined {
+    return this.#lastOf.get(basis);
+  }
+
+  get size(): number {
+    return this.#sessions.size;
   }
 
   /** In the order in which they were kept; those that come or go while it runs too. */
@@ -49,12 +60,18 @@ export class OpenSessions {
   async keep(session: OpenSession): Promise<void> {
     const id = toOpenId(session.openId);
     const value = encodeCanonical(session as unknown as CborValue);
+    // From now on, so that of two that come at a time the second finds the first.
+    this.#lastOf.set(toBasisId(session.grantId), session);
     await this.#store.write([{ put: prefix + id, value }]);
     this.#sessions.set(id, session);
   }
 
   async delete(id: OpenId): Promise<void> {
     await this.#store.write([{ delete: prefix + id }]);
+    const session = this.#sessions.get(id);
     this.#sessions.delete(id);
+    if (session === undefined) return;
+    const basis = toBasisId(session.grantId);
+    if (this.#lastOf.get(basis) === session) this.#lastOf.delete(basis);
   }
 }

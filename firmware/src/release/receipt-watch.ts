@@ -8,7 +8,13 @@ import { toBasisId, toOpenId } from '../ledger/ids.ts';
 import type { OpenId } from '../ledger/types.ts';
 import type { Clock, HealthBoard, InstitutionId, Ledger, Logger, Service, Timer } from '../ports.ts';
 import { basisInWords } from './basis-words.ts';
-import { receiptGivenUpMs, receiptOpenMsMax, receiptsLookedAtMax, receiptsLookMs } from './limits.ts';
+import {
+  looksOfRoundMax,
+  receiptGivenUpMs,
+  receiptOpenMsMax,
+  receiptsLookedAtMax,
+  receiptsLookMs,
+} from './limits.ts';
 import type { OpenSession, OpenSessions } from './open-sessions.ts';
 
 export interface ReceiptWatchOptions {
@@ -22,19 +28,33 @@ export interface ReceiptWatchOptions {
 /** `useless`: there will be nothing more to stream under it, or to close. */
 type Finding = 'fine' | 'overdue' | 'useless';
 
+interface Round {
+  readonly iterator: MapIterator<OpenSession>;
+  /** What comes while it runs waits for the next one: else those who bring more and more would keep it from ending. */
+  left: number;
+  /** So many that all have their turn within an hour, however many there are. */
+  readonly atATime: number;
+}
+
+const roundOf = (sessions: OpenSessions): Round => ({
+  iterator: sessions.all(),
+  left: sessions.size,
+  atATime: Math.max(receiptsLookedAtMax, Math.ceil(sessions.size / looksOfRoundMax)),
+});
+
 export class ReceiptWatch implements Service {
   readonly #options: ReceiptWatchOptions;
   readonly #overdue = new Map<OpenId, OpenSession>();
   /** Members of which there is an alarm. */
   #alarmed: ReadonlySet<InstitutionId> = new Set();
-  /** The round that is under way through all sessions. */
-  #round: MapIterator<OpenSession>;
+  /** The round that is under way, through the sessions that were there when it began. */
+  #round: Round;
   #timer: Timer | undefined;
   #looking: Promise<void> = Promise.resolve();
 
   constructor(options: ReceiptWatchOptions) {
     this.#options = options;
-    this.#round = options.sessions.all();
+    this.#round = roundOf(options.sessions);
   }
 
   async start(): Promise<void> {
@@ -67,12 +87,13 @@ export class ReceiptWatch implements Service {
   /** The next ones of the round, so many that a look stays short however many there are. */
   async #look(): Promise<void> {
     const { sessions } = this.#options;
-    for (let looked = 0; looked < receiptsLookedAtMax; looked++) {
-      const next = this.#round.next();
-      if (next.done === true) {
-        this.#round = sessions.all();
+    for (let looked = 0; looked < this.#round.atATime; looked++) {
+      const next = this.#round.left > 0 ? this.#round.iterator.next() : undefined;
+      if (next === undefined || next.done === true) {
+        this.#round = roundOf(sessions);
         break;
       }
+      this.#round.left -= 1;
       const id = toOpenId(next.value.openId);
       const finding = this.#judge(id, next.value);
       if (finding === 'overdue') this.#overdue.set(id, next.value);

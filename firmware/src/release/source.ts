@@ -6,7 +6,7 @@ import { equalBytes } from '../encoding/bytes.ts';
 import { AppError } from '../errors.ts';
 import { idBytes, openId, toBasisId, toOpenId, toStudyId } from '../ledger/ids.ts';
 import { encodeTransaction, signingMessage } from '../ledger/transactions.ts';
-import type { AccessClose, AccessOpen, StudyId } from '../ledger/types.ts';
+import type { AccessClose, AccessOpen, OpenId, StudyId } from '../ledger/types.ts';
 import type {
   Clock,
   HealthBoard,
@@ -24,9 +24,9 @@ import type { ObjectKept } from '../studies/manifest.ts';
 import {
   admitOpen,
   basisPermits,
-  isShortLived,
   type LedgerSnapshot,
   type RefusalGround,
+  validityGround,
 } from './admission.ts';
 import { basisInWords } from './basis-words.ts';
 import type { Disclosure, Disclosures } from './disclosures.ts';
@@ -191,6 +191,7 @@ export class ReleaseSource implements Service {
     if (admission.kind === 'refused') return admission.ground;
     if (!verify(admission.basis.granteeKey, signingMessage(body), signature)) return 'the signature is wrong';
     if (this.#objectsUnder(toStudyId(body.studyId), body.head) === undefined) return 'no such study here';
+    if (this.#isAnotherUnderWay(body, id)) return 'another receipt of its grant is under way';
     const isCounted = admission.basis.emergency === null;
     if (isCounted && !this.#options.shares.take(asker, ledger.state().epoch().number))
       return 'the institution has opened too much in this epoch';
@@ -203,7 +204,23 @@ export class ReleaseSource implements Service {
       head: body.head,
       validUntil: body.validUntil,
     });
-    return this.#record(body, signature, signal);
+    const ground = await this.#record(body, signature, signal);
+    // The ledger's refusal is its last word. Where nobody waited for it, the watch drops what came to nothing.
+    if (ground !== undefined && ledger.state().openById(id) === undefined) await sessions.delete(id);
+    return ground;
+  }
+
+  /**
+   * One receipt at a time may become final under a basis: a member that asks for one after the other, each valid a moment
+   * longer, and hangs up would have a session for each.
+   */
+  #isAnotherUnderWay({ basisId }: AccessOpen, id: OpenId): boolean {
+    const { sessions, ledger } = this.#options;
+    const last = sessions.lastOf(toBasisId(basisId));
+    if (last === undefined) return false;
+    const lastId = toOpenId(last.openId);
+    if (lastId === id || ledger.state().openById(lastId) !== undefined) return false;
+    return last.validUntil > ledger.head().time;
   }
 
   /** What the ledger holds of the open says all; so it can be closed whatever has become of its session. */
@@ -213,7 +230,7 @@ export class ReleaseSource implements Service {
     signal: AbortSignal,
   ): Promise<RefusalGround | undefined> {
     const { body, signature, tweak } = request;
-    const { self, sessions, verify, ledger, clock } = this.#options;
+    const { self, sessions, verify, ledger } = this.#options;
     const state = ledger.state();
     const id = toOpenId(body.openId);
     const record = state.openById(id);
@@ -232,8 +249,7 @@ export class ReleaseSource implements Service {
       // What is here no more cannot be counted; that it was received stays true.
       if (objects !== undefined && body.sizeBucket !== sizeBucketOf(objects))
         return 'the size is not of what was sent';
-      if (!isShortLived(body, clock.now())) return 'the receipt is valid for too long';
-      const ground = await this.#record(body, signature, signal);
+      const ground = validityGround(body, this.#snapshot()) ?? (await this.#record(body, signature, signal));
       if (ground !== undefined) return ground;
     }
     if (sessions.get(id) !== undefined) await sessions.delete(id);
