@@ -95,8 +95,8 @@ export interface NodeWorldResult {
   readonly pruned: number;
   /** Views from the end of the faults until a block that was proposed after it is final. */
   readonly viewsToProgress: number;
-  /** Before the end all good transactions were answered, and all honest boxes had the same blocks. */
   /** No restart order can be made: of the newest block the certificate alone is left. */
   readonly isLost: boolean;
+  /** Before the end all good transactions were answered, and all honest boxes had the same blocks. */
   readonly isSettled: boolean;
 }
