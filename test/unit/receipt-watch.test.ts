@@ -66,6 +66,15 @@ class Watched {
     return request;
   }
 
+  /** To its end. */
+  async stream(open: AccessOpen, grantee: RecognisedGrant): Promise<void> {
+    const { frames } = await this.scene.stream(open, grantee);
+    assert.ok(frames !== undefined);
+    let bytes = 0;
+    for await (const frame of frames) bytes += frame.length;
+    assert.ok(bytes > 0);
+  }
+
   async close(open: AccessOpen, grantee: RecognisedGrant): Promise<void> {
     await this.scene.ask(await closeRequest(this.scene, this.study, open, grantee));
   }
@@ -116,6 +125,7 @@ test('an open that is not closed within an hour is an alarm of its member, until
 test('an open whose basis has ended is an alarm at once, and again after a restart', async (t) => {
   const watched = await Watched.start(t);
   const { open, grantee } = await watched.open();
+  await watched.stream(open, grantee);
   await watched.pass(0);
   assert.deepEqual(watched.alarms, []);
   await watched.scene.world.revoke(watched.study, 'all');
@@ -126,6 +136,17 @@ test('an open whose basis has ended is an alarm at once, and again after a resta
   await watched.close(open, grantee);
   await watched.pass(0);
   assert.deepEqual(watched.alarms, []);
+});
+
+test('an open whose basis ended before anything was streamed is no alarm', async (t) => {
+  const watched = await Watched.start(t);
+  const { open } = await watched.open();
+  await watched.scene.world.revoke(watched.study, 'all');
+  await watched.pass(2 * receiptOpenMsMax);
+  assert.deepEqual(watched.alarms, []);
+  assert.notEqual(watched.scene.sessions.get(openId(open)), undefined, 'it may stand again');
+  await watched.pass(receiptGivenUpMs);
+  assert.equal(watched.sessionsOnDisk, 0);
 });
 
 test('what was closed while the box was killed before it could say so is no alarm, and its session goes', async (t) => {
@@ -166,6 +187,7 @@ test('the session of a receipt for which nobody waited is dropped once it can be
 test('an alarm of what ended a month ago ends: whoever has not closed it never will', async (t) => {
   const watched = await Watched.start(t);
   const { open, grantee } = await watched.open();
+  await watched.stream(open, grantee);
   await watched.scene.world.revoke(watched.study, 'all');
   await watched.pass(receiptOpenMsMax);
   assert.equal(watched.alarms.length, 1);
@@ -193,6 +215,7 @@ test('a look stays short however many receipts are open, and all have their turn
       studyId: study.studyId!,
       institution: 'south',
       granteeKey: grant.granteeKey,
+      streamed: true,
       head: bytesOf('head'),
       validUntil: clock.now() + receiptAheadMsMax,
     });

@@ -18,6 +18,8 @@ export interface OpenSession {
   readonly head: Uint8Array;
   /** Block time after which the receipt can become final no more, UTC milliseconds. */
   readonly validUntil: number;
+  /** Whether anything may have left under it. */
+  readonly streamed: boolean;
 }
 
 const prefix = 'open/';

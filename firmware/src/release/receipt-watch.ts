@@ -113,6 +113,9 @@ export class ReceiptWatch implements Service {
     const openMs = clock.now() - record.openedAt;
     const hasEnded = state.basisRefusal(toBasisId(session.grantId), clock.now()) !== undefined;
     if (hasEnded && openMs > receiptGivenUpMs) return 'useless';
+    // A patient who took back before the first byte: there is nothing that the member could confirm. What stands again
+    // later (a study that was frozen) may be streamed then.
+    if (hasEnded && !session.streamed) return 'fine';
     return hasEnded || openMs > receiptOpenMsMax ? 'overdue' : 'fine';
   }
 

@@ -203,6 +203,7 @@ export class ReleaseSource implements Service {
       granteeKey: admission.basis.granteeKey,
       head: body.head,
       validUntil: body.validUntil,
+      streamed: false,
     });
     const ground = await this.#record(body, signature, signal);
     // The ledger's refusal is its last word. Where nobody waited for it, the watch drops what came to nothing.
@@ -287,6 +288,8 @@ export class ReleaseSource implements Service {
     const ground = objects === undefined ? 'no such study here' : this.#groundAgainst(session);
     if (ground !== undefined) await this.#tell(call.institution, session.studyId, ground);
     if (ground !== undefined || objects === undefined) return undefined;
+    // On disk before the first byte leaves: the watch goes by it, also after a power cut.
+    if (!session.streamed) await sessions.keep({ ...session, streamed: true });
     const disclosure = await disclosures.record({
       direction: 'out',
       institution: call.institution,
