@@ -12,7 +12,7 @@ import { Disclosures } from '../../firmware/src/release/disclosures.ts';
 import { openOf } from '../../firmware/src/release/fetch-job-contents.ts';
 import { FetchJobs, type FetchJob } from '../../firmware/src/release/fetch-jobs.ts';
 import { Grantee } from '../../firmware/src/release/grantee.ts';
-import { refusalAnswerMs, refusalsMax } from '../../firmware/src/release/limits.ts';
+import { headAgeMsMax, refusalAnswerMs, refusalsMax } from '../../firmware/src/release/limits.ts';
 import { retryLongestMs } from '../../firmware/src/retry/limits.ts';
 import { encodeReleaseAnswer } from '../../firmware/src/release/messages.ts';
 import { OpenSessions } from '../../firmware/src/release/open-sessions.ts';
@@ -231,6 +231,23 @@ test('a receipt whose number an earlier one has taken after all is signed anew a
     at.opens(study).map(({ closed }) => closed !== null),
     [false, true],
   );
+});
+
+test('refusals while the ledger stands still do not count, however long that lasts', async (t) => {
+  const { scene: at, study } = await scene();
+  let standsStill = true;
+  at.request = (...args) => (standsStill ? Promise.resolve(refusedAnswer) : at.send(...args));
+  const grant = await at.world.grant(study, 'south');
+  at.world.clock.advance(headAgeMsMax + 1);
+  await at.start();
+  t.after(() => at.stop());
+  for (let refusals = 0; refusals < 2 * refusalsMax; refusals++) {
+    await settle();
+    at.world.clock.advance(retryLongestMs);
+  }
+  assert.ok(at.asked > refusalsMax + 1, `asked ${at.asked} times`);
+  standsStill = false;
+  await at.until(() => at.job(grant)?.state === 'done', 'the fetched study');
 });
 
 test('a source that goes on refusing, or refuses what was withdrawn, is left in peace', async (t) => {

@@ -60,7 +60,7 @@ export type Admission<Admitted> =
 const refused = (ground: RefusalGround) => ({ kind: 'refused', ground }) as const;
 
 /** Whether the ledger state is one on which anything may be released. */
-export function isFresh({ now, head }: LedgerSnapshot): boolean {
+export function isFresh({ now, head }: Pick<LedgerSnapshot, 'now' | 'head'>): boolean {
   const ageMs = now - head.time;
   return ageMs <= headAgeMsMax && ageMs >= -headAheadMsMax;
 }

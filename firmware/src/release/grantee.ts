@@ -14,6 +14,7 @@ import { recogniseGrant } from '../protocol/grants.ts';
 import { isSettled } from './fetch-job-contents.ts';
 import type { FetchJob } from './fetch-jobs.ts';
 import { FetchSteps, type FetchStepsOptions } from './fetch-steps.ts';
+import { isFresh } from './admission.ts';
 import { fetchesAtOnceMax, refusalsMax } from './limits.ts';
 import { StudyTurns } from './study-turns.ts';
 import { Turns } from './turns.ts';
@@ -189,7 +190,7 @@ export class Grantee implements Service {
   }
 
   async #untilSettled(job: FetchJob): Promise<void> {
-    const { clock, jobs, logger } = this.#options;
+    const { clock, jobs, ledger, logger } = this.#options;
     const patience = new AbortController();
     this.#patience.set(job.grantId, patience);
     const over = AbortSignal.any([this.#stopping.signal, patience.signal]);
@@ -198,8 +199,9 @@ export class Grantee implements Service {
       try {
         const after = await this.#advance(job);
         if (after.state !== 'refused' || !this.#stands(job) || refusals === refusalsMax) return;
-        // A source that was down is behind for a while, and refuses what it has not seen yet.
-        refusals += 1;
+        // A source that was down is behind for a while, and refuses what it has not seen yet. While the ledger stands
+        // still every source refuses everything.
+        if (isFresh({ now: clock.now(), head: ledger.head() })) refusals += 1;
         await jobs.save({ ...after, state: 'granted' });
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
