@@ -21,8 +21,8 @@ const foreign = world.fixture.register('south', 'foreign', [world.fixture.box('s
 world.ledger.finalise();
 const grant = await world.grant(study, 'south');
 
-/** Of receipts: in the past of every view that a test has, which is the ledger's to refuse. */
-const validUntil = 0;
+/** Valid a moment longer than the time of the ledger under which it is asked. */
+const soon = -1;
 
 function snapshot(change: Partial<LedgerSnapshot> = {}): LedgerSnapshot {
   const head = world.ledger.head();
@@ -40,19 +40,21 @@ function tweakOf(of: BasisBody, institution = 'south'): Uint8Array {
 
 function openOf(of: BasisBody, change: Partial<AccessOpen> = {}): AccessOpen {
   const head = world.record(study)?.commitment ?? new Uint8Array(32);
-  return { ...world.fixture.openBody('north', of, 1, head, { validUntil }), ...change };
+  return { ...world.fixture.openBody('north', of, 1, head, { validUntil: soon }), ...change };
 }
 
 function ground(
   open: AccessOpen,
   { view = snapshot(), asker = 'south', tweak = tweakOf(grant), self = 'north' } = {},
 ): string {
-  const admission = admitOpen(view, self, asker, open, tweak);
+  const validUntil = open.validUntil === soon ? view.head.time + 1 : open.validUntil;
+  const admission = admitOpen(view, self, asker, { ...open, validUntil }, tweak);
   return admission.kind === 'refused' ? admission.ground : 'admitted';
 }
 
 test('the member to whom the grant is addressed is admitted, with the grant and the study', () => {
-  const admission = admitOpen(snapshot(), 'north', 'south', openOf(grant), tweakOf(grant));
+  const open = openOf(grant, { validUntil: snapshot().head.time + 1 });
+  const admission = admitOpen(snapshot(), 'north', 'south', open, tweakOf(grant));
   assert.equal(admission.kind, 'admitted');
   if (admission.kind !== 'admitted') return;
   assert.deepEqual(admission.basis.granteeKey, grant.granteeKey);
@@ -148,6 +150,8 @@ test('an open is admitted only as the next of its grant, and only if it applies 
   assert.equal(ground(open, { view }), 'admitted');
   const longer = { ...open, validUntil: open.validUntil + 1 };
   assert.equal(ground(longer, { view }), 'the receipt is valid for too long');
+  const past = { ...open, validUntil: view.head.time };
+  assert.equal(ground(past, { view }), 'the receipt is valid no more');
 });
 
 test('a grant without amendments covers the version that stood when it was given, one with them the newest', async () => {
@@ -166,7 +170,7 @@ test('a grant without amendments covers the version that stood when it was given
     [following, first, other],
     [following, second, 'admitted'],
   ] as const) {
-    const open = world.fixture.openBody('north', of, 1, head, { validUntil });
+    const open = world.fixture.openBody('north', of, 1, head, { validUntil: soon });
     assert.equal(ground(open, { tweak: tweakOf(of) }), expected);
   }
 });
@@ -232,7 +236,7 @@ test('nothing is released of a study that is frozen, rescinded or erased, on wha
   const head = world.record(doubted)?.commitment ?? bytesOf('');
   const expect = (expected: string): void => {
     for (const basis of bases) {
-      const open = world.fixture.openBody('north', basis, 1, head, { validUntil });
+      const open = world.fixture.openBody('north', basis, 1, head, { validUntil: soon });
       assert.equal(ground(open, { tweak: tweakOf(basis) }), expected, basis.type);
     }
   };

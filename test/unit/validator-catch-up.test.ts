@@ -27,20 +27,26 @@ const blocks = 40;
 const atOnce = 8;
 
 /** Three of four have so many heartbeats; west has nothing and is about to begin. */
-async function behind(t: TestContext): Promise<Cluster> {
+async function farBehind(t: TestContext): Promise<Cluster> {
   const cluster = new Cluster();
   for (const id of ['north', 'south', 'east']) await cluster.start(id);
   t.after(() => cluster.stopAll());
   await cluster.time.pass(blocks * (heartbeatMs + 50), () =>
     cluster.heights().every((height) => height >= blocks),
   );
+  return cluster;
+}
+
+/** The same, and no answer brings it forward by more than some blocks. */
+async function behind(t: TestContext): Promise<Cluster> {
+  const cluster = await farBehind(t);
   for (const id of ['north', 'south', 'east']) answer(cluster, id, async (honest) => part(await honest()));
   return cluster;
 }
 
-function part(whole: Uint8Array): Uint8Array {
-  const { first, records } = decodeBlockAnswer(whole);
-  return encodeBlockAnswer(first, records.slice(0, atOnce).map(encodeFinalRecord));
+function part(whole: Uint8Array, records = atOnce): Uint8Array {
+  const answered = decodeBlockAnswer(whole);
+  return encodeBlockAnswer(answered.first, answered.records.slice(0, records).map(encodeFinalRecord));
 }
 
 /** Says again and again that this box is at that height. */
@@ -232,6 +238,16 @@ test('a slow peer is left after one answer, and the others do the rest', async (
   await cluster.time.pass(25_000, () => isLevel(cluster));
   assert.ok(isLevel(cluster));
   assert.equal(slow.asked, 1);
+});
+
+test('a peer that gives a block at a time though it has more is asked last from then on', async (t) => {
+  const cluster = await farBehind(t);
+  boast(cluster, 'north', () => 1_000_000);
+  const north = answer(cluster, 'north', async (honest) => part(await honest(), 1));
+  await cluster.start('west');
+  await cluster.time.pass(slowAnswerMs, () => isLevel(cluster));
+  assert.ok(isLevel(cluster), `west is at ${cluster.box('west').validator.head().height}`);
+  assert.ok(north.asked <= 3, `it was asked ${north.asked} times`);
 });
 
 test('a leader that learns from a peer that its own block is final does not propose it again', async (t) => {

@@ -35,7 +35,7 @@ export class CatchUpPeers {
   readonly #heights = new Map<InstitutionId, number>();
   /** Peers not to be asked until then, UTC milliseconds. */
   readonly #avoided = new Map<InstitutionId, number>();
-  /** Peers whose last answer was slow, with the milliseconds that it took. */
+  /** Peers whose last answer was slow, with the milliseconds that it took, or gave less than it could have. */
   readonly #slow = new Map<InstitutionId, number>();
 
   constructor(options: CatchUpPeersOptions) {
@@ -163,6 +163,11 @@ export class CatchUpPeers {
     } finally {
       timer.cancel();
     }
+  }
+
+  /** It gave less than it could have: it is asked after the others, until it answers as they do. */
+  gaveLittle(peer: InstitutionId): void {
+    this.#slow.set(peer, Math.max(this.#slow.get(peer) ?? 0, slowAnswerMs));
   }
 
   /** What it sent is not what it should be. */

@@ -17,7 +17,9 @@ import { decodeBlockAnswer, encodeBlockRequest } from './final-records.ts';
 import {
   blockRequestMs,
   blocksAskedMax,
+  catchUpAnswerBytesMax,
   catchUpAnswerReadBytesMax,
+  catchUpBlocksMax,
   catchUpPendingBytesMax,
   catchUpRequestMs,
   catchUpRetryMs,
@@ -220,6 +222,7 @@ export class CatchUp {
         if (claimed >= from) peers.lied(peer, 'a height at which it has no block');
         return undefined;
       }
+      if (isShort(answer, claimed)) peers.gaveLittle(peer);
       pending.push(...records);
       pendingBytes += answer.bytes;
       const certified = pending.findLastIndex(({ certificate }) => certificate !== null) + 1;
@@ -270,4 +273,13 @@ export class CatchUp {
       return undefined;
     }
   }
+}
+
+/**
+ * Whether it ends before what the peer claimed to have, with room for more. Who gives a true block at a time would
+ * otherwise be asked first for ever, as the quickest and the highest, and a box behind it never arrive.
+ */
+function isShort({ records, bytes }: BlockAnswer & { readonly bytes: number }, claimed: number): boolean {
+  const last = records.at(-1)?.block.header.height ?? 0;
+  return last < claimed && records.length < catchUpBlocksMax && bytes < catchUpAnswerBytesMax;
 }
