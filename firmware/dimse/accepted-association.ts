@@ -5,7 +5,7 @@
 import type { Permission } from '../src/access/permissions.ts';
 import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
-import type { Clock, Logger } from '../src/ports.ts';
+import type { Clock, Logger, StoreOutcome, StoreSink } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
 import type { AddressAccount, AddressAccounts } from './address-accounts.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
@@ -25,7 +25,7 @@ import { abortReason, type AssociateReject, type AssociateRequest, reject } from
 import { type DispatchLink, ServiceDispatch } from './service-dispatch.ts';
 import type { DimseService, Peer, PeerCertificate } from './service.ts';
 import { isStored, status, statusText } from './status.ts';
-import { StoreOperation, type StoreOutcome, type StoreRequest, type StoreSink } from './store-operation.ts';
+import { StoreOperation, type StoreRequest } from './store-operation.ts';
 import { type Turns, WorkAccount } from './turns.ts';
 import { isStorageSopClass, isUid } from './uids.ts';
 import { type AbortIndication, describeAbort, type UpperLayerUser } from './upper-layer-user.ts';

@@ -1,9 +1,9 @@
 /** What a requestor asks an association for, and what the peer may ask of it meanwhile. */
-import type { Clock } from '../src/ports.ts';
+import type { Clock, StoreSink } from '../src/ports.ts';
 import type { DataSet } from './data-set.ts';
 import type { AssociateReject, ProposedContext, UserIdentity } from './pdu.ts';
 import type { ServiceResponse } from './service.ts';
-import type { StoreRequest, StoreSink } from './store-operation.ts';
+import type { StoreRequest } from './store-operation.ts';
 import type { TlsDestination } from './tls-profile.ts';
 
 export interface AssociationLimits {

@@ -1,5 +1,6 @@
 /** The requestor's side of an association: each operation of the DIMSE services as SCU (PS3.7 clauses 9 and 10). */
 import assert from 'node:assert/strict';
+import type { StoreOutcome } from '../src/ports.ts';
 import type { AssociationOptions } from './association-options.ts';
 import { type Command, commandField } from './command.ts';
 import { type DataSet, encodeLongDataSet } from './data-set.ts';
@@ -11,7 +12,6 @@ import { type AcceptedContext, RequestorLink } from './requestor-link.ts';
 import type { Response } from './response-inbox.ts';
 import type { SubOperations } from './service.ts';
 import { isPending, status, statusText } from './status.ts';
-import type { StoreOutcome } from './store-operation.ts';
 import { verificationSopClass } from './uids.ts';
 
 /** What is sent by C-STORE; the data set follows apart. */

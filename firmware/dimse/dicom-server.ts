@@ -5,7 +5,7 @@
 import { permissions } from '../src/access/permissions.ts';
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Clock, Logger, Service } from '../src/ports.ts';
+import type { Clock, Logger, Service, StoreSink } from '../src/ports.ts';
 import { AddressAccounts } from './address-accounts.ts';
 import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
 import { HeldIdentifiers } from './held-identifiers.ts';
@@ -24,7 +24,7 @@ import { pduBytesUsable } from './message-writer.ts';
 import { type AssociateReject, type AssociateRequest, reject, type UserIdentity } from './pdu.ts';
 import type { DimseService, Peer, PeerCertificate } from './service.ts';
 import { readingIntoOneBuffer } from './receive-buffer.ts';
-import type { StoreRequest, StoreSink } from './store-operation.ts';
+import type { StoreRequest } from './store-operation.ts';
 import { TlsListener } from './tls-listener.ts';
 import type { TlsCredentials } from './tls-profile.ts';
 import { Turns } from './turns.ts';

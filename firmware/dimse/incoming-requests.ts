@@ -3,6 +3,7 @@
  * N-EVENT-REPORT (PS3.7 10.1.1).
  */
 import { AppError } from '../src/errors.ts';
+import type { StoreOutcome } from '../src/ports.ts';
 import type { AssociationOptions } from './association-options.ts';
 import { type Command, commandField, responseBit } from './command.ts';
 import { type DataSet, decodeLongDataSet } from './data-set.ts';
@@ -11,7 +12,7 @@ import { errorCommentCharactersMax } from './limits.ts';
 import type { DataSetTarget } from './message-reader.ts';
 import type { MessageSender } from './message-sender.ts';
 import { status } from './status.ts';
-import { outcomeOfError, StoreOperation, type StoreOutcome } from './store-operation.ts';
+import { outcomeOfError, StoreOperation } from './store-operation.ts';
 import type { WorkAccount } from './turns.ts';
 import { isUid } from './uids.ts';
 

@@ -15,7 +15,8 @@ export {
   type ServiceResponse,
   type SubOperations,
 } from './service.ts';
-export type { StoreOutcome, StoreRequest, StoreSink } from './store-operation.ts';
+export type { StoreOutcome, StoreSink } from '../src/ports.ts';
+export type { StoreRequest } from './store-operation.ts';
 export {
   endingWell,
   openAssociation,

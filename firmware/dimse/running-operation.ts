@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { AppError } from '../src/errors.ts';
-import type { Clock } from '../src/ports.ts';
+import type { Clock, StoreOutcome } from '../src/ports.ts';
 import type { StoredObject } from './association.ts';
 import { type Command, commandField, responseBit } from './command.ts';
 import { type DataSet, encodeLongDataSet } from './data-set.ts';
@@ -20,7 +20,7 @@ import {
   type ServiceResponse,
 } from './service.ts';
 import { status } from './status.ts';
-import { outcomeOfError, outcomeOfResponse, type StoreOutcome } from './store-operation.ts';
+import { outcomeOfError, outcomeOfResponse } from './store-operation.ts';
 
 /** What it needs of its association. */
 export interface OperationLink {

@@ -3,6 +3,7 @@
  * the one operation that runs (PS3.7 clauses 9 and 10).
  */
 import type { Permission } from '../src/access/permissions.ts';
+import type { StoreOutcome } from '../src/ports.ts';
 import { type Command, commandField } from './command.ts';
 import { decodeLongDataSet, type DecodedDataSet } from './data-set.ts';
 import { GatheredIdentifier, type HeldIdentifiers } from './held-identifiers.ts';
@@ -11,7 +12,6 @@ import { type AcceptedContext, serviceFor } from './negotiation.ts';
 import { type OperationLink, RunningOperation } from './running-operation.ts';
 import type { DimseService } from './service.ts';
 import { status } from './status.ts';
-import type { StoreOutcome } from './store-operation.ts';
 import type { WorkAccount } from './turns.ts';
 
 /** What it needs of its association. */

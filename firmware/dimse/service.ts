@@ -3,10 +3,10 @@
  * performs its operations (PS3.7 clauses 9 and 10). The association knows nothing of queries, commitments or steps.
  */
 import type { Permission } from '../src/access/permissions.ts';
+import type { StoreOutcome } from '../src/ports.ts';
 import type { Command } from './command.ts';
 import type { DataSet } from './data-set.ts';
 import type { StoredObject } from './association.ts';
-import type { StoreOutcome } from './store-operation.ts';
 
 /** Who is at the other end of an association. */
 export interface Peer {

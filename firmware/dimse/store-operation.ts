@@ -1,5 +1,6 @@
 /** One C-STORE at the SCP: from the request to the sink of whoever keeps objects, and back to a status (PS3.4 annex B). */
 import { AppError, errorTable } from '../src/errors.ts';
+import type { StoreOutcome, StoreSink } from '../src/ports.ts';
 import type { Command } from './command.ts';
 import type { DataSetFate, DataSetTarget } from './message-reader.ts';
 import type { Peer } from './service.ts';
@@ -13,31 +14,6 @@ export interface StoreRequest extends Peer {
   readonly messageId: number;
   /** Of a C-MOVE elsewhere that led to this C-STORE. */
   readonly moveOriginator?: { readonly aeTitle: string; readonly messageId: number };
-}
-
-/** The C-STORE-RSP. The comment goes to the peer, at most 64 characters, without patient data. */
-export interface StoreOutcome {
-  readonly status: number;
-  readonly comment?: string;
-  /** Success, though the same bytes were held already: nothing was written that held back who sent them. */
-  readonly wasHeld?: true;
-}
-
-/**
- * Takes the data set of one object, bit for bit as it was sent. Calls never overlap, and end with either one
- * `finish` or one `abort`. A failure is an AppError, whose DIMSE status of the error table is answered.
- */
-export interface StoreSink {
-  /**
-   * A view of the receive buffer, to be used or copied until the promise resolves, or before `write` returns if it
-   * gives none: the next read overwrites it. Nothing more is read from the peer until the promise resolves. A rejection
-   * is followed by `abort`; the rest of the data set is then discarded.
-   */
-  write(chunk: Uint8Array): Promise<void> | undefined;
-  /** The data set is whole. The peer is answered when this resolves. A rejection ends the sink. */
-  finish(): Promise<StoreOutcome>;
-  /** The data set will not be completed: association lost, or `write` failed. */
-  abort(reason: Error): Promise<void>;
 }
 
 /** The status and comment for a failure of ours. What is no AppError is unforeseen and tells the peer nothing. */

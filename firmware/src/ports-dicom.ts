@@ -85,22 +85,28 @@ export interface QueryArchive {
   select(query: Query): Promise<RetrieveResult>;
 }
 
-/** What came of an object. The comment goes to the peer, at most 64 characters, without patient data. */
-export interface StoreEnding {
+/** The C-STORE-RSP. The comment goes to the peer, at most 64 characters, without patient data. */
+export interface StoreOutcome {
   readonly status: number;
   readonly comment?: string;
-  /** The same bytes were held already: nothing was written to disk, and the disk has not held back who sent them. */
+  /** The same bytes were held already: nothing was written to disk that would have held back who sent them. */
   readonly wasHeld?: true;
 }
 
-/** Takes one object as it arrives. The C-STORE-RSP goes out only when `finish` has resolved. */
+/**
+ * Takes the data set of one object, bit for bit as it was sent. Calls never overlap, and end with either one `finish` or
+ * one `abort`. A failure is an AppError, whose DIMSE status of the error table is answered.
+ */
 export interface StoreSink {
   /**
-   * A view to be used or copied until the promise resolves, or before `write` returns if it gives none: it is then
-   * overwritten. The promise holds back the socket until it resolves (backpressure).
+   * A view of the receive buffer, to be used or copied until the promise resolves, or before `write` returns if it
+   * gives none: the next read overwrites it. Nothing more is read from the peer until the promise resolves. A rejection
+   * is followed by `abort`; the rest of the data set is then discarded.
    */
   write(chunk: Uint8Array): Promise<void> | undefined;
-  finish(): Promise<StoreEnding>;
+  /** The data set is whole. The peer is answered when this resolves. A rejection ends the sink. */
+  finish(): Promise<StoreOutcome>;
+  /** The data set will not be completed: association lost, or `write` failed. */
   abort(reason: Error): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ import { judgeCollision, type Collision } from '../../firmware/src/ingest/keepin
 import { correctionsMax, correctionsMsMax } from '../../firmware/src/ingest/limits.ts';
 import type { QuarantineEntry } from '../../firmware/src/ingest/quarantine.ts';
 import { reasonText } from '../../firmware/src/ingest/quarantined.ts';
-import type { DataSetHeader, StoreEnding, StoreRequest, StudyFolder } from '../../firmware/src/ports.ts';
+import type { DataSetHeader, StoreOutcome, StoreRequest, StudyFolder } from '../../firmware/src/ports.ts';
 import { chunkBytes } from '../../firmware/src/protocol/limits.ts';
 import { Catalogue } from '../../firmware/src/studies/catalogue.ts';
 import { keptDataSet } from '../../firmware/src/studies/kept-data-set.ts';
@@ -102,7 +102,7 @@ test('a collision is a correction only with the same pixels, comparable, from a 
 
 test('whoever sends what is held already is said to, so that it is told from what was kept', async () => {
   const reception = new Reception();
-  const endings: StoreEnding[] = [];
+  const endings: StoreOutcome[] = [];
   for (let time = 1; time <= 2; time++) {
     const sink = reception.keeper().receive(request);
     await sink.write(original);

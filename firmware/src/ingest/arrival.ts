@@ -3,7 +3,7 @@
  * of it until then is handed over, so that the sender need not know.
  */
 import { AppError, errorTable } from '../errors.ts';
-import type { DataSetHeader, StoreEnding, StoreSink } from '../ports.ts';
+import type { DataSetHeader, StoreOutcome, StoreSink } from '../ports.ts';
 import type { ObjectReception, Received } from '../studies/object-reception.ts';
 import type { Quarantine, QuarantineIntake } from './quarantine.ts';
 import type { Quarantined, QuarantineReason } from './quarantined.ts';
@@ -54,7 +54,7 @@ export class Arrival implements StoreSink {
     return written?.catch((error: unknown) => this.#divert(error));
   }
 
-  async finish(): Promise<StoreEnding> {
+  async finish(): Promise<StoreOutcome> {
     try {
       return await this.#finish();
     } catch (error) {
@@ -69,7 +69,7 @@ export class Arrival implements StoreSink {
     await this.#diverted?.intake.abort();
   }
 
-  async #finish(): Promise<StoreEnding> {
+  async #finish(): Promise<StoreOutcome> {
     const { reception, received } = this.#options;
     if (this.#diverted === undefined) {
       try {
@@ -83,7 +83,7 @@ export class Arrival implements StoreSink {
     return this.#finishDiverted();
   }
 
-  async #finishDiverted(): Promise<StoreEnding> {
+  async #finishDiverted(): Promise<StoreOutcome> {
     const { finding, describe } = this.#options;
     if (this.#diverted === undefined) throw new Error('an object is diverted before it is finished there');
     const { intake, detail } = this.#diverted;

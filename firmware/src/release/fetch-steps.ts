@@ -95,7 +95,7 @@ export class FetchSteps {
   /** A receipt that was signed before a crash, or whose answer was lost, is asked for again: there is no second one. */
   async #openReceipt(job: FetchJob): Promise<FetchJob> {
     const { ledger, jobs, logger } = this.#options;
-    if (job.open !== null && ledger.state().openById(openId(openOf(job)))?.closed === null)
+    if (job.open !== null && ledger.state().openById(openId(openOf(job))) !== undefined)
       return jobs.save({ ...job, state: 'opened' });
     const asked = this.#canAskAgain(job) ? job : await jobs.save({ ...job, open: await this.#signOpen(job) });
     const { tweak } = this.#recognised(job);
