@@ -22,6 +22,7 @@ import {
 import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 import { realClock } from '../fakes/real-clock.ts';
 import { RecordingLogger } from './recording-logger.ts';
+import { settle as settleWork } from './until.ts';
 
 /** An object as a sink got it. */
 export interface KeptObject {
@@ -249,7 +250,8 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Lets everything that is under way on loopback sockets happen. */
+/** Lets everything that is under way on loopback sockets happen, and what follows of it. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  await settleWork();
 }

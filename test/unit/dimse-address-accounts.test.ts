@@ -87,6 +87,29 @@ test('who makes connections and gives them up waits for what they have cost', op
   assert.equal(account.connected(asked), undefined, 'all is paid');
 });
 
+test('a connection that says nothing holds up the next of its address for a turn at most', async () => {
+  const clock = new ManualClock();
+  const account = new AddressAccounts(new Turns(clock)).of('192.0.2.1');
+  const silent = new Promise<void>(() => undefined);
+  account.charge(turnCostMax);
+  let read = 0;
+  for (let time = 1; time <= 2; time++)
+    void account.connected(silent)?.then(() => {
+      read += 1;
+    });
+  // What was charged before, and the two connections.
+  const restMs = turnMs * (1 + (2 * connectionCost) / turnCostMax);
+  for (const [afterMs, expected] of [
+    [restMs, 1],
+    [turnMs - 1, 1],
+    [1, 2],
+  ] as const) {
+    clock.advance(afterMs);
+    await settle();
+    assert.equal(read, expected);
+  }
+});
+
 test('what an association owes at its end is owed by its address', options, async () => {
   const clock = new ManualClock();
   const scp = await started(new MemoryStore(), { clock });

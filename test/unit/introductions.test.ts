@@ -13,6 +13,7 @@ import { boxOf } from '../fakes/ledger.ts';
 import { WalletConsortium } from '../fakes/wallet-consortium.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
+import { settle, until } from '../support/until.ts';
 
 const ids = ['north', 'south', 'east', 'west'];
 
@@ -61,13 +62,9 @@ function awayBox(consortium: WalletConsortium) {
     clock.advance(ms);
     consortium.now = clock.now();
     consortium.heartbeat();
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await settle();
   };
   return { clock, ledger, members, introductions, peers, transports, pass, told: (): number => told, stop };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 test('a lonely box learns the keys of today from its old ones, and is on its own ledger again when that has come as far', async () => {
@@ -79,7 +76,7 @@ test('a lonely box learns the keys of today from its old ones, and is on its own
   await away.pass(introductionLonelyMs - introductionTickMs);
   assert.deepEqual(consortium.requests, [], 'the others may only have been started anew');
   await away.pass(2 * introductionTickMs);
-  await until(() => away.told() > 0);
+  await until(() => away.told() > 0, 'an introduction');
   const now = consortium.state.institutions().map(({ keys }) => toHex(keys.transport));
   assert.deepEqual(away.transports(), now);
   assert.notDeepEqual(now, old);
@@ -121,7 +118,7 @@ test('a member that lies or is silent introduces nobody, and the next one is ask
   const old = away.transports();
   await away.introductions.start();
   await away.pass(introductionLonelyMs + introductionTickMs);
-  await until(() => asked().includes(liar));
+  await until(() => asked().includes(liar), 'a request to the liar');
   assert.deepEqual(away.transports(), old);
   while (away.told() === 0) await away.pass(introductionTickMs);
   assert.deepEqual(asked(), [liar, 'west']);

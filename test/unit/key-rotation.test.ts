@@ -25,6 +25,7 @@ import { ConsortiumFixture } from '../fakes/ledger-consortium.ts';
 import { MemoryHeldKeys } from '../fakes/voting-keys.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
+import { settle } from '../support/until.ts';
 
 const dayMs = 86_400_000;
 const everyMs = 90 * dayMs;
@@ -74,9 +75,6 @@ function world() {
   };
   return { fixture, clock, ledger, keys, health, peers, open, record };
 }
-
-/** What follows a tick needs some turns of the event loop. */
-const settle = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
 async function tick(clock: ManualClock): Promise<void> {
   clock.advance(rotationTickMs);

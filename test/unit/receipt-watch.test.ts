@@ -203,11 +203,11 @@ test('an alarm of what ended a month ago ends: whoever has not closed it never w
   assert.notEqual(watched.scene.world.ledger.state().openById(openId(open))?.closed, null);
 });
 
-test('a look stays short however many receipts are open, and all have their turn', async () => {
+/** A watch over so many open receipts, and which of them each look is about. */
+async function watching(count: number) {
   const { scene, grant, study } = await granted();
   const { clock, ledger } = scene.world;
   const sessions = new OpenSessions(new MemoryStore());
-  const count = receiptsLookedAtMax + 100;
   for (let i = 0; i < count; i++) {
     await sessions.keep({
       openId: bytesOf(`open ${i}`),
@@ -220,34 +220,47 @@ test('a look stays short however many receipts are open, and all have their turn
       validUntil: clock.now() + receiptAheadMsMax,
     });
   }
-  const asked = new Map<string, number>();
-  let asksOfThisLook = 0;
+  const asked: string[] = [];
   const openById: LedgerState['openById'] = (id) => {
-    asked.set(id, (asked.get(id) ?? 0) + 1);
-    asksOfThisLook += 1;
+    asked.push(id);
     return undefined;
   };
   const state = new Proxy(ledger.state(), {
     get: (target, key) => (key === 'openById' ? openById : (Reflect.get(target, key) as unknown)),
   });
-  const health = new MemoryHealthBoard();
   const watch = new ReceiptWatch({
     ledger: { head: () => ledger.head(), state: () => state },
     sessions,
-    health,
+    health: new MemoryHealthBoard(),
     clock,
     logger: silentLogger,
   });
   await watch.start();
-  assert.equal(asksOfThisLook, receiptsLookedAtMax);
-  asksOfThisLook = 0;
-  clock.advance(receiptsLookMs);
-  await settle();
-  assert.equal(asksOfThisLook, 100);
-  assert.equal(asked.size, count);
-  clock.advance(receiptsLookMs);
-  await settle();
-  assert.equal(asked.get([...asked.keys()][0] ?? ''), 2, 'the next round begins with the first');
+  const nextLook = async (): Promise<string[]> => {
+    const before = asked.length;
+    clock.advance(receiptsLookMs);
+    await settle();
+    return asked.slice(before);
+  };
+  return { watch, firstLook: [...asked], nextLook };
+}
+
+test('a look stays short however many receipts are open, and all have their turn', async () => {
+  const { watch, firstLook, nextLook } = await watching(receiptsLookedAtMax + 100);
+  assert.equal(firstLook.length, receiptsLookedAtMax);
+  const second = await nextLook();
+  assert.equal(second.length, 100);
+  assert.equal(new Set([...firstLook, ...second]).size, receiptsLookedAtMax + 100);
+  assert.equal((await nextLook())[0], firstLook[0], 'the next round begins with the first');
+  await watch.stop();
+});
+
+test('where very many receipts are open, a look is as long as it takes for all to have their turn in time', async () => {
+  const count = looksOfRoundMax * receiptsLookedAtMax + 1;
+  const { watch, firstLook, nextLook } = await watching(count);
+  const looked = new Set(firstLook);
+  for (let look = 2; look <= looksOfRoundMax; look++) for (const id of await nextLook()) looked.add(id);
+  assert.equal(looked.size, count);
   await watch.stop();
 });
 

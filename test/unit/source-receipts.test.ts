@@ -76,6 +76,11 @@ test('of the receipts for one number one is signed, until that can be final no m
   await settle();
   assert.equal(sessionsOnDisk(scene), 1);
   assert.equal(ledger.submitted.length, submitted + 1);
+  await scene.restart();
+  const restarted = await openRequest(scene, study, grant, { validUntil: first.open.validUntil + 21 });
+  void Promise.allSettled([scene.send(restarted.bytes)]);
+  await settle();
+  assert.equal(sessionsOnDisk(scene), 1, 'also after a restart');
   clock.advance(receiptValidMs);
   ledger.finalise();
   await settle();

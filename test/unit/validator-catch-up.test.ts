@@ -11,6 +11,7 @@ import {
   encodeFinalRecord,
 } from '../../firmware/src/validator/final-records.ts';
 import {
+  catchUpBlocksMax,
   catchUpRequestMs,
   catchUpRetryMs,
   heartbeatMs,
@@ -27,12 +28,12 @@ const blocks = 40;
 const atOnce = 8;
 
 /** Three of four have so many heartbeats; west has nothing and is about to begin. */
-async function farBehind(t: TestContext): Promise<Cluster> {
+async function farBehind(t: TestContext, height = blocks): Promise<Cluster> {
   const cluster = new Cluster();
   for (const id of ['north', 'south', 'east']) await cluster.start(id);
   t.after(() => cluster.stopAll());
-  await cluster.time.pass(blocks * (heartbeatMs + 50), () =>
-    cluster.heights().every((height) => height >= blocks),
+  await cluster.time.pass(height * (heartbeatMs + 50), () =>
+    cluster.heights().every((reached) => reached >= height),
   );
   return cluster;
 }
@@ -248,6 +249,16 @@ test('a peer that gives a block at a time though it has more is asked last from 
   await cluster.time.pass(slowAnswerMs, () => isLevel(cluster));
   assert.ok(isLevel(cluster), `west is at ${cluster.box('west').validator.head().height}`);
   assert.ok(north.asked <= 3, `it was asked ${north.asked} times`);
+});
+
+test('a peer that gives as much as an answer may have is not asked last', async (t) => {
+  const cluster = await farBehind(t, 3 * catchUpBlocksMax);
+  boast(cluster, 'north', () => 1_000_000);
+  const little = answer(cluster, 'north', async (honest) => part(await honest(), 1));
+  await cluster.start('west');
+  await cluster.time.pass(slowAnswerMs, () => isLevel(cluster));
+  assert.ok(isLevel(cluster), `west is at ${cluster.box('west').validator.head().height}`);
+  assert.ok(little.asked <= 2, `north was asked ${little.asked} times`);
 });
 
 test('a leader that learns from a peer that its own block is final does not propose it again', async (t) => {
