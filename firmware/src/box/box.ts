@@ -14,6 +14,7 @@ import type { Service } from '../ports.ts';
 import { toStudyId } from '../ledger/index.ts';
 import { fromHex } from '../encoding/bytes.ts';
 import { openAnswerer } from './attesting.ts';
+import { AwakeProcessors } from './awake-processors.ts';
 import { accessListOf, admitBy } from './dicom-access.ts';
 import { admitWithRoom } from './disk-admission.ts';
 import { closedConsortiumDesk } from './consortium-desk.ts';
@@ -83,6 +84,8 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
   const room = new DiskRoom(disk, config.storage);
   await start(disk);
   await start(new QuickAck({ ...foundation, networks: config.dicom.modalityNetworks }));
+  const processors = new AwakeProcessors({ ...foundation, isWanted: config.dicom.awakeProcessors });
+  await start(processors);
   const access = accessListOf(foundation);
   await start(access);
   const workflow = await openWorkflow(foundation, access);
@@ -118,7 +121,10 @@ async function assemble(config: Config, events: BoxEvents, undo: Undo): Promise<
     aeTitles: 'any',
     callingAeTitles: 'any',
     admit: admitWithRoom(room, admitBy(access, services)),
-    store: (request) => openWithRoom(room, () => keeper.receive(request, () => access.mayCorrect(request))),
+    store: (request) => {
+      processors.needed();
+      return openWithRoom(room, () => keeper.receive(request, () => access.mayCorrect(request)));
+    },
     services,
     clock: systemClock,
     logger: logger.child({ room: 'dimse' }),

@@ -6,6 +6,12 @@ export const readingToldMs = 5_000;
 /** Between two looks at the routes to modalities: whoever renews an address lease may set them anew. */
 export const routeLookMs = 60_000;
 
+/**
+ * So long, and at most twice, the processors stay awake after the last object: a sender takes milliseconds from one to
+ * the next, and a person who sends study after study some seconds, which are not worth the heat.
+ */
+export const awakeMs = 1000;
+
 /** One run of `ip`: it asks the kernel and takes milliseconds; a start must not hang on it. */
 export const routeCommandMsMax = 10_000;
 
