@@ -76,7 +76,7 @@ test('sealed on a thread or on the event loop, in whatever pieces they come, byt
 test('a thread begins while the segment arrives, and is woken for what is worth it', async (t) => {
   const { openSegment, ready, requests, memory } = sealThreadsScene(t);
   await ready(1);
-  const segment = openSegment(newKeys(), 0);
+  const segment = openSegment(newKeys(), 1);
   // The place that is taken first.
   const place = new SharedSegment(memory.shared, 0 as SegmentPlace);
   const kinds = (): readonly string[] => requests.map(({ kind }) => kind);
@@ -176,18 +176,39 @@ test('what a thread throws ends it, and is in the log', async (t) => {
   other.abort();
 });
 
-test('while nobody else sends, the thread hashes and the event loop encrypts', async (t) => {
+test('while nobody else sends, the event loop does all of what may be a whole object', async (t) => {
+  const { openSegment, ready, requests, memory } = sealThreadsScene(t);
+  await ready(1);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [100, 300_000, 70_000]);
+  assert.equal(memory.taken, 0);
+  const alone = openSegment(newKeys(), 0);
+  alone.write(long);
+  assert.equal(memory.taken, 1, 'who comes now is not alone');
+  assert.equal(requests.length, 0);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
+  assert.deepEqual(
+    requests.map(({ kind }) => kind),
+    ['begin', 'end'],
+    'it has another to read from',
+  );
+  alone.write(long);
+  alone.abort();
+  assert.equal(memory.taken, 0);
+  assert.equal(requests.length, 2);
+});
+
+test('while nobody else sends, the thread hashes further segments and the event loop encrypts them', async (t) => {
   const { openSegment, ready, requests, memory } = sealThreadsScene(t);
   await ready(1);
   const given = (): readonly boolean[] =>
     requests.flatMap((request) => (request.kind === 'begin' ? ['seal' in request.keys] : []));
-  await assertSealed(openSegment, randomBytes(segmentBytes), [100, 300_000, 70_000]);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [100, 300_000, 70_000], 1);
   assert.deepEqual(given(), [false], 'the thread has no key to encrypt with');
   const other = openSegment(newKeys(), 0);
-  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000], 1);
   assert.deepEqual(given(), [false, true], 'the event loop has others to read from');
   other.abort();
-  const givenUp = openSegment(newKeys(), 0);
+  const givenUp = openSegment(newKeys(), 1);
   givenUp.write(long);
   givenUp.abort();
   await until(() => memory.taken === 0, 'the place of what was given up');
@@ -196,7 +217,7 @@ test('while nobody else sends, the thread hashes and the event loop encrypts', a
 test('what the event loop encrypts fails with its thread, and its place is given back', async (t) => {
   const { openSegment, ready, memory, begun } = sealThreadsScene(t);
   await ready(1);
-  const segment = openSegment(newKeys(), 0);
+  const segment = openSegment(newKeys(), 1);
   segment.write(long);
   const ended = segment.end();
   await begun[0]?.terminate();
@@ -260,7 +281,7 @@ test('when the machine has threads to give again, all that were missing are begu
   await ready(2);
   assert.equal(begun.length, 2);
   assert.match(logger.lines.at(-1) ?? '', /info all threads that seal objects are there {"threads":2}/);
-  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000]);
+  await assertSealed(openSegment, randomBytes(segmentBytes), [300_000], 1);
   assert.ok(requests.length > 0, 'a thread has sealed it');
   clock.advance(10 * sealThreadRetryMs);
   assert.equal(begun.length, 2, 'no more than there are to be');
@@ -278,7 +299,7 @@ test('a machine that refuses a thread stops neither the start nor a box that rep
   );
   await ready(1);
   assert.match(logger.lines.join('\n'), /cannot be started.*"err"/, 'the second, at the start');
-  const segment = openSegment(newKeys(), 0);
+  const segment = openSegment(newKeys(), 1);
   segment.write(long);
   await begun[0]?.terminate();
   await assert.rejects(async () => segment.end(), { code: 'STORE_FAILED' });

@@ -1,6 +1,7 @@
 /**
  * Segments of objects on their way to the disk: gathered in shared memory and hashed and sealed there by a thread while
- * more of them arrives; the small ones on the event loop, and so all for which there is no place or no thread.
+ * more of them arrives; on the event loop the small ones, the first segment of a sender that is alone, and all for which
+ * there is no place or no thread.
  */
 import { sealedOnLoopBytesMax, sealMessageBytesMin } from './limits.ts';
 import { tagBytes } from './object-seal.ts';
@@ -83,6 +84,8 @@ class GatheredSegment implements OpenSegment {
   /** Bytes that were there when the thread was told. */
   #told = 0;
   #job: SealJob | undefined;
+  /** Does all of it on the event loop. */
+  #streamed: StreamedSegment | undefined;
   /** Encrypts here what the thread hashes at the same time; undefined where the thread does both. */
   #cipher: SegmentCipher | undefined;
   readonly #ciphertext: Uint8Array[] = [];
@@ -104,6 +107,10 @@ class GatheredSegment implements OpenSegment {
   }
 
   write(bytes: Uint8Array): void {
+    if (this.#streamed !== undefined) {
+      this.#streamed.write(bytes);
+      return;
+    }
     copyInto(this.#segment.bytes, bytes, this.#filled);
     this.#filled += bytes.length;
     if (this.#job === undefined) {
@@ -119,37 +126,46 @@ class GatheredSegment implements OpenSegment {
 
   end(): SealedSegment | Promise<SealedSegment> {
     this.#isOver = true;
-    return this.#job === undefined ? this.#sealHere() : this.#sealed(this.#job);
+    if (this.#job !== undefined) return this.#sealed(this.#job);
+    const sealed = this.#sealsHere().end();
+    this.#memory.giveBack(this.#place);
+    return sealed;
   }
 
   abort(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     giveBack(this.#ciphertext);
+    this.#streamed?.abort();
     if (this.#job === undefined) this.#memory.giveBack(this.#place);
     else void this.#job.forget().then(() => this.#memory.giveBack(this.#place));
   }
 
+  /** It is longer than what is quickly sealed here. */
   #begin(): void {
+    // While nobody else sends, the event loop waits for this object as its sender does, so it takes a part: all of what
+    // may be a whole object, since no thread has then to be woken and waited for. Otherwise it has others to read from.
+    const isAlone = this.#memory.taken === 1;
+    if (isAlone && this.#index === 0) {
+      this.#sealsHere();
+      return;
+    }
     this.#segment.sealed = 0;
     this.#segment.filled = this.#filled;
     const { seal, leaves } = this.#keys;
-    // While nobody else sends, the event loop waits for this object as its sender does: so it takes a part. Otherwise it
-    // has others to read from.
-    const isShared = this.#memory.taken === 1;
-    this.#job = this.#threads.begin(this.#place, isShared ? { leaves } : { seal, leaves }, this.#index);
+    this.#job = this.#threads.begin(this.#place, isAlone ? { leaves } : { seal, leaves }, this.#index);
     this.#told = this.#filled;
-    if (this.#job === undefined || !isShared) return;
+    if (this.#job === undefined || !isAlone) return;
     this.#cipher = new SegmentCipher(seal, this.#index);
     this.#ciphertext.push(this.#cipher.seal(this.#segment.bytes.subarray(0, this.#filled)));
   }
 
-  /** It is short, or there was no thread. */
-  #sealHere(): SealedSegment {
-    const work = new SegmentWork(this.#keys, this.#index);
-    const ciphertext = work.seal(this.#segment.bytes.subarray(0, this.#filled));
-    this.#memory.giveBack(this.#place);
-    return sealedOf(work, [ciphertext]);
+  /** From its first byte on. */
+  #sealsHere(): StreamedSegment {
+    if (this.#streamed !== undefined) return this.#streamed;
+    this.#streamed = new StreamedSegment(this.#keys, this.#index);
+    this.#streamed.write(this.#segment.bytes.subarray(0, this.#filled));
+    return this.#streamed;
   }
 
   async #sealed(job: SealJob): Promise<SealedSegment> {
