@@ -44,7 +44,7 @@ const pureRooms = ['errors', 'encoding', 'protocol', 'ledger', 'consensus', 'han
 export const rooms: readonly Room[] = [
   // Pure: `encoding` is below all; the ledger knows nothing of consensus, and neither knows DICOM.
   pure('errors', 'firmware/src/errors.ts', { imports: [], packages: [] }),
-  // One function, by what the platform has: package.json chooses under the name #sha256.
+  // SHA-256 and its HMAC, by what the platform has: package.json chooses under the name #sha256.
   node('sha256', 'firmware/src/sha256/', { imports: [], packages: ['@noble/hashes'] }),
   pure('encoding', 'firmware/src/encoding/', {
     imports: ['errors'],

@@ -1,8 +1,6 @@
 /** What ties the parts of an attestation together: who asks whom, for which device and which record. */
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 as hmacSha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, lengthPrefixed, utf8 } from '../encoding/bytes.ts';
-import { domainPrefix, hash, sha256 } from '../encoding/hash.ts';
+import { domainPrefix, hash, hmacSha256, sha256 } from '../encoding/hash.ts';
 import type { Challenge } from './messages.ts';
 
 /** A device is its three keys at once: none of them counts without the others (CVE-2021-3406, CVE-2022-1053). */
@@ -41,5 +39,5 @@ export function attestationBinding(
  * HMAC-SHA256, 32 bytes.
  */
 export function attestationProof(secret: Uint8Array, binding: Uint8Array, attest: Uint8Array): Uint8Array {
-  return hmac(hmacSha256, secret, concatBytes(domainPrefix('attestation-proof'), binding, sha256(attest)));
+  return hmacSha256(secret, concatBytes(domainPrefix('attestation-proof'), binding, sha256(attest)));
 }

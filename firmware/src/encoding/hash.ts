@@ -1,4 +1,4 @@
-import { sha256 } from '#sha256';
+import { hmacSha256, sha256 } from '#sha256';
 import { concatBytes, u16, utf8 } from './bytes.ts';
 
 /** Every domain string that is hashed or signed anywhere in Hilum. A new purpose gets a new one. */
@@ -59,4 +59,4 @@ export function hash(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Arra
   return sha256(concatBytes(domainPrefix(domain), ...parts));
 }
 
-export { sha256 };
+export { hmacSha256, sha256 };

@@ -6,10 +6,8 @@
  *
  * The data path computes leaves with node:crypto while the bytes pass; here they are taken as given.
  */
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, toHex, u32, u64, u8, utf8 } from '../encoding/bytes.ts';
-import { hash } from '../encoding/hash.ts';
+import { hash, hmacSha256 } from '../encoding/hash.ts';
 import { merkleRoot } from '../encoding/merkle-tree.ts';
 import { chunkBytes, studyBytesMax, studyInstancesMax } from './limits.ts';
 
@@ -22,13 +20,13 @@ function assertSalt(salt: Uint8Array): void {
 /** top */
 export function studyTop(salt: Uint8Array): Uint8Array {
   assertSalt(salt);
-  return hmac(sha256, salt, utf8('top'));
+  return hmacSha256(salt, utf8('top'));
 }
 
 /** x_j. Numbers are given once and never again, but may be left out (an object that was aborted). */
 export function instanceKey(salt: Uint8Array, j: number): Uint8Array {
   assertSalt(salt);
-  return hmac(sha256, salt, concatBytes(utf8('inst'), u32(j)));
+  return hmacSha256(salt, concatBytes(utf8('inst'), u32(j)));
 }
 
 /** 0x00 ‖ u64 n: what stands before the chunk in its leaf's HMAC. */
@@ -38,7 +36,7 @@ export function leafMessagePrefix(n: number): Uint8Array {
 
 /** The leaf of chunk n, for those who have no faster HMAC. */
 export function chunkLeaf(key: Uint8Array, n: number, chunk: Uint8Array): Uint8Array {
-  return hmac(sha256, key, concatBytes(leafMessagePrefix(n), chunk));
+  return hmacSha256(key, concatBytes(leafMessagePrefix(n), chunk));
 }
 
 /** One instance as it is committed to. */
