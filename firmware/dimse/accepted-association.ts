@@ -46,7 +46,10 @@ export interface AcceptorContext {
   readonly services: readonly DimseService[];
   readonly identifiers: HeldIdentifiers;
   readonly turns: Turns;
+  /** By address: what those owe who ask for an association. */
   readonly addresses: AddressAccounts;
+  /** By address and AE title: what associations owed when they ended. */
+  readonly callers: AddressAccounts;
   /** Decides on a request. */
   admit(request: AssociateRequest, peer: Peer): Promise<Admitted | AssociateReject>;
   /** Takes one of the limited places for associations; false if there is none. */
@@ -60,6 +63,8 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   readonly #context: AcceptorContext;
   readonly #account: WorkAccount;
   readonly #address: AddressAccount;
+  /** Where what it owes at its end is kept. */
+  #debtor: AddressAccount;
   /** Its A-ASSOCIATE-RQ is read, or will not come. */
   readonly #asked = Promise.withResolvers<void>();
   readonly #upperLayer: UpperLayer;
@@ -80,12 +85,14 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   #stored = 0;
   #failed = 0;
   readonly #toldFailures = new Set<number>();
+  #isSilent = true;
 
   constructor(socket: Socket, context: AcceptorContext, certificate?: PeerCertificate) {
     this.#context = context;
     const remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#account = new WorkAccount(context.turns);
     this.#address = context.addresses.of(remoteAddress);
+    this.#debtor = this.#address;
     this.#messages = new MessageReader(this, this.#account);
     this.#peer = {
       callingAeTitle: '',
@@ -99,7 +106,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       clock: context.clock,
       pduBytesMax,
       ...context.timers,
-      mayRead: this.#address.connected(this.#asked.promise),
+      mayRead: () => this.#mayRead(),
     });
     this.#sender = new MessageSender(
       this.#upperLayer,
@@ -113,11 +120,16 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     return this.#peer.remoteAddress;
   }
 
+  /** The peer has said nothing yet. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
   /** Resolves when the socket is closed and neither sink nor service is at work any more. */
   async done(): Promise<void> {
     await this.#upperLayer.closed;
     this.#asked.resolve();
-    this.#account.handOver(this.#address);
+    this.#account.handOver(this.#debtor);
     await this.#services.finished;
     await this.#opened;
     await this.#cutOff;
@@ -330,6 +342,13 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     return operation;
   }
 
+  /** Its first bytes wait for their turn among those of its address. */
+  #mayRead(): Promise<void> | undefined {
+    if (!this.#isSilent) return undefined;
+    this.#isSilent = false;
+    return this.#address.connected(this.#asked.promise);
+  }
+
   async #associate(request: AssociateRequest): Promise<void> {
     const { callingAeTitle, calledAeTitle, contexts: proposed } = request;
     const uids = proposed.reduce((sum, { transferSyntaxes }) => sum + 1 + transferSyntaxes.length, 0);
@@ -338,6 +357,10 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     this.#peer = { ...this.#peer, callingAeTitle, calledAeTitle };
     this.#logger = this.#logger.child({ callingAeTitle, calledAeTitle });
     const admission = await this.#context.admit(request, this.#peer);
+    if ('may' in admission) {
+      this.#debtor = this.#context.callers.of(this.remoteAddress, callingAeTitle);
+      await this.#debtor.inRow();
+    }
     if (this.#upperLayer.state !== 'Sta3') return;
     if ('may' in admission && this.#context.enter(this)) {
       const { services } = this.#context;

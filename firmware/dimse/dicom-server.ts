@@ -94,12 +94,15 @@ export class DicomServer implements Service, AcceptorContext {
   readonly identifiers = new HeldIdentifiers();
   readonly turns: Turns;
   readonly addresses: AddressAccounts;
+  readonly callers: AddressAccounts;
   #tls: TlsListener | undefined;
 
   constructor(options: DicomServerOptions) {
     this.#options = options;
     this.turns = new Turns(options.clock);
-    this.addresses = new AddressAccounts(this.turns);
+    // Who asks for an association waits for others who ask, and not for all that associations cost.
+    this.addresses = new AddressAccounts(new Turns(options.clock));
+    this.callers = new AddressAccounts(this.turns);
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       this.#connected(readingIntoOneBuffer(socket));
@@ -224,10 +227,11 @@ export class DicomServer implements Service, AcceptorContext {
 
   #connected(socket: Socket, certificate?: PeerCertificate): void {
     if (this.#pending.size >= this.#limits.connectionsPendingMax) {
-      // Idle connections must not keep modalities out.
+      // Idle connections must not keep modalities out, nor those that have asked and wait for their turn.
       const [oldest] = this.#pending;
-      oldest?.drop();
-      if (oldest !== undefined) this.#pending.delete(oldest);
+      const dropped = [...this.#pending].find(({ isSilent }) => isSilent) ?? oldest;
+      dropped?.drop();
+      if (dropped !== undefined) this.#pending.delete(dropped);
     }
     const association = new AcceptedAssociation(socket, this, certificate);
     this.#pending.add(association);

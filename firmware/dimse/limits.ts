@@ -108,7 +108,10 @@ export const associationsMax = 200;
 /** Of one address, so that it cannot keep all others out: half of them, more than the busiest PACS or router opens. */
 export const associationsPerAddressMax = 100;
 
-/** Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed; beyond it the oldest gives way. */
+/**
+ * Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed; beyond it the oldest gives way, of those that
+ * have said nothing if there are any.
+ */
 export const connectionsPendingMax = 512;
 
 /** A TLS handshake at our port: a few round trips and signatures, also on a slow modality. */

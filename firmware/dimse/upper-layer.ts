@@ -111,7 +111,6 @@ export class UpperLayer {
         this.#event('Evt2', {});
       });
     }
-    this.#holdUntil(options.mayRead);
   }
 
   get state(): State {
@@ -196,6 +195,7 @@ export class UpperLayer {
   #onData(chunk: Uint8Array): void {
     this.#pace.received(chunk.length);
     this.#reader.push(chunk);
+    this.#holdUntil(this.#options.mayRead?.());
     if (!this.#held) this.#pump();
   }
 

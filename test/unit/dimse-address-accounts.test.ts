@@ -87,14 +87,14 @@ test('who makes connections and gives them up waits for what they have cost', op
   assert.equal(account.connected(asked), undefined, 'all is paid');
 });
 
-test('a connection that says nothing holds up the next of its address for a turn at most', async () => {
+test('a connection that asks slowly holds up the next of its address for a turn at most', async () => {
   const clock = new ManualClock();
   const account = new AddressAccounts(new Turns(clock)).of('192.0.2.1');
-  const silent = new Promise<void>(() => undefined);
+  const slow = new Promise<void>(() => undefined);
   account.charge(turnCostMax);
   let read = 0;
   for (let time = 1; time <= 2; time++)
-    void account.connected(silent)?.then(() => {
+    void account.connected(slow)?.then(() => {
       read += 1;
     });
   // What was charged before, and the two connections.
@@ -110,26 +110,85 @@ test('a connection that says nothing holds up the next of its address for a turn
   }
 });
 
-test('what an association owes at its end is owed by its address', options, async () => {
+test(
+  'what associations owe at their end is owed by their AE title at their address, and by nobody else',
+  options,
+  async () => {
+    const clock = new ManualClock();
+    const scp = await started(new MemoryStore(), { clock });
+    // Each owes a little less than has to be rested for.
+    const echoes = Math.floor((turnCostMax - 1) / commandCost);
+    for (let time = 1; time <= 2; time++) {
+      const peer = await associated(scp);
+      for (let number = 0; number < echoes; number++) {
+        peer.send(dataPdu(pdv(3, 'command', true, echoCommand())));
+        assert.equal(await peer.status(), 0);
+      }
+      peer.close();
+      await until(() => scp.associations === 0);
+      await settle();
+    }
+    let isAnswered = false;
+    const again = associated(scp).then(() => {
+      isAnswered = true;
+    });
+    await settle();
+    await associated(scp, { callingAeTitle: 'ANOTHER' });
+    closing(await RawPeer.associate(scp.port, {}, '127.0.0.2'));
+    await settle();
+    assert.equal(isAnswered, false);
+    clock.advance(3 * turnMs);
+    await again;
+  },
+);
+
+test('a connection that says nothing is in nobody’s way, however many there are', options, async () => {
   const clock = new ManualClock();
-  const scp = await started(new MemoryStore(), { clock });
-  const first = await associated(scp);
-  const echoes = Math.floor((turnCostMax - 1) / commandCost);
-  for (let number = 0; number < echoes; number++) {
-    first.send(dataPdu(pdv(3, 'command', true, echoCommand())));
-    assert.equal(await first.status(), 0);
-  }
-  first.close();
-  await until(() => scp.associations === 0);
+  const connectionsPendingMax = 20;
+  const scp = await started(new MemoryStore(), { clock, limits: { connectionsPendingMax } });
+  const silent = await Promise.all(Array.from({ length: 100 }, () => RawPeer.connect(scp.port)));
+  silent.forEach(closing);
   await settle();
+  const peer = await associated(scp);
+  peer.send(storeMessage(new Uint8Array(20)));
+  assert.equal(await peer.status(), 0);
+});
+
+test('who has asked and waits for its turn gives way to no silent connection', options, async () => {
+  const clock = new ManualClock();
+  const scp = await started(new MemoryStore(), { clock, limits: { connectionsPendingMax: 20 } });
+  const dear = closing(await RawPeer.connect(scp.port));
+  dear.send(dearRequest);
+  assert.equal((await dear.next())?.kind, 'associate-reject');
   let isAnswered = false;
-  const second = associated(scp).then(() => {
+  const waiting = associated(scp).then(() => {
     isAnswered = true;
   });
   await settle();
+  const silent = await Promise.all(Array.from({ length: 100 }, () => RawPeer.connect(scp.port)));
+  silent.forEach(closing);
+  await settle();
   assert.equal(isAnswered, false);
-  clock.advance(3 * turnMs);
-  await second;
+  clock.advance(20 * turnMs);
+  await waiting;
+});
+
+test('who asks waits for those who ask, and not for the turns of associations', options, async () => {
+  const clock = new ManualClock();
+  const scp = await started(new MemoryStore(), { clock });
+  const echo = dataPdu(pdv(3, 'command', true, echoCommand()));
+  for (let number = 1; number <= 20; number++) {
+    const flood = closing(await RawPeer.associate(scp.port, {}, `127.0.1.${number}`));
+    for (let sent = 0; sent < (2 * turnCostMax) / commandCost; sent++) flood.send(echo);
+  }
+  await settle();
+  const dear = closing(await RawPeer.connect(scp.port));
+  dear.send(dearRequest);
+  assert.equal((await dear.next())?.kind, 'associate-reject');
+  const next = associated(scp);
+  await settle();
+  clock.advance(5 * turnMs);
+  await next;
 });
 
 test('addresses are forgotten, the oldest first', () => {
