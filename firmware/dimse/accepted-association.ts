@@ -7,14 +7,15 @@ import type { Socket } from 'node:net';
 import { AppError } from '../src/errors.ts';
 import type { Clock, Logger, StoreOutcome, StoreSink } from '../src/ports.ts';
 import { type Command, commandField, encodeCommand, responseBit } from './command.ts';
-import type { AddressAccount, AddressAccounts } from './address-accounts.ts';
+import { type AddressAccount, type AddressAccounts, addressOf, Place } from './address-accounts.ts';
 import type { HeldIdentifiers } from './held-identifiers.ts';
 import {
+  associateBytesPerCost,
   commandCost,
+  connectionCost,
   errorCommentCharactersMax,
   notKeptCost,
   pduBytesMax,
-  proposedUidsPerCost,
 } from './limits.ts';
 import { type DataSetTarget, MessageReader, type MessageTarget } from './message-reader.ts';
 import { MessageSender } from './message-sender.ts';
@@ -65,8 +66,8 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   readonly #address: AddressAccount;
   /** Where what it owes at its end is kept. */
   #debtor: AddressAccount;
-  /** Its A-ASSOCIATE-RQ is read, or will not come. */
-  readonly #asked = Promise.withResolvers<void>();
+  /** Among those of its address, and then among those of its AE title there. */
+  readonly #place = new Place();
   readonly #upperLayer: UpperLayer;
   readonly #messages: MessageReader;
   readonly #sender: MessageSender;
@@ -85,11 +86,11 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
   #stored = 0;
   #failed = 0;
   readonly #toldFailures = new Set<number>();
-  #isSilent = true;
+  #hasAsked = false;
 
   constructor(socket: Socket, context: AcceptorContext, certificate?: PeerCertificate) {
     this.#context = context;
-    const remoteAddress = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+    const remoteAddress = addressOf(socket);
     this.#account = new WorkAccount(context.turns);
     this.#address = context.addresses.of(remoteAddress);
     this.#debtor = this.#address;
@@ -106,7 +107,7 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
       clock: context.clock,
       pduBytesMax,
       ...context.timers,
-      mayRead: () => this.#mayRead(),
+      mayDecode: (bytes) => this.#mayDecode(bytes),
     });
     this.#sender = new MessageSender(
       this.#upperLayer,
@@ -120,15 +121,15 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     return this.#peer.remoteAddress;
   }
 
-  /** The peer has said nothing yet. */
-  get isSilent(): boolean {
-    return this.#isSilent;
+  /** Its A-ASSOCIATE-RQ is whole. */
+  get hasAsked(): boolean {
+    return this.#hasAsked;
   }
 
   /** Resolves when the socket is closed and neither sink nor service is at work any more. */
   async done(): Promise<void> {
     await this.#upperLayer.closed;
-    this.#asked.resolve();
+    this.#place.giveUp();
     this.#account.handOver(this.#debtor);
     await this.#services.finished;
     await this.#opened;
@@ -342,24 +343,20 @@ export class AcceptedAssociation implements UpperLayerUser, MessageTarget {
     return operation;
   }
 
-  /** Its first bytes wait for their turn among those of its address. */
-  #mayRead(): Promise<void> | undefined {
-    if (!this.#isSilent) return undefined;
-    this.#isSilent = false;
-    return this.#address.connected(this.#asked.promise);
+  /** Its request waits for its turn among those of its address. */
+  #mayDecode(bytes: number): Promise<void> | undefined {
+    this.#hasAsked = true;
+    return this.#address.inRow(connectionCost + bytes / associateBytesPerCost, this.#place);
   }
 
   async #associate(request: AssociateRequest): Promise<void> {
     const { callingAeTitle, calledAeTitle, contexts: proposed } = request;
-    const uids = proposed.reduce((sum, { transferSyntaxes }) => sum + 1 + transferSyntaxes.length, 0);
-    this.#address.charge(uids / proposedUidsPerCost);
-    this.#asked.resolve();
     this.#peer = { ...this.#peer, callingAeTitle, calledAeTitle };
     this.#logger = this.#logger.child({ callingAeTitle, calledAeTitle });
     const admission = await this.#context.admit(request, this.#peer);
     if ('may' in admission) {
       this.#debtor = this.#context.callers.of(this.remoteAddress, callingAeTitle);
-      await this.#debtor.inRow();
+      await this.#debtor.inRow(0, this.#place);
     }
     if (this.#upperLayer.state !== 'Sta3') return;
     if ('may' in admission && this.#context.enter(this)) {

@@ -6,7 +6,7 @@ import { permissions } from '../src/access/permissions.ts';
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Logger, Service, StoreSink } from '../src/ports.ts';
-import { AddressAccounts } from './address-accounts.ts';
+import { AddressAccounts, ofBusiestAddress } from './address-accounts.ts';
 import { AcceptedAssociation, type AcceptorContext, type Admitted } from './accepted-association.ts';
 import { HeldIdentifiers } from './held-identifiers.ts';
 import {
@@ -102,7 +102,7 @@ export class DicomServer implements Service, AcceptorContext {
     this.turns = new Turns(options.clock);
     // Who asks for an association waits for others who ask, and not for all that associations cost.
     this.addresses = new AddressAccounts(new Turns(options.clock));
-    this.callers = new AddressAccounts(this.turns);
+    this.callers = new AddressAccounts(new Turns(options.clock));
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#server = createServer({ pauseOnConnect: true }, (socket) => {
       this.#connected(readingIntoOneBuffer(socket));
@@ -166,6 +166,7 @@ export class DicomServer implements Service, AcceptorContext {
         port: tlsPort,
         handshakeMsMax: this.#limits.tlsHandshakeMsMax,
         handshakesMax: this.#limits.tlsHandshakesMax,
+        addresses: this.addresses,
         logger: this.logger,
         connected: (socket, certificate) => {
           this.#connected(socket, certificate);
@@ -226,13 +227,7 @@ export class DicomServer implements Service, AcceptorContext {
   }
 
   #connected(socket: Socket, certificate?: PeerCertificate): void {
-    if (this.#pending.size >= this.#limits.connectionsPendingMax) {
-      // Idle connections must not keep modalities out, nor those that have asked and wait for their turn.
-      const [oldest] = this.#pending;
-      const dropped = [...this.#pending].find(({ isSilent }) => isSilent) ?? oldest;
-      dropped?.drop();
-      if (dropped !== undefined) this.#pending.delete(dropped);
-    }
+    if (this.#pending.size >= this.#limits.connectionsPendingMax) this.#makeRoom();
     const association = new AcceptedAssociation(socket, this, certificate);
     this.#pending.add(association);
     const over = (): void => {
@@ -243,5 +238,14 @@ export class DicomServer implements Service, AcceptorContext {
       over();
       this.logger.error({ err: error }, 'an association did not end as it should');
     });
+  }
+
+  /** One address must not keep the others out, nor those who have not asked yet those who wait for their turn. */
+  #makeRoom(): void {
+    const most = ofBusiestAddress(this.#pending);
+    const dropped = most.find(({ hasAsked }) => !hasAsked) ?? most[0];
+    if (dropped === undefined) return;
+    dropped.drop();
+    this.#pending.delete(dropped);
   }
 }

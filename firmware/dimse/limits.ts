@@ -69,11 +69,20 @@ export const commandBytesUsual = 512;
 /** What is longer costs one for so many bytes: text that is read and sent back takes 0.004 microseconds a byte, or more. */
 export const commandBytesPerCost = 128;
 
-/** A connection that is made, answered and closed: 200 microseconds without a handshake of TLS. */
+/** A connection that is made, asks, is answered and closed: 200 microseconds without a handshake of TLS. */
 export const connectionCost = 200;
 
-/** UIDs that an A-ASSOCIATE-RQ proposes for the cost of one: read, compared and answered in 0.25 microseconds each. */
-export const proposedUidsPerCost = 4;
+/** A handshake of TLS with a certificate to check: 900 microseconds of the event loop. */
+export const handshakeCost = 1_000;
+
+/** What an association owes at its end, and others of its AE title before it, is remembered up to this: half a second's rest. */
+export const debtMax = 100_000;
+
+/**
+ * Bytes of an A-ASSOCIATE-RQ for the cost of one: 131,072 of short UIDs, or of items that nobody knows, are decoded,
+ * compared and answered in 4 milliseconds. It is charged before it is decoded, whatever comes of it.
+ */
+export const associateBytesPerCost = 32;
 
 /** Addresses whose cost is kept: more than a department has, some 200 bytes each. */
 export const addressesKeptMax = 4_096;
@@ -82,10 +91,10 @@ export const addressesKeptMax = 4_096;
 export const operationCost = 50;
 
 /**
- * Data of a refused request that are discarded for the cost of one, since nothing else holds them up: 100 MB a second
- * pass, about what a network of a gigabit brings.
+ * Data of a refused request that are discarded for the cost of one, since nothing else holds them up: 50 MB a second
+ * pass, half of what a network of a gigabit brings: each of these bytes is copied out of the socket for nothing.
  */
-export const discardedBytesPerCost = 512;
+export const discardedBytesPerCost = 256;
 
 /**
  * Data of a request that are held in memory for the cost of one: copied, joined and decoded they take up to 2 ns a byte.
@@ -109,8 +118,8 @@ export const associationsMax = 200;
 export const associationsPerAddressMax = 100;
 
 /**
- * Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed; beyond it the oldest gives way, of those that
- * have said nothing if there are any.
+ * Connections that have not sent their A-ASSOCIATE-RQ or wait to be closed. Beyond it one of the address that has most of
+ * them gives way: the oldest that has not asked yet, or else the oldest.
  */
 export const connectionsPendingMax = 512;
 

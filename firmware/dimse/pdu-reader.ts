@@ -29,6 +29,8 @@ export interface Fragment {
 }
 
 export type PduEvent =
+  /** An A-ASSOCIATE-RQ is whole, of so many bytes; the next event comes of decoding it. */
+  | { readonly kind: 'whole-request'; readonly bytes: number }
   | { readonly kind: 'associate-request'; readonly request: AssociateRequest }
   | { readonly kind: 'associate-accept'; readonly accept: AssociateAccept }
   | { readonly kind: 'associate-reject'; readonly reject: AssociateReject }
@@ -49,6 +51,7 @@ type Position =
       /** What has come of it, and room for more: it grows with what comes, not with what is announced. */
       body: Uint8Array;
       filled: number;
+      isTold: boolean;
     }
   | { readonly kind: 'pdv-header'; readonly pduLeft: number }
   | {
@@ -118,6 +121,10 @@ export class PduReader {
         case 'pdu-body': {
           this.#gather(position);
           if (position.filled < position.length) return undefined;
+          if (position.type === pduType.associateRequest && !position.isTold) {
+            position.isTold = true;
+            return { kind: 'whole-request', bytes: position.length };
+          }
           this.#position = pduHeader;
           return this.#control(position.type, position.body);
         }
@@ -158,7 +165,7 @@ export class PduReader {
       default:
         return this.#invalid(abortReason.unrecognizedPdu, `PDU of type ${type}`);
     }
-    this.#position = { kind: 'pdu-body', type, length, body: new Uint8Array(0), filled: 0 };
+    this.#position = { kind: 'pdu-body', type, length, body: new Uint8Array(0), filled: 0, isTold: false };
     return undefined;
   }
 

@@ -49,6 +49,10 @@ export class WorkAccount {
     this.turns = turns;
   }
 
+  get cost(): number {
+    return this.#cost;
+  }
+
   /** A microsecond each, or less. */
   charge(cost: number): void {
     this.#cost += cost;

@@ -38,8 +38,8 @@ export interface UpperLayerUser {
 
 export interface UpperLayerOptions {
   readonly role: 'acceptor' | 'requestor';
-  /** Asked when bytes have come: when they may be looked at; undefined for at once. */
-  readonly mayRead?: () => Promise<void> | undefined;
+  /** Asked when an A-ASSOCIATE-RQ of so many bytes is whole: when it may be decoded; undefined for at once. */
+  readonly mayDecode?: (bytes: number) => Promise<void> | undefined;
   readonly clock: Clock;
   readonly artimMs: number;
   /** Silence of the peer between messages and within one; nothing is counted while we hold back reading. */

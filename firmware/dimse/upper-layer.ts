@@ -93,9 +93,7 @@ export class UpperLayer {
     socket.on('error', (error) => {
       this.#error = error;
     });
-    socket.on('drain', () => {
-      this.#wake();
-    });
+    socket.on('drain', () => this.#wake());
     socket.on('close', () => {
       this.#guard(() => {
         if (this.#state !== 'Sta1') this.#event('Evt17', {});
@@ -195,7 +193,6 @@ export class UpperLayer {
   #onData(chunk: Uint8Array): void {
     this.#pace.received(chunk.length);
     this.#reader.push(chunk);
-    this.#holdUntil(this.#options.mayRead?.());
     if (!this.#held) this.#pump();
   }
 
@@ -248,6 +245,9 @@ export class UpperLayer {
 
   #receive(event: PduEvent): void {
     switch (event.kind) {
+      case 'whole-request':
+        this.#holdUntil(this.#options.mayDecode?.(event.bytes));
+        return;
       case 'associate-request':
         this.#event('Evt6', { request: event.request });
         return;

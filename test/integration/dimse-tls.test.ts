@@ -12,6 +12,7 @@ import {
   type Association,
   type AssociationOptions,
   type DicomServer,
+  limits,
   openAssociation,
   type TlsCredentials,
   uids,
@@ -31,7 +32,9 @@ import {
   startStorescp,
   temporaryFolder,
 } from '../support/dimse-tools.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { RecordingLogger } from '../support/recording-logger.ts';
+import { until } from '../support/until.ts';
 
 const options = { timeout: 60_000 };
 
@@ -261,25 +264,65 @@ test('new certificates count for new connections; those that stand go on', optio
   assert.deepEqual(await still.echo(), { status: 0 });
 });
 
-test('handshakes are bounded in number and time, and do not keep a modality out', options, async () => {
-  const logger = new RecordingLogger();
-  const { tlsPort } = await startedWithTls(new MemoryStore(), {
-    logger,
-    limits: { tlsHandshakesMax: 3, tlsHandshakeMsMax: 300 },
-  });
-  const idle = Array.from({ length: 5 }, () => connectPlain({ host: '127.0.0.1', port: tlsPort }));
-  const ends = idle.map((socket) => {
-    running.push({ stop: () => socket.destroy() });
-    socket.resume();
-    // A reset is one of the ways in which it ends.
-    socket.on('error', (error) => assert.match(error.message, /ECONNRESET/));
-    return new Promise((resolve) => socket.once('close', resolve));
-  });
-  await Promise.all(ends.slice(0, 2));
-  assert.deepEqual(await (await opened(tlsPort)).echo(), { status: 0 });
-  await Promise.all(ends);
-  assert(logger.lines.some((line) => line.includes('ERR_TLS_HANDSHAKE_TIMEOUT')));
-});
+for (const [who, said, told] of [
+  ['that nobody begins', [], /ended within its TLS handshake/],
+  ['that begin and stop', [0x16], /ERR_TLS_HANDSHAKE_TIMEOUT/],
+] as const) {
+  test(
+    `handshakes ${who} are bounded in number and time, and do not keep a modality out`,
+    options,
+    async () => {
+      const logger = new RecordingLogger();
+      const { tlsPort } = await startedWithTls(new MemoryStore(), {
+        logger,
+        limits: { tlsHandshakesMax: 3, tlsHandshakeMsMax: 300 },
+      });
+      const idle = Array.from({ length: 5 }, () => connectPlain({ host: '127.0.0.1', port: tlsPort }));
+      const ends = idle.map((socket) => {
+        running.push({ stop: () => socket.destroy() });
+        socket.resume();
+        // A reset is one of the ways in which it ends.
+        socket.on('error', (error) => assert.match(error.message, /ECONNRESET/));
+        socket.write(Uint8Array.from(said));
+        return new Promise((resolve) => socket.once('close', resolve));
+      });
+      await Promise.all(ends.slice(0, 2));
+      assert.deepEqual(await (await opened(tlsPort)).echo(), { status: 0 });
+      await Promise.all(ends);
+      await until(() => told.test(logger.lines.join('\n')), 'a line in the log');
+    },
+  );
+}
+
+test(
+  'handshakes of one address are made one after the other, and nobody elsewhere waits for them',
+  options,
+  async () => {
+    const clock = new ManualClock();
+    const server = await startedWithTls(new MemoryStore(), { clock });
+    const handshake = (localAddress: string): TLSSocket => {
+      const socket = connect({
+        socket: connectPlain({ host: '127.0.0.1', port: server.tlsPort, localAddress }),
+        cert: modality.certificate,
+        key: modality.key,
+        ca: authority.certificate,
+        checkServerIdentity: () => undefined,
+      });
+      running.push({ stop: () => socket.destroy() });
+      return socket;
+    };
+    await once(handshake('127.0.0.1'), 'secureConnect');
+    let isMade = false;
+    const second = once(handshake('127.0.0.1'), 'secureConnect').then(() => {
+      isMade = true;
+    });
+    await once(handshake('127.0.0.2'), 'secureConnect');
+    await settle();
+    assert.equal(isMade, false);
+    clock.advance(limits.turnMs);
+    await second;
+  },
+);
 
 test('stopping closes what is in its handshake too', options, async () => {
   const server = await startedWithTls(new MemoryStore());

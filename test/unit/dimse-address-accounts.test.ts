@@ -1,10 +1,11 @@
 /** Who comes and goes is made to wait for what its connections have cost, and nobody at another address is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AddressAccounts } from '../../firmware/dimse/address-accounts.ts';
+import { AddressAccounts, Place } from '../../firmware/dimse/address-accounts.ts';
 import { limits } from '../../firmware/dimse/index.ts';
 import { encodeAssociateRequest } from '../../firmware/dimse/pdu.ts';
 import { Turns } from '../../firmware/dimse/turns.ts';
+import { concatBytes } from '../../firmware/src/encoding/bytes.ts';
 import {
   associateRequest,
   dataPdu,
@@ -20,8 +21,15 @@ import { associated, closing, started } from '../support/dimse-scp-fixture.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const options = { timeout: 20_000 };
-const { addressesKeptMax, commandCost, connectionCost, presentationContextsMax, turnCostMax, turnMs } =
-  limits;
+const {
+  addressesKeptMax,
+  commandCost,
+  connectionCost,
+  debtMax,
+  presentationContextsMax,
+  turnCostMax,
+  turnMs,
+} = limits;
 
 /** As much as fits an A-ASSOCIATE-RQ: 128 contexts, each with 90 transfer syntaxes that nobody knows. */
 const dearRequest = encodeAssociateRequest(
@@ -34,6 +42,19 @@ const dearRequest = encodeAssociateRequest(
     })),
   }),
 );
+
+function withBytes(pdu: Uint8Array, at: number, bytes: readonly number[]): Uint8Array {
+  const changed = pdu.slice();
+  changed.set(bytes, at);
+  return changed;
+}
+
+/** With the length of what there is. */
+function withLength(pdu: Uint8Array): Uint8Array {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, pdu.length - 6);
+  return withBytes(pdu, 2, [...length]);
+}
 
 test(
   'what an A-ASSOCIATE-RQ costs is rested for before the next connection of its address is read',
@@ -63,51 +84,114 @@ test(
   },
 );
 
-test('who makes connections and gives them up waits for what they have cost', options, async () => {
+test('who asks and gives up waits for what that has cost', options, async () => {
   const clock = new ManualClock();
   const account = new AddressAccounts(new Turns(clock)).of('192.0.2.1');
-  const asked = Promise.resolve();
-  const free = Math.ceil(turnCostMax / connectionCost) - 1;
-  for (let time = 1; time <= free; time++) assert.equal(account.connected(asked), undefined);
+  const free = Math.ceil(turnCostMax / connectionCost);
+  for (let time = 1; time <= free; time++)
+    assert.equal(account.inRow(connectionCost, new Place()), undefined);
   let read = 0;
-  for (let time = 1; time <= 10; time++)
-    void account.connected(asked)?.then(() => {
+  for (let time = 1; time <= 2 * free; time++)
+    void account.inRow(connectionCost, new Place())?.then(() => {
       read += 1;
     });
-  // Ten of them, and the four before them.
-  const restMs = (turnMs * (free + 10) * connectionCost) / turnCostMax;
-  for (let ms = 1; ms < restMs; ms++) {
-    clock.advance(1);
-    await settle();
-    assert.ok(read < 10, `all are read after ${ms} ms`);
-  }
-  clock.advance(1);
-  await settle();
-  assert.equal(read, 10);
-  assert.equal(account.connected(asked), undefined, 'all is paid');
-});
-
-test('a connection that asks slowly holds up the next of its address for a turn at most', async () => {
-  const clock = new ManualClock();
-  const account = new AddressAccounts(new Turns(clock)).of('192.0.2.1');
-  const slow = new Promise<void>(() => undefined);
-  account.charge(turnCostMax);
-  let read = 0;
-  for (let time = 1; time <= 2; time++)
-    void account.connected(slow)?.then(() => {
-      read += 1;
-    });
-  // What was charged before, and the two connections.
-  const restMs = turnMs * (1 + (2 * connectionCost) / turnCostMax);
-  for (const [afterMs, expected] of [
-    [restMs, 1],
-    [turnMs - 1, 1],
-    [1, 2],
-  ] as const) {
-    clock.advance(afterMs);
+  for (const expected of [0, free]) {
     await settle();
     assert.equal(read, expected);
+    clock.advance(turnMs - 1);
+    await settle();
+    assert.equal(read, expected);
+    clock.advance(1);
   }
+  await settle();
+  assert.equal(account.cost, free * connectionCost, 'but for what the last cost');
+});
+
+test('who is gone while it waits is neither waited for nor charged', options, async () => {
+  const clock = new ManualClock();
+  const account = new AddressAccounts(new Turns(clock)).of('192.0.2.1');
+  void account.inRow(turnCostMax, new Place());
+  const places = Array.from({ length: 1000 }, () => new Place());
+  for (const place of places) void account.inRow(turnCostMax, place)?.then(() => assert.fail('it is gone'));
+  for (const place of places) place.giveUp();
+  let isRead = false;
+  void account.inRow(connectionCost, new Place())?.then(() => {
+    isRead = true;
+  });
+  await settle();
+  clock.advance(turnMs);
+  await settle();
+  assert.ok(isRead);
+  assert.equal(account.cost, connectionCost);
+});
+
+test('what is owed is bounded: a flood that is over keeps nobody of its address out for long', async () => {
+  const clock = new ManualClock();
+  const account = new AddressAccounts(new Turns(clock)).of('192.0.2.1', 'MODALITY');
+  for (let time = 1; time <= 1000; time++) account.charge(turnCostMax);
+  assert.equal(account.cost, debtMax);
+  let isRead = false;
+  void account.inRow(0, new Place())?.then(() => {
+    isRead = true;
+  });
+  clock.advance((turnMs * debtMax) / turnCostMax);
+  await settle();
+  assert.ok(isRead);
+});
+
+/** What is decoded and comes to nothing: another version of the protocol, a byte too few, items that nobody knows. */
+const cheaplyRefused: Readonly<Record<string, Uint8Array>> = {
+  'of another version': withBytes(dearRequest, 6, [0, 0]),
+  'cut off at its end': withLength(concatBytes(dearRequest, Uint8Array.of(0x20, 0, 0xff, 0xff))),
+  'of 30,000 unknown items': withLength(
+    concatBytes(
+      encodeAssociateRequest(associateRequest({ calledAeTitle: 'NOBODY' })),
+      Uint8Array.from({ length: 120_000 }, (_, index) => (index % 4 === 0 ? 0x77 : 0)),
+    ),
+  ),
+};
+
+for (const [what, request] of Object.entries(cheaplyRefused)) {
+  test(`an A-ASSOCIATE-RQ ${what} is charged as any other`, options, async () => {
+    const clock = new ManualClock();
+    const scp = await started(new MemoryStore(), { clock });
+    const first = closing(await RawPeer.connect(scp.port));
+    first.send(request);
+    assert.match((await first.next())?.kind ?? '', /reject|abort/);
+    const second = closing(await RawPeer.connect(scp.port));
+    second.send(request);
+    let isAnswered = false;
+    const answer = second.next().then(() => {
+      isAnswered = true;
+    });
+    await settle();
+    assert.equal(isAnswered, false);
+    clock.advance(20 * turnMs);
+    await answer;
+  });
+}
+
+test('requests that become whole at once are decoded one after the other', options, async () => {
+  const clock = new ManualClock();
+  const scp = await started(new MemoryStore(), { clock });
+  let answered = 0;
+  const peers = await Promise.all(Array.from({ length: 20 }, () => RawPeer.connect(scp.port)));
+  for (const peer of peers) {
+    closing(peer).send(dearRequest.subarray(0, -1));
+    void peer.next().then(() => {
+      answered += 1;
+    });
+  }
+  await settle();
+  clock.advance(1000);
+  for (const peer of peers) peer.send(dearRequest.subarray(-1));
+  await settle();
+  assert.equal(answered, 1);
+  for (let turns = 1; turns <= 100; turns++) {
+    clock.advance(4 * turnMs);
+    await settle();
+  }
+  assert.equal(answered, 20);
 });
 
 test(
@@ -142,19 +226,34 @@ test(
   },
 );
 
-test('a connection that says nothing is in nobody’s way, however many there are', options, async () => {
-  const clock = new ManualClock();
-  const connectionsPendingMax = 20;
-  const scp = await started(new MemoryStore(), { clock, limits: { connectionsPendingMax } });
-  const silent = await Promise.all(Array.from({ length: 100 }, () => RawPeer.connect(scp.port)));
-  silent.forEach(closing);
-  await settle();
-  const peer = await associated(scp);
-  peer.send(storeMessage(new Uint8Array(20)));
-  assert.equal(await peer.status(), 0);
-});
+test(
+  'connections that say nothing, or little, are in nobody’s way, however many there are',
+  options,
+  async () => {
+    const limits = { connectionsPendingMax: 20 };
+    const scp = await started(new MemoryStore(), { clock: new ManualClock(), limits });
+    for (const [address, elsewhere] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['127.0.0.2', '127.0.0.3'],
+    ]) {
+      const crowd = await Promise.all(Array.from({ length: 100 }, () => RawPeer.connect(scp.port, address)));
+      crowd.forEach(closing);
+      for (const peer of crowd.slice(50)) if (!peer.socket.destroyed) peer.send(Uint8Array.of(1));
+      await settle();
+      const modality = closing(await RawPeer.connect(scp.port, elsewhere));
+      await settle();
+      // One more, before the modality has said a word.
+      closing(await RawPeer.connect(scp.port, address));
+      await settle();
+      modality.send(encodeAssociateRequest(associateRequest()));
+      assert.equal((await modality.next())?.kind, 'associate-accept');
+      modality.send(storeMessage(new Uint8Array(20)));
+      assert.equal(await modality.status(), 0);
+    }
+  },
+);
 
-test('who has asked and waits for its turn gives way to no silent connection', options, async () => {
+test('who has asked and waits for its turn gives way to nobody who has not', options, async () => {
   const clock = new ManualClock();
   const scp = await started(new MemoryStore(), { clock, limits: { connectionsPendingMax: 20 } });
   const dear = closing(await RawPeer.connect(scp.port));
@@ -165,9 +264,11 @@ test('who has asked and waits for its turn gives way to no silent connection', o
     isAnswered = true;
   });
   await settle();
-  const silent = await Promise.all(Array.from({ length: 100 }, () => RawPeer.connect(scp.port)));
-  silent.forEach(closing);
-  await settle();
+  for (const address of ['127.0.0.1', '127.0.0.2']) {
+    const crowd = await Promise.all(Array.from({ length: 100 }, () => RawPeer.connect(scp.port, address)));
+    for (const peer of crowd) if (!closing(peer).socket.destroyed) peer.send(Uint8Array.of(1));
+    await settle();
+  }
   assert.equal(isAnswered, false);
   clock.advance(20 * turnMs);
   await waiting;

@@ -148,6 +148,9 @@ test('a reader that was detached does not see its chunks change', () => {
     reader.detach();
     buffer.fill(0xee);
   }
-  assert.deepEqual(events, [{ kind: 'associate-request', request }]);
+  assert.deepEqual(events, [
+    { kind: 'whole-request', bytes: encodeAssociateRequest(request).length - 6 },
+    { kind: 'associate-request', request },
+  ]);
   assert.deepEqual(concatBytes(...data), patterned(500));
 });

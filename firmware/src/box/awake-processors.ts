@@ -25,7 +25,9 @@ const noWait = new Uint8Array(Int32Array.of(0).buffer);
 
 export class AwakeProcessors implements Service {
   readonly #options: Required<AwakeProcessorsOptions>;
-  #isUsable: boolean;
+  #isWanted: boolean;
+  /** It is said once. */
+  #isRefused = false;
   /** They are held awake, or about to be, until it has run with nothing that came meanwhile. */
   #timer: Timer | undefined;
   #hasCome = false;
@@ -35,7 +37,7 @@ export class AwakeProcessors implements Service {
 
   constructor(options: AwakeProcessorsOptions) {
     this.#options = { path: linuxPath, ...options };
-    this.#isUsable = options.isWanted;
+    this.#isWanted = options.isWanted;
   }
 
   /** Tries once, so that the log says at the start what cannot be had. */
@@ -46,7 +48,7 @@ export class AwakeProcessors implements Service {
 
   /** An object comes: they stay awake from now on until `awakeMs` to twice that after the last. */
   needed(): void {
-    if (!this.#isUsable) return;
+    if (!this.#isWanted) return;
     this.#hasCome = true;
     if (this.#timer !== undefined) return;
     this.#inTurn(() => this.#hold());
@@ -54,7 +56,7 @@ export class AwakeProcessors implements Service {
   }
 
   async stop(): Promise<void> {
-    this.#isUsable = false;
+    this.#isWanted = false;
     this.#release();
     await this.#turn;
   }
@@ -79,7 +81,8 @@ export class AwakeProcessors implements Service {
 
   #inTurn(run: () => Promise<void>): void {
     this.#turn = this.#turn.then(run).catch((error: unknown) => {
-      this.#isUsable = false;
+      if (this.#isRefused) return;
+      this.#isRefused = true;
       this.#options.logger.info(
         { reason: error instanceof Error ? error.message : String(error) },
         'the processors may sleep between two objects, which makes reception slower',
