@@ -36,8 +36,10 @@ export class OpenSessions {
   async load(): Promise<void> {
     for await (const [, value] of this.#store.list(prefix)) {
       const session = decodeCanonical(value) as unknown as OpenSession;
+      const basis = toBasisId(session.grantId);
       this.#sessions.set(toOpenId(session.openId), session);
-      this.#lastOf.set(toBasisId(session.grantId), session);
+      // They come in the order of their identifiers. A later one is signed when the earlier can be final no more.
+      if (session.validUntil >= (this.#lastOf.get(basis)?.validUntil ?? 0)) this.#lastOf.set(basis, session);
     }
   }
 
@@ -59,12 +61,24 @@ export class OpenSessions {
     return this.#sessions.values();
   }
 
+  /** A new one, or one that is known as it is now. @throws AppError STORE_FAILED; it is not kept then. */
   async keep(session: OpenSession): Promise<void> {
     const id = toOpenId(session.openId);
+    const basis = toBasisId(session.grantId);
     const value = encodeCanonical(session as unknown as CborValue);
+    const known = this.#sessions.get(id);
+    const last = this.#lastOf.get(basis);
     // From now on, so that of two that come at a time the second finds the first.
-    this.#lastOf.set(toBasisId(session.grantId), session);
-    await this.#store.write([{ put: prefix + id, value }]);
+    if (known === undefined || known === last) this.#lastOf.set(basis, session);
+    try {
+      await this.#store.write([{ put: prefix + id, value }]);
+    } catch (error) {
+      if (this.#lastOf.get(basis) === session) {
+        if (last === undefined) this.#lastOf.delete(basis);
+        else this.#lastOf.set(basis, last);
+      }
+      throw error;
+    }
     this.#sessions.set(id, session);
   }
 
