@@ -152,7 +152,7 @@ const cheaplyRefused: Readonly<Record<string, Uint8Array>> = {
 };
 
 for (const [what, request] of Object.entries(cheaplyRefused)) {
-  test(`an A-ASSOCIATE-RQ ${what} is charged as any other`, options, async () => {
+  test(`an A-ASSOCIATE-RQ ${what} is charged like every other`, options, async () => {
     const clock = new ManualClock();
     const scp = await started(new MemoryStore(), { clock });
     const first = closing(await RawPeer.connect(scp.port));
