@@ -253,6 +253,20 @@ test(
   },
 );
 
+test('a crowd that has asked, at one address, drops nobody elsewhere who has not yet', options, async () => {
+  const limits = { connectionsPendingMax: 20 };
+  const scp = await started(new MemoryStore(), { clock: new ManualClock(), limits });
+  const crowd = await Promise.all(Array.from({ length: 20 }, () => RawPeer.connect(scp.port, '127.0.0.2')));
+  for (const peer of crowd) closing(peer).send(dearRequest);
+  await settle();
+  const modality = closing(await RawPeer.connect(scp.port, '127.0.0.3'));
+  for (let number = 1; number <= 5; number++)
+    closing(await RawPeer.connect(scp.port, '127.0.0.2')).send(dearRequest);
+  await settle();
+  modality.send(encodeAssociateRequest(associateRequest()));
+  assert.equal((await modality.next())?.kind, 'associate-accept');
+});
+
 test('who has asked and waits for its turn gives way to nobody who has not', options, async () => {
   const clock = new ManualClock();
   const scp = await started(new MemoryStore(), { clock, limits: { connectionsPendingMax: 20 } });
